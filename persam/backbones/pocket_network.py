@@ -1,0 +1,271 @@
+"""The pocket model's network: MobileNetV2 features, a small neck, and SAM 2's decoder at width 128.
+
+MobileNetV2 stays as ImageNet left it, because features that are tuned on episodes made from single
+pictures lose what tells real objects apart. Its deep strides, centred per picture, are the matching
+features; the trained neck makes mask features from all strides.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import Sam2Config
+from transformers.models.sam2.modeling_sam2 import (
+    Sam2MaskDecoder,
+    Sam2PositionalEmbedding,
+    Sam2PromptEncoder,
+)
+
+from persam.errors import InputError
+
+SQUARE = 384
+STRIDE = 16
+WIDTH = 128
+# (expansion, channels, blocks, first stride) of MobileNetV2's stages
+STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+class Features(NamedTuple):
+    """What the encoder gives for a batch of pictures.
+
+    Attributes:
+        mask: ``(b, 128, s/16, s/16)``, what the decoder attends to.
+        matching: ``(b, 416, s/16, s/16)``, what objects are compared by.
+        high_resolution: ``(b, 16, s/4, s/4)`` and ``(b, 32, s/8, s/8)``, for the mask's edges.
+    """
+
+    mask: torch.Tensor
+    matching: torch.Tensor
+    high_resolution: tuple[torch.Tensor, torch.Tensor]
+
+
+class SameConv(nn.Conv2d):
+    """A convolution with TensorFlow's SAME padding, which is lopsided at stride 2."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``(b, c, h, w)`` -> ``(b, c', ceil(h / stride), ceil(w / stride))``."""
+        if self.stride[0] == 2:
+            x = F.pad(x, (0, 1, 0, 1))
+            return F.conv2d(x, self.weight, self.bias, 2, 0, 1, self.groups)
+        return F.conv2d(x, self.weight, self.bias, 1, self.kernel_size[0] // 2, 1, self.groups)
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's block, batch norm folded into the convolutions."""
+
+    def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
+        super().__init__()
+        inner = inputs * expansion
+        self.expand = SameConv(inputs, inner, 1) if expansion > 1 else None
+        self.depthwise = SameConv(inner, inner, 3, stride, groups=inner)
+        self.project = SameConv(inner, outputs, 1)
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``(b, inputs, h, w)`` -> ``(b, outputs, h / stride, w / stride)``."""
+        y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        y = self.project(F.relu6(self.depthwise(y), inplace=True))
+        return x + y if self.residual else y
+
+
+def _stage(inputs: int, spec: tuple[int, int, int, int]) -> nn.Sequential:
+    expansion, outputs, blocks, stride = spec
+    return nn.Sequential(
+        *(
+            InvertedResidual(
+                inputs if i == 0 else outputs, outputs, expansion, stride if i == 0 else 1
+            )
+            for i in range(blocks)
+        )
+    )
+
+
+class MobileNetV2(nn.Module):
+    """The convolutions of MobileNetV2 1.0, without its classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = SameConv(3, 32, 3, 2)
+        inputs = (32, *(spec[1] for spec in STAGES))
+        self.stages = nn.ModuleList(_stage(i, s) for i, s in zip(inputs, STAGES, strict=False))
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """``(b, 3, s, s)`` -> strides 4, 8, 16, 32 with 24, 32, 96 and 320 channels."""
+        x = F.relu6(self.stem(pixels), inplace=True)
+        ends = []
+        for stage in self.stages:
+            x = stage(x)
+            ends.append(x)
+        return ends[1], ends[2], ends[4], ends[6]
+
+    def load_folded(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Take over weights whose batch norm is folded in, in network order.
+
+        Args:
+            tensors: ``conv_00.weight``, ``conv_00.bias``, ... ``conv_50.bias``.
+        """
+        convolutions = [m for m in self.modules() if isinstance(m, SameConv)]
+        expected = {f"conv_{i:02d}.{part}" for i in range(51) for part in ("weight", "bias")}
+        if set(tensors) != expected:
+            raise InputError(
+                f"MobileNetV2's initial weights are {len(expected)} tensors conv_00.weight to "
+                f"conv_50.bias; got {len(tensors)}, for example {sorted(tensors)[:1]}."
+            )
+        named = {
+            f"{i}.{n}": tensors[f"conv_{i:02d}.{n}"] for i in range(51) for n in ("weight", "bias")
+        }
+        nn.ModuleList(convolutions).load_state_dict(named)
+
+
+def matching_features(stride_16: torch.Tensor, stride_32: torch.Tensor) -> torch.Tensor:
+    """Features that objects are compared by.
+
+    Each stride is centred over its picture and normalised per cell, then both are joined.
+
+    Args:
+        stride_16: ``(b, 96, h, w)``.
+        stride_32: ``(b, 320, h/2, w/2)``.
+
+    Returns:
+        ``(b, 416, h, w)`` float32; every cell has length sqrt(2).
+    """
+    blocks = (stride_16.float(), _double(stride_32.float()))
+    centred = [block - block.mean((2, 3), keepdim=True) for block in blocks]
+    return torch.cat([F.normalize(block, dim=1) for block in centred], dim=1)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """LayerNorm over the channels of ``(b, c, h, w)``."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Keeps the shape."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class ConvBlock(nn.Module):
+    """Depthwise convolution and a two-layer MLP on the channels, with a residual."""
+
+    def __init__(self, channels: int, kernel: int, expansion: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+        self.norm = ChannelNorm(channels)
+        self.expand = nn.Conv2d(channels, channels * expansion, 1)
+        self.project = nn.Conv2d(channels * expansion, channels, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Keeps the shape."""
+        return x + self.project(F.hardswish(self.expand(self.norm(self.depthwise(x)))))
+
+
+class Neck(nn.Module):
+    """Four strides and a global context vector -> decoder features and two skips for edges."""
+
+    def __init__(self, width: int = WIDTH) -> None:
+        super().__init__()
+        self.from_32 = nn.Sequential(nn.Conv2d(320, width, 1), ConvBlock(width, 7, 2))
+        self.context = nn.Linear(320, width)
+        self.from_16 = nn.Conv2d(96, width, 1)
+        self.mix = nn.Sequential(*(ConvBlock(width, 7, 3) for _ in range(3)))
+        self.norm = ChannelNorm(width)
+        self.down_to_8 = nn.Conv2d(width, width // 2, 1)
+        self.from_8 = nn.Conv2d(32, width // 2, 1)
+        self.mix_8 = ConvBlock(width // 2, 5, 2)
+        self.skip_8 = nn.Conv2d(width // 2, width // 4, 1)
+        self.down_to_4 = nn.Conv2d(width // 2, width // 4, 1)
+        self.from_4 = nn.Conv2d(24, width // 4, 1)
+        self.mix_4 = ConvBlock(width // 4, 3, 2)
+        self.skip_4 = nn.Conv2d(width // 4, width // 8, 1)
+
+    def forward(
+        self, strides: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        """Strides 4, 8, 16, 32 -> stride 16 ``(b, 128, ...)`` and skips at strides 4 and 8."""
+        stride_4, stride_8, stride_16, stride_32 = strides
+        context = self.context(stride_32.mean((2, 3)))[:, :, None, None]
+        x = self.mix(self.from_16(stride_16) + _double(self.from_32(stride_32)) + context)
+        y = self.mix_8(self.from_8(stride_8) + _double(self.down_to_8(x)))
+        z = self.mix_4(self.from_4(stride_4) + _double(self.down_to_4(y)))
+        return self.norm(x), (self.skip_4(z), self.skip_8(y))
+
+
+def _double(x: torch.Tensor) -> torch.Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class PocketEncoder(nn.Module):
+    """Pictures -> :class:`Features`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mobilenet = MobileNetV2().requires_grad_(False)
+        self.neck = Neck()
+
+    def forward(self, pixels: torch.Tensor) -> Features:
+        """``(b, 3, s, s)`` in -1..1, s a multiple of 32 -> features at strides 4, 8 and 16."""
+        with torch.no_grad():  # the backbone works in place, so no gradient may run through it
+            strides = self.mobilenet(pixels)
+        mask, skips = self.neck(strides)
+        return Features(mask, matching_features(*strides[2:]), skips)
+
+
+class PocketModel(nn.Module):
+    """Encoder, prompt encoder and mask decoder, under the names of transformers' ``Sam2Model``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        config = Sam2Config(
+            # GELU's gradient is an order of magnitude slower than these on a CPU in bfloat16.
+            prompt_encoder_config={
+                "hidden_act": "silu",
+                "hidden_size": WIDTH,
+                "image_size": SQUARE,
+                "patch_size": STRIDE,
+            },
+            mask_decoder_config={
+                "attn_implementation": "sdpa",
+                "hidden_size": WIDTH,
+                "mlp_dim": 4 * WIDTH,
+                "iou_head_hidden_dim": WIDTH,
+                "dynamic_multimask_via_stability": False,
+            },
+        )
+        self.config = config
+        self.vision_encoder = PocketEncoder()
+        self.shared_image_embedding = Sam2PositionalEmbedding(config.prompt_encoder_config)
+        self.prompt_encoder = Sam2PromptEncoder(config.prompt_encoder_config)
+        self.mask_decoder = Sam2MaskDecoder(config.mask_decoder_config)
+        # The neck gives the skips at their final widths; SAM 2's own projections have no work.
+        self.mask_decoder.conv_s0 = nn.Identity()
+        self.mask_decoder.conv_s1 = nn.Identity()
+        self.mask_decoder.activation = nn.Hardswish()
+
+    def resize(self, square: int) -> None:
+        """Take pictures of another size: positions are relative, so no weight depends on it.
+
+        Args:
+            square: side of the input in pixels, a multiple of 32.
+        """
+        cells = square // STRIDE
+        self.prompt_encoder.image_embedding_size = (cells, cells)
+        self.prompt_encoder.mask_input_size = (4 * cells, 4 * cells)
+        self.prompt_encoder.input_image_size = square
+
+    def get_image_wide_positional_embeddings(self) -> torch.Tensor:
+        """``(1, 128, h, w)``, the sine code of every cell's centre."""
+        rows, columns = self.prompt_encoder.image_embedding_size
+        device = self.shared_image_embedding.positional_embedding.device
+        y = (torch.arange(rows, device=device) + 0.5) / rows
+        x = (torch.arange(columns, device=device) + 0.5) / columns
+        grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
+        return self.shared_image_embedding(grid).permute(2, 0, 1)[None]

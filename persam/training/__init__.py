@@ -1,0 +1,1 @@
+"""How the project's own weights are made: pictures -> scenes -> prompts -> losses."""

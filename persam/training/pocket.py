@@ -1,0 +1,237 @@
+"""Train the built-in model: ``persam train pocket``.
+
+One step: draw pictures, lay them into scenes, encode the scenes once, ask four kinds of questions
+about each, and follow the sum of the losses. Chance comes from one generator that is seeded by the
+step's number, so a run that is stopped goes on to the same weights.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+
+from persam.backbones.pocket_network import SQUARE, PocketModel
+from persam.errors import InputError
+from persam.training import asking, episodes, pictures, scenes
+from persam.training.losses import Losses, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from persam.training.pictures import Pair
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the weights, apart from the data.
+
+    Attributes:
+        steps: optimiser steps of the whole schedule.
+        batch: scenes a step.
+        questions: episodes a scene, each asked four kinds of questions.
+        learning_rate: after ``warmup`` steps of linear rise, until ``decay`` steps before the end,
+            during which it falls linearly to 0.
+        weight_decay: AdamW's.
+        average: decay of the running mean of the weights, which is what is kept in the end.
+        warmup, decay: see ``learning_rate``.
+        small: side of the scenes at first, in pixels; cheap, and enough to learn what prompts are.
+        grow_at: step from which scenes have the size that the model runs at.
+        seed: of everything.
+    """
+
+    steps: int = 1900
+    batch: int = 12
+    questions: int = 2
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.03
+    average: float = 0.998
+    warmup: int = 100
+    decay: int = 400
+    small: int = 256
+    grow_at: int = 1300
+    seed: int = 0
+
+    def side(self, step: int) -> int:
+        """Side of the scenes at a step."""
+        return self.small if step < self.grow_at else SQUARE
+
+    def rate(self, step: int) -> float:
+        """Learning rate at a step."""
+        rise = (step + 1) / self.warmup
+        fall = (self.steps - step) / self.decay
+        return self.learning_rate * min(1.0, rise, fall)
+
+
+@dataclass
+class State:
+    """A run between two steps: what a checkpoint holds."""
+
+    model: PocketModel
+    averaged: dict[str, torch.Tensor]
+    optimiser: torch.optim.AdamW
+    step: int = 0
+
+
+def train(
+    data: Sequence[Path],
+    initial: Path,
+    out: Path,
+    recipe: Recipe,
+    report: Callable[[dict[str, float]], None] | None = None,
+) -> Path:
+    """Train, or go on where ``out`` left off.
+
+    Args:
+        data: tars or folders of image/mask pairs.
+        initial: MobileNetV2's weights, ``conv_00.weight`` ... in a safetensors file.
+        out: folder of ``checkpoint.pt``, ``log.jsonl`` and, in the end, ``pocket.safetensors``.
+        recipe: a checkpoint in ``out`` of another recipe is an InputError.
+        report: called with every line of the log.
+
+    Returns:
+        The path of the finished weights.
+    """
+    pairs = pictures.read_pairs(data)
+    if len(pairs) < recipe.batch:
+        raise InputError(f"A batch is {recipe.batch} pictures, but the data has {len(pairs)}.")
+    out.mkdir(parents=True, exist_ok=True)
+    state = _restore(out / "checkpoint.pt", recipe, initial)
+    started = time.monotonic()
+    while state.step < recipe.steps:
+        losses = _step(state, recipe, pairs)
+        if state.step % 20 == 0:
+            line = {"step": state.step, "seconds": round(time.monotonic() - started, 1), **losses}
+            with (out / "log.jsonl").open("a") as log:
+                log.write(json.dumps(line) + "\n")
+            if report is not None:
+                report(line)
+        if state.step % 100 == 0 or state.step == recipe.steps:
+            _checkpoint(state, recipe, out)
+    return out / "pocket.safetensors"
+
+
+def _step(state: State, recipe: Recipe, pairs: Sequence[Pair]) -> dict[str, float]:
+    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + state.step)
+    chosen = torch.randperm(len(pairs), generator=generator)[: recipe.batch].tolist()
+    side = recipe.side(state.step)
+    state.model.resize(side)
+    drawn = [pictures.decode(pairs[i], side) for i in chosen]
+    batch = scenes.compose(
+        torch.stack([p for p, _ in drawn]), torch.stack([m for _, m in drawn]), generator
+    )
+    for group in state.optimiser.param_groups:
+        group["lr"] = recipe.rate(state.step)
+    with torch.autocast("cpu", torch.bfloat16):
+        results = _ask_all(state.model, batch, recipe, generator)
+    total = torch.stack([losses.total for losses in results.values()]).sum()
+    state.optimiser.zero_grad(set_to_none=True)
+    total.backward()
+    torch.nn.utils.clip_grad_norm_(trained(state.model), 1.0)
+    state.optimiser.step()
+    state.step += 1
+    _average(state, min(recipe.average, state.step / (state.step + 10)))
+    return {
+        f"{name}_{key}": round(getattr(losses, key), 4)
+        for name, losses in results.items()
+        for key in ("mask", "best_iou", "chosen_iou")
+    }
+
+
+def _ask_all(
+    model: PocketModel, batch: scenes.Scenes, recipe: Recipe, generator: torch.Generator
+) -> dict[str, Losses]:
+    features = model.vision_encoder(batch.pixels.contiguous(memory_format=torch.channels_last))
+    drawn = episodes.draw(batch, features, recipe.questions, generator)
+    side, cells = batch.pixels.shape[-1], 4 * features.mask.shape[-1]
+    truth = F.interpolate(drawn.truth[:, None], (cells, cells), mode="area")[:, 0]
+    there = drawn.present
+    coins = torch.rand(5, generator=generator) < 0.5
+
+    def ask(question: asking.Question, rows: torch.Tensor, *, multimask: bool) -> asking.Answer:
+        return asking.decode(model, features, drawn.scene[rows], question, multimask=multimask)
+
+    everything = torch.ones_like(there)
+    concept = asking.concept_question(drawn, side, generator)
+    first = ask(concept, everything, multimask=bool(coins[0]))
+    point = asking.point_question(truth[there], side, generator)
+    box = asking.box_question(truth[there], side, generator)
+    by_point = ask(point, there, multimask=bool(coins[1]))
+    by_box = ask(box, there, multimask=bool(coins[2]))
+    if coins[3]:
+        again = asking.refining_question(concept, first, side, box=bool(coins[4]))
+        refined, wanted = ask(again, everything, multimask=True), truth
+    else:
+        again = asking.refining_question(point, by_point, side, box=bool(coins[4]))
+        refined, wanted = ask(again, there, multimask=True), truth[there]
+    return {
+        "concept": judge(first, truth),
+        "point": judge(by_point, truth[there]),
+        "box": judge(by_box, truth[there]),
+        "refined": judge(refined, wanted),
+    }
+
+
+def trained(model: PocketModel) -> list[torch.nn.Parameter]:
+    """The parameters that training changes: all but the frozen backbone's."""
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+def _average(state: State, decay: float) -> None:
+    with torch.no_grad():
+        for name, tensor in state.model.state_dict().items():
+            state.averaged[name].lerp_(tensor, 1 - decay)
+
+
+def _restore(checkpoint: Path, recipe: Recipe, initial: Path) -> State:
+    torch.manual_seed(recipe.seed)
+    model = PocketModel().to(memory_format=torch.channels_last)
+    model.vision_encoder.mobilenet.load_folded(
+        {name: tensor.float() for name, tensor in load_file(initial).items()}
+    )
+    optimiser = torch.optim.AdamW(trained(model), weight_decay=recipe.weight_decay)
+    state = State(model, {k: v.clone() for k, v in model.state_dict().items()}, optimiser)
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        _check_same(Recipe(**saved["recipe"]), recipe, saved["step"])
+        model.load_state_dict(saved["model"])
+        optimiser.load_state_dict(saved["optimiser"])
+        state = State(model, saved["averaged"], optimiser, saved["step"])
+    return state
+
+
+def _check_same(old: Recipe, new: Recipe, step: int) -> None:
+    """A run may be made longer or shorter as long as no step so far would have differed."""
+    same = replace(old, steps=new.steps, grow_at=new.grow_at) == new
+    if not same or any(
+        old.rate(i) != new.rate(i) or old.side(i) != new.side(i) for i in range(step)
+    ):
+        raise InputError(
+            f"This run is at step {step} of another recipe, {old}; give another output folder, "
+            f"or that recipe to go on."
+        )
+
+
+def _checkpoint(state: State, recipe: Recipe, out: Path) -> None:
+    temporary = out / "checkpoint.tmp"
+    torch.save(
+        {
+            "recipe": asdict(recipe),
+            "model": state.model.state_dict(),
+            "averaged": state.averaged,
+            "optimiser": state.optimiser.state_dict(),
+            "step": state.step,
+        },
+        temporary,
+    )
+    temporary.replace(out / "checkpoint.pt")
+    halves = {name: tensor.half().contiguous() for name, tensor in state.averaged.items()}
+    metadata = {"recipe": json.dumps(asdict(recipe)), "step": str(state.step)}
+    save_file(halves, out / "pocket.tmp", metadata)
+    (out / "pocket.tmp").replace(out / "pocket.safetensors")

@@ -1,0 +1,142 @@
+"""Pictures with one marked object each -> scenes with several, so that a prompt has to decide.
+
+Every picture of a batch is the ground of one scene and may be laid into two others, cut out along
+its object or whole as a tile. The object is thus seen twice, which gives episodes their reference.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+LAYERS = 2
+NONE, CUTOUT, TILE = 0, 1, 2
+KIND_SHARES = (0.40, 0.30, 0.30)
+# Tiles cover a half or a quarter of the scene: (centre x, centre y, half width, half height), -1..1
+TILES = torch.tensor(
+    [[-0.5, 0, 0.5, 1], [0.5, 0, 0.5, 1], [0, -0.5, 1, 0.5], [0, 0.5, 1, 0.5]]
+    + [[x, y, 0.5, 0.5] for x in (-0.5, 0.5) for y in (-0.5, 0.5)]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Scenes:
+    """A batch of scenes.
+
+    Attributes:
+        pixels: ``(b, 3, s, s)`` in -1..1.
+        objects: ``(b, 1 + LAYERS, s, s)`` in 0..1, what can be seen of the ground's own object and
+            of each laid-in one.
+        sources: ``(b, 1 + LAYERS)``, which picture each object comes from.
+        usable: ``(b, 1 + LAYERS)`` bool, whether enough of it is seen to be asked for.
+    """
+
+    pixels: torch.Tensor
+    objects: torch.Tensor
+    sources: torch.Tensor
+    usable: torch.Tensor
+
+
+def compose(pictures: torch.Tensor, masks: torch.Tensor, generator: torch.Generator) -> Scenes:
+    """Lay a batch of pictures into each other.
+
+    Args:
+        pictures: ``(b, 3, s, s)`` in 0..1.
+        masks: ``(b, 1, s, s)`` in 0..1.
+        generator: the only source of chance; on the pictures' device.
+    """
+    count = len(pictures)
+    pictures = _jitter(pictures, generator)
+    ground = _warp(pictures, masks, _crop(count, generator), "border")
+    scene, seen, whole = ground[:, :3], [ground[:, 3:]], [ground[:, 3:]]
+    sources = [torch.arange(count)]
+    for _ in range(LAYERS):
+        # A rotation of the batch by at least one never lays a picture into itself.
+        order = (torch.arange(count) + 1 + int(_uniform(1, generator) * (count - 1))) % count
+        kinds = torch.multinomial(torch.tensor(KIND_SHARES), count, True, generator=generator)
+        layer, alpha = _layer(pictures[order], masks[order], kinds, generator)
+        scene = scene * (1 - alpha) + layer[:, :3] * alpha
+        seen = [mask * (1 - alpha) for mask in seen] + [layer[:, 3:] * alpha]
+        whole.append(layer[:, 3:])
+        sources.append(order)
+    objects = torch.cat(seen, dim=1)
+    area = objects.mean((2, 3))
+    usable = (area > 0.004) & (area > 0.4 * torch.cat(whole, dim=1).mean((2, 3)))
+    return Scenes(scene * 2 - 1, objects, torch.stack(sources, dim=1), usable)
+
+
+def _layer(
+    pictures: torch.Tensor, masks: torch.Tensor, kinds: torch.Tensor, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    count, side = len(pictures), pictures.shape[-1]
+    tiles = TILES[torch.randint(len(TILES), (count,), generator=generator)]
+    scale = 0.35 + 0.55 * _uniform(count, generator)
+    offset = (_uniform(2 * count, generator).view(count, 2) - 0.5) * 1.2
+    loose = torch.cat([offset, scale[:, None], scale[:, None]], dim=1)
+    is_tile = (kinds == TILE)[:, None]
+    boxes = torch.where(is_tile, tiles, loose)
+    layer = _warp(pictures, masks, _place(boxes, generator), "zeros")
+    # Soft edges, or else the decoder learns to look for scissors.
+    coarse = F.avg_pool2d(layer[:, 3:], 4)
+    soft = F.interpolate(coarse, (side, side), mode="bilinear", align_corners=False)
+    blend = _uniform(count, generator).view(-1, 1, 1, 1)
+    cutout = blend * soft + (1 - blend) * layer[:, 3:]
+    alpha = torch.where(is_tile[:, :, None, None], _rectangle(tiles, side), cutout)
+    return layer, alpha * (kinds != NONE).float().view(-1, 1, 1, 1)
+
+
+def _rectangle(tiles: torch.Tensor, side: int) -> torch.Tensor:
+    axis = (torch.arange(side) + 0.5) / side * 2 - 1
+    inside_x = (axis[None] - tiles[:, :1]).abs() < tiles[:, 2:3]
+    inside_y = (axis[None] - tiles[:, 1:2]).abs() < tiles[:, 3:4]
+    return (inside_y[:, :, None] & inside_x[:, None, :]).float()[:, None]
+
+
+def _crop(count: int, generator: torch.Generator) -> torch.Tensor:
+    """Random part of a picture, turned a little, mirrored half of the time."""
+    zoom = 1 / (1 + 0.6 * _uniform(count, generator))
+    stretch = torch.exp((_uniform(count, generator) - 0.5) * 0.4)
+    shift = (_uniform(2 * count, generator).view(count, 2) * 2 - 1) * (1 - zoom)[:, None]
+    angle = (_uniform(count, generator) - 0.5) * (math.pi / 9)
+    mirror = torch.where(_uniform(count, generator) < 0.5, -1.0, 1.0)
+    cos, sin = angle.cos() * zoom, angle.sin() * zoom
+    rows = torch.stack([cos * mirror * stretch, -sin, shift[:, 0]], dim=1)
+    return torch.stack([rows, torch.stack([sin * mirror, cos / stretch, shift[:, 1]], 1)], dim=1)
+
+
+def _place(boxes: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """The whole picture within a box ``(centre x, centre y, half width, half height)``."""
+    mirror = torch.where(_uniform(len(boxes), generator) < 0.5, -1.0, 1.0)
+    x_scale, y_scale = mirror / boxes[:, 2], 1 / boxes[:, 3]
+    zero = torch.zeros_like(x_scale)
+    rows = torch.stack([x_scale, zero, -boxes[:, 0] * x_scale], dim=1)
+    return torch.stack([rows, torch.stack([zero, y_scale, -boxes[:, 1] * y_scale], 1)], dim=1)
+
+
+def _warp(
+    pictures: torch.Tensor, masks: torch.Tensor, theta: torch.Tensor, padding: str
+) -> torch.Tensor:
+    both = torch.cat([pictures, masks], dim=1)
+    grid = F.affine_grid(theta, list(both.shape), align_corners=False)
+    return F.grid_sample(both, grid, padding_mode=padding, align_corners=False)
+
+
+def _jitter(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Brightness, contrast, saturation and a colour cast, each picture its own."""
+
+    def around_one(spread: float) -> torch.Tensor:
+        return 1 + (_uniform(len(pictures), generator).view(-1, 1, 1, 1) * 2 - 1) * spread
+
+    cast = 1 + (_uniform(3 * len(pictures), generator).view(-1, 3, 1, 1) * 2 - 1) * 0.08
+    grey = pictures.mean(1, keepdim=True)
+    coloured = grey + (pictures - grey) * around_one(0.4)
+    level = coloured.mean((1, 2, 3), keepdim=True)
+    contrasted = level + (coloured - level) * around_one(0.3)
+    return (contrasted * around_one(0.25) * cast).clamp(0, 1)
+
+
+def _uniform(count: int, generator: torch.Generator) -> torch.Tensor:
+    return torch.rand(count, generator=generator)
