@@ -1,0 +1,249 @@
+"""The loop over many photos: one concept in, a folder of masks out, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from persam import draw
+from persam.errors import InputError, PersamError
+from persam.folders import name_outputs
+from persam.formats import remove_leftovers, write_cutout, write_mask, write_overlay
+from persam.images import read_image, read_mask, read_profile
+from persam.manifest import Manifest, Record, Stamp
+from persam.sheet import Tile, make_tile, write_sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from persam.concept import Concept
+
+Product = Literal["masks", "cutouts", "overlays", "sheet"]
+PRODUCTS: tuple[Product, ...] = get_args(Product)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the results of an album go, and which.
+
+    Attributes:
+        folder: for masks (``<stem>.png``), ``cutouts/``, ``overlays/``, ``sheet.html`` and
+            ``manifest.jsonl``.
+        save: any of :data:`PRODUCTS`; masks are always written, as a run resumes from them.
+        overwrite: look again at photos that are done.
+        identity: names what the concept was made from, where that is steadier than its numbers
+            (which differ in the last digits between machines). Empty: the numbers count.
+        protected: files that must not be written over, besides the photos.
+    """
+
+    folder: str | Path
+    save: frozenset[str] = frozenset({"masks"})
+    overwrite: bool = False
+    identity: str = ""
+    protected: tuple[str | Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.save) - set(PRODUCTS))
+        if unknown:
+            raise InputError(f"save takes {', '.join(PRODUCTS)}; got {', '.join(unknown)}.")
+
+    def files(self, stem: str) -> dict[Product, Path]:
+        """Absolute paths of the files of one photo, by product, whether asked for or not."""
+        folder = Path(self.folder).absolute()
+        return {
+            "masks": folder / f"{stem}.png",
+            "cutouts": folder / "cutouts" / f"{stem}.png",
+            "overlays": folder / "overlays" / f"{stem}.jpg",
+        }
+
+    @property
+    def sheet(self) -> Path:
+        """Absolute path of the contact sheet, whether asked for or not."""
+        return Path(self.folder).absolute() / "sheet.html"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did.
+
+    Attributes:
+        records: one for each photo, in the order of the photos.
+        skipped: how many of them were done already by an earlier run.
+        manifest: the written ``manifest.jsonl``.
+        sheet: the written contact sheet, None where none was asked for.
+    """
+
+    records: tuple[Record, ...]
+    skipped: int
+    manifest: Path
+    sheet: Path | None = None
+
+    @property
+    def failed(self) -> tuple[Record, ...]:
+        """The photos without a mask."""
+        return tuple(record for record in self.records if record.error is not None)
+
+    @property
+    def written(self) -> int:
+        """How many masks this run wrote."""
+        return len(self.records) - self.skipped - len(self.failed)
+
+
+def segment_album(
+    concept: Concept,
+    photos: Sequence[str | Path],
+    output: Output | str | Path,
+    on_progress: Callable[[Record], None] | None = None,
+) -> Summary:
+    """Find an object in many photos and write the results, one photo in memory at a time.
+
+    A photo that cannot be read or segmented becomes an error line and the run goes on. An
+    interrupted run loses at most the photo it was at: the same call goes on from there.
+
+    Args:
+        concept: what to look for.
+        photos: picture files, see :func:`persam.folders.list_images`.
+        output: the folder, or the folder with choices.
+        on_progress: called after each photo, done ones included.
+
+    Raises:
+        InputError: a result would overwrite a photo, or the folder cannot be written.
+    """
+    output = output if isinstance(output, Output) else Output(output)
+    run = _Run(concept, [Path(photo) for photo in photos], output)
+    records, tiles = [], []
+    for record, tile in run.results():
+        records.append(record)
+        tiles.append(tile)
+        if on_progress is not None:
+            on_progress(record)
+    run.manifest.tidy(record.input for record in records)
+    sheet = output.sheet if "sheet" in output.save else None
+    if sheet is not None:
+        write_sheet(sheet, records, tiles)
+    return Summary(tuple(records), run.skipped, run.manifest.path, sheet)
+
+
+def fingerprint(concept: Concept) -> str:
+    """A short name for everything that decides what a concept finds: model, recipe, numbers."""
+    digest = hashlib.sha256()
+    words = (concept.backbone.name, concept.method, concept.variant, concept.weights)
+    digest.update(repr(words).encode())
+    for name in ("target_feature", "target_embedding", "foreground", "background"):
+        digest.update(getattr(concept, name).cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+class _Run:
+    """One pass over the photos: what is settled before the first of them, and the loop."""
+
+    def __init__(self, concept: Concept, photos: list[Path], output: Output) -> None:
+        self.concept, self.photos, self.output = concept, photos, output
+        settings = output.identity or fingerprint(concept)
+        self.settings = hashlib.sha256(settings.encode()).hexdigest()[:16]
+        self.skipped = 0
+        self.manifest = Manifest(output.folder)
+        self.files = [output.files(stem) for stem in name_outputs(photos, self._known_names())]
+        self._refuse_to_overwrite()
+        for folder in {path.parent for path in output.files("any").values()}:
+            remove_leftovers(folder)
+        self.manifest.tidy()
+
+    def results(self) -> Iterator[tuple[Record, Tile | None]]:
+        for photo, files in zip(self.photos, self.files, strict=True):
+            record = self._done(photo, files)
+            try:
+                if record is None:
+                    record, tile = self._look(photo, files)
+                    self.manifest.add(record)
+                else:
+                    tile = self._catch_up(record, files)
+                    self.skipped += 1
+            except (PersamError, MemoryError, RuntimeError) as error:
+                # RuntimeError is torch's word for "out of memory" and for impossible sizes.
+                record, tile = Record(str(photo.absolute()), error=_one_line(error)), None
+                self.manifest.add(record)
+            yield record, tile
+
+    def _done(self, photo: Path, files: Mapping[Product, Path]) -> Record | None:
+        """The record of an earlier run whose mask still holds, if there is one."""
+        record = self.manifest.records.get(str(photo.absolute()))
+        if self.output.overwrite or record is None or record.error is not None:
+            return None
+        same = record.stamp is not None and record.stamp == self._stamp(photo)
+        return record if same and files["masks"].exists() else None
+
+    def _look(self, photo: Path, files: Mapping[Product, Path]) -> tuple[Record, Tile | None]:
+        began = perf_counter()
+        stamp = self._stamp(photo)  # before reading: a later change is then noticed next time
+        image = read_image(photo)
+        found = self.concept.segment(image)
+        marks = np.column_stack([found.points, found.labels]).astype(int).tolist()
+        write_mask(files["masks"], found.mask)
+        record = Record(
+            input=str(photo.absolute()),
+            output=str(files["masks"]),
+            score=round(found.score, 6),
+            box=found.box,
+            points=tuple((x, y, label) for x, y, label in marks),
+            stamp=stamp,
+        )
+        tile = self._extras(record, files, image, found.mask)
+        return replace(record, seconds=round(perf_counter() - began, 3)), tile
+
+    def _catch_up(self, record: Record, files: Mapping[Product, Path]) -> Tile | None:
+        """Make what is asked for now and was not before, from the photo and its mask."""
+        made = files["masks"].stat().st_mtime_ns
+        extras = [files[name] for name in ("cutouts", "overlays") if name in self.output.save]
+        fresh = all(path.exists() and path.stat().st_mtime_ns >= made for path in extras)
+        if fresh and "sheet" not in self.output.save:
+            return None
+        image = read_image(record.input)
+        mask = read_mask(files["masks"], image.shape[:2], usable=False) > 0
+        return self._extras(record, files, image, mask)
+
+    def _extras(
+        self, record: Record, files: Mapping[Product, Path], image: np.ndarray, mask: np.ndarray
+    ) -> Tile | None:
+        save = self.output.save
+        if "cutouts" in save:
+            write_cutout(files["cutouts"], draw.cutout(image, mask), read_profile(record.input))
+        if "overlays" in save:
+            write_overlay(files["overlays"], draw.overlay(image, mask, record.points))
+        return make_tile(image, mask, record.points) if "sheet" in save else None
+
+    def _stamp(self, photo: Path) -> Stamp | None:
+        try:
+            facts = photo.stat()
+        except OSError:  # reading the photo says why, in a line of its own
+            return None
+        return Stamp(self.settings, facts.st_size, facts.st_mtime_ns)
+
+    def _known_names(self) -> dict[str, str]:
+        records = self.manifest.records.values()
+        return {r.input: Path(r.output).stem for r in records if r.output is not None}
+
+    def _refuse_to_overwrite(self) -> None:
+        sources = {_same(path): path for path in (*self.photos, *self.output.protected)}
+        targets = [path for files in self.files for path in files.values()]
+        for target in (*targets, self.manifest.path, self.output.sheet):
+            if _same(target) in sources:
+                raise InputError(
+                    f"{target} would be written over your file {sources[_same(target)]}. "
+                    f"Choose another output folder."
+                )
+
+
+def _same(path: str | Path) -> str:
+    # Folders that ignore case exist; better to refuse once too often there.
+    return str(Path(path).resolve()).casefold()
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, PersamError) else f"{type(error).__name__}: {text}"

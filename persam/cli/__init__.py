@@ -1,0 +1,74 @@
+"""The commands. This file only gathers them; nothing heavy is imported before one runs."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from persam import __version__
+from persam.cli.demo import demo
+from persam.cli.evaluate import evaluate
+from persam.cli.learn import learn
+from persam.cli.models import models
+from persam.cli.screen import complain, say
+from persam.cli.segment import segment
+from persam.cli.train import train
+from persam.errors import PersamError
+
+
+class Commands(TyperGroup):
+    """Turns the errors that persam raises on purpose into one red line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; exit code 2 for input that cannot be used, 130 for an interrupt."""
+        try:
+            return super().invoke(ctx)
+        except PersamError as error:
+            complain(f"Error: {error}")
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            complain("Interrupted. What is done is kept; the same command goes on from there.")
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Show one object once, get its mask in every other picture.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(f"persam {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _persam(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(segment)
+app.command()(learn)
+app.command()(models)
+app.command()(demo)
+app.add_typer(evaluate, name="evaluate")
+app.add_typer(train, name="train")
+
+
+def main() -> None:
+    """Entry point of the `persam` command."""
+    # A polite kill is an interrupt: temporary files are cleared away, the manifest is whole.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    app()

@@ -1,0 +1,56 @@
+"""`persam models`: what ``--model`` takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json as json_format
+from typing import Annotated, Any
+
+import typer
+
+from persam.backbones import catalog
+
+
+def models(
+    json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON list instead of a table, for scripts.")
+    ] = False,
+) -> None:
+    """List every model that has a name, and whether it is on this machine.
+
+    Any other hub id, a folder that transformers saved, and official .pth and .pt files of SAM,
+    SAM-HQ and MobileSAM work, too.
+    """
+    from rich.console import Console
+
+    rows = [row(entry) for entry in catalog.CATALOG]
+    console = Console()
+    if json:
+        console.print_json(json_format.dumps(rows))
+        return
+    console.print(_table(rows))
+    console.print(
+        "A hub id (owner/name), a folder or an official .pth/.pt file works as well.",
+        style="dim",
+    )
+
+
+def row(entry: catalog.Entry) -> dict[str, Any]:
+    """Describe one model: its fields, its source, and whether it is here."""
+    return dataclasses.asdict(entry) | {
+        "source": entry.source,
+        "on_this_machine": catalog.on_this_machine(entry),
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table("name", "family", "parameters", "licence", "from", "here", box=None)
+    for entry in rows:
+        size = f"{entry['parameters']:g} M" if entry["parameters"] else "small"
+        source = entry["repository"] or entry["source"]
+        access = " (gated)" if entry["gated"] else ""
+        here = "yes" if entry["on_this_machine"] else "no"
+        table.add_row(entry["name"], entry["family"], size, entry["licence"] + access, source, here)
+    return table

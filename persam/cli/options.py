@@ -1,0 +1,126 @@
+"""Options that several commands share: their types, their help, and what they add up to.
+
+Imports nothing heavy, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from persam.errors import InputError
+from persam.variants import Method, Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VariantName = Literal["default", "official"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+class Component(StrEnum):
+    """The parts of a recipe that ``--without`` switches off, named after the Variant's fields."""
+
+    NEGATIVE_POINT = "negative-point"
+    GUIDED_ATTENTION = "guided-attention"
+    SEMANTIC_PROMPT = "semantic-prompt"
+    REFINE_MASK = "refine-mask"
+    REFINE_BOX = "refine-box"
+
+    @property
+    def field(self) -> str:
+        """Name of the :class:`~persam.variants.Variant` field that this part is."""
+        return self.value.replace("-", "_")
+
+
+MethodOption = Annotated[
+    Method,
+    typer.Option(
+        "--method", help="persam learns nothing; persam-f also fits two mask weights in a moment."
+    ),
+]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model", help="A name from `persam models`, a Hugging Face id, a file or a folder."
+    ),
+]
+VariantOption = Annotated[
+    VariantName,
+    typer.Option(
+        "--variant", help="default measures best; official repeats the official code exactly."
+    ),
+]
+WithoutOption = Annotated[
+    list[Component] | None,
+    typer.Option(
+        "--without",
+        metavar="PART",
+        help="Switch a part of the recipe off: negative-point, guided-attention, semantic-prompt, "
+        "refine-mask or refine-box. May be given again.",
+    ),
+]
+AlphaOption = Annotated[
+    float | None,
+    typer.Option(
+        "--alpha", help="Strength of the guided attention. Left out: what the variant says."
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps; auto takes the fastest here."),
+]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option("--precision", help="Number format of the image encoder."),
+]
+
+
+def resolve_variant(
+    name: str,
+    method: Method,
+    without: Sequence[Component | str] | None = None,
+    alpha: float | None = None,
+) -> Variant:
+    """Turn the recipe options of a command line into one recipe.
+
+    Args:
+        name: ``"default"`` or ``"official"``.
+        method: ``"persam"`` or ``"persam-f"``.
+        without: parts to switch off.
+        alpha: strength of the guided attention, at least 0; None keeps the recipe's.
+
+    Raises:
+        InputError: a part that does not exist or that the recipe does not have, an alpha below 0
+            or not finite, or one that nothing would read.
+    """
+    variant = Variant.named(name, method)
+    recipe = f"the {name} recipe of {method}"
+    for part in dict.fromkeys(_components(without or ())):
+        if not getattr(variant, part.field):
+            raise InputError(
+                f"--without {part.value}: {recipe} has no such part; leave the option out."
+            )
+        variant = dataclasses.replace(variant, **{part.field: False})
+    if alpha is None:
+        return variant
+    if not math.isfinite(alpha) or alpha < 0:
+        raise InputError(f"--alpha is a finite number of at least 0; got {alpha}.")
+    if not variant.guided_attention:
+        raise InputError(
+            f"--alpha {alpha:g} would do nothing: guided attention is off in {recipe} as asked "
+            f"for; leave one of the options out."
+        )
+    return dataclasses.replace(variant, alpha=alpha)
+
+
+def _components(names: Sequence[Component | str]) -> list[Component]:
+    try:
+        return [Component(name) for name in names]
+    except ValueError as error:
+        known = ", ".join(part.value for part in Component)
+        raise InputError(f"--without knows {known}; got {error}.") from None

@@ -1,0 +1,97 @@
+"""Results out: the only file that writes pictures, and how any file is written whole or not at all.
+
+Every writer fills a temporary file beside the target and then renames it, which the operating
+system does in one step: whoever looks, or interrupts, finds the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from threading import get_ident
+
+import numpy as np
+from PIL import Image
+
+from persam.errors import InputError
+
+_PART = ".persam-{}.part"
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write a file atomically, making its folder where that is missing.
+
+    Raises:
+        InputError: the operating system refuses; the message names the file and the reason.
+    """
+    path = Path(path)
+    # A name of its own length, as the target's may already be as long as file systems allow.
+    part = path.parent / _PART.format(f"{os.getpid()}-{get_ident()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        finally:
+            with suppress(FileNotFoundError):
+                part.unlink()
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically; what UTF-8 cannot hold becomes a question mark."""
+    write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Delete the temporary files that a killed run may have left in ``folder``."""
+    for part in Path(folder).glob(_PART.format("*")):
+        part.unlink(missing_ok=True)
+
+
+def write_mask(path: str | Path, mask: np.ndarray) -> None:
+    """Write a mask as a grey PNG, 255 on the object and 0 elsewhere.
+
+    Args:
+        path: the PNG file.
+        mask: ``(H, W)`` bool.
+    """
+    if mask.ndim != 2 or mask.dtype != np.bool_:
+        raise InputError(f"A mask is written from (H, W) bool; got {mask.shape} {mask.dtype}.")
+    write_bytes(path, _encode(Image.fromarray(mask.astype(np.uint8) * 255), "PNG"))
+
+
+def write_cutout(path: str | Path, rgba: np.ndarray, profile: bytes | None = None) -> None:
+    """Write a cut-out as a PNG with transparency.
+
+    Args:
+        path: the PNG file.
+        rgba: ``(H, W, 4)`` uint8.
+        profile: ICC colour profile of the photo, which its pixels still need.
+    """
+    options = {} if profile is None else {"icc_profile": profile}
+    write_bytes(path, _encode(Image.fromarray(rgba), "PNG", **options))
+
+
+def write_overlay(path: str | Path, rgb: np.ndarray) -> None:
+    """Write ``(H, W, 3)`` uint8 as a JPEG of high quality."""
+    write_bytes(path, jpeg(rgb, quality=90))
+
+
+def jpeg(rgb: np.ndarray, quality: int = 80) -> bytes:
+    """Encode ``(H, W, 3)`` uint8 as JPEG."""
+    return _encode(Image.fromarray(rgb), "JPEG", quality=quality)
+
+
+def webp(rgba: np.ndarray, quality: int = 80) -> bytes:
+    """Encode ``(H, W, 4)`` uint8 as WebP, which keeps transparency in few bytes."""
+    return _encode(Image.fromarray(rgba), "WEBP", quality=quality)
+
+
+def _encode(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()

@@ -1,0 +1,244 @@
+"""Pictures and masks in: the only file that opens image files.
+
+Every picture becomes ``(H, W, 3)`` uint8 RGB, upright; every mask ``(H, W)`` uint8 grey values.
+"""
+
+from __future__ import annotations
+
+import importlib
+import struct
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from persam.errors import InputError, MissingExtra
+
+Source = str | Path | Image.Image | np.ndarray
+
+# What Pillow's decoders are known to raise on damaged files, besides OSError.
+_DAMAGE = (SyntaxError, ValueError, EOFError, KeyError, IndexError, struct.error, zlib.error)
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+
+
+def read_image(source: Source) -> np.ndarray:
+    """Read one picture.
+
+    Files and PIL images are turned upright by their EXIF orientation; transparency is laid on
+    white; 16-bit grey is scaled to 8 bits; of an animation the first frame counts.
+
+    Args:
+        source: a path, a PIL image, or a uint8 array ``(H, W, 3)`` RGB or ``(H, W)`` grey.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB, never a view of a caller's array that may be written to.
+
+    Raises:
+        InputError: not a readable picture; the message names the file and the reason.
+        MissingExtra: a HEIC picture without ``pillow-heif``.
+    """
+    if isinstance(source, np.ndarray):
+        return _colour_array(source)
+    if isinstance(source, Image.Image):
+        return _rgb(_upright(source, "The picture"), "The picture")
+    return _rgb(_open(Path(source)), str(source))
+
+
+def read_mask(source: Source, size: tuple[int, int], *, usable: bool = True) -> np.ndarray:
+    """Read one mask as grey values, 0 for background.
+
+    The grey value is the largest of a pixel's colour channels, so every palette colour but black
+    counts; an alpha channel that is not opaque everywhere is itself the mask. Whether a grey value
+    means object is the method's decision.
+
+    Args:
+        source: a path, a PIL image, or an array ``(H, W)`` bool, uint8 or uint16, or
+            ``(H, W, 3)`` or ``(H, W, 4)`` uint8.
+        size: ``(H, W)`` of the upright picture that the mask belongs to.
+        usable: refuse a mask that shows nothing or everything, from which nothing can be learnt.
+
+    Returns:
+        ``(H, W)`` uint8; True becomes 255.
+
+    Raises:
+        InputError: unreadable, of another type or size, or not usable.
+        MissingExtra: a HEIC mask without ``pillow-heif``.
+    """
+    name = f"The mask {source}" if isinstance(source, str | Path) else "The mask"
+    if isinstance(source, np.ndarray):
+        grey = _grey_array(source)
+    elif isinstance(source, Image.Image):
+        grey = _grey_array(_convert(_upright(source, name), name))
+    else:
+        grey = _grey_array(_convert(_open(Path(source)), name))
+    if grey.shape != tuple(size):
+        raise InputError(
+            f"{name} is {_size(grey.shape)}, but its picture is {_size(tuple(size))} "
+            f"(width x height, upright). Give the mask that was drawn on this picture."
+        )
+    if usable:
+        check_mask(grey, name)
+    return grey
+
+
+def check_mask(mask: np.ndarray, name: str = "The mask") -> None:
+    """Refuse a mask that shows nothing or everything.
+
+    Args:
+        mask: ``(H, W)`` uint8 grey values; above half of the largest value is object.
+        name: what to call it in the error.
+
+    Raises:
+        InputError: no pixel, or every pixel, is object.
+    """
+    top = int(mask.max(initial=0))
+    if top == 0:
+        raise InputError(f"{name} is empty: no pixel is above 0. Paint the object, leave the rest.")
+    if bool((mask > top / 2).all()):
+        raise InputError(
+            f"{name} covers the whole picture. Leave the background black, so that there is "
+            f"something to tell the object from."
+        )
+
+
+def read_profile(path: str | Path) -> bytes | None:
+    """Colour profile of a picture file that still holds for its RGB pixels, or None."""
+    image = _open(Path(path))
+    # A CMYK or grey profile describes channels that no longer exist after the conversion to RGB.
+    return image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
+
+
+def _open(path: Path) -> Image.Image:
+    """Decode a file completely and turn it upright."""
+    try:
+        return _decode(path)
+    except UnidentifiedImageError as error:
+        if not _is_heif(path):
+            raise InputError(
+                f"{path} is not a picture, or too damaged to tell its format "
+                f"({path.stat().st_size} bytes)."
+            ) from error
+        _register_heif(path)
+    try:
+        return _decode(path)
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path} is not a HEIC picture, or damaged.") from error
+
+
+def _decode(path: Path) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                image.load()
+                return _upright(image, str(path))
+    except UnidentifiedImageError:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"{path} has more than {Image.MAX_IMAGE_PIXELS:,} pixels, which may be an attack on "
+            f"memory. Scale it down, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it."
+        ) from error
+    except OSError as error:
+        raise InputError(_why_unreadable(path, error)) from error
+    except _DAMAGE as error:
+        raise InputError(f"{path} is damaged: {error}.") from error
+
+
+def _why_unreadable(path: Path, error: OSError) -> str:
+    if path.is_dir():
+        return (
+            f"{path} is a folder, not a picture. Give a file, or a folder with pictures "
+            f"directly inside."
+        )
+    if error.strerror:  # the operating system's word: missing, no permission, ...
+        return f"{path} cannot be read: {error.strerror}."
+    return f"{path} is damaged: {error}."
+
+
+def _is_heif(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(12)
+    named = path.suffix.lower() in (".heic", ".heif")
+    return named or (head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS)
+
+
+def _register_heif(path: Path) -> None:
+    try:
+        importlib.import_module("pillow_heif").register_heif_opener()
+    except ImportError as error:
+        raise MissingExtra(
+            f"{path} is a HEIC picture, which needs an extra: pip install 'persam[heif]'"
+        ) from error
+
+
+def _upright(image: Image.Image, name: str) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (OSError, *_DAMAGE) as error:
+        raise InputError(f"{name} has a damaged EXIF block: {error}.") from error
+
+
+def _convert(image: Image.Image, name: str) -> np.ndarray:
+    """Pixels as uint16 grey, or as uint8 RGB, or RGBA where something is transparent."""
+    if image.mode.startswith("I;16"):
+        return np.array(image).astype(np.uint16)
+    try:
+        if image.mode in ("I", "F"):
+            raise ValueError("32 bits a pixel have no agreed white")
+        return np.array(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+    except ValueError as error:
+        raise InputError(
+            f"{name} has pixels of type {image.mode}, which do not convert to RGB ({error}). "
+            f"Save it as 8-bit colour, or as 8- or 16-bit grey."
+        ) from error
+
+
+def _rgb(image: Image.Image, name: str) -> np.ndarray:
+    pixels = _convert(image, name)
+    if pixels.dtype == np.uint16:
+        # 65535 / 257 = 255; Pillow's own conversion would clip.
+        return _three(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if pixels.shape[2] == 3:
+        return pixels
+    colour, alpha = pixels[..., :3].astype(np.uint32), pixels[..., 3:].astype(np.uint32)
+    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _three(grey: np.ndarray) -> np.ndarray:
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _colour_array(array: np.ndarray) -> np.ndarray:
+    known = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
+    if array.dtype != np.uint8 or not known or array.size == 0:
+        raise InputError(
+            f"A picture array is uint8 (H, W, 3) RGB or (H, W) grey; got {array.dtype} "
+            f"{array.shape}. Multiply values of 0..1 by 255 and convert to uint8."
+        )
+    return _three(array) if array.ndim == 2 else array.copy()
+
+
+def _grey_array(array: np.ndarray) -> np.ndarray:
+    flat = array.ndim == 2 and array.dtype in (np.bool_, np.uint8, np.uint16)
+    colour = array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8
+    if not (flat or colour) or array.size == 0:
+        raise InputError(
+            f"A mask array is (H, W) bool, uint8 or uint16, or (H, W, 3 or 4) uint8; got "
+            f"{array.dtype} {array.shape}. Compare with a threshold to make it bool."
+        )
+    if array.ndim == 3:
+        translucent = array.shape[2] == 4 and bool((array[..., 3] < 255).any())
+        return array[..., 3].copy() if translucent else array[..., :3].max(axis=2)
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * 255
+    if array.dtype == np.uint16:
+        # Rounding up keeps small label numbers (1, 2, ...) above 0.
+        return ((array.astype(np.uint32) + 256) // 257).astype(np.uint8)
+    return array.copy()
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"

@@ -1,0 +1,141 @@
+"""The record of an album run: one JSON line a photo, which also makes the run resumable."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from persam.errors import InputError
+from persam.formats import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from persam.structures import Box
+
+NAME = "manifest.jsonl"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a result depends on; a photo whose stamp is unchanged needs no second look.
+
+    Attributes:
+        settings: fingerprint of the concept, the model and the recipe.
+        size: of the photo's file, in bytes.
+        mtime_ns: when that file was last changed, in nanoseconds.
+    """
+
+    settings: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one photo: a mask, or an error.
+
+    Attributes:
+        input: absolute path of the photo.
+        output: absolute path of its mask, None after an error.
+        score: the model's estimate of the mask's IoU, about 0..1.
+        box: tight box of the mask in pixels, None where the mask is empty.
+        points: ``(x, y, label)`` of each prompt point, label 1 on the object.
+        seconds: from opening the photo to its last written file.
+        stamp: what the result depends on.
+        error: why there is no mask, in one line; None where there is one.
+    """
+
+    input: str
+    output: str | None = None
+    score: float | None = None
+    box: Box | None = None
+    points: tuple[tuple[int, int, int], ...] = ()
+    seconds: float | None = None
+    stamp: Stamp | None = None
+    error: str | None = None
+
+    def to_json(self) -> str:
+        """One line: ``input`` and ``error``, or everything but ``error``."""
+        if self.error is not None:
+            return json.dumps({"input": self.input, "error": self.error})
+        fields = asdict(self)
+        del fields["error"]
+        return json.dumps(fields, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> Record:
+        """Read what :meth:`to_json` wrote; fields of other programs are left out.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is something else.
+        """
+        fields: dict[str, Any] = json.loads(line)
+        if "error" in fields:
+            return cls(input=str(fields["input"]), error=str(fields["error"]))
+        box = fields["box"]
+        return cls(
+            input=str(fields["input"]),
+            output=str(fields["output"]),
+            score=float(fields["score"]),
+            box=None if box is None else tuple(box),
+            points=tuple((x, y, label) for x, y, label in fields["points"]),
+            seconds=float(fields["seconds"]),
+            stamp=Stamp(**fields["stamp"]),
+        )
+
+
+class Manifest:
+    """``manifest.jsonl`` of one output folder.
+
+    Lines are appended and flushed one by one, so that a killed run loses none; a photo that
+    appears twice counts with its last line.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        """Read the folder's manifest, if there is one.
+
+        Raises:
+            InputError: a line before the last is broken (a broken last line is a killed run's), or
+                the file cannot be read.
+        """
+        self.path = Path(folder) / NAME
+        self.records: dict[str, Record] = {record.input: record for record in _read(self.path)}
+
+    def add(self, record: Record) -> None:
+        """Take a record up and append its line."""
+        self.records[record.input] = record
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(record.to_json() + "\n")
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written: {error.strerror}.") from error
+
+    def tidy(self, order: Iterable[str] = ()) -> None:
+        """Rewrite the file: one line a photo, the inputs of ``order`` last and in that order."""
+        last = [self.records[name] for name in order if name in self.records]
+        inputs = {record.input for record in last}
+        first = [record for record in self.records.values() if record.input not in inputs]
+        write_text(self.path, "".join(record.to_json() + "\n" for record in first + last))
+
+
+def _read(path: Path) -> list[Record]:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(Record.from_json(line))
+        except (ValueError, TypeError, KeyError) as error:
+            if number < len(lines):
+                raise InputError(
+                    f"Line {number} of {path} is not a line of a persam run. Move the file away, "
+                    f"or choose another folder."
+                ) from error
+    return records
