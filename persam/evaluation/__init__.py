@@ -1,0 +1,1 @@
+"""How good a method is: data sets, metrics, and the loop that brings them together."""
