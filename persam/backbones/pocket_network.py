@@ -50,6 +50,20 @@ class Features(NamedTuple):
     high_resolution: tuple[torch.Tensor, torch.Tensor]
 
 
+class Answer(NamedTuple):
+    """What the decoder says to ``n`` questions.
+
+    Attributes:
+        logits: ``(n, k, m, m)`` float32.
+        iou: ``(n, k)`` estimated IoU of each mask, 0..1.
+        presence: ``(n,)`` logit of the object being there at all.
+    """
+
+    logits: torch.Tensor
+    iou: torch.Tensor
+    presence: torch.Tensor
+
+
 class SameConv(nn.Conv2d):
     """A convolution with TensorFlow's SAME padding, which is lopsided at stride 2."""
 
@@ -220,7 +234,7 @@ class PocketEncoder(nn.Module):
 
 
 class PocketModel(nn.Module):
-    """Encoder, prompt encoder and mask decoder, under the names of transformers' ``Sam2Model``."""
+    """Encoder, prompt encoder and mask decoder, named as in transformers' ``Sam2Model``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -233,14 +247,14 @@ class PocketModel(nn.Module):
                 "patch_size": STRIDE,
             },
             mask_decoder_config={
-                "attn_implementation": "sdpa",
                 "hidden_size": WIDTH,
                 "mlp_dim": 4 * WIDTH,
                 "iou_head_hidden_dim": WIDTH,
                 "dynamic_multimask_via_stability": False,
             },
         )
-        self.config = config
+        # So few tokens are slower through SDPA, whose gradient on a CPU is slower still.
+        config.mask_decoder_config._attn_implementation = "eager"
         self.vision_encoder = PocketEncoder()
         self.shared_image_embedding = Sam2PositionalEmbedding(config.prompt_encoder_config)
         self.prompt_encoder = Sam2PromptEncoder(config.prompt_encoder_config)
@@ -249,6 +263,36 @@ class PocketModel(nn.Module):
         self.mask_decoder.conv_s0 = nn.Identity()
         self.mask_decoder.conv_s1 = nn.Identity()
         self.mask_decoder.activation = nn.Hardswish()
+
+    def forward(
+        self,
+        image: torch.Tensor,
+        high_resolution: tuple[torch.Tensor, ...],
+        prompts: dict[str, torch.Tensor],
+        *,
+        multimask: bool,
+    ) -> Answer:
+        """Ask the decoder one question about each of ``n`` encoded pictures; gradients flow.
+
+        Args:
+            image: ``(n, 128, h, w)``.
+            high_resolution: ``(n, 16, 4h, 4w)`` and ``(n, 32, 2h, 2w)``.
+            prompts: any of ``input_points`` ``(n, 1, k, 2)``, ``input_labels`` ``(n, 1, k)``,
+                ``input_boxes`` ``(n, 1, 4)``, ``input_masks`` ``(n, 1, 4h, 4w)``, in pixels of
+                the square.
+            multimask: masks 1..3, or mask 0.
+        """
+        names = ("input_points", "input_labels", "input_boxes", "input_masks")
+        sparse, dense = self.prompt_encoder(*(prompts.get(name) for name in names))
+        logits, iou, _, presence = self.mask_decoder(
+            image_embeddings=image,
+            image_positional_embeddings=self.cell_positions().expand_as(image),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=multimask,
+            high_resolution_features=list(high_resolution),
+        )
+        return Answer(logits[:, 0].float(), iou[:, 0].float(), presence.flatten().float())
 
     def resize(self, square: int) -> None:
         """Take pictures of another size: positions are relative, so no weight depends on it.
@@ -261,7 +305,7 @@ class PocketModel(nn.Module):
         self.prompt_encoder.mask_input_size = (4 * cells, 4 * cells)
         self.prompt_encoder.input_image_size = square
 
-    def get_image_wide_positional_embeddings(self) -> torch.Tensor:
+    def cell_positions(self) -> torch.Tensor:
         """``(1, 128, h, w)``, the sine code of every cell's centre."""
         rows, columns = self.prompt_encoder.image_embedding_size
         device = self.shared_image_embedding.positional_embedding.device

@@ -13,7 +13,7 @@ from persam.similarity import PRIOR_CUT
 from persam.structures import Guidance
 
 if TYPE_CHECKING:
-    from persam.backbones.pocket_network import Features, PocketModel
+    from persam.backbones.pocket_network import Answer, Features, PocketModel
     from persam.training.episodes import Episodes
 
 PRIOR_FACTOR = 3.0  # what a standard deviation of the location prior is worth in logits
@@ -38,21 +38,7 @@ class Question:
     guidance: Guidance | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """``(n, k, m, m)`` logits, ``(n, k)`` estimated IoU, ``(n,)`` logit of being there at all."""
-
-    logits: torch.Tensor
-    iou: torch.Tensor
-    presence: torch.Tensor
-
-    def best(self) -> torch.Tensor:
-        """``(n, 1, m, m)`` logits of the mask that the model believes in most."""
-        index = self.iou.argmax(1)
-        return self.logits[torch.arange(len(index)), index][:, None]
-
-
-def decode(
+def ask(
     model: PocketModel,
     features: Features,
     scene: torch.Tensor,
@@ -60,27 +46,18 @@ def decode(
     *,
     multimask: bool,
 ) -> Answer:
-    """Answer one question for every episode; gradients flow."""
-
-    def one(x: torch.Tensor | None) -> torch.Tensor | None:
-        return None if x is None else x[:, None]
-
-    sparse, dense = model.prompt_encoder(
-        one(question.points), one(question.labels), one(question.box), question.mask
-    )
-    image = features.mask[scene]
+    """Answer one question for every episode, ``scene`` saying which features each is about."""
+    given = {
+        "input_points": question.points,
+        "input_labels": question.labels,
+        "input_boxes": question.box,
+    }
+    prompts = {name: value[:, None] for name, value in given.items() if value is not None}
+    if question.mask is not None:
+        prompts["input_masks"] = question.mask
+    skips = tuple(skip[scene] for skip in features.high_resolution)
     with guided(model.mask_decoder, question.guidance):
-        logits, iou, _, presence = model.mask_decoder(
-            image_embeddings=image,
-            image_positional_embeddings=model.get_image_wide_positional_embeddings().expand_as(
-                image
-            ),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-            multimask_output=multimask,
-            high_resolution_features=[skip[scene] for skip in features.high_resolution],
-        )
-    return Answer(logits[:, 0].float(), iou[:, 0].float(), presence.flatten().float())
+        return model(features.mask[scene], skips, prompts, multimask=multimask)
 
 
 def concept_question(episodes: Episodes, side: int, generator: torch.Generator) -> Question:
@@ -122,7 +99,8 @@ def box_question(truth: torch.Tensor, side: int, generator: torch.Generator) -> 
 
 def refining_question(first: Question, answer: Answer, side: int, *, box: bool) -> Question:
     """PerSAM's refinement: the same points, the last logits, and the box of the last mask."""
-    logits = answer.best().detach()
+    index = answer.iou.argmax(1)
+    logits = answer.logits[torch.arange(len(index)), index][:, None].detach()
     boxes = tight_boxes(logits[:, 0] > 0, side) if box else None
     return Question(first.points, first.labels, boxes if box else first.box, logits)
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 if TYPE_CHECKING:
-    from persam.training.asking import Answer
+    from persam.backbones.pocket_network import Answer
 
 IOU_WEIGHT = 2.0
 PRESENCE_WEIGHT = 0.2

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-from persam.backbones.pocket_network import SQUARE, PocketModel
+from persam.backbones.pocket_network import SQUARE, Answer, PocketModel
 from persam.errors import InputError
 from persam.training import asking, episodes, pictures, scenes
 from persam.training.losses import Losses, judge
@@ -106,13 +106,13 @@ def train(
     started = time.monotonic()
     while state.step < recipe.steps:
         losses = _step(state, recipe, pairs)
-        if state.step % 20 == 0:
+        if state.step % 20 == 0 or state.step == recipe.steps:
             line = {"step": state.step, "seconds": round(time.monotonic() - started, 1), **losses}
             with (out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             if report is not None:
                 report(line)
-        if state.step % 100 == 0 or state.step == recipe.steps:
+        if state.step % 50 == 0 or state.step == recipe.steps:
             _checkpoint(state, recipe, out)
     return out / "pocket.safetensors"
 
@@ -154,8 +154,8 @@ def _ask_all(
     there = drawn.present
     coins = torch.rand(5, generator=generator) < 0.5
 
-    def ask(question: asking.Question, rows: torch.Tensor, *, multimask: bool) -> asking.Answer:
-        return asking.decode(model, features, drawn.scene[rows], question, multimask=multimask)
+    def ask(question: asking.Question, rows: torch.Tensor, *, multimask: bool) -> Answer:
+        return asking.ask(model, features, drawn.scene[rows], question, multimask=multimask)
 
     everything = torch.ones_like(there)
     concept = asking.concept_question(drawn, side, generator)

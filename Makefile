@@ -1,0 +1,32 @@
+# Every target sets up its own environment first: .venv with the versions of requirements.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test check fix clean
+
+setup: .venv/ready
+
+.venv/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'persam needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11')"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## segment an object in pictures that come with the package
+	$(BIN)/persam demo
+
+test: setup ## all tests
+	$(BIN)/python -m pytest
+
+check: setup ## linter, formatter, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+fix: setup ## mend what the linter and formatter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build dist

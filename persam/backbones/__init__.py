@@ -1,0 +1,161 @@
+"""Models behind one shape: a picture -> an embedding; an embedding and prompts -> mask logits.
+
+Adapters live one family a file; this file knows how they are called and where they run. Importing
+it is cheap: torch and transformers come in when a model is loaded.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from persam.backbones import catalog, hub
+from persam.errors import InputError, ModelNotFound
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from persam.structures import Embedding, Frame, Guidance, MaskLogits, Prompts
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+_FILES = (".pth", ".pt", ".safetensors", ".bin", ".ckpt")
+
+
+class Backbone(Protocol):
+    """What the methods need of a model.
+
+    Attributes:
+        name: what it was loaded by; stored in concepts and reports.
+        square: side of the model's input in pixels.
+        mean, std: ``(3,)`` float32 in 0..255, RGB.
+    """
+
+    name: str
+    square: int
+    mean: np.ndarray
+    std: np.ndarray
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives, and where everything it gives back lives."""
+        ...
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Say how a picture of this size lies in the model's square."""
+        ...
+
+    def encode(self, image: np.ndarray) -> Embedding:
+        """Encode an upright ``(height, width, 3)`` uint8 RGB picture."""
+        ...
+
+    def decode(
+        self,
+        embedding: Embedding,
+        prompts: Prompts,
+        *,
+        guidance: Guidance | None = None,
+        multimask: bool = True,
+    ) -> MaskLogits:
+        """Answer prompts with masks 1..3, or with mask 0 alone without ``multimask``."""
+        ...
+
+
+def load(
+    name: str | Path = catalog.POCKET, *, device: str = "auto", precision: str = "auto"
+) -> Backbone:
+    """Load a model, ready to use.
+
+    Args:
+        name: one of, in this order: a name of the catalogue (``"pocket"``, ``"sam-vit-huge"``,
+            ``"facebook/sam-vit-huge"``, see ``persam models``); a folder that transformers saved;
+            a ``.pth``, ``.pt`` or ``.safetensors`` file with official SAM, SAM-HQ or MobileSAM
+            tensors; any hub id, ``"owner/name"`` or ``"owner/name@commit"``. A ``Path`` is
+            always a file or folder.
+        device: ``"auto"`` (CUDA, then Apple's MPS, then the CPU) or a torch device.
+        precision: of the image encoder. ``"auto"`` is bf16 on CUDA devices that compute in it,
+            else fp32; ``"fp32"``, ``"bf16"`` and ``"fp16"`` are taken at their word.
+
+    Raises:
+        ModelNotFound: not on this machine and not downloadable; says what was tried.
+        InputError: a file or folder that is no such model, or a device that is not there.
+    """
+    place = choose_device(device)
+    kind = choose_precision(precision, place)
+    found = _locate(name)
+    if found is None:
+        from persam.backbones.pocket import load_pocket
+
+        return load_pocket(device=place, precision=kind)
+    from persam.backbones.files import load_path
+
+    return load_path(found, str(name), device=place, precision=kind)
+
+
+def choose_device(device: str) -> torch.device:
+    """Resolve ``"auto"`` and refuse devices that are not there.
+
+    Raises:
+        InputError: names what was asked for and what this machine has.
+    """
+    import torch
+
+    present = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    present += ["mps"] * torch.backends.mps.is_available()
+    if device == "auto":
+        best = [place for place in ("cuda:0", "mps", "cpu") if place in present]
+        return torch.device(best[0])
+    wanted = "cuda:0" if device == "cuda" else device
+    if wanted not in present:
+        raise InputError(
+            f"Device {device!r} is not there: this machine has {', '.join(present)}. Take one of "
+            "these, or auto."
+        )
+    return torch.device(wanted)
+
+
+def choose_precision(precision: str, device: torch.device) -> torch.dtype:
+    """Resolve ``"auto"`` for a device; the answer is the image encoder's number format.
+
+    Raises:
+        InputError: not one of ``PRECISIONS``.
+    """
+    import torch
+
+    if precision not in PRECISIONS:
+        raise InputError(f"Precision is one of {', '.join(PRECISIONS)}; got {precision!r}.")
+    if precision == "auto":
+        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        precision = "bf16" if fast else "fp32"
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def _locate(name: str | Path) -> Path | None:
+    """Find the file or folder behind a name, downloading it if need be; None is built in."""
+    entry = None if isinstance(name, Path) else catalog.find(name)
+    if entry is not None:
+        if entry.url:
+            return hub.fetch_file(entry)
+        if not entry.repository:
+            return None
+        return hub.fetch_repository(entry.repository, entry.revision)
+    path = Path(name).expanduser()
+    if path.exists():
+        return path
+    hub_id = _HUB_ID.fullmatch(str(name))
+    if isinstance(name, Path) or path.suffix.lower() in _FILES or not hub_id:
+        raise ModelNotFound(_unknown(str(name)))
+    return hub.fetch_repository(hub_id["repository"], hub_id["revision"] or "")
+
+
+def _unknown(name: str) -> str:
+    known = [entry.name for entry in catalog.CATALOG]
+    close = difflib.get_close_matches(name.lower(), known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return (
+        f"No model {name!r}: not a name that `persam models` lists, not a file or folder here "
+        f"({Path(name).expanduser().absolute()}), not a hub id (owner/name).{hint} {hub.WAYS_ON}"
+    )

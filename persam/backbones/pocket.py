@@ -1,0 +1,126 @@
+"""The built-in model: small enough to come with the package, trained by ``persam train pocket``."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from persam import geometry
+from persam.backbones.pocket_network import SQUARE, PocketModel
+from persam.backbones.prompting import check_embedding, check_image, prompt_tensors
+from persam.errors import InputError
+from persam.guidance import check_guidance, guided
+from persam.structures import Embedding, MaskLogits
+
+if TYPE_CHECKING:
+    from persam.structures import Frame, Guidance, Prompts
+
+
+class PocketBackbone:
+    """The picture fills the whole square, its aspect is not kept.
+
+    Unlike the SAM families it compares objects by features of its own, which no training for
+    masks has touched.
+
+    Attributes:
+        name: what the model was loaded by; stored in concepts and reports.
+        model: on its device, float32; set to evaluation mode and taken over by the adapter.
+        square: side of the model's input in pixels.
+        mean, std: ``(3,)`` float32 in 0..255, RGB.
+        precision: of the image encoder, by autocast; everything given back is float32.
+    """
+
+    def __init__(
+        self, name: str, model: PocketModel, *, precision: torch.dtype = torch.float32
+    ) -> None:
+        self.name = name
+        self.model = model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.square = SQUARE
+        self.mean = np.full(3, 127.5, dtype=np.float32)
+        self.std = np.full(3, 127.5, dtype=np.float32)
+        self.precision = precision
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives, and where everything it gives back lives."""
+        return self.model.prompt_encoder.not_a_point_embed.weight.device
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Stretch a picture of this size over the square."""
+        return geometry.fit(height, width, self.square, keep_aspect=False)
+
+    @torch.no_grad()
+    def encode(self, image: np.ndarray) -> Embedding:
+        """Encode one picture.
+
+        Args:
+            image: ``(height, width, 3)`` uint8 RGB, upright.
+
+        Raises:
+            InputError: not such an array.
+        """
+        check_image(image)
+        frame = self.frame(*image.shape[:2])
+        pixels = geometry.prepare(image, frame, self.mean, self.std).to(self.device)
+        lower = self.precision != torch.float32
+        with torch.autocast(self.device.type, dtype=self.precision, enabled=lower):
+            found = self.model.vision_encoder(pixels.contiguous(memory_format=torch.channels_last))
+        extras = tuple(skip.float() for skip in found.high_resolution)
+        return Embedding(found.mask.float(), found.matching, frame, extras)
+
+    @torch.no_grad()
+    def decode(
+        self,
+        embedding: Embedding,
+        prompts: Prompts,
+        *,
+        guidance: Guidance | None = None,
+        multimask: bool = True,
+    ) -> MaskLogits:
+        """Ask the mask decoder once; see :meth:`persam.backbones.sam.SamBackbone.decode`."""
+        check_embedding(embedding, self.model.prompt_encoder, extras=2)
+        check_guidance(guidance, embedding.features)
+        asked = prompt_tensors(prompts, embedding.frame, self.model.prompt_encoder, self.device)
+        with guided(self.model.mask_decoder, guidance):
+            answer = self.model(embedding.features, embedding.extras, asked, multimask=multimask)
+        return MaskLogits(answer.logits[0], answer.iou[0])
+
+
+def load_pocket(
+    path: Path | None = None, *, device: torch.device, precision: torch.dtype
+) -> PocketBackbone:
+    """Load the weights that came with the package, or others of the same network.
+
+    Args:
+        path: of a safetensors file; None for the package's own.
+        device: where the model goes.
+        precision: of the image encoder.
+
+    Raises:
+        InputError: a file that does not hold this network's weights.
+    """
+    file = path or Path(str(resources.files("persam.weights") / "pocket.safetensors"))
+    try:
+        tensors = {name: tensor.float() for name, tensor in load_file(file).items()}
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"The pocket model's weights cannot be read from {file}: {error}"
+        ) from error
+    model = PocketModel()
+    differing = set(tensors) ^ set(model.state_dict())
+    if differing:
+        raise InputError(
+            f"{file} does not hold the pocket model's weights: {len(differing)} tensors are "
+            f"missing or unknown, for example {sorted(differing)[0]!r}. Train some with "
+            f"`persam train pocket`, or take the built-in model."
+        )
+    model.load_state_dict(tensors)
+    return PocketBackbone(
+        "pocket" if path is None else str(path), model.to(device), precision=precision
+    )

@@ -1,0 +1,141 @@
+"""SAM and SAM-HQ, and whatever has SAM's decoder behind another image encoder (MobileSAM)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from transformers import SamHQModel, SamModel
+
+from persam import geometry
+from persam.backbones.prompting import (
+    check_embedding,
+    check_image,
+    mask_logits,
+    prompt_tensors,
+)
+from persam.guidance import check_guidance, guided
+from persam.structures import Embedding, MaskLogits
+
+if TYPE_CHECKING:
+    from persam.structures import Frame, Guidance, Prompts
+
+# config.json's model_type -> transformers class. The loader looks adapters up by these tables.
+MODEL_TYPES = {"sam": "SamModel", "sam_hq": "SamHQModel"}
+
+# segment-anything's numbers: ImageNet's, in 0..255 and RGB.
+MEAN = (123.675, 116.28, 103.53)
+STD = (58.395, 57.12, 57.375)
+
+
+class SamBackbone:
+    """SAM: the long side fills a square, zeros pad the rest.
+
+    SAM-HQ answers its default output, the sum of SAM's masks and the high-quality mask
+    (``hq_token_only=False`` in its code). Its masks 1..3 come in the order of their tokens, as
+    SAM's do, and not sorted by score, since PerSAM-F's weights belong to scales.
+
+    Attributes:
+        name: what the model was loaded by; stored in concepts and reports.
+        model: on its device, float32; set to evaluation mode and taken over by the adapter.
+        square: side of the model's input in pixels.
+        mean, std: ``(3,)`` float32 in 0..255, RGB.
+        precision: of the image encoder, by autocast; everything given back is float32.
+    """
+
+    def __init__(
+        self, name: str, model: SamModel | SamHQModel, *, precision: torch.dtype = torch.float32
+    ) -> None:
+        self.name = name
+        self.model = model.eval().requires_grad_(False)
+        self.square: int = model.prompt_encoder.input_image_size
+        self.mean = np.array(MEAN, dtype=np.float32)
+        self.std = np.array(STD, dtype=np.float32)
+        self.precision = precision
+        self._early_maps = 1 if isinstance(model, SamHQModel) else 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives, and where everything it gives back lives."""
+        return self.model.prompt_encoder.not_a_point_embed.weight.device
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Lay a picture of this size into the square, keeping its aspect."""
+        return geometry.fit(height, width, self.square, keep_aspect=True)
+
+    @torch.no_grad()
+    def encode(self, image: np.ndarray) -> Embedding:
+        """Encode one picture.
+
+        Args:
+            image: ``(height, width, 3)`` uint8 RGB, upright.
+
+        Returns:
+            Features ``(1, c, h, w)``; for SAM-HQ the features of the first global block, which
+            its decoder wants, as the one of ``extras``.
+
+        Raises:
+            InputError: not such an array.
+        """
+        check_image(image)
+        frame = self.frame(*image.shape[:2])
+        pixels = geometry.prepare(image, frame, self.mean, self.std).to(self.device)
+        lower = self.precision != torch.float32
+        with torch.autocast(self.device.type, dtype=self.precision, enabled=lower):
+            output: Any = self.model.vision_encoder(pixels)
+        early = output.intermediate_embeddings[:1] if self._early_maps else ()
+        features = output.last_hidden_state.float()
+        return Embedding(features, features, frame, tuple(tensor.float() for tensor in early))
+
+    @torch.no_grad()
+    def decode(
+        self,
+        embedding: Embedding,
+        prompts: Prompts,
+        *,
+        guidance: Guidance | None = None,
+        multimask: bool = True,
+    ) -> MaskLogits:
+        """Ask the mask decoder once.
+
+        Args:
+            embedding: of this very model.
+            prompts: points, box and mask in any mix, with at least a point or a box.
+            guidance: PerSAM's guide and target, for this call only.
+            multimask: True for masks 1..3 (SAM's three scales), False for mask 0.
+
+        Returns:
+            ``(k, m, m)`` logits and their IoU estimates; k is 3 or 1.
+
+        Raises:
+            InputError: prompts, guidance or embedding that do not fit this model.
+        """
+        encoder = self.model.prompt_encoder
+        check_embedding(embedding, encoder, self._early_maps)
+        check_guidance(guidance, embedding.features)
+        asked: dict[str, Any] = dict(
+            prompt_tensors(prompts, embedding.frame, encoder, self.device),
+            image_embeddings=embedding.features,
+            multimask_output=multimask,
+        )
+        with guided(self.model.mask_decoder, guidance):
+            if self._early_maps:
+                return self._decode_hq(asked, embedding)
+            return mask_logits(self.model(**asked))
+
+    def _decode_hq(self, asked: dict[str, Any], embedding: Embedding) -> MaskLogits:
+        scores: list[torch.Tensor] = []
+        head: Any = self.model.mask_decoder.iou_prediction_head
+        catch = head.register_forward_hook(lambda _, __, output: scores.append(output))
+        try:
+            output: Any = self.model(**asked, intermediate_embeddings=list(embedding.extras))
+        finally:
+            catch.remove()
+        answer = mask_logits(output)
+        if not asked["multimask_output"]:
+            return answer
+        # transformers sorts masks 1..3 by score; the same sort of the same scores undoes it.
+        unsorted = scores[0][0, 0, 1:].float()
+        order = torch.sort(unsorted, descending=True).indices
+        return MaskLogits(answer.logits[order.argsort()], unsorted)

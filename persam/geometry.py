@@ -1,0 +1,153 @@
+"""Original pixels <-> the model's square <-> the feature grid.
+
+The only file that knows how pictures are scaled and padded. Sizes come from the
+:class:`~persam.structures.Frame`, which the backbone makes; no side length is written here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from persam.structures import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def fit(height: int, width: int, square: int, *, keep_aspect: bool) -> Frame:
+    """Lay a picture into a square of side ``square``.
+
+    Args:
+        height: of the upright original, in pixels.
+        width: the same.
+        square: side of the model's input.
+        keep_aspect: scale the long side to ``square`` and pad (SAM), or stretch both (SAM 2).
+
+    Example:
+        >>> fit(480, 640, 1024, keep_aspect=True).resized
+        (768, 1024)
+    """
+    if not keep_aspect:
+        return Frame(height, width, (square, square), square)
+    scale = square / max(height, width)
+    # SAM rounds half up, which Python's round() does not. A very thin picture keeps one pixel.
+    resized = (max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5)))
+    return Frame(height, width, resized, square)
+
+
+def prepare(image: np.ndarray, frame: Frame, mean: np.ndarray, std: np.ndarray) -> torch.Tensor:
+    """Resize, normalise, and pad with zeros AFTER normalising (segment-anything's order).
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB.
+        frame: where the picture goes.
+        mean: ``(3,)`` in 0..255.
+        std: the same.
+
+    Returns:
+        ``(1, 3, square, square)`` float32.
+    """
+    height, width = frame.resized
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    pixels = (np.asarray(resized, dtype=np.float32) - mean) / std
+    tensor = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
+    return F.pad(tensor, (0, frame.square - width, 0, frame.square - height))
+
+
+def to_square(xy: np.ndarray, frame: Frame) -> np.ndarray:
+    """Scale ``(n, 2)`` points from original pixels to pixels of the model's square, float64."""
+    height, width = frame.resized
+    return np.asarray(xy, dtype=np.float64) * (width / frame.width, height / frame.height)
+
+
+def to_original(logits: torch.Tensor, frame: Frame) -> torch.Tensor:
+    """Bring maps that cover the square back to the original picture.
+
+    segment-anything's post-processing: bilinear to the square, crop the padding away, bilinear
+    to the original size.
+
+    Args:
+        logits: ``(k, m, m)``.
+        frame: where the picture lies in the square.
+
+    Returns:
+        ``(k, height, width)``.
+    """
+    square = bilinear(logits, (frame.square, frame.square))
+    height, width = frame.resized
+    return bilinear(square[:, :height, :width], (frame.height, frame.width))
+
+
+def picture_cells(frame: Frame, grid: Sequence[int]) -> tuple[int, int]:
+    """How many rows and columns of a grid over the square show the picture, not its padding.
+
+    A row or column counts where at least half of it is picture; one of each always counts.
+
+    Args:
+        frame: where the picture lies in the square.
+        grid: ``(h, w)`` cells.
+
+    Example:
+        >>> picture_cells(fit(480, 640, 1024, keep_aspect=True), (64, 64))
+        (48, 64)
+    """
+    rows = int(grid[0] * frame.resized[0] / frame.square + 0.5)
+    columns = int(grid[1] * frame.resized[1] / frame.square + 0.5)
+    return max(1, rows), max(1, columns)
+
+
+def coverage(mask: np.ndarray, frame: Frame, grid: Sequence[int]) -> np.ndarray:
+    """Fraction of each cell of a grid over the square that a mask covers, exactly.
+
+    Args:
+        mask: ``(height, width)`` bool, in original pixels.
+        frame: where the picture lies in the square; padding counts as uncovered.
+        grid: ``(h, w)`` cells.
+
+    Returns:
+        ``(h, w)`` float32 in 0..1.
+    """
+    extent = (
+        frame.square * frame.height / frame.resized[0],
+        frame.square * frame.width / frame.resized[1],
+    )
+    return _cell_means(mask, grid, extent)
+
+
+def shrink(mask: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Area average of a mask: ``(height, width)`` bool to ``size``, float32 in 0..1.
+
+    Example:
+        >>> shrink(np.array([[True, False], [True, True]]), (1, 2)).tolist()
+        [[1.0, 0.5]]
+    """
+    return _cell_means(mask, size, (float(mask.shape[0]), float(mask.shape[1])))
+
+
+def bilinear(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Resize ``(k, h, w)`` maps without antialiasing, pixel centres as PyTorch's default."""
+    return F.interpolate(maps[None], size, mode="bilinear", align_corners=False)[0]
+
+
+def _cell_means(mask: np.ndarray, grid: Sequence[int], extent: tuple[float, float]) -> np.ndarray:
+    rows = _means_along(mask.astype(np.int32), grid[0], extent[0])
+    cells = _means_along(rows.T, grid[1], extent[1]).T
+    return np.clip(cells, 0.0, 1.0).astype(np.float32)
+
+
+def _means_along(values: np.ndarray, cells: int, extent: float) -> np.ndarray:
+    """Cut ``extent`` pixels along the first axis into equal cells; past the last pixel is 0."""
+    pixels = len(values)
+    sums = np.concatenate(
+        [np.zeros_like(values[:1]), np.cumsum(values, axis=0, dtype=values.dtype)]
+    )
+    edges = np.linspace(0.0, extent, cells + 1)
+    whole = np.minimum(edges.astype(np.int64), pixels)
+    part = np.where(whole < pixels, edges - whole, 0.0)[:, None]
+    up_to = sums[whole] + part * values[np.minimum(whole, pixels - 1)]
+    return np.diff(up_to, axis=0) * (cells / extent)

@@ -1,0 +1,138 @@
+"""Target-guided attention and target-semantic prompting, switched on for one decoder call.
+
+The arithmetic is that of PerSAM's official code (``per_segment_anything/modeling/transformer.py``
+in ZrrSkywalker/Personalize-SAM), which transformers' own ``attention_similarity`` and
+``target_embedding`` arguments do not compute:
+
+* token-to-image attention of the blocks: ``softmax(softmax(q k / sqrt(d)) + alpha * guide) v``;
+* the target embedding is added to all tokens at the input of every block, and so once to the
+  positional term, and once more to the query of the final token-to-image attention.
+
+All decoders of the SAM families name these layers alike and look their attention up by name, so
+nothing of them is copied here: an attention function is registered and hooks add the target.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import AttentionInterface
+
+from persam.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import nn
+
+    from persam.structures import Guidance
+
+ATTENTION_NAME = "persam_guided"
+
+
+def guided_attention(  # noqa: PLR0913 - the signature is transformers'
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    scaling: float,
+    dropout: float = 0.0,
+    is_causal: bool = False,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention with PerSAM's guide, in the signature of transformers' ``AttentionInterface``.
+
+    Args:
+        module: the calling layer; unused, part of the interface.
+        query: ``(b, heads, n, d)``.
+        key: ``(b, heads, m, d)``.
+        value: ``(b, heads, m, d)``.
+        attention_mask: the guide, broadcastable to ``(b, heads, n, m)``; None for plain attention.
+        scaling: factor of the dot products.
+        dropout: the decoders' is 0; another value is an error.
+        is_causal: the decoders' is False; another value is an error.
+
+    Returns:
+        ``(b, n, heads, d)`` and the weights ``(b, heads, n, m)``.
+    """
+    if dropout or is_causal:
+        raise InputError("Guided attention has neither dropout nor causal masking; got one.")
+    weights = torch.softmax(query @ key.transpose(-2, -1) * scaling, dim=-1)
+    if attention_mask is not None:
+        weights = torch.softmax(weights + attention_mask, dim=-1)
+    return (weights @ value).transpose(1, 2).contiguous(), weights
+
+
+AttentionInterface.register(ATTENTION_NAME, guided_attention)
+
+
+@contextmanager
+def guided(decoder: nn.Module, guidance: Guidance | None) -> Iterator[None]:
+    """Guide every call of a mask decoder within the ``with`` block; leave no trace after it.
+
+    Nothing is done in place, so gradients flow to the tokens, the guide and the target. The
+    decoder itself is changed meanwhile: two threads must not share it.
+
+    Args:
+        decoder: a transformers mask decoder of any SAM family (``model.mask_decoder``).
+        guidance: ``attention`` broadcastable to ``(1, 1, 1, h * w)`` and ``target`` to
+            ``(1, 1, c)``, on the decoder's device. None, or neither part, changes nothing.
+    """
+    with ExitStack() as undo:
+        if guidance is not None and guidance.attention is not None:
+            _guide_attention(decoder, guidance.attention * guidance.alpha, undo)
+        if guidance is not None and guidance.target is not None:
+            _prompt_target(decoder, guidance.target, undo)
+        yield
+
+
+def check_guidance(guidance: Guidance | None, features: torch.Tensor) -> None:
+    """Raise InputError where a guidance does not fit ``(1, c, h, w)`` image features."""
+    if guidance is None:
+        return
+    _, channels, height, width = features.shape
+    expected = {
+        "attention": (guidance.attention, (1, 1, 1, height * width)),
+        "target": (guidance.target, (1, 1, channels)),
+    }
+    for name, (tensor, shape) in expected.items():
+        if tensor is not None and tuple(tensor.shape) != shape:
+            raise InputError(
+                f"The guidance's {name} is {tuple(tensor.shape)}, this picture's features want "
+                f"{shape}. Make it from features of the same model."
+            )
+
+
+def _guide_attention(decoder: nn.Module, guide: torch.Tensor, undo: ExitStack) -> None:
+    transformer: Any = decoder.transformer
+    # All attention layers of the decoder share this one configuration; the encoder has its own.
+    config = transformer.config
+    undo.callback(setattr, config, "_attn_implementation", config._attn_implementation)
+    config._attn_implementation = ATTENTION_NAME
+    _replace_input(transformer, "attention_similarity", lambda _: guide, undo)
+
+
+def _prompt_target(decoder: nn.Module, target: torch.Tensor, undo: ExitStack) -> None:
+    transformer: Any = decoder.transformer
+
+    def add(tokens: torch.Tensor) -> torch.Tensor:
+        return tokens + target
+
+    # The transformer starts its queries from the same tensor that is its positional term, so
+    # one sum here is block 1's input and every later use of the positional term.
+    _replace_input(transformer, "point_embeddings", add, undo)
+    for block in list(transformer.layers)[1:]:
+        _replace_input(block, "queries", add, undo)
+    _replace_input(transformer.final_attn_token_to_image, "query", add, undo)
+
+
+def _replace_input(
+    module: Any, name: str, change: Callable[[Any], torch.Tensor], undo: ExitStack
+) -> None:
+    def hook(_: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        return args, {**kwargs, name: change(kwargs.get(name))}
+
+    undo.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)

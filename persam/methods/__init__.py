@@ -1,0 +1,1 @@
+"""The methods: how an object is learnt from one picture."""

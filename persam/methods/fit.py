@@ -1,0 +1,210 @@
+"""PerSAM-F's two numbers: weights of the decoder's three masks, fitted to the reference mask.
+
+Only the fused mask ``(1 - w1 - w2) m1 + w1 m2 + w2 m3`` changes while fitting, never the three
+masks themselves, so the decoder is asked once and everything here is arithmetic on its answer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from persam import geometry
+from persam.errors import PersamError
+
+if TYPE_CHECKING:
+    from persam.refine import Weights
+    from persam.structures import Frame
+    from persam.variants import Fit as FitName
+
+# Focal loss as in persam_f.py.
+_ALPHA, _GAMMA = 0.25, 2
+# The official schedule. Its learning rates add up to 0.5, so from 1/3 it ends within -0.17..0.83;
+# the fast search covers that and each mask on its own, and no wilder extrapolation.
+_STEPS, _RATE, _EPSILON, _LOG_EVERY = 1000, 1e-3, 1e-4, 100
+_LOWEST, _HIGHEST, _SPACING = -0.25, 1.25, 0.125
+# Longest sides of the samples on which the fast fit looks everywhere, looks nearer, and judges.
+_COARSE, _FINE, _FULL = 64, 256, 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The answer of a fit.
+
+    Attributes:
+        weights: of the three masks; they add up to 1.
+        losses: ``(n, 3)`` float32 rows of step, dice and focal loss at the original resolution
+            (the fast fit: with a long side of at most 1024). The first row is for equal weights;
+            then the official schedule has every 100th step and its last one, before their updates,
+            and the fast fit its answer.
+    """
+
+    weights: Weights
+    losses: np.ndarray
+
+
+def fit(logits: torch.Tensor, frame: Frame, mask: np.ndarray, how: FitName) -> Fitted:
+    """Fit the weights.
+
+    Args:
+        logits: ``(3, m, m)`` the decoder's masks of the reference.
+        frame: how the reference lies in the model's square.
+        mask: ``(height, width)`` bool, the object.
+        how: ``"official"`` runs the official 1,000 steps; ``"fast"`` searches the weights' plane.
+
+    Raises:
+        PersamError: the logits are not finite numbers.
+    """
+    if not bool(logits.isfinite().all()):
+        raise PersamError(
+            "The model's masks of the reference overflow at this precision: load it with "
+            'precision="fp32".'
+        )
+    return _official(logits, frame, mask) if how == "official" else _fast(logits, frame, mask)
+
+
+def losses(
+    logits: torch.Tensor, truth: torch.Tensor, *, pixels: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Dice and focal loss of masks against the truth, as in ``persam_f.py``.
+
+    Args:
+        logits: ``(..., n)``.
+        truth: ``(n,)``, 0..1; between them where a cell stands for several pixels.
+        pixels: how many pixels each of the n stands for.
+
+    Returns:
+        Two tensors ``(...)``.
+
+    Example:
+        >>> dice, focal = losses(torch.tensor([9.0, -9.0]), torch.tensor([1.0, 0.0]))
+        >>> bool(dice < 1e-3), bool(focal < 1e-6)
+        (True, True)
+    """
+    p, log_off = logits.sigmoid(), F.softplus(logits)  # log_off = -log(1 - p)
+    on = _ALPHA * (1 - p) ** _GAMMA * (log_off - logits)
+    off = (1 - _ALPHA) * p**_GAMMA * log_off
+    focal = (off + truth * (on - off)).mean(-1)
+    overlap, total = (p @ truth) * pixels, (p.sum(-1) + truth.sum()) * pixels
+    return 1 - (2 * overlap + 1) / (total + 1), focal
+
+
+def _official(logits: torch.Tensor, frame: Frame, mask: np.ndarray) -> Fitted:
+    maps = geometry.to_original(logits, frame).flatten(1).clone()
+    truth = torch.from_numpy(mask).to(maps.device).flatten().float()
+    free = torch.full((2,), 1 / 3, device=maps.device, requires_grad=True)
+    optimiser = torch.optim.AdamW([free], lr=_RATE, eps=_EPSILON)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _STEPS)
+    rows = []
+    with torch.enable_grad():
+        for step in range(_STEPS):
+            dice, focal = losses(_all_three(free) @ maps, truth)
+            optimiser.zero_grad()
+            (dice + focal).backward()
+            optimiser.step()
+            schedule.step()
+            if step % _LOG_EVERY == 0 or step == _STEPS - 1:
+                rows.append((step, float(dice.detach()), float(focal.detach())))
+    return Fitted(_weights(free.detach()), np.array(rows, dtype=np.float32))
+
+
+def _fast(logits: torch.Tensor, frame: Frame, mask: np.ndarray) -> Fitted:
+    full = _Plane.of(logits, frame, mask)
+    fine, coarse = full.thinned(_FINE), full.thinned(_COARSE)
+    places = [coarse.zoom(start, _SPACING, rounds=5) for start in coarse.basins()]
+    lowest = min(places, key=lambda place: float(coarse.loss(place[None])))
+    equal = torch.full_like(lowest, 1 / 3)
+    found = fine.zoom(lowest, _SPACING / 4, rounds=6)
+    rows = [full.row(0, equal), full.row(1, found)]
+    if sum(rows[0][1:]) <= sum(rows[1][1:]):  # a sample may mislead by a trifle
+        found, rows = equal, [rows[0], (1, *rows[0][1:])]
+    return Fitted(_weights(found), np.array(rows, dtype=np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class _Plane:
+    """The loss over the plane of ``(w1, w2)``.
+
+    Attributes:
+        maps: ``(3, h, w)`` logits.
+        truth: ``(h, w)``, 0..1.
+        pixels: how many pixels of the picture each of the h * w stands for.
+    """
+
+    maps: torch.Tensor
+    truth: torch.Tensor
+    pixels: float
+
+    @classmethod
+    def of(cls, logits: torch.Tensor, frame: Frame, mask: np.ndarray) -> _Plane:
+        """At the original resolution, or averaged to a long side of 1024.
+
+        The decoder's masks are smooth at that scale, so averages say as much as the pixels.
+        """
+        scale = min(1.0, _FULL / max(frame.height, frame.width))
+        height, width = (max(1, round(scale * edge)) for edge in (frame.height, frame.width))
+        maps = geometry.to_original(logits, replace(frame, height=height, width=width))
+        truth = torch.from_numpy(geometry.shrink(mask, (height, width))).to(maps.device)
+        return cls(maps, truth, mask.size / truth.numel())
+
+    def thinned(self, side: int) -> _Plane:
+        """Every n-th row and column, for a long side of about ``side`` at most.
+
+        Samples, not averages: where masks have hard edges an average of logits moves the optimum.
+        The rows and columns go through a pixel of the object, so that none is too small for them.
+        """
+        step = math.ceil(max(self.truth.shape) / side)
+        on = self.truth.nonzero()
+        row, column = (on[len(on) // 2] % step).tolist()
+        truth = self.truth[row::step, column::step]
+        maps = self.maps[:, row::step, column::step]
+        return _Plane(maps, truth, self.pixels * self.truth.numel() / truth.numel())
+
+    def losses(self, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(..., 2)`` places to ``(...)`` dice and focal losses."""
+        fused = _all_three(places) @ self.maps.flatten(1)
+        return losses(fused, self.truth.flatten(), pixels=self.pixels)
+
+    def loss(self, places: torch.Tensor) -> torch.Tensor:
+        """``(..., 2)`` places to ``(...)`` sums of both losses."""
+        return torch.add(*self.losses(places))
+
+    def row(self, step: int, place: torch.Tensor) -> tuple[int, float, float]:
+        """Step, dice and focal loss at one place."""
+        dice, focal = self.losses(place)
+        return step, float(dice), float(focal)
+
+    def basins(self) -> torch.Tensor:
+        """The lowest places, at most three ``(w1, w2)``, of a wide grid: lower than around them."""
+        ticks = torch.arange(_LOWEST, _HIGHEST + _SPACING / 2, _SPACING, device=self.maps.device)
+        grid = torch.cartesian_prod(ticks, ticks)
+        height = -self.loss(grid)
+        square = height.reshape(1, len(ticks), len(ticks))
+        peaks = F.max_pool2d(square, 3, stride=1, padding=1).flatten() == height
+        best = height.where(peaks, -torch.inf).topk(min(3, int(peaks.sum())))
+        return grid[best.indices]
+
+    def zoom(self, place: torch.Tensor, reach: float, *, rounds: int) -> torch.Tensor:
+        """Look round a place, go to the best one there, and look nearer: ``(2,)`` to ``(2,)``."""
+        ticks = torch.linspace(-1, 1, 3, device=self.maps.device)
+        around = torch.cartesian_prod(ticks, ticks)
+        for _ in range(rounds):
+            places = (place + reach * around).clamp(_LOWEST, _HIGHEST)
+            place = places[self.loss(places).argmin()]
+            reach /= 2
+        return place
+
+
+def _all_three(free: torch.Tensor) -> torch.Tensor:
+    """``(..., 2)`` free weights of masks 2 and 3 to ``(..., 3)`` weights that add up to 1."""
+    return torch.cat([1 - free.sum(-1, keepdim=True), free], dim=-1)
+
+
+def _weights(free: torch.Tensor) -> Weights:
+    first, second, third = _all_three(free.double()).tolist()
+    return first, second, third

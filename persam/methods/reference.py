@@ -1,0 +1,212 @@
+"""The reference picture: how the object is shown, and what every method learns from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from persam import geometry, similarity
+from persam.concept import Concept
+from persam.errors import InputError
+from persam.images import read_image, read_mask
+from persam.structures import Prompts
+from persam.variants import Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from persam.backbones import Backbone
+    from persam.images import Source
+    from persam.structures import Box, Embedding
+    from persam.variants import Method
+
+
+@dataclass(frozen=True, eq=False)
+class Hint:
+    """Where the object is in the reference: exactly one of the three.
+
+    Attributes:
+        mask: a path, a PIL image or an array of the picture's size.
+        box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
+        points: ``(x, y)`` pixels on the object; the model makes the mask.
+    """
+
+    mask: Source | None = None
+    box: Sequence[float] | None = None
+    points: Sequence[Sequence[float]] | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("mask", "box", "points") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise InputError(
+                f"Show the object by exactly one of mask=, box= or points=; "
+                f"got {' and '.join(given) or 'none of them'}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """One picture with the object marked in it.
+
+    Attributes:
+        embedding: the encoded picture.
+        grey: ``(height, width)`` uint8 grey values of the mask.
+        mask: ``(height, width)`` bool, the object; neither empty nor everything.
+        facts: how the object was shown, for :attr:`~persam.concept.Concept.reference`.
+    """
+
+    embedding: Embedding
+    grey: np.ndarray
+    mask: np.ndarray
+    facts: dict[str, Any]
+
+
+def observe(backbone: Backbone, image: Source, hint: Hint, variant: Variant) -> Reference:
+    """Encode the reference and settle which pixels are the object.
+
+    Given masks are object where above half of their largest grey value, or above 0 in the
+    official foreground rule. A box or points ask the model for three masks, of which the one with
+    the highest IoU estimate counts.
+
+    Raises:
+        InputError: unreadable input, a box or point outside the picture, or a mask that is empty
+            or covers everything.
+    """
+    picture = read_image(image)
+    height, width = picture.shape[:2]
+    facts: dict[str, Any] = {"size": [height, width]}
+    if hint.mask is not None:
+        grey = read_mask(hint.mask, (height, width))
+        mask = _object(grey, variant)
+        return Reference(backbone.encode(picture), grey, mask, facts | {"prompt": "mask"})
+    prompts = _prompts(hint, height, width)
+    embedding = backbone.encode(picture)
+    mask, score = _made_by_the_model(backbone, embedding, prompts)
+    kind = "box" if hint.box is not None else "points"
+    value = list(prompts.box or ()) if kind == "box" else prompts.points.tolist()
+    facts |= {"prompt": kind, "value": value, "score": score}
+    return Reference(embedding, mask.astype(np.uint8) * 255, mask, facts)
+
+
+def learn(backbone: Backbone, reference: Reference, variant: Variant) -> Concept:
+    """PerSAM's concept of the object: target feature and embedding, and cells to contrast with.
+
+    Raises:
+        InputError: the official foreground rule leaves no cell.
+    """
+    embedding, frame = reference.embedding, reference.embedding.frame
+    features = similarity.matching_features(embedding, centre=variant.centre)
+    inside = _cells(backbone, reference, features.shape[1:], variant)
+    outside = similarity.background_cells(inside, frame)
+    feature = similarity.pool(features, inside, variant.pooling)
+    shown = _cells(backbone, reference, embedding.features.shape[2:], variant)
+    # Without contrast nothing would read the cells, and they would fill the concept's file.
+    kept = variant.contrast > 0
+    return Concept(
+        backbone=backbone,
+        method="persam",
+        variant=variant,
+        target_feature=F.normalize(feature, dim=0),
+        target_embedding=similarity.pool(embedding.features[0], shown, "mean"),
+        foreground=similarity.unit_vectors(features, inside & kept),
+        background=similarity.unit_vectors(features, outside & kept),
+        reference=reference.facts,
+        trace={
+            "ref_embedding": embedding.features[0].cpu().numpy(),
+            "ref_foreground": inside.cpu().numpy().astype(np.uint8),
+            "ref_mask": reference.mask.astype(np.uint8),
+        },
+    )
+
+
+def resolve(variant: str | Variant, method: Method) -> Variant:
+    """The variant itself, or the one of that name for the method.
+
+    Raises:
+        InputError: there is no such variant.
+    """
+    return Variant.named(variant, method) if isinstance(variant, str) else variant
+
+
+def _object(grey: np.ndarray, variant: Variant) -> np.ndarray:
+    if variant.foreground == "coverage":
+        return grey > grey.max() / 2
+    mask = grey > 0
+    if mask.all():
+        raise InputError(
+            "The mask covers the whole picture: the official variant takes every grey value above "
+            '0 as object. Make the background exactly 0, or use variant="default".'
+        )
+    return mask
+
+
+def _cells(
+    backbone: Backbone, reference: Reference, grid: Sequence[int], variant: Variant
+) -> torch.Tensor:
+    """``(h, w)`` bool: the object's cells, on the embedding's device."""
+    embedding = reference.embedding
+    if variant.foreground == "coverage":
+        cells = similarity.covered_cells(reference.mask, embedding.frame, grid)
+    else:
+        cells = similarity.official_cells(
+            reference.grey, embedding.frame, grid, backbone.mean, backbone.std
+        )
+    return torch.from_numpy(cells).to(embedding.matching.device)
+
+
+def _made_by_the_model(
+    backbone: Backbone, embedding: Embedding, prompts: Prompts
+) -> tuple[np.ndarray, float]:
+    answer = backbone.decode(embedding, prompts, multimask=True)
+    best = answer.best()
+    logits = geometry.to_original(answer.logits[best : best + 1], embedding.frame)[0]
+    mask = (logits > 0).cpu().numpy()
+    if not mask.any() or mask.all():
+        what = "the whole picture" if mask.any() else "nothing"
+        raise InputError(
+            f"The model took {what} for the object at that place. Give another box or points, or "
+            f"a mask."
+        )
+    return mask, float(answer.iou[best])
+
+
+def _prompts(hint: Hint, height: int, width: int) -> Prompts:
+    if hint.box is not None:
+        return Prompts(box=_box(hint.box, height, width))
+    points = _numbers(hint.points, "points", (-1, 2))
+    inside = (points >= 0) & (points < (width, height))
+    if len(points) == 0 or not inside.all():
+        raise InputError(
+            f"Points are (x, y) pixels inside the {width}x{height} picture, at least one; "
+            f"got {points.tolist()}."
+        )
+    return Prompts(points, np.ones(len(points), dtype=np.int64))
+
+
+def _box(box: Sequence[float], height: int, width: int) -> Box:
+    x0, y0, x1, y1 = (round(edge) for edge in _numbers(box, "box", (4,)).tolist())
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        raise InputError(
+            f"A box is (x0, y0, x1, y1) in pixels with x0 < x1 and y0 < y1, inside the "
+            f"{width}x{height} picture; got {tuple(box)}."
+        )
+    return x0, y0, x1, y1
+
+
+def _numbers(values: object, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A list of numbers of the expected shape (-1: any length), or a clear error."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}= takes numbers; got {values!r}.") from error
+    fits = array.ndim == len(shape) and all(
+        want in (-1, have) for want, have in zip(shape, array.shape, strict=True)
+    )
+    if not fits or not np.isfinite(array).all():
+        expected = "four numbers (x0, y0, x1, y1)" if name == "box" else "a list of (x, y) pairs"
+        raise InputError(f"{name}= takes {expected}; got {values!r}.")
+    return array

@@ -1,0 +1,61 @@
+"""Location prior -> point prompts; mask -> box prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+    from persam.structures import Box
+
+
+def point_prompts(
+    prior: torch.Tensor, *, positive: int = 1, negative: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """The most similar pixels as points on the object, the least similar one as a point off it.
+
+    PerSAM's positive-negative location prior (section 3.1); ties as ``torch.topk`` breaks them.
+
+    Args:
+        prior: ``(height, width)`` in original pixels.
+        positive: how many points on the object; a picture of fewer pixels gives all it has.
+        negative: whether to add the point off the object.
+
+    Returns:
+        ``(n, 2)`` int64 points ``(x, y)``, best first, and their ``(n,)`` int64 labels, 1 or 0.
+
+    Example:
+        >>> import torch
+        >>> points, labels = point_prompts(torch.tensor([[0.1, 0.2, 0.9], [0.0, 0.3, 0.4]]))
+        >>> points.tolist(), labels.tolist()
+        ([[2, 0], [0, 1]], [1, 0])
+    """
+    flat = prior.flatten()
+    indices = flat.topk(min(positive, flat.numel())).indices.tolist()
+    labels = [1] * len(indices)
+    if negative:
+        indices += flat.topk(1, largest=False).indices.tolist()
+        labels.append(0)
+    width = prior.shape[1]
+    points = [(index % width, index // width) for index in indices]
+    return np.array(points, dtype=np.int64), np.array(labels, dtype=np.int64)
+
+
+def mask_box(mask: np.ndarray) -> Box | None:
+    """Tight box of a ``(height, width)`` mask: ``(x0, y0, x1, y1)``, corners included.
+
+    Returns:
+        The box, or None for an empty mask.
+
+    Example:
+        >>> mask_box(np.array([[False, False, False], [False, True, True]]))
+        (1, 1, 2, 1)
+    """
+    columns = np.flatnonzero(mask.any(axis=0))
+    rows = np.flatnonzero(mask.any(axis=1))
+    if len(rows) == 0:
+        return None
+    return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])

@@ -1,0 +1,233 @@
+"""The choices that tell one personalisation recipe from another, and the named recipes.
+
+The official scripts differ from each other in a handful of cells; the table at the end of this
+file is those cells. Each can be changed on its own with :func:`dataclasses.replace`, which is how
+ablations run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from persam.errors import InputError
+
+Method = Literal["persam", "persam-f"]
+Foreground = Literal["coverage", "official"]
+Pooling = Literal["mean", "mean+max"]
+GuideFrame = Literal["padded", "official"]
+Fit = Literal["fast", "official"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One recipe.
+
+    Attributes:
+        foreground: which grid cells of the reference belong to the object. ``"official"`` sends
+            the mask through the picture's normalisation, so that its grey value decides how much
+            of a cell must be covered; ``"coverage"`` asks for half of a cell at any grey value.
+        pooling: target feature from those cells: their ``"mean"``, or ``"mean+max"`` (halves).
+        centre: subtract each picture's mean matching feature before comparing.
+        contrast: weight of (nearest object cell - nearest background cell) beside the cosine to
+            the target feature; 0 leaves the official map.
+        positive_points: how many of the most similar pixels become points on the object.
+        negative_point: also prompt with the least similar pixel.
+        guided_attention: add the location prior to the token-to-image attention in step 1.
+        alpha: factor of that addition; 1 is the official code's.
+        guide_frame: ``"official"`` stretches the picture's map over the whole grid;
+            ``"padded"`` lays it where the picture lies and fills the rest with its minimum.
+        semantic_prompt: add the target embedding to all decoder tokens in step 1.
+        prior_mask: give the standardised location prior as mask prompt in step 1; a factor that
+            turns it into logits, 0 for none.
+        box_in_step_2: prompt the first refinement with the box of step 1's mask.
+        refine_mask: run step 2, which refines from step 1's logits.
+        refine_box: run step 3, which refines from the last mask's box and logits.
+        keep_best: answer with the step of the highest score instead of the last one.
+        fit: how PerSAM-F finds its weights: ``"official"`` runs the 1,000 steps of AdamW,
+            ``"fast"`` searches the plane of the weights. PerSAM does not read it.
+
+    Example:
+        >>> Variant.named("official", "persam-f").pooling
+        'mean+max'
+    """
+
+    foreground: Foreground = "coverage"
+    pooling: Pooling = "mean"
+    centre: bool = False
+    contrast: float = 0.5
+    positive_points: int = 1
+    negative_point: bool = True
+    guided_attention: bool = True
+    alpha: float = 1.0
+    guide_frame: GuideFrame = "padded"
+    semantic_prompt: bool = True
+    prior_mask: float = 0.0
+    box_in_step_2: bool = False
+    refine_mask: bool = True
+    refine_box: bool = True
+    keep_best: bool = False
+    fit: Fit = "fast"
+
+    def __post_init__(self) -> None:
+        for name, allowed in _WORDS.items():
+            if getattr(self, name) not in allowed:
+                raise InputError(
+                    f"A variant's {name} is one of {', '.join(allowed)}; "
+                    f"got {getattr(self, name)!r}."
+                )
+        for name in _SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(
+                    f"A variant's {name} is True or False; got {getattr(self, name)!r}."
+                )
+        for name in _FACTORS:
+            _check_factor(name, getattr(self, name))
+        points = self.positive_points
+        if isinstance(points, bool) or not isinstance(points, int) or points < 1:
+            raise InputError(f"A variant has at least 1 positive point; got {points!r}.")
+
+    @classmethod
+    def named(cls, name: str, method: Method) -> Variant:
+        """The recipe of that name for that method.
+
+        Args:
+            name: ``"default"``, what measures best, or ``"official"``, the official scripts'
+                arithmetic.
+            method: ``"persam"`` or ``"persam-f"``.
+
+        Raises:
+            InputError: there is no such recipe.
+        """
+        if (name, method) not in _RECIPES:
+            known = ", ".join(f"{name} {method}" for name, method in _RECIPES)
+            raise InputError(f"The recipes are {known}; got {name!r} for {method!r}.")
+        return _RECIPES[name, method]
+
+    def to_json(self) -> str:
+        """All fields as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Variant:
+        """What :meth:`to_json` wrote.
+
+        Raises:
+            InputError: not JSON, or not exactly a variant's fields.
+        """
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"A variant is stored as JSON; got {text[:80]!r}.") from error
+        fields = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(values, dict) or set(values) != fields:
+            got = sorted(values) if isinstance(values, dict) else values
+            raise InputError(
+                f"A stored variant has the fields {', '.join(sorted(fields))}; got {got}. "
+                f"It was written by another version of persam: learn the object again."
+            )
+        return cls(**values)
+
+
+def _check_factor(name: str, value: float) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < 0:
+        raise InputError(f"A variant's {name} is a finite number of at least 0; got {value!r}.")
+
+
+_WORDS = {
+    "foreground": get_args(Foreground),
+    "pooling": get_args(Pooling),
+    "guide_frame": get_args(GuideFrame),
+    "fit": get_args(Fit),
+}
+_SWITCHES = (
+    "centre",
+    "negative_point",
+    "guided_attention",
+    "semantic_prompt",
+    "box_in_step_2",
+    "refine_mask",
+    "refine_box",
+    "keep_best",
+)
+_FACTORS = ("contrast", "alpha", "prior_mask")
+
+# The difference table. The official rows are persam.py and persam_f.py, cell by cell.
+_RECIPES: dict[tuple[str, str], Variant] = {
+    ("default", "persam"): Variant(
+        foreground="coverage",
+        pooling="mean",
+        centre=False,
+        contrast=0.5,
+        positive_points=1,
+        negative_point=True,
+        guided_attention=True,
+        alpha=1.0,
+        guide_frame="padded",
+        semantic_prompt=True,
+        prior_mask=0.0,
+        box_in_step_2=False,
+        refine_mask=True,
+        refine_box=True,
+        keep_best=False,
+        fit="fast",
+    ),
+    ("default", "persam-f"): Variant(
+        foreground="coverage",
+        pooling="mean+max",
+        centre=False,
+        contrast=0.5,
+        positive_points=1,
+        negative_point=False,
+        guided_attention=False,
+        alpha=1.0,
+        guide_frame="padded",
+        semantic_prompt=False,
+        prior_mask=0.0,
+        box_in_step_2=True,
+        refine_mask=True,
+        refine_box=True,
+        keep_best=False,
+        fit="fast",
+    ),
+    ("official", "persam"): Variant(
+        foreground="official",
+        pooling="mean",
+        centre=False,
+        contrast=0.0,
+        positive_points=1,
+        negative_point=True,
+        guided_attention=True,
+        alpha=1.0,
+        guide_frame="official",
+        semantic_prompt=True,
+        prior_mask=0.0,
+        box_in_step_2=False,
+        refine_mask=True,
+        refine_box=True,
+        keep_best=False,
+        fit="official",
+    ),
+    ("official", "persam-f"): Variant(
+        foreground="official",
+        pooling="mean+max",
+        centre=False,
+        contrast=0.0,
+        positive_points=1,
+        negative_point=False,
+        guided_attention=False,
+        alpha=1.0,
+        guide_frame="official",
+        semantic_prompt=False,
+        prior_mask=0.0,
+        box_in_step_2=True,
+        refine_mask=True,
+        refine_box=True,
+        keep_best=False,
+        fit="official",
+    ),
+}

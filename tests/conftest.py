@@ -1,0 +1,66 @@
+"""Tiny real models for every test: nothing is downloaded, nothing is mocked."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+# Before huggingface_hub is imported: no test may reach for the network.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import numpy as np
+import parity
+import tiny as tiny_models
+import torch
+
+from persam.backbones.sam import SamBackbone
+from persam.backbones.weights import load_sam
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def parity_sam() -> SamBackbone:
+    """The official-layout ViT SAM that the parity fixtures were made with."""
+    return SamBackbone("parity", load_sam(parity.state("vit")))
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[[str], Any]:
+    """Give the tiny random backbone of a family, built once; skip where its extra is missing."""
+    built: dict[str, Any] = {}
+
+    def get(family: str = "sam") -> Any:
+        if reason := tiny_models.missing(family):
+            pytest.skip(reason)
+        if family not in built:
+            built[family] = tiny_models.build(family)
+        return built[family]
+
+    return get
+
+
+@pytest.fixture(params=tiny_models.FAMILIES)
+def backbone(request: pytest.FixtureRequest, tiny: Callable[[str], Any]) -> Any:
+    """Every family in turn."""
+    return tiny(request.param)
+
+
+@pytest.fixture(scope="session")
+def tiny_sam_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny SAM as ``save_pretrained`` writes it, for whoever loads by path."""
+    folder = tmp_path_factory.mktemp("tiny-sam")
+    tiny_models.build("sam").model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def random_image() -> np.ndarray:
+    """A picture of noise, wider than high, ``(40, 52, 3)`` uint8."""
+    return np.random.RandomState(3).randint(0, 256, (40, 52, 3), dtype=np.uint8)

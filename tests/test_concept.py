@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import parity
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from persam.concept import Concept
+from persam.concept_file import concept_model
+from persam.errors import InputError
+from persam.methods.persam import personalize
+from persam.methods.persam_f import finetune
+from persam.variants import Variant
+
+REFERENCE = parity.picture("vit", "reference")
+MASK = parity.picture("vit", "reference_mask")
+TEST = parity.picture("vit", "test")
+
+
+@pytest.fixture(scope="module")
+def learnt(parity_sam) -> dict[str, Concept]:
+    return {
+        "persam": personalize(parity_sam, REFERENCE, mask=MASK),
+        "persam-f": finetune(parity_sam, REFERENCE, mask=MASK),
+    }
+
+
+@pytest.fixture
+def saved(learnt, tmp_path):
+    path = tmp_path / "dog.safetensors"
+    learnt["persam"].save(path)
+    return path
+
+
+@pytest.mark.parametrize("method", ["persam", "persam-f"])
+def test_round_trip_finds_the_same(learnt, method, tmp_path, parity_sam):
+    concept = learnt[method]
+    concept.save(tmp_path / "dog.safetensors")
+    again = Concept.load(tmp_path / "dog.safetensors", parity_sam)
+    assert (again.method, again.variant, again.weights) == (
+        concept.method,
+        concept.variant,
+        concept.weights,
+    )
+    assert dict(again.reference) == dict(concept.reference)
+    before, after = concept.segment(TEST), again.segment(TEST)
+    assert np.array_equal(before.mask, after.mask)
+    assert before.score == after.score
+    assert [entry.name for entry in tmp_path.iterdir()] == ["dog.safetensors"]
+
+
+def test_a_prediction_is_whole_and_its_trace_is_asked_for(learnt):
+    found = learnt["persam"].segment(TEST)
+    assert found.mask.shape == TEST.shape[:2]
+    assert found.trace == {}
+    rows, columns = np.nonzero(found.mask)
+    assert found.box == (columns.min(), rows.min(), columns.max(), rows.max())
+    trace = learnt["persam"].segment(TEST, trace=True).trace
+    assert np.array_equal(trace["final_mask"], found.mask)
+    assert "ref_foreground" in trace
+
+
+def test_the_positive_point_is_where_the_prior_peaks(learnt, parity_sam):
+    seen = learnt["persam"].locate(parity_sam.encode(TEST))
+    (x, y), (far_x, far_y) = seen.prompts.points
+    assert seen.prior[y, x] == seen.prior.max()
+    assert seen.prior[far_y, far_x] == seen.prior.min()
+
+
+def test_one_picture_does_not_change_the_next(learnt):
+    first = learnt["persam"].segment(TEST)
+    learnt["persam"].segment(REFERENCE)
+    again = learnt["persam"].segment(TEST)
+    assert np.array_equal(first.mask, again.mask)
+    assert first.score == again.score
+
+
+SWITCHES = {
+    "centre": (True, "target_feature"),
+    "contrast": (0.0, "similarity"),
+    "positive_points": (2, "points_xy"),
+    "negative_point": (False, "points_xy"),
+    "guided_attention": (False, "step1_logits"),
+    "alpha": (3.0, "step1_logits"),
+    "guide_frame": ("official", "attention_similarity"),
+    "semantic_prompt": (False, "step1_logits"),
+    "prior_mask": (2.0, "step1_logits"),
+    "pooling": ("mean+max", "target_feature"),
+    "foreground": ("official", "ref_foreground"),
+    "box_in_step_2": (True, "step2_logits"),
+}
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_every_switch_changes_its_stage_and_none_before(learnt, parity_sam, name):
+    value, stage = SWITCHES[name]
+    base = replace(Variant(), contrast=0.5)
+    assert getattr(base, name) != value
+    mask = (MASK > 0).astype(np.uint8) * 128  # at 255 both foreground rules may agree
+    traces = [
+        personalize(parity_sam, REFERENCE, mask=mask, variant=v).segment(TEST, trace=True).trace
+        for v in (base, replace(base, **{name: value}))
+    ]
+    order = ["ref_foreground", "target_feature", "similarity", "points_xy", "attention_similarity"]
+    order += ["step1_logits", "step2_logits"]
+    changed = [s for s in order if not same(traces[0].get(s), traces[1].get(s))]
+    if stage == "attention_similarity":
+        assert changed[0] == stage
+    else:
+        assert stage in changed
+        assert all(order.index(s) >= order.index(stage) for s in changed if s != order[4])
+
+
+def same(left: np.ndarray | None, right: np.ndarray | None) -> bool:
+    if left is None or right is None:
+        return left is right
+    return np.array_equal(left, right)
+
+
+@pytest.mark.parametrize("method", [personalize, finetune])
+def test_all_families_learn_and_find(backbone, method):
+    random = np.random.default_rng(5)
+    image = random.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    mask = np.zeros((48, 64), dtype=bool)
+    mask[10:30, 20:50] = True
+    found = method(backbone, image, mask=mask).segment(image[:, ::-1].copy())
+    assert found.mask.shape == (48, 64)
+    assert np.isfinite(found.score)
+
+
+def test_a_one_pixel_picture_gets_its_answer(learnt):
+    found = learnt["persam"].segment(np.zeros((1, 1, 3), dtype=np.uint8))
+    assert found.mask.shape == (1, 1)
+
+
+def test_another_models_concept_is_refused_with_both_names(saved, tiny):
+    with pytest.raises(InputError, match=r"'parity'.*'tiny-sam'"):
+        Concept.load(saved, tiny("sam"))
+
+
+def test_the_model_can_be_asked_for_before_it_is_loaded(saved):
+    assert concept_model(saved) == "parity"
+
+
+def test_embeddings_of_another_width_are_refused(learnt, parity_sam):
+    embedding = parity_sam.encode(TEST)
+    halved = replace(embedding, matching=embedding.matching[:, :16])
+    with pytest.raises(InputError, match="16 matching channels"):
+        learnt["persam"].segment_embedding(halved)
+
+
+def test_a_missing_file_a_folder_and_rubbish_are_named(tmp_path, parity_sam):
+    rubbish = tmp_path / "rubbish.safetensors"
+    rubbish.write_bytes(b"not a concept at all")
+    for path in (tmp_path / "missing.safetensors", tmp_path, rubbish):
+        with pytest.raises(InputError, match=path.name):
+            Concept.load(path, parity_sam)
+
+
+def test_foreign_and_truncated_files_are_refused(saved, tmp_path, parity_sam):
+    foreign = tmp_path / "weights.safetensors"
+    save_file({"w": torch.zeros(2)}, foreign)
+    with pytest.raises(InputError, match="not a concept"):
+        Concept.load(foreign, parity_sam)
+    saved.write_bytes(saved.read_bytes()[:-100])
+    with pytest.raises(InputError, match="damaged"):
+        Concept.load(saved, parity_sam)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("persam_concept", "99", "format 99"),
+        ("method", "magic", "'magic'"),
+        ("weights", "[1, 2]", "three numbers"),
+        ("weights", "{", "damaged"),
+        ("variant", "{}", "another version"),
+        ("weights", "[0.2, 0.3, 0.5]", "PerSAM none"),
+    ],
+)
+def test_damaged_headers_are_refused(saved, parity_sam, field, value, words):
+    header = {
+        "persam_concept": "1",
+        "model": "parity",
+        "method": "persam",
+        "variant": Variant().to_json(),
+        "weights": "null",
+        "reference": "{}",
+    }
+    save_file(load_file(saved), saved, metadata=header | {field: value})
+    with pytest.raises(InputError, match=words):
+        Concept.load(saved, parity_sam)
+
+
+def test_nan_in_a_file_does_not_travel(saved, parity_sam, learnt):
+    broken = replace(learnt["persam"], target_feature=learnt["persam"].target_feature * torch.nan)
+    broken.save(saved)
+    with pytest.raises(InputError, match="target_feature"):
+        Concept.load(saved, parity_sam)
+
+
+def test_saving_where_nothing_can_be_written_is_named(learnt, tmp_path):
+    with pytest.raises(InputError, match="nowhere"):
+        learnt["persam"].save(tmp_path / "nowhere" / "dog.safetensors")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match="folder"):
+        learnt["persam"].save(tmp_path / "folder")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def test_contrast_needs_the_cells_that_were_not_kept(parity_sam):
+    concept = personalize(parity_sam, REFERENCE, mask=MASK, variant="official")
+    assert len(concept.foreground) == 0
+    with pytest.raises(InputError, match="contrast"):
+        replace(concept, variant=replace(concept.variant, contrast=0.5))
+
+
+def test_the_reference_is_told_in_json(learnt):
+    assert json.loads(json.dumps(dict(learnt["persam"].reference))) == {
+        "size": [180, 240],
+        "prompt": "mask",
+    }

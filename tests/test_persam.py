@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import numpy as np
+import parity
+import pytest
+import torch
+
+from persam import geometry
+from persam.errors import InputError
+from persam.methods.persam import personalize
+from persam.structures import Prompts
+from persam.variants import Variant
+
+REFERENCE = parity.picture("vit", "reference")
+MASK = parity.picture("vit", "reference_mask")
+HEIGHT, WIDTH = MASK.shape
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [{}, {"mask": MASK, "box": (1, 2, 30, 40)}, {"box": (1, 2, 30, 40), "points": [(3, 4)]}],
+)
+def test_exactly_one_way_to_show_the_object(parity_sam, hint):
+    with pytest.raises(InputError, match="exactly one of mask=, box= or points="):
+        personalize(parity_sam, REFERENCE, **hint)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (30, 2, 10, 40),
+        (5, 40, 30, 2),
+        (5, 5, 5, 9),
+        (-1, 2, 30, 40),
+        (1, 2, WIDTH + 1, 40),
+        (1, 2, 30, HEIGHT + 1),
+        (1, 2, 30),
+        (1, 2, 30, float("nan")),
+        "left",
+        ((1, 2), (3, 4)),
+    ],
+)
+def test_bad_boxes_are_refused(parity_sam, box):
+    with pytest.raises(InputError, match=r"box"):
+        personalize(parity_sam, REFERENCE, box=box)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [],
+        [(-1, 3)],
+        [(WIDTH, 3)],
+        [(3, HEIGHT)],
+        [(3,)],
+        [(1, 2, 3)],
+        (3, 4),
+        [("a", 2)],
+        [(1, 2), (3,)],
+    ],
+)
+def test_bad_points_are_refused(parity_sam, points):
+    with pytest.raises(InputError, match=r"[Pp]oints"):
+        personalize(parity_sam, REFERENCE, points=points)
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (np.zeros_like(MASK), "empty"),
+        (np.full_like(MASK, 255), "whole picture"),
+        (MASK[:-1], "240x179"),
+    ],
+)
+@pytest.mark.parametrize("variant", ["default", "official"])
+def test_unusable_masks_are_refused(parity_sam, mask, words, variant):
+    with pytest.raises(InputError, match=words):
+        personalize(parity_sam, REFERENCE, mask=mask, variant=variant)
+
+
+def test_the_official_variant_tells_why_a_dark_mask_has_no_object(parity_sam):
+    dark = (MASK > 0).astype(np.uint8) * 38
+    with pytest.raises(InputError, match=r"largest is 38.*default"):
+        personalize(parity_sam, REFERENCE, mask=dark, variant="official")
+    assert personalize(parity_sam, REFERENCE, mask=dark).method == "persam"
+
+
+def test_a_mask_without_any_zero_is_everything_to_the_official_variant(parity_sam):
+    hazy = np.where(MASK > 0, 255, 3).astype(np.uint8)
+    with pytest.raises(InputError, match="every grey value above 0"):
+        personalize(parity_sam, REFERENCE, mask=hazy, variant="official")
+    clear = personalize(parity_sam, REFERENCE, mask=MASK)
+    same = personalize(parity_sam, REFERENCE, mask=hazy)
+    assert torch.equal(clear.target_feature, same.target_feature)
+
+
+def test_the_default_does_not_read_the_grey_value(parity_sam):
+    full, dark = (
+        personalize(parity_sam, REFERENCE, mask=(MASK > 0).astype(np.uint8) * grey)
+        for grey in (255, 1)
+    )
+    assert torch.equal(full.target_feature, dark.target_feature)
+
+
+def test_a_single_pixel_is_an_object(parity_sam):
+    speck = np.zeros_like(MASK)
+    speck[100, 50] = 255
+    concept = personalize(parity_sam, REFERENCE, mask=speck)
+    assert concept.trace["ref_foreground"].sum() == 1
+    assert bool(concept.target_feature.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    ("hint", "prompts"),
+    [
+        ({"box": (60, 40, 180, 150)}, Prompts(box=(60, 40, 180, 150))),
+        ({"points": [(129, 128)]}, Prompts(np.array([[129, 128]]), np.array([1]))),
+    ],
+)
+def test_the_model_makes_the_mask_of_a_box_or_points(parity_sam, hint, prompts):
+    concept = personalize(parity_sam, REFERENCE, **hint)
+    embedding = parity_sam.encode(REFERENCE)
+    answer = parity_sam.decode(embedding, prompts, multimask=True)
+    best = int(answer.iou.argmax())
+    mask = geometry.to_original(answer.logits[best : best + 1], embedding.frame)[0] > 0
+    assert np.array_equal(concept.trace["ref_mask"], mask.numpy())
+    assert concept.reference["prompt"] == next(iter(hint))
+    assert concept.reference["score"] == pytest.approx(float(answer.iou.max()))
+    given = personalize(parity_sam, REFERENCE, mask=mask.numpy())
+    assert torch.equal(given.target_feature, concept.target_feature)
+
+
+def test_pictures_and_masks_come_from_files_too(parity_sam):
+    by_path = personalize(
+        parity_sam,
+        parity.FOLDER / "vit" / "reference.png",
+        mask=str(parity.FOLDER / "vit" / "reference_mask.png"),
+    )
+    by_array = personalize(parity_sam, REFERENCE, mask=MASK)
+    assert torch.equal(by_path.target_feature, by_array.target_feature)
+
+
+def test_inputs_are_left_alone(parity_sam):
+    image, mask = REFERENCE.copy(), MASK.copy()
+    personalize(parity_sam, image, mask=mask)
+    assert np.array_equal(image, REFERENCE)
+    assert np.array_equal(mask, MASK)
+
+
+def test_a_variant_goes_by_name_or_by_value(parity_sam):
+    named = personalize(parity_sam, REFERENCE, mask=MASK, variant="official")
+    assert named.variant == Variant.named("official", "persam")
+    with pytest.raises(InputError, match="'best'"):
+        personalize(parity_sam, REFERENCE, mask=MASK, variant="best")

@@ -1,0 +1,206 @@
+"""Training of the built-in model, at 64 pixels and from random weights."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from persam.backbones.pocket_network import MobileNetV2, PocketModel, SameConv
+from persam.errors import InputError
+from persam.training import asking, episodes, losses, pictures, scenes
+from persam.training.pocket import Recipe, train
+
+RECIPE = Recipe(steps=4, batch=3, questions=1, warmup=2, decay=2, small=64, grow_at=100)
+
+
+def _pair(seed: int) -> tuple[bytes, bytes]:
+    random = np.random.default_rng(seed)
+    picture = random.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    mask = np.zeros((48, 64), np.uint8)
+    mask[10 + seed : 34, 20 : 44 + seed] = 255
+    picture[mask > 0] = 255 - 40 * seed
+    files = []
+    for array in (picture, mask):
+        buffer = io.BytesIO()
+        Image.fromarray(array).save(buffer, "PNG" if array.ndim == 2 else "WEBP")
+        files.append(buffer.getvalue())
+    return files[0], files[1]
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pairs") / "pairs.tar"
+    with tarfile.open(path, "w") as tar:
+        for i in range(4):
+            for suffix, content in zip((".webp", ".png"), _pair(i), strict=True):
+                member = tarfile.TarInfo(f"picture_{i}{suffix}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture(scope="session")
+def initial(tmp_path_factory):
+    torch.manual_seed(1)
+    convolutions = [m for m in MobileNetV2().modules() if isinstance(m, SameConv)]
+    tensors = {}
+    for i, convolution in enumerate(convolutions):
+        tensors[f"conv_{i:02d}.weight"] = convolution.weight.detach().clone() * 2
+        tensors[f"conv_{i:02d}.bias"] = convolution.bias.detach().clone()
+    path = tmp_path_factory.mktemp("initial") / "initial.safetensors"
+    save_file(tensors, path)
+    return path
+
+
+def _scenes(data, seed=0):
+    pairs = [pictures.decode(pair, 64) for pair in pictures.read_pairs([data])]
+    generator = torch.Generator().manual_seed(seed)
+    return scenes.compose(
+        torch.stack([p for p, _ in pairs]), torch.stack([m for _, m in pairs]), generator
+    )
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(data, initial, tmp_path):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    train([data], initial, whole, RECIPE)
+    _stop_at(2, data, initial, stopped)
+    with pytest.raises(InputError, match="another recipe"):
+        train([data], initial, stopped, replace(RECIPE, learning_rate=1.0))
+    train([data], initial, stopped, RECIPE)
+    expected = load_file(whole / "pocket.safetensors")
+    resumed = load_file(stopped / "pocket.safetensors")
+    assert expected.keys() == resumed.keys()
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+
+
+def test_a_run_may_be_made_longer_while_its_steps_so_far_stay_the_same(data, initial, tmp_path):
+    _stop_at(2, data, initial, tmp_path / "run")
+    with pytest.raises(InputError, match="another recipe"):
+        train([data], initial, tmp_path / "run", replace(RECIPE, steps=2))
+    train([data], initial, tmp_path / "run", replace(RECIPE, steps=3, decay=2))
+
+
+def _stop_at(step, data, initial, out):
+    import persam.training.pocket as program
+
+    pairs = pictures.read_pairs([data])
+    state = program._restore(out / "checkpoint.pt", RECIPE, initial)
+    out.mkdir()
+    while state.step < step:
+        program._step(state, RECIPE, pairs)
+    program._checkpoint(state, RECIPE, out)
+
+
+def test_training_changes_all_but_the_frozen_backbone(data, initial, tmp_path):
+    train([data], initial, tmp_path, RECIPE)
+    after = load_file(tmp_path / "pocket.safetensors")
+    start = load_file(initial)
+    frozen = "vision_encoder.mobilenet.stem.weight"
+    assert torch.equal(after[frozen], start["conv_00.weight"].half())
+    torch.manual_seed(RECIPE.seed)
+    before = PocketModel().state_dict()
+    assert not torch.equal(
+        after["mask_decoder.iou_token.weight"], before["mask_decoder.iou_token.weight"].half()
+    )
+
+
+def test_the_log_ends_with_the_last_step(data, initial, tmp_path):
+    seen = []
+    train([data], initial, tmp_path, replace(RECIPE, steps=2), seen.append)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert lines == seen
+    assert lines[-1]["step"] == 2
+    assert 0 <= lines[-1]["box_chosen_iou"] <= 1
+
+
+def test_what_scenes_show_adds_up(data):
+    batch = _scenes(data)
+    assert batch.pixels.min() >= -1 - 1e-5 and batch.pixels.max() <= 1 + 1e-5
+    assert batch.objects.min() >= 0
+    # Two objects never claim one pixel in full.
+    assert batch.objects.sum(1).max() <= 1 + 1e-4
+    assert torch.equal(batch.sources[:, 0], torch.arange(len(batch.pixels)))
+    assert (batch.sources[:, 1:] != batch.sources[:, :1]).all()
+
+
+def test_scenes_depend_on_the_seed_alone(data):
+    assert torch.equal(_scenes(data, 5).pixels, _scenes(data, 5).pixels)
+    assert not torch.equal(_scenes(data, 5).pixels, _scenes(data, 6).pixels)
+
+
+def test_episodes_ask_for_usable_objects_or_for_absent_ones(data):
+    torch.manual_seed(0)
+    model = PocketModel()
+    model.resize(64)
+    generator = torch.Generator().manual_seed(3)
+    batch = _scenes(data)
+    features = model.vision_encoder(batch.pixels)
+    drawn = episodes.draw(batch, features, 6, generator)
+    grid = features.matching.shape[2:]
+    assert drawn.prior.shape[1:] == grid
+    assert torch.allclose(drawn.prior.mean((1, 2)), torch.zeros(len(drawn.prior)), atol=1e-4)
+    for scene, truth in zip(drawn.scene, drawn.truth, strict=True):
+        known = [o for o in batch.objects[scene] if torch.equal(o, truth)]
+        assert known or not truth.any()
+    assert not drawn.present.all()
+
+
+def test_tight_boxes_in_pixels_of_the_square():
+    masks = torch.zeros(2, 4, 4, dtype=torch.bool)
+    masks[0, 1, 2:] = True
+    boxes = asking.tight_boxes(masks, 64)
+    assert boxes[0].tolist() == [32, 16, 63, 31]
+    assert boxes[1].tolist() == [0, 0, 63, 63]  # empty: the whole square
+
+
+def test_points_fall_on_what_they_are_drawn_from():
+    truth = torch.zeros(3, 16, 16)
+    truth[:, 4:6, 9:12] = 1
+    question = asking.point_question(truth, 64, torch.Generator().manual_seed(1))
+    x, y = question.points[:, 0].unbind(1)
+    assert (truth[torch.arange(3), (y // 4).long(), (x // 4).long()] == 1).all()
+
+
+def test_a_perfect_answer_costs_almost_nothing_and_an_absent_object_scores_0():
+    truth = torch.zeros(2, 8, 8)
+    truth[0, 2:5, 2:5] = 1
+    logits = ((truth * 2 - 1) * 20)[:, None]
+    answer = losses_answer(logits, torch.tensor([[1.0], [0.0]]), torch.tensor([20.0, -20.0]))
+    found = losses.judge(answer, truth)
+    assert float(found.total) < 1e-3
+    assert found.best_iou == 1
+    wrong = losses.judge(losses_answer(-logits, answer.iou, answer.presence), truth)
+    assert float(wrong.total) > 1
+    assert losses.masks_iou(truth[1:] > 1, truth[1:] > 1).tolist() == [0]
+
+
+def losses_answer(logits, iou, presence):
+    from persam.backbones.pocket_network import Answer
+
+    return Answer(logits, iou, presence)
+
+
+def test_data_without_its_other_half_is_named(tmp_path):
+    picture, mask = _pair(0)
+    (tmp_path / "a.webp").write_bytes(picture)
+    (tmp_path / "a.png").write_bytes(mask)
+    (tmp_path / "lonely.webp").write_bytes(picture)
+    with pytest.raises(InputError, match="lonely"):
+        pictures.read_pairs([tmp_path])
+    (tmp_path / "lonely.webp").unlink()
+    assert [pair.stem for pair in pictures.read_pairs([tmp_path])] == ["a"]
+    with pytest.raises(InputError, match="neither"):
+        pictures.read_pairs([tmp_path / "a.png"])
+
+
+def test_too_little_data_for_a_batch(data, initial, tmp_path):
+    with pytest.raises(InputError, match="batch is 9"):
+        train([data], initial, tmp_path, replace(RECIPE, batch=9))

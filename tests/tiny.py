@@ -1,0 +1,190 @@
+"""Tiny models with random weights, one of every family: real code, no download."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+
+from persam.backbones.sam import SamBackbone
+from persam.backbones.sam2 import Sam2Backbone
+
+if TYPE_CHECKING:
+    from persam.structures import Prompts
+
+FAMILIES = ("sam", "sam_hq", "sam2", "sam3", "edgetam")
+WIDTH = 32
+DECODER = {
+    "hidden_size": WIDTH,
+    "mlp_dim": 24,
+    "num_attention_heads": 4,
+    "iou_head_hidden_dim": 16,
+}
+
+
+def missing(family: str) -> str:
+    """Say why a family cannot be built here; empty where it can."""
+    extras = ("timm", "torchvision") if family == "edgetam" else ()
+    absent = [name for name in extras if importlib.util.find_spec(name) is None]
+    return f"EdgeTAM needs {' and '.join(absent)}: pip install persam[edgetam]" if absent else ""
+
+
+def build(family: str) -> Any:
+    """Build the backbone of one family; the same weights every time."""
+    model = randomise(globals()[f"{family}_model"](), seed=7)
+    adapter = SamBackbone if family in ("sam", "sam_hq") else Sam2Backbone
+    return adapter(f"tiny-{family}", model)
+
+
+def randomise(model: torch.nn.Module, seed: int) -> Any:
+    """Draw every weight, large enough that all parts of the model matter to its answers."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, tensor in sorted(model.state_dict().items()):
+        drawn = torch.randn(tensor.shape, generator=generator)
+        if not tensor.is_floating_point():
+            continue
+        if name.endswith("running_var"):
+            drawn = 1 + 0.1 * drawn.abs()
+        elif name.endswith("weight") and tensor.ndim == 1:
+            drawn = 1 + 0.1 * drawn
+        elif "positional_embedding" not in name:
+            fan_in = math.prod(tensor.shape[1:]) if tensor.ndim > 1 else 100
+            drawn = drawn * _gain(name) / math.sqrt(fan_in)
+        tensor.copy_(drawn)
+    return model.eval()
+
+
+def raw_scores(backbone: Any, embedding: Any, prompts: Prompts) -> torch.Tensor:
+    """Read the IoU head's own scores of all masks, before the model selects or sorts any."""
+    caught: list[torch.Tensor] = []
+    head = backbone.model.mask_decoder.iou_prediction_head
+    hook = head.register_forward_hook(lambda _, __, output: caught.append(output[0, 0]))
+    backbone.decode(embedding, prompts)
+    hook.remove()
+    return caught[0]
+
+
+def _gain(name: str) -> float:
+    # RepViT's residual branches would otherwise double the features at each of many blocks.
+    return 2 if "mask_decoder" in name else 0.1 if "timm_model" in name else 1
+
+
+def sam_model() -> transformers.SamModel:
+    return transformers.SamModel(
+        transformers.SamConfig(
+            vision_config=_vit(),
+            prompt_encoder_config=_prompt(64, 16),
+            mask_decoder_config=DECODER,
+        )
+    )
+
+
+def sam_hq_model() -> transformers.SamHQModel:
+    return transformers.SamHQModel(
+        transformers.SamHQConfig(
+            vision_config=_vit(),
+            prompt_encoder_config=_prompt(64, 16),
+            mask_decoder_config=DECODER | {"vit_dim": 24},
+        )
+    )
+
+
+def sam2_model() -> transformers.Sam2Model:
+    return transformers.Sam2Model(transformers.Sam2Config(**sam2_parts()))
+
+
+def sam2_parts() -> dict[str, Any]:
+    """Give the parts that SAM 2's picture and video configurations share."""
+    hiera = {
+        "model_type": "sam2_hiera_det_model",
+        "hidden_size": 8,
+        "image_size": [64, 64],
+        "blocks_per_stage": [1, 1, 2, 1],
+        "embed_dim_per_stage": [8, 16, 32, 64],
+        "num_attention_heads_per_stage": [1, 1, 2, 2],
+        "window_size_per_stage": [4, 2, 2, 2],
+        "global_attention_blocks": [3],
+    }
+    vision = {
+        "model_type": "sam2_vision_model",
+        "backbone_config": hiera,
+        "backbone_channel_list": [64, 32, 16, 8],
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        "fpn_hidden_size": WIDTH,
+    }
+    return {
+        "vision_config": vision,
+        "prompt_encoder_config": _prompt(64, 16),
+        "mask_decoder_config": DECODER,
+    }
+
+
+def sam3_model() -> transformers.Sam3TrackerModel:
+    vit = {
+        "model_type": "sam3_vit_model",
+        "hidden_size": 32,
+        "intermediate_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 56,
+        "pretrain_image_size": 28,
+        "window_size": 2,
+        "global_attn_indexes": [1],
+    }
+    vision = {
+        "model_type": "sam3_vision_model",
+        "backbone_config": vit,
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        "fpn_hidden_size": WIDTH,
+    }
+    return transformers.Sam3TrackerModel(
+        transformers.Sam3TrackerConfig(
+            vision_config=vision,
+            prompt_encoder_config=_prompt(56, 14),
+            mask_decoder_config=DECODER,
+        )
+    )
+
+
+def edgetam_model() -> transformers.EdgeTamModel:
+    repvit = {
+        "model_type": "timm_wrapper",
+        "architecture": "repvit_m1",
+        "num_classes": 2,
+        "model_args": {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3]},
+    }
+    vision = {
+        "model_type": "edgetam_vision_model",
+        "backbone_config": repvit,
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        "fpn_hidden_size": WIDTH,
+    }
+    return transformers.EdgeTamModel(
+        transformers.EdgeTamConfig(
+            vision_config=vision,
+            prompt_encoder_config=_prompt(64, 16),
+            mask_decoder_config=DECODER,
+        )
+    )
+
+
+def _vit() -> dict[str, Any]:
+    return {
+        "hidden_size": 24,
+        "output_channels": WIDTH,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 64,
+        "patch_size": 16,
+        "window_size": 2,
+        "global_attn_indexes": [1],
+        "num_pos_feats": WIDTH // 2,
+        "mlp_dim": 24,
+    }
+
+
+def _prompt(image_size: int, patch_size: int) -> dict[str, Any]:
+    return {"hidden_size": WIDTH, "image_size": image_size, "patch_size": patch_size}
