@@ -22,7 +22,10 @@ def pocket(
         typer.Argument(help="Tars or folders of <stem>.webp (or .jpg) beside <stem>.png masks."),
     ],
     initial: Annotated[
-        Path, typer.Option(help="MobileNetV2 weights to start from (safetensors, conv_00 ...).")
+        Path,
+        typer.Option(
+            help="Weights to start from (safetensors): MobileNetV2's or a pocket model's."
+        ),
     ],
     out: Annotated[
         Path, typer.Option(help="Folder of checkpoint, log and weights; a run there goes on.")
@@ -31,25 +34,29 @@ def pocket(
     grow_at: Annotated[
         int | None, typer.Option(help="Step at which scenes grow to full size.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores by default.")] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes that share every step, a CPU thread each.")
+    ] = 1,
 ) -> None:
     """Train the built-in model, or go on with a run that was stopped."""
     from dataclasses import replace
 
-    import torch
     from rich.console import Console
 
     from persam.training.pocket import Recipe, train
+    from persam.training.processes import together
 
-    if threads is not None:
-        torch.set_num_threads(threads)
     changes = {"steps": steps, "grow_at": grow_at}
     recipe = replace(Recipe(), **{k: v for k, v in changes.items() if v is not None})
     console = Console()
     console.print(recipe)
-
-    def show(line: dict[str, float]) -> None:
-        console.print(" ".join(f"{name}={value}" for name, value in line.items()))
-
-    path = train(data, initial, out, recipe, report=show)
+    if processes > 1:
+        together(processes, train, data, initial, out, recipe)
+        path = out / "pocket.safetensors"
+    else:
+        path = train(data, initial, out, recipe, report=lambda line: console.print(_text(line)))
     console.print(f"Weights: {path}")
+
+
+def _text(line: dict[str, float]) -> str:
+    return " ".join(f"{name}={value}" for name, value in line.items())

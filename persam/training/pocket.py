@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
+from torch import distributed
 
 from persam.backbones.pocket_network import SQUARE, Answer, PocketModel
 from persam.errors import InputError
@@ -34,7 +35,8 @@ class Recipe:
 
     Attributes:
         steps: optimiser steps of the whole schedule.
-        batch: scenes a step.
+        batch: scenes a step, an equal part of them in every shard.
+        shards: groups of scenes that are composed and judged apart; processes share them out.
         questions: episodes a scene, each asked four kinds of questions.
         learning_rate: after ``warmup`` steps of linear rise, until ``decay`` steps before the end,
             during which it falls linearly to 0.
@@ -46,16 +48,17 @@ class Recipe:
         seed: of everything.
     """
 
-    steps: int = 1900
-    batch: int = 12
+    steps: int = 530
+    batch: int = 24
+    shards: int = 2
     questions: int = 2
     learning_rate: float = 1e-3
     weight_decay: float = 0.03
     average: float = 0.998
-    warmup: int = 100
-    decay: int = 400
+    warmup: int = 30
+    decay: int = 200
     small: int = 256
-    grow_at: int = 1300
+    grow_at: int = 430
     seed: int = 0
 
     def side(self, step: int) -> int:
@@ -88,9 +91,13 @@ def train(
 ) -> Path:
     """Train, or go on where ``out`` left off.
 
+    Where torch.distributed is initialised, its processes share the shards of every step; the
+    weights are the same as those of one process alone.
+
     Args:
         data: tars or folders of image/mask pairs.
-        initial: MobileNetV2's weights, ``conv_00.weight`` ... in a safetensors file.
+        initial: MobileNetV2's weights, ``conv_00.weight`` ..., or a pocket model's to go on from,
+            in a safetensors file.
         out: folder of ``checkpoint.pt``, ``log.jsonl`` and, in the end, ``pocket.safetensors``.
         recipe: a checkpoint in ``out`` of another recipe is an InputError.
         report: called with every line of the log.
@@ -103,9 +110,12 @@ def train(
         raise InputError(f"A batch is {recipe.batch} pictures, but the data has {len(pairs)}.")
     out.mkdir(parents=True, exist_ok=True)
     state = _restore(out / "checkpoint.pt", recipe, initial)
+    workers = Workers.here()
     started = time.monotonic()
     while state.step < recipe.steps:
-        losses = _step(state, recipe, pairs)
+        losses = _step(state, recipe, pairs, workers)
+        if workers.rank > 0:
+            continue  # one process writes
         if state.step % 20 == 0 or state.step == recipe.steps:
             line = {"step": state.step, "seconds": round(time.monotonic() - started, 1), **losses}
             with (out / "log.jsonl").open("a") as log:
@@ -117,23 +127,52 @@ def train(
     return out / "pocket.safetensors"
 
 
-def _step(state: State, recipe: Recipe, pairs: Sequence[Pair]) -> dict[str, float]:
-    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + state.step)
-    chosen = torch.randperm(len(pairs), generator=generator)[: recipe.batch].tolist()
-    side = recipe.side(state.step)
-    state.model.resize(side)
-    drawn = [pictures.decode(pairs[i], side) for i in chosen]
-    batch = scenes.compose(
-        torch.stack([p for p, _ in drawn]), torch.stack([m for _, m in drawn]), generator
-    )
+@dataclass(frozen=True)
+class Workers:
+    """The processes that train together: this one's number, and how many there are."""
+
+    rank: int = 0
+    count: int = 1
+
+    @classmethod
+    def here(cls) -> Workers:
+        """As torch.distributed says, or this process alone."""
+        if not distributed.is_initialized():
+            return cls()
+        return cls(distributed.get_rank(), distributed.get_world_size())
+
+    def add_up(self, parameters: Sequence[torch.nn.Parameter]) -> None:
+        """Give every process the sum of all processes' gradients."""
+        if self.count == 1:
+            return
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        distributed.all_reduce(flat)
+        pieces = flat.split([gradient.numel() for gradient in gradients])
+        for parameter, gradient, piece in zip(parameters, gradients, pieces, strict=True):
+            parameter.grad = piece.view(gradient.shape).clone(memory_format=torch.preserve_format)
+
+
+def _step(
+    state: State, recipe: Recipe, pairs: Sequence[Pair], workers: Workers
+) -> dict[str, float]:
+    seed = recipe.seed * 1_000_003 + state.step
+    order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(seed))
+    share = recipe.batch // recipe.shards
+    state.model.resize(recipe.side(state.step))
     for group in state.optimiser.param_groups:
         group["lr"] = recipe.rate(state.step)
-    with torch.autocast("cpu", torch.bfloat16):
-        results = _ask_all(state.model, batch, recipe, generator)
-    total = torch.stack([losses.total for losses in results.values()]).sum()
     state.optimiser.zero_grad(set_to_none=True)
-    total.backward()
-    torch.nn.utils.clip_grad_norm_(trained(state.model), 1.0)
+    results: dict[str, Losses] = {}
+    for shard in range(workers.rank, recipe.shards, workers.count):
+        generator = torch.Generator().manual_seed(seed * recipe.shards + shard)
+        chosen = [pairs[i] for i in order[shard * share : (shard + 1) * share].tolist()]
+        results = _learn(state.model, chosen, recipe.questions, generator)
+        total = torch.stack([losses.total for losses in results.values()]).sum()
+        (total / recipe.shards).backward()
+    parameters = trained(state.model)
+    workers.add_up(parameters)
+    torch.nn.utils.clip_grad_norm_(parameters, 1.0)
     state.optimiser.step()
     state.step += 1
     _average(state, min(recipe.average, state.step / (state.step + 10)))
@@ -144,11 +183,23 @@ def _step(state: State, recipe: Recipe, pairs: Sequence[Pair]) -> dict[str, floa
     }
 
 
+def _learn(
+    model: PocketModel, pairs: Sequence[Pair], questions: int, generator: torch.Generator
+) -> dict[str, Losses]:
+    side = model.prompt_encoder.input_image_size
+    drawn = [pictures.decode(pair, side) for pair in pairs]
+    batch = scenes.compose(
+        torch.stack([p for p, _ in drawn]), torch.stack([m for _, m in drawn]), generator
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        return _ask_all(model, batch, questions, generator)
+
+
 def _ask_all(
-    model: PocketModel, batch: scenes.Scenes, recipe: Recipe, generator: torch.Generator
+    model: PocketModel, batch: scenes.Scenes, questions: int, generator: torch.Generator
 ) -> dict[str, Losses]:
     features = model.vision_encoder(batch.pixels.contiguous(memory_format=torch.channels_last))
-    drawn = episodes.draw(batch, features, recipe.questions, generator)
+    drawn = episodes.draw(batch, features, questions, generator)
     side, cells = batch.pixels.shape[-1], 4 * features.mask.shape[-1]
     truth = F.interpolate(drawn.truth[:, None], (cells, cells), mode="area")[:, 0]
     there = drawn.present
@@ -192,9 +243,11 @@ def _average(state: State, decay: float) -> None:
 def _restore(checkpoint: Path, recipe: Recipe, initial: Path) -> State:
     torch.manual_seed(recipe.seed)
     model = PocketModel().to(memory_format=torch.channels_last)
-    model.vision_encoder.mobilenet.load_folded(
-        {name: tensor.float() for name, tensor in load_file(initial).items()}
-    )
+    tensors = {name: tensor.float() for name, tensor in load_file(initial).items()}
+    if tensors.keys() == model.state_dict().keys():
+        model.load_state_dict(tensors)
+    else:
+        model.vision_encoder.mobilenet.load_folded(tensors)
     optimiser = torch.optim.AdamW(trained(model), weight_decay=recipe.weight_decay)
     state = State(model, {k: v.clone() for k, v in model.state_dict().items()}, optimiser)
     if checkpoint.exists():
