@@ -10,9 +10,10 @@ import torch.nn.functional as F
 if TYPE_CHECKING:
     from persam.backbones.pocket_network import Answer
 
-IOU_WEIGHT = 2.0
+IOU_WEIGHT = 4.0
 PRESENCE_WEIGHT = 0.2
-OTHERS_WEIGHT = 0.05
+# Without parts among the targets the three masks should agree; apart, the IoU head must choose.
+OTHERS_WEIGHT = 0.3
 
 
 class Losses(NamedTuple):
