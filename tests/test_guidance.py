@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny as tiny_models
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,13 @@ from torch.nn import functional as F
 from persam.errors import InputError
 from persam.guidance import ATTENTION_NAME, guided, guided_attention
 from persam.structures import Embedding, Guidance, MaskLogits, Prompts
+
+
+@pytest.fixture(params=(*tiny_models.FAMILIES, "pocket"))
+def backbone(request: pytest.FixtureRequest, tiny: Any) -> Any:
+    """Every family of transformers in turn, and our own model."""
+    return tiny(request.param)
+
 
 IMAGE = np.random.RandomState(3).randint(0, 256, (40, 52, 3), dtype=np.uint8)
 PROMPTS = Prompts(np.array([[30, 12], [5, 35]]), np.array([1, 0]))

@@ -17,8 +17,9 @@ from persam.backbones.pocket_network import MobileNetV2, PocketModel, SameConv
 from persam.errors import InputError
 from persam.training import asking, episodes, losses, pictures, scenes
 from persam.training.pocket import Recipe, train
+from persam.training.processes import together
 
-RECIPE = Recipe(steps=4, batch=3, questions=1, warmup=2, decay=2, small=64, grow_at=100)
+RECIPE = Recipe(steps=4, batch=4, shards=2, questions=1, warmup=2, decay=2, small=64, grow_at=100)
 
 
 def _pair(seed: int) -> tuple[bytes, bytes]:
@@ -95,8 +96,17 @@ def _stop_at(step, data, initial, out):
     state = program._restore(out / "checkpoint.pt", RECIPE, initial)
     out.mkdir()
     while state.step < step:
-        program._step(state, RECIPE, pairs)
+        program._step(state, RECIPE, pairs, program.Workers())
     program._checkpoint(state, RECIPE, out)
+
+
+def test_two_processes_make_the_weights_of_one(data, initial, tmp_path):
+    short = replace(RECIPE, steps=2)
+    train([data], initial, tmp_path / "one", short)
+    together(2, train, [data], initial, tmp_path / "two", short)
+    one, two = (load_file(tmp_path / name / "pocket.safetensors") for name in ("one", "two"))
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-4)
 
 
 def test_training_changes_all_but_the_frozen_backbone(data, initial, tmp_path):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 
+from persam.backbones.pocket import PocketBackbone
+from persam.backbones.pocket_network import PocketModel
 from persam.backbones.sam import SamBackbone
 from persam.backbones.sam2 import Sam2Backbone
 
@@ -35,8 +37,8 @@ def missing(family: str) -> str:
 def build(family: str) -> Any:
     """Build the backbone of one family; the same weights every time."""
     model = randomise(globals()[f"{family}_model"](), seed=7)
-    adapter = SamBackbone if family in ("sam", "sam_hq") else Sam2Backbone
-    return adapter(f"tiny-{family}", model)
+    adapters = {"sam": SamBackbone, "sam_hq": SamBackbone, "pocket": PocketBackbone}
+    return adapters.get(family, Sam2Backbone)(f"tiny-{family}", model)
 
 
 def randomise(model: torch.nn.Module, seed: int) -> Any:
@@ -80,6 +82,12 @@ def sam_model() -> transformers.SamModel:
             mask_decoder_config=DECODER,
         )
     )
+
+
+def pocket_model() -> PocketModel:
+    model = PocketModel()
+    model.resize(64)
+    return model
 
 
 def sam_hq_model() -> transformers.SamHQModel:

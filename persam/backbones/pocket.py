@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from persam import geometry
-from persam.backbones.pocket_network import SQUARE, PocketModel
+from persam.backbones.pocket_network import PocketModel
 from persam.backbones.prompting import check_embedding, check_image, prompt_tensors
 from persam.errors import InputError
 from persam.guidance import check_guidance, guided
@@ -40,8 +40,8 @@ class PocketBackbone:
         self, name: str, model: PocketModel, *, precision: torch.dtype = torch.float32
     ) -> None:
         self.name = name
-        self.model = model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-        self.square = SQUARE
+        self.model = model.eval().requires_grad_(False).channels_last()
+        self.square = model.square
         self.mean = np.full(3, 127.5, dtype=np.float32)
         self.std = np.full(3, 127.5, dtype=np.float32)
         self.precision = precision

@@ -7,12 +7,15 @@ features; the trained neck makes mask features from all strides.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-from transformers import Sam2Config
+from transformers.models.sam2.configuration_sam2 import (
+    Sam2MaskDecoderConfig,
+    Sam2PromptEncoderConfig,
+)
 from transformers.models.sam2.modeling_sam2 import (
     Sam2MaskDecoder,
     Sam2PositionalEmbedding,
@@ -67,12 +70,12 @@ class Answer(NamedTuple):
 class SameConv(nn.Conv2d):
     """A convolution with TensorFlow's SAME padding, which is lopsided at stride 2."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002  (Conv2d's own name)
         """``(b, c, h, w)`` -> ``(b, c', ceil(h / stride), ceil(w / stride))``."""
         if self.stride[0] == 2:
-            x = F.pad(x, (0, 1, 0, 1))
-            return F.conv2d(x, self.weight, self.bias, 2, 0, 1, self.groups)
-        return F.conv2d(x, self.weight, self.bias, 1, self.kernel_size[0] // 2, 1, self.groups)
+            padded = F.pad(input, (0, 1, 0, 1))
+            return F.conv2d(padded, self.weight, self.bias, 2, 0, 1, self.groups)
+        return F.conv2d(input, self.weight, self.bias, 1, self.kernel_size[0] // 2, 1, self.groups)
 
 
 class InvertedResidual(nn.Module):
@@ -162,9 +165,9 @@ def matching_features(stride_16: torch.Tensor, stride_32: torch.Tensor) -> torch
 class ChannelNorm(nn.LayerNorm):
     """LayerNorm over the channels of ``(b, c, h, w)``."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002  (LayerNorm's name)
         """Keeps the shape."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class ConvBlock(nn.Module):
@@ -238,31 +241,27 @@ class PocketModel(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        config = Sam2Config(
-            # GELU's gradient is an order of magnitude slower than these on a CPU in bfloat16.
-            prompt_encoder_config={
-                "hidden_act": "silu",
-                "hidden_size": WIDTH,
-                "image_size": SQUARE,
-                "patch_size": STRIDE,
-            },
-            mask_decoder_config={
-                "hidden_size": WIDTH,
-                "mlp_dim": 4 * WIDTH,
-                "iou_head_hidden_dim": WIDTH,
-                "dynamic_multimask_via_stability": False,
-            },
+        # GELU's gradient is an order of magnitude slower than SiLU's and hardswish's on a CPU in
+        # bfloat16; so few tokens are slower through SDPA than through plain attention.
+        prompts = Sam2PromptEncoderConfig(
+            hidden_size=WIDTH, image_size=SQUARE, patch_size=STRIDE, hidden_act="silu"
         )
-        # So few tokens are slower through SDPA, whose gradient on a CPU is slower still.
-        config.mask_decoder_config._attn_implementation = "eager"
-        self.vision_encoder = PocketEncoder()
-        self.shared_image_embedding = Sam2PositionalEmbedding(config.prompt_encoder_config)
-        self.prompt_encoder = Sam2PromptEncoder(config.prompt_encoder_config)
-        self.mask_decoder = Sam2MaskDecoder(config.mask_decoder_config)
+        masks = Sam2MaskDecoderConfig(
+            hidden_size=WIDTH,
+            mlp_dim=4 * WIDTH,
+            iou_head_hidden_dim=WIDTH,
+            dynamic_multimask_via_stability=False,
+        )
+        masks._attn_implementation = "eager"
+        decoder: Any = Sam2MaskDecoder(masks)
         # The neck gives the skips at their final widths; SAM 2's own projections have no work.
-        self.mask_decoder.conv_s0 = nn.Identity()
-        self.mask_decoder.conv_s1 = nn.Identity()
-        self.mask_decoder.activation = nn.Hardswish()
+        decoder.conv_s0 = decoder.conv_s1 = nn.Identity()
+        decoder.activation = nn.Hardswish()
+        self.square = SQUARE
+        self.vision_encoder = PocketEncoder()
+        self.shared_image_embedding = Sam2PositionalEmbedding(prompts)
+        self.prompt_encoder = Sam2PromptEncoder(prompts)
+        self.mask_decoder = decoder
 
     def forward(
         self,
@@ -300,10 +299,16 @@ class PocketModel(nn.Module):
         Args:
             square: side of the input in pixels, a multiple of 32.
         """
+        self.square = square
         cells = square // STRIDE
         self.prompt_encoder.image_embedding_size = (cells, cells)
         self.prompt_encoder.mask_input_size = (4 * cells, 4 * cells)
         self.prompt_encoder.input_image_size = square
+
+    def channels_last(self) -> PocketModel:
+        """Lay the weights out as convolutions on a CPU like them; gives the model itself."""
+        model: Any = self
+        return model.to(memory_format=torch.channels_last)
 
     def cell_positions(self) -> torch.Tensor:
         """``(1, 128, h, w)``, the sine code of every cell's centre."""

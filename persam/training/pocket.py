@@ -186,8 +186,7 @@ def _step(
 def _learn(
     model: PocketModel, pairs: Sequence[Pair], questions: int, generator: torch.Generator
 ) -> dict[str, Losses]:
-    side = model.prompt_encoder.input_image_size
-    drawn = [pictures.decode(pair, side) for pair in pairs]
+    drawn = [pictures.decode(pair, model.square) for pair in pairs]
     batch = scenes.compose(
         torch.stack([p for p, _ in drawn]), torch.stack([m for _, m in drawn]), generator
     )
@@ -242,7 +241,7 @@ def _average(state: State, decay: float) -> None:
 
 def _restore(checkpoint: Path, recipe: Recipe, initial: Path) -> State:
     torch.manual_seed(recipe.seed)
-    model = PocketModel().to(memory_format=torch.channels_last)
+    model = PocketModel().channels_last()
     tensors = {name: tensor.float() for name, tensor in load_file(initial).items()}
     if tensors.keys() == model.state_dict().keys():
         model.load_state_dict(tensors)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +28,7 @@ def together(count: int, work: Callable[..., Any], *arguments: Any) -> None:
         torch.multiprocessing.ProcessRaisedException: one of them failed; the others are stopped.
     """
     with tempfile.TemporaryDirectory() as folder:
-        multiprocessing.spawn(
-            _join, (count, str(Path(folder) / "meeting"), work, arguments), nprocs=count
-        )
+        spawn(_join, (count, str(Path(folder) / "meeting"), work, arguments), nprocs=count)
 
 
 def _join(rank: int, count: int, meeting: str, work: Callable[..., Any], arguments: Any) -> None:

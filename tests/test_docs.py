@@ -1,0 +1,70 @@
+"""The README's own commands and code, run as they stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from persam import samples
+from persam.cli import app
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
+COMMANDS = [
+    line
+    for language, block in BLOCKS
+    if language == ""
+    for line in block.splitlines()
+    if line.startswith(("persam segment", "persam learn", "persam evaluate"))
+]
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder with what the README's commands name."""
+    (tmp_path / "photos").mkdir()
+    pictures = {0: "dog.jpg", 1: "park.jpg", 2: "photos/first.jpg"}
+    for number, name in pictures.items():
+        image, mask = samples.files(samples.PICTURES, number)
+        (tmp_path / name).write_bytes(image.read_bytes())
+        if number == 0:
+            (tmp_path / "dog.png").write_bytes(mask.read_bytes())
+    samples.copy(tmp_path / "DATA")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_readme_has_commands():
+    assert len(COMMANDS) >= 5
+
+
+def test_the_commands_work_in_their_order(desk):
+    for command in COMMANDS:
+        done = CliRunner().invoke(app, shlex.split(command)[1:])
+        assert done.exit_code == 0, f"{command}\n{done.output}\n{done.exception!r}"
+    assert (desk / "results" / "first.png").is_file()
+    assert (desk / "results" / "manifest.jsonl").is_file()
+    assert (desk / "report.json").is_file()
+
+
+def test_the_python_works(desk):
+    names: dict[str, object] = {}
+    for code in (block for language, block in BLOCKS if language == "python"):
+        exec(code, names)  # noqa: S102  (the README's own code)
+    assert names["found"].mask.any()
+    assert (desk / "dog.safetensors").is_file()
+
+
+def test_no_number_is_missing():
+    for name in ("README.md", "benchmarks/README.md", "persam/weights/pocket.md"):
+        assert "@@" not in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_what_the_readme_links_to_exists():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
