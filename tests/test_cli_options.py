@@ -15,6 +15,14 @@ def test_nothing_asked_for_is_the_named_recipe():
             assert resolve_variant(name, method) == Variant.named(name, method)
 
 
+def test_the_default_is_the_models_own_recipe():
+    own = resolve_variant("default", "persam", own="pocket")
+    assert own == Variant.named("pocket", "persam")
+    assert resolve_variant("official", "persam", own="pocket") == Variant.named(
+        "official", "persam"
+    )
+
+
 @pytest.mark.parametrize("part", list(Component))
 def test_each_part_switches_one_field_off(part):
     before = dataclasses.asdict(Variant.named("official", "persam"))

@@ -29,7 +29,7 @@ def test_official_rows_are_the_scripts(method):
     assert variant.refine_box
 
 
-@pytest.mark.parametrize("name", ["default", "official"])
+@pytest.mark.parametrize("name", ["default", "official", "pocket"])
 @pytest.mark.parametrize("method", ["persam", "persam-f"])
 def test_json_round_trip(name, method):
     variant = Variant.named(name, method)

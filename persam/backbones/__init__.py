@@ -32,12 +32,14 @@ class Backbone(Protocol):
         name: what it was loaded by; stored in concepts and reports.
         square: side of the model's input in pixels.
         mean, std: ``(3,)`` float32 in 0..255, RGB.
+        recipe: which named variant ``"default"`` means for this model.
     """
 
     name: str
     square: int
     mean: np.ndarray
     std: np.ndarray
+    recipe: str
 
     @property
     def device(self) -> torch.device:

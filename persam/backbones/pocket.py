@@ -34,6 +34,7 @@ class PocketBackbone:
         square: side of the model's input in pixels.
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         precision: of the image encoder, by autocast; everything given back is float32.
+        recipe: what the variant "default" means for this model: it was trained on location priors.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class PocketBackbone:
         self.mean = np.full(3, 127.5, dtype=np.float32)
         self.std = np.full(3, 127.5, dtype=np.float32)
         self.precision = precision
+        self.recipe = "pocket"
 
     @property
     def device(self) -> torch.device:

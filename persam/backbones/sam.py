@@ -42,6 +42,7 @@ class SamBackbone:
         square: side of the model's input in pixels.
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         precision: of the image encoder, by autocast; everything given back is float32.
+        recipe: what the variant "default" means for this model.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class SamBackbone:
         self.mean = np.array(MEAN, dtype=np.float32)
         self.std = np.array(STD, dtype=np.float32)
         self.precision = precision
+        self.recipe = "default"
         self._early_maps = 1 if isinstance(model, SamHQModel) else 0
 
     @property

@@ -53,6 +53,7 @@ class Sam2Backbone:
         square: side of the model's input in pixels.
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         precision: of the image encoder, by autocast; everything given back is float32.
+        recipe: what the variant "default" means for this model.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Sam2Backbone:
         self.mean = np.array(mean, dtype=np.float32)
         self.std = np.array(std, dtype=np.float32)
         self.precision = precision
+        self.recipe = "default"
 
     @property
     def device(self) -> torch.device:

@@ -70,7 +70,6 @@ def perseg(
     IoU and accuracy are pooled over the photos of an object, then averaged over objects, as the
     official script does. Boundary IoU is averaged over the photos of an object.
     """
-    recipe = resolve_variant(variant, method, without, alpha)
     from persam.backbones import load
     from persam.evaluation import benchmark, datasets
     from persam.methods.persam import personalize
@@ -78,8 +77,9 @@ def perseg(
 
     names = None if objects is None else [name.strip() for name in objects.split(",")]
     dataset = datasets.perseg(data, reference_index=reference_index, objects=names)
-    learner = partial(finetune if method == "persam-f" else personalize, variant=recipe)
     backbone = load(model, device=device, precision=precision)
+    recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
+    learner = partial(finetune if method == "persam-f" else personalize, variant=recipe)
     with progress(dataset.photos, "Measuring", quiet=quiet) as step:
         report = benchmark.evaluate_perseg(
             learner, backbone, dataset, save_masks=save_masks, on_photo=lambda *_: step()

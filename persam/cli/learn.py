@@ -137,11 +137,12 @@ def learn(
     Then: persam segment --concept dog.safetensors PHOTOS... --out DIR
     """
     shown = Shown(reference, mask, box, tuple(point or ()))
-    recipe = resolve_variant(variant, method, without, alpha)
     if out.suffix != ".safetensors":
         raise InputError(f"--out names a concept file, as dog.safetensors; got {out}.")
     from persam.backbones import load
 
-    concept = shown.learn(load(model, device=device, precision=precision), method, recipe)
+    backbone = load(model, device=device, precision=precision)
+    recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
+    concept = shown.learn(backbone, method, recipe)
     concept.save(out)
     say(f"Learnt the object in {reference} ({method}, {model}): {out}")

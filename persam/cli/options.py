@@ -85,6 +85,7 @@ def resolve_variant(
     method: Method,
     without: Sequence[Component | str] | None = None,
     alpha: float | None = None,
+    own: str = "default",
 ) -> Variant:
     """Turn the recipe options of a command line into one recipe.
 
@@ -93,12 +94,13 @@ def resolve_variant(
         method: ``"persam"`` or ``"persam-f"``.
         without: parts to switch off.
         alpha: strength of the guided attention, at least 0; None keeps the recipe's.
+        own: the recipe that ``"default"`` means for the model.
 
     Raises:
         InputError: a part that does not exist or that the recipe does not have, an alpha below 0
             or not finite, or one that nothing would read.
     """
-    variant = Variant.named(name, method)
+    variant = Variant.named(own if name == "default" else name, method)
     recipe = f"the {name} recipe of {method}"
     for part in dict.fromkeys(_components(without or ())):
         if not getattr(variant, part.field):

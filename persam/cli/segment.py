@@ -79,7 +79,6 @@ def segment(
     """
     typed = [name for name in context.params if _was_typed(context, name)]
     source = _source(reference, concept, (mask, box, tuple(point or ())), typed)
-    recipe = resolve_variant(variant, method, without, alpha)
     listing = list_images(photos)
     _check_folder(photos, out)
     from persam.album import Output, segment_album
@@ -90,10 +89,12 @@ def segment(
         out, frozenset(word.strip() for word in save.split(",")), overwrite, protected=files
     )
     if isinstance(source, Shown):
-        learnt = source.learn(load(model, device=device, precision=precision), method, recipe)
+        backbone = load(model, device=device, precision=precision)
+        recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
+        learnt = source.learn(backbone, method, recipe)
     else:
         learnt = _stored(source, model if "model" in typed else None, device, precision)
-    words = repr((learnt.backbone.name, precision, method, recipe, box, point))
+    words = repr((learnt.backbone.name, precision, method, learnt.variant, box, point))
     output = replace(output, identity=_identity(words, files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
         summary = segment_album(learnt, listing.photos, output, lambda _: step())

@@ -39,6 +39,6 @@ def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say o
     Raises:
         InputError: unreadable or unusable input; the message says which and what to do.
     """
-    recipe = resolve(variant, "persam")
+    recipe = resolve(variant, "persam", backbone)
     reference = observe(backbone, image, Hint(mask, box, points), recipe)
     return learn(backbone, reference, recipe)

@@ -44,7 +44,7 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
     Raises:
         InputError: unreadable or unusable input; the message says which and what to do.
     """
-    recipe = resolve(variant, "persam-f")
+    recipe = resolve(variant, "persam-f", backbone)
     reference = observe(backbone, image, Hint(mask, box, points), recipe)
     concept = learn(backbone, reference, recipe)
     seen = concept.locate(reference.embedding)

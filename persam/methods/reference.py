@@ -123,13 +123,15 @@ def learn(backbone: Backbone, reference: Reference, variant: Variant) -> Concept
     )
 
 
-def resolve(variant: str | Variant, method: Method) -> Variant:
-    """The variant itself, or the one of that name for the method.
+def resolve(variant: str | Variant, method: Method, backbone: Backbone) -> Variant:
+    """The variant itself, or the one of that name for the method; "default" is the model's own.
 
     Raises:
         InputError: there is no such variant.
     """
-    return Variant.named(variant, method) if isinstance(variant, str) else variant
+    if not isinstance(variant, str):
+        return variant
+    return Variant.named(backbone.recipe if variant == "default" else variant, method)
 
 
 def _object(grey: np.ndarray, variant: Variant) -> np.ndarray:
