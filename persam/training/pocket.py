@@ -48,7 +48,7 @@ class Recipe:
         seed: of everything.
     """
 
-    steps: int = 530
+    steps: int = 1200
     batch: int = 24
     shards: int = 2
     questions: int = 2
@@ -58,7 +58,7 @@ class Recipe:
     warmup: int = 30
     decay: int = 200
     small: int = 256
-    grow_at: int = 430
+    grow_at: int = 700
     seed: int = 0
 
     def side(self, step: int) -> int:
