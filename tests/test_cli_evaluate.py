@@ -95,7 +95,7 @@ def test_switches_reach_the_recipe(root, tmp_path, tiny_sam_folder):
         (["--objects", "cow"], "No such objects: cow"),
         (["--reference-index", "9"], "no photo 09"),
         (["--without", "refine"], "refine"),
-        (["--method", "persam-f", "--alpha", "2"], "would do nothing"),
+        (["--method", "persam-f", "--variant", "official", "--alpha", "2"], "would do nothing"),
     ],
 )
 def test_bad_options(root, words, said):

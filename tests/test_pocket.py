@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 import persam
 from persam.backbones import pocket_network
 from persam.backbones.catalog import POCKET_FILE, find
+from persam.backbones.mobilenet import SameConv
 from persam.backbones.pocket import load_pocket
 from persam.errors import InputError
 from persam.structures import Prompts
@@ -43,7 +44,7 @@ def test_each_half_of_a_matching_feature_has_length_1_and_mean_0(random_image):
 
 
 def test_tensorflow_padding_is_lopsided_at_stride_2():
-    convolution = pocket_network.SameConv(1, 1, 3, 2)
+    convolution = SameConv(1, 1, 3, 2)
     with torch.no_grad():
         convolution.weight.copy_(torch.arange(9.0).view(1, 1, 3, 3))
         convolution.bias.zero_()
@@ -91,7 +92,7 @@ def test_no_prompt_is_an_error(tiny, embedding):
 def test_weights_of_another_network_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"something": torch.zeros(1)}, path)
-    with pytest.raises(InputError, match="something"):
+    with pytest.raises(InputError, match="does not hold the pocket model's weights"):
         load_pocket(path, device=torch.device("cpu"), precision=torch.float32)
     path.write_text("nothing of the kind")
     with pytest.raises(InputError, match="cannot be read"):

@@ -13,11 +13,13 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from persam.backbones.pocket_network import MobileNetV2, PocketModel, SameConv
+from persam.backbones.mobilenet import MobileNetV2, SameConv
+from persam.backbones.pocket_network import PocketModel
 from persam.errors import InputError
 from persam.training import asking, episodes, losses, pictures, scenes
-from persam.training.pocket import Recipe, train
-from persam.training.processes import together
+from persam.training.pocket import train
+from persam.training.processes import Workers, together
+from persam.training.state import Recipe, keep, restore
 
 RECIPE = Recipe(steps=4, batch=4, shards=2, questions=1, warmup=2, decay=2, small=64, grow_at=100)
 
@@ -93,11 +95,11 @@ def _stop_at(step, data, initial, out):
     import persam.training.pocket as program
 
     pairs = pictures.read_pairs([data])
-    state = program._restore(out / "checkpoint.pt", RECIPE, initial)
+    state = restore(out / "checkpoint.pt", RECIPE, initial)
     out.mkdir()
     while state.step < step:
-        program._step(state, RECIPE, pairs, program.Workers())
-    program._checkpoint(state, RECIPE, out)
+        program._step(state, RECIPE, pairs, Workers())
+    keep(state, RECIPE, out)
 
 
 def test_two_processes_make_the_weights_of_one(data, initial, tmp_path):

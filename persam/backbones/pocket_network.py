@@ -22,21 +22,11 @@ from transformers.models.sam2.modeling_sam2 import (
     Sam2PromptEncoder,
 )
 
-from persam.errors import InputError
+from persam.backbones.mobilenet import MobileNetV2
 
 SQUARE = 384
 STRIDE = 16
 WIDTH = 128
-# (expansion, channels, blocks, first stride) of MobileNetV2's stages
-STAGES = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
 
 
 class Features(NamedTuple):
@@ -65,84 +55,6 @@ class Answer(NamedTuple):
     logits: torch.Tensor
     iou: torch.Tensor
     presence: torch.Tensor
-
-
-class SameConv(nn.Conv2d):
-    """A convolution with TensorFlow's SAME padding, which is lopsided at stride 2."""
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002  (Conv2d's own name)
-        """``(b, c, h, w)`` -> ``(b, c', ceil(h / stride), ceil(w / stride))``."""
-        if self.stride[0] == 2:
-            padded = F.pad(input, (0, 1, 0, 1))
-            return F.conv2d(padded, self.weight, self.bias, 2, 0, 1, self.groups)
-        return F.conv2d(input, self.weight, self.bias, 1, self.kernel_size[0] // 2, 1, self.groups)
-
-
-class InvertedResidual(nn.Module):
-    """MobileNetV2's block, batch norm folded into the convolutions."""
-
-    def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
-        super().__init__()
-        inner = inputs * expansion
-        self.expand = SameConv(inputs, inner, 1) if expansion > 1 else None
-        self.depthwise = SameConv(inner, inner, 3, stride, groups=inner)
-        self.project = SameConv(inner, outputs, 1)
-        self.residual = stride == 1 and inputs == outputs
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``(b, inputs, h, w)`` -> ``(b, outputs, h / stride, w / stride)``."""
-        y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
-        y = self.project(F.relu6(self.depthwise(y), inplace=True))
-        return x + y if self.residual else y
-
-
-def _stage(inputs: int, spec: tuple[int, int, int, int]) -> nn.Sequential:
-    expansion, outputs, blocks, stride = spec
-    return nn.Sequential(
-        *(
-            InvertedResidual(
-                inputs if i == 0 else outputs, outputs, expansion, stride if i == 0 else 1
-            )
-            for i in range(blocks)
-        )
-    )
-
-
-class MobileNetV2(nn.Module):
-    """The convolutions of MobileNetV2 1.0, without its classifier."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = SameConv(3, 32, 3, 2)
-        inputs = (32, *(spec[1] for spec in STAGES))
-        self.stages = nn.ModuleList(_stage(i, s) for i, s in zip(inputs, STAGES, strict=False))
-
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """``(b, 3, s, s)`` -> strides 4, 8, 16, 32 with 24, 32, 96 and 320 channels."""
-        x = F.relu6(self.stem(pixels), inplace=True)
-        ends = []
-        for stage in self.stages:
-            x = stage(x)
-            ends.append(x)
-        return ends[1], ends[2], ends[4], ends[6]
-
-    def load_folded(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Take over weights whose batch norm is folded in, in network order.
-
-        Args:
-            tensors: ``conv_00.weight``, ``conv_00.bias``, ... ``conv_50.bias``.
-        """
-        convolutions = [m for m in self.modules() if isinstance(m, SameConv)]
-        expected = {f"conv_{i:02d}.{part}" for i in range(51) for part in ("weight", "bias")}
-        if set(tensors) != expected:
-            raise InputError(
-                f"MobileNetV2's initial weights are {len(expected)} tensors conv_00.weight to "
-                f"conv_50.bias; got {len(tensors)}, for example {sorted(tensors)[:1]}."
-            )
-        named = {
-            f"{i}.{n}": tensors[f"conv_{i:02d}.{n}"] for i in range(51) for n in ("weight", "bias")
-        }
-        nn.ModuleList(convolutions).load_state_dict(named)
 
 
 def matching_features(stride_16: torch.Tensor, stride_32: torch.Tensor) -> torch.Tensor:

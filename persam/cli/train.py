@@ -43,8 +43,9 @@ def pocket(
 
     from rich.console import Console
 
-    from persam.training.pocket import Recipe, train
+    from persam.training.pocket import train
     from persam.training.processes import together
+    from persam.training.state import Recipe
 
     changes = {"steps": steps, "grow_at": grow_at}
     recipe = replace(Recipe(), **{k: v for k, v in changes.items() if v is not None})

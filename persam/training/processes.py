@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,33 @@ from torch import distributed
 from torch.multiprocessing.spawn import spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes that train together: this one's number, and how many there are."""
+
+    rank: int = 0
+    count: int = 1
+
+    @classmethod
+    def here(cls) -> Workers:
+        """As torch.distributed says, or this process alone."""
+        if not distributed.is_initialized():
+            return cls()
+        return cls(distributed.get_rank(), distributed.get_world_size())
+
+    def add_up(self, parameters: Sequence[torch.nn.Parameter]) -> None:
+        """Give every process the sum of all processes' gradients."""
+        if self.count == 1:
+            return
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        distributed.all_reduce(flat)
+        pieces = flat.split([gradient.numel() for gradient in gradients])
+        for parameter, gradient, piece in zip(parameters, gradients, pieces, strict=True):
+            parameter.grad = piece.view(gradient.shape).clone(memory_format=torch.preserve_format)
 
 
 def together(count: int, work: Callable[..., Any], *arguments: Any) -> None:

@@ -1,0 +1,138 @@
+"""A training run between two steps: its recipe, its weights, and the checkpoint that resumes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from persam.backbones.pocket_network import SQUARE, PocketModel
+from persam.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the weights, apart from the data.
+
+    Attributes:
+        steps: optimiser steps of the whole schedule.
+        batch: scenes a step, an equal part of them in every shard.
+        shards: groups of scenes that are composed and judged apart; processes share them out.
+        questions: episodes a scene, each asked four kinds of questions.
+        learning_rate: after ``warmup`` steps of linear rise, until ``decay`` steps before the end,
+            during which it falls linearly to 0.
+        weight_decay: AdamW's.
+        average: decay of the running mean of the weights, which is what is kept in the end.
+        warmup, decay: see ``learning_rate``.
+        small: side of the scenes at first, in pixels; cheap, and enough to learn what prompts are.
+        grow_at: step from which scenes have the size that the model runs at.
+        seed: of everything.
+    """
+
+    steps: int = 1200
+    batch: int = 24
+    shards: int = 2
+    questions: int = 2
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.03
+    average: float = 0.998
+    warmup: int = 30
+    decay: int = 200
+    small: int = 256
+    grow_at: int = 700
+    seed: int = 0
+
+    def side(self, step: int) -> int:
+        """Side of the scenes at a step."""
+        return self.small if step < self.grow_at else SQUARE
+
+    def rate(self, step: int) -> float:
+        """Learning rate at a step."""
+        rise = (step + 1) / self.warmup
+        fall = (self.steps - step) / self.decay
+        return self.learning_rate * min(1.0, rise, fall)
+
+
+@dataclass
+class State:
+    """A run between two steps: what a checkpoint holds."""
+
+    model: PocketModel
+    averaged: dict[str, torch.Tensor]
+    optimiser: torch.optim.AdamW
+    step: int = 0
+
+
+def trained(model: PocketModel) -> list[torch.nn.Parameter]:
+    """The parameters that training changes: all but the frozen backbone's."""
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+def average(state: State, decay: float) -> None:
+    """Move the running mean of the weights on by one step, in place."""
+    with torch.no_grad():
+        for name, tensor in state.model.state_dict().items():
+            state.averaged[name].lerp_(tensor, 1 - decay)
+
+
+def restore(checkpoint: Path, recipe: Recipe, initial: Path) -> State:
+    """Take a run up where its checkpoint left it, or start one from the initial weights.
+
+    Raises:
+        InputError: the checkpoint is of a recipe under which its steps would have differed, or the
+            initial weights are of neither network.
+    """
+    torch.manual_seed(recipe.seed)
+    model = PocketModel().channels_last()
+    tensors = {name: tensor.float() for name, tensor in load_file(initial).items()}
+    if tensors.keys() == model.state_dict().keys():
+        model.load_state_dict(tensors)
+    else:
+        model.vision_encoder.mobilenet.load_folded(tensors)
+    optimiser = torch.optim.AdamW(trained(model), weight_decay=recipe.weight_decay)
+    state = State(model, {k: v.clone() for k, v in model.state_dict().items()}, optimiser)
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        _check_same(Recipe(**saved["recipe"]), recipe, saved["step"])
+        model.load_state_dict(saved["model"])
+        optimiser.load_state_dict(saved["optimiser"])
+        state = State(model, saved["averaged"], optimiser, saved["step"])
+    return state
+
+
+def _check_same(old: Recipe, new: Recipe, step: int) -> None:
+    """A run may be made longer or shorter as long as no step so far would have differed."""
+    same = replace(old, steps=new.steps, grow_at=new.grow_at) == new
+    if not same or any(
+        old.rate(i) != new.rate(i) or old.side(i) != new.side(i) for i in range(step)
+    ):
+        raise InputError(
+            f"This run is at step {step} of another recipe, {old}; give another output folder, "
+            f"or that recipe to go on."
+        )
+
+
+def keep(state: State, recipe: Recipe, out: Path) -> None:
+    """Write ``checkpoint.pt`` and the averaged weights ``pocket.safetensors``, each whole."""
+    temporary = out / "checkpoint.tmp"
+    torch.save(
+        {
+            "recipe": asdict(recipe),
+            "model": state.model.state_dict(),
+            "averaged": state.averaged,
+            "optimiser": state.optimiser.state_dict(),
+            "step": state.step,
+        },
+        temporary,
+    )
+    temporary.replace(out / "checkpoint.pt")
+    halves = {name: tensor.half().contiguous() for name, tensor in state.averaged.items()}
+    metadata = {"recipe": json.dumps(asdict(recipe)), "step": str(state.step)}
+    save_file(halves, out / "pocket.tmp", metadata)
+    (out / "pocket.tmp").replace(out / "pocket.safetensors")
