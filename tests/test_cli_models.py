@@ -28,7 +28,7 @@ def test_json_has_every_model_and_all_that_is_known_of_it(app):
 
 
 def test_table_names_every_model(app, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "80")
     answer = CliRunner().invoke(app, [])
     assert answer.exit_code == 0, answer.output
     for entry in catalog.CATALOG:

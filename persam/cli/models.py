@@ -46,7 +46,12 @@ def row(entry: catalog.Entry) -> dict[str, Any]:
 def _table(rows: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
-    table = Table("name", "family", "parameters", "licence", "from", "here", box=None)
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    table.add_column("name", no_wrap=True)  # what --model takes must never be cut short
+    for title in ("family", "parameters", "licence"):
+        table.add_column(title)
+    table.add_column("from", overflow="fold")
+    table.add_column("here")
     for entry in rows:
         size = f"{entry['parameters']:g} M" if entry["parameters"] else "small"
         source = entry["repository"] or entry["source"]
