@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from persam import geometry
 from persam.backbones.pocket_network import PocketModel
-from persam.backbones.prompting import check_embedding, check_image, prompt_tensors
+from persam.backbones.prompting import check_embedding, lay, prompt_tensors
 from persam.errors import InputError
 from persam.guidance import check_guidance, guided
 from persam.structures import Embedding, MaskLogits
@@ -67,9 +67,7 @@ class PocketBackbone:
         Raises:
             InputError: not such an array.
         """
-        check_image(image)
-        frame = self.frame(*image.shape[:2])
-        pixels = geometry.prepare(image, frame, self.mean, self.std).to(self.device)
+        pixels, frame = lay(image, self)
         lower = self.precision != torch.float32
         with torch.autocast(self.device.type, dtype=self.precision, enabled=lower):
             found = self.model.vision_encoder(pixels.contiguous(memory_format=torch.channels_last))

@@ -16,6 +16,7 @@ from persam.errors import InputError
 from persam.structures import MaskLogits
 
 if TYPE_CHECKING:
+    from persam.backbones import Backbone
     from persam.structures import Embedding, Frame, Prompts
 
 
@@ -27,6 +28,25 @@ def check_image(image: np.ndarray) -> None:
             f"A backbone encodes (height, width, 3) uint8 RGB arrays; got shape {shape} of {kind}. "
             "Read pictures with persam.images.read_image."
         )
+
+
+def lay(image: np.ndarray, backbone: Backbone) -> tuple[torch.Tensor, Frame]:
+    """Bring a picture into a model's square.
+
+    Args:
+        image: ``(height, width, 3)`` uint8 RGB, upright.
+        backbone: says how pictures lie in its square, and how they are normalised.
+
+    Returns:
+        ``(1, 3, square, square)`` float32 on the backbone's device, and the frame.
+
+    Raises:
+        InputError: not such an array.
+    """
+    check_image(image)
+    frame = backbone.frame(*image.shape[:2])
+    pixels = geometry.prepare(image, frame, backbone.mean, backbone.std)
+    return pixels.to(backbone.device), frame
 
 
 def check_embedding(embedding: Embedding, prompt_encoder: Any, extras: int) -> None:

@@ -11,7 +11,7 @@ from transformers import SamHQModel, SamModel
 from persam import geometry
 from persam.backbones.prompting import (
     check_embedding,
-    check_image,
+    lay,
     mask_logits,
     prompt_tensors,
 )
@@ -80,9 +80,7 @@ class SamBackbone:
         Raises:
             InputError: not such an array.
         """
-        check_image(image)
-        frame = self.frame(*image.shape[:2])
-        pixels = geometry.prepare(image, frame, self.mean, self.std).to(self.device)
+        pixels, frame = lay(image, self)
         lower = self.precision != torch.float32
         with torch.autocast(self.device.type, dtype=self.precision, enabled=lower):
             output: Any = self.model.vision_encoder(pixels)

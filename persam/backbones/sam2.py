@@ -11,7 +11,7 @@ from transformers import Sam3TrackerModel
 from persam import geometry
 from persam.backbones.prompting import (
     check_embedding,
-    check_image,
+    lay,
     mask_logits,
     prompt_tensors,
 )
@@ -97,9 +97,7 @@ class Sam2Backbone:
         Raises:
             InputError: not such an array.
         """
-        check_image(image)
-        frame = self.frame(*image.shape[:2])
-        pixels = geometry.prepare(image, frame, self.mean, self.std).to(self.device)
+        pixels, frame = lay(image, self)
         lower = self.precision != torch.float32
         with torch.autocast(self.device.type, dtype=self.precision, enabled=lower):
             *finer, features = self.model.get_image_embeddings(pixels)
