@@ -183,7 +183,7 @@ def attention_guide(
     Returns:
         ``(1, 1, 1, h * w)``.
     """
-    standard = _standardise(prior)[None]
+    standard = standardise(prior)[None]
     if how == "official":
         laid = geometry.bilinear(standard, (grid[0], grid[1]))
     else:
@@ -211,13 +211,13 @@ def prior_mask(similarity: torch.Tensor, frame: Frame, side: int, factor: float)
     """
     rows, columns = geometry.picture_cells(frame, similarity.shape)
     picture = similarity[:rows, :columns]
-    standard = _standardise(picture)
+    standard = standardise(picture)
     padding = (0, similarity.shape[1] - columns, 0, similarity.shape[0] - rows)
     laid = F.pad(standard, padding, value=float(standard.min()))
     return (geometry.bilinear(laid[None], (side, side)) - PRIOR_CUT) * factor
 
 
-def _standardise(values: torch.Tensor) -> torch.Tensor:
+def standardise(values: torch.Tensor) -> torch.Tensor:
     """Mean 0, unbiased standard deviation 1; a constant map (one pixel, say) becomes 0."""
     spread = values.std() if values.numel() > 1 else values.new_zeros(())
     if float(spread) == 0.0:

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from persam.errors import InputError
 
@@ -158,115 +158,54 @@ _SWITCHES = (
 )
 _FACTORS = ("contrast", "alpha", "prior_mask")
 
-# The difference table. The official rows are persam.py and persam_f.py, cell by cell; the pocket
-# rows are what benchmarks/variants.py measured best.
+# The difference table. The official rows are persam.py and persam_f.py; a row below another says
+# only what differs from it.
+_PERSAM = Variant(
+    foreground="official",
+    pooling="mean",
+    centre=False,
+    contrast=0.0,
+    positive_points=1,
+    negative_point=True,
+    guided_attention=True,
+    alpha=1.0,
+    guide_frame="official",
+    semantic_prompt=True,
+    prior_mask=0.0,
+    box_in_step_2=False,
+    refine_mask=True,
+    refine_box=True,
+    keep_best=False,
+    fit="official",
+)
+_PERSAM_F = dataclasses.replace(
+    _PERSAM,
+    pooling="mean+max",
+    negative_point=False,
+    guided_attention=False,
+    semantic_prompt=False,
+    box_in_step_2=True,
+)
+_MENDED: dict[str, Any] = {"foreground": "coverage", "guide_frame": "padded", "fit": "fast"}
+# What benchmarks/variants.py measured best with the pocket model.
+_POCKET = dataclasses.replace(
+    _PERSAM,
+    **_MENDED,
+    contrast=0.5,
+    guided_attention=False,
+    semantic_prompt=False,
+    prior_mask=3.0,
+    refine_mask=False,
+    refine_box=False,
+)
+_POCKET_F = dataclasses.replace(
+    _POCKET, guided_attention=True, refine_mask=True, refine_box=True, keep_best=True
+)
 _RECIPES: dict[tuple[str, str], Variant] = {
-    ("default", "persam"): Variant(
-        foreground="coverage",
-        pooling="mean",
-        centre=False,
-        contrast=0.0,
-        positive_points=1,
-        negative_point=True,
-        guided_attention=True,
-        alpha=1.0,
-        guide_frame="padded",
-        semantic_prompt=True,
-        prior_mask=0.0,
-        box_in_step_2=False,
-        refine_mask=True,
-        refine_box=True,
-        keep_best=False,
-        fit="fast",
-    ),
-    ("default", "persam-f"): Variant(
-        foreground="coverage",
-        pooling="mean+max",
-        centre=False,
-        contrast=0.0,
-        positive_points=1,
-        negative_point=False,
-        guided_attention=False,
-        alpha=1.0,
-        guide_frame="padded",
-        semantic_prompt=False,
-        prior_mask=0.0,
-        box_in_step_2=True,
-        refine_mask=True,
-        refine_box=True,
-        keep_best=False,
-        fit="fast",
-    ),
-    ("pocket", "persam"): Variant(
-        foreground="coverage",
-        pooling="mean",
-        centre=False,
-        contrast=0.5,
-        positive_points=1,
-        negative_point=True,
-        guided_attention=False,
-        alpha=1.0,
-        guide_frame="padded",
-        semantic_prompt=False,
-        prior_mask=3.0,
-        box_in_step_2=False,
-        refine_mask=False,
-        refine_box=False,
-        keep_best=False,
-        fit="fast",
-    ),
-    ("pocket", "persam-f"): Variant(
-        foreground="coverage",
-        pooling="mean",
-        centre=False,
-        contrast=0.5,
-        positive_points=1,
-        negative_point=True,
-        guided_attention=True,
-        alpha=1.0,
-        guide_frame="padded",
-        semantic_prompt=False,
-        prior_mask=3.0,
-        box_in_step_2=False,
-        refine_mask=True,
-        refine_box=True,
-        keep_best=True,
-        fit="fast",
-    ),
-    ("official", "persam"): Variant(
-        foreground="official",
-        pooling="mean",
-        centre=False,
-        contrast=0.0,
-        positive_points=1,
-        negative_point=True,
-        guided_attention=True,
-        alpha=1.0,
-        guide_frame="official",
-        semantic_prompt=True,
-        prior_mask=0.0,
-        box_in_step_2=False,
-        refine_mask=True,
-        refine_box=True,
-        keep_best=False,
-        fit="official",
-    ),
-    ("official", "persam-f"): Variant(
-        foreground="official",
-        pooling="mean+max",
-        centre=False,
-        contrast=0.0,
-        positive_points=1,
-        negative_point=False,
-        guided_attention=False,
-        alpha=1.0,
-        guide_frame="official",
-        semantic_prompt=False,
-        prior_mask=0.0,
-        box_in_step_2=True,
-        refine_mask=True,
-        refine_box=True,
-        keep_best=False,
-        fit="official",
-    ),
+    ("default", "persam"): dataclasses.replace(_PERSAM, **_MENDED),
+    ("default", "persam-f"): dataclasses.replace(_PERSAM_F, **_MENDED),
+    ("official", "persam"): _PERSAM,
+    ("official", "persam-f"): _PERSAM_F,
+    ("pocket", "persam"): _POCKET,
+    ("pocket", "persam-f"): _POCKET_F,
 }

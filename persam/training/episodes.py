@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from persam import similarity
+
 if TYPE_CHECKING:
     from persam.backbones.pocket_network import Features
     from persam.training.scenes import Scenes
@@ -115,17 +117,11 @@ def _prior(
     stranger = matching[_integer(len(matching), generator)][channels]
     y, x = _integer(stranger.shape[1], generator), _integer(stranger.shape[2], generator)
     share = 0.5 * float(torch.rand((), generator=generator)) ** 2
-    mean = F.normalize(known[:, cells].mean(1), dim=0) + share * F.normalize(
-        stranger[:, y, x], dim=0
-    )
-    unit = F.normalize(searched, dim=0).flatten(1)
-    cosine = F.normalize(mean, dim=0) @ unit
-    nearest = (F.normalize(known[:, cells], dim=0).T @ unit).amax(0)
-    background = known[:, ~cells]
-    if background.shape[1]:
-        cosine = cosine + CONTRAST * (nearest - (F.normalize(background, dim=0).T @ unit).amax(0))
-    standard = (cosine - cosine.mean()) / cosine.std().clamp(min=1e-6)
-    return standard.view(searched.shape[1:])
+    target = F.normalize(similarity.pool(known, cells, "mean"), dim=0)
+    mixed = F.normalize(target + share * F.normalize(stranger[:, y, x], dim=0), dim=0)
+    on, off = (similarity.unit_vectors(known, which) for which in (cells, ~cells))
+    contrast = similarity.contrast(searched, on, off)
+    return similarity.standardise(similarity.cosine(searched, mixed) + CONTRAST * contrast)
 
 
 def _integer(below: int, generator: torch.Generator) -> int:
