@@ -150,6 +150,17 @@ def contrast(
     return nearer.reshape(features.shape[1:])
 
 
+def smooth(similarity: torch.Tensor, share: float) -> torch.Tensor:
+    """Mix a similarity map with its 3 x 3 mean, so that one stray cell does not win.
+
+    Args:
+        similarity: ``(h, w)``.
+        share: of the mean, 0..1.
+    """
+    mean = F.avg_pool2d(similarity[None], 3, stride=1, padding=1, count_include_pad=False)[0]
+    return similarity.lerp(mean, share)
+
+
 def location_prior(similarity: torch.Tensor, frame: Frame) -> torch.Tensor:
     """Bring a similarity map to the original picture.
 

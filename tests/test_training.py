@@ -16,12 +16,13 @@ from safetensors.torch import load_file, save_file
 from persam.backbones.mobilenet import MobileNetV2, SameConv
 from persam.backbones.pocket_network import PocketModel
 from persam.errors import InputError
-from persam.training import asking, episodes, losses, pictures, scenes
-from persam.training.pocket import train
+from persam.training import asking, episodes, losses, parts, pictures, scenes
+from persam.training.batches import Deck
+from persam.training.pocket import Run, train
 from persam.training.processes import Workers, together
 from persam.training.state import Recipe, keep, restore
 
-RECIPE = Recipe(steps=4, batch=4, shards=2, questions=1, warmup=2, decay=2, small=64, grow_at=100)
+RECIPE = Recipe(steps=4, batch=4, shards=2, questions=1, warmup=2, decay=0.5, small=64, grow_at=100)
 
 
 def _pair(seed: int) -> tuple[bytes, bytes]:
@@ -63,21 +64,20 @@ def initial(tmp_path_factory):
     return path
 
 
-def _scenes(data, seed=0):
+def _scenes(data, seed=0, classes=(0, 1, 2, 3)):
     pairs = [pictures.decode(pair, 64) for pair in pictures.read_pairs([data])]
     generator = torch.Generator().manual_seed(seed)
-    return scenes.compose(
-        torch.stack([p for p, _ in pairs]), torch.stack([m for _, m in pairs]), generator
-    )
+    drawn = (torch.stack(column) for column in zip(*pairs, strict=True))
+    return scenes.compose(*drawn, torch.tensor(classes), generator)
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(data, initial, tmp_path):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    train([data], initial, whole, RECIPE)
+    train(Run([data], initial, whole), RECIPE)
     _stop_at(2, data, initial, stopped)
     with pytest.raises(InputError, match="another recipe"):
-        train([data], initial, stopped, replace(RECIPE, learning_rate=1.0))
-    train([data], initial, stopped, RECIPE)
+        train(Run([data], initial, stopped), replace(RECIPE, learning_rate=1.0))
+    train(Run([data], initial, stopped), RECIPE)
     expected = load_file(whole / "pocket.safetensors")
     resumed = load_file(stopped / "pocket.safetensors")
     assert expected.keys() == resumed.keys()
@@ -87,36 +87,38 @@ def test_a_stopped_run_goes_on_to_the_same_weights(data, initial, tmp_path):
 def test_a_run_may_be_made_longer_while_its_steps_so_far_stay_the_same(data, initial, tmp_path):
     _stop_at(2, data, initial, tmp_path / "run")
     with pytest.raises(InputError, match="another recipe"):
-        train([data], initial, tmp_path / "run", replace(RECIPE, steps=2))
-    train([data], initial, tmp_path / "run", replace(RECIPE, steps=3, decay=2))
+        train(Run([data], initial, tmp_path / "run"), replace(RECIPE, steps=1))
+    train(Run([data], initial, tmp_path / "run"), replace(RECIPE, steps=5))
 
 
 def _stop_at(step, data, initial, out):
     import persam.training.pocket as program
 
-    pairs = pictures.read_pairs([data])
-    state = restore(out / "checkpoint.pt", RECIPE, initial)
+    deck = Deck(pictures.read_pairs([data]))
+    state = restore(out / "checkpoint.pt", RECIPE, initial, torch.device("cpu"))
     out.mkdir()
     while state.step < step:
-        program._step(state, RECIPE, pairs, Workers())
+        program._step(state, RECIPE, deck, Workers())
     keep(state, RECIPE, out)
 
 
 def test_two_processes_make_the_weights_of_one(data, initial, tmp_path):
     short = replace(RECIPE, steps=2)
-    train([data], initial, tmp_path / "one", short)
-    together(2, train, [data], initial, tmp_path / "two", short)
+    train(Run([data], initial, tmp_path / "one"), short)
+    together(2, train, Run([data], initial, tmp_path / "two"), short)
     one, two = (load_file(tmp_path / name / "pocket.safetensors") for name in ("one", "two"))
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-4)
 
 
 def test_training_changes_all_but_the_frozen_backbone(data, initial, tmp_path):
-    train([data], initial, tmp_path, RECIPE)
+    train(Run([data], initial, tmp_path), RECIPE)
     after = load_file(tmp_path / "pocket.safetensors")
     start = load_file(initial)
-    frozen = "vision_encoder.mobilenet.stem.weight"
-    assert torch.equal(after[frozen], start["conv_00.weight"].half())
+    encoder = "vision_encoder."
+    assert torch.equal(after[f"{encoder}mobilenet.stem.weight"], start["conv_00.weight"].half())
+    frozen, trained = "mobilenet.stages.3.0.project.weight", "deep.stages.0.0.project.weight"
+    assert not torch.equal(after[encoder + frozen], after[encoder + trained])
     torch.manual_seed(RECIPE.seed)
     before = PocketModel().state_dict()
     assert not torch.equal(
@@ -126,7 +128,7 @@ def test_training_changes_all_but_the_frozen_backbone(data, initial, tmp_path):
 
 def test_the_log_ends_with_the_last_step(data, initial, tmp_path):
     seen = []
-    train([data], initial, tmp_path, replace(RECIPE, steps=2), seen.append)
+    train(Run([data], initial, tmp_path), replace(RECIPE, steps=2), seen.append)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert lines == seen
     assert lines[-1]["step"] == 2
@@ -143,9 +145,68 @@ def test_what_scenes_show_adds_up(data):
     assert (batch.sources[:, 1:] != batch.sources[:, :1]).all()
 
 
+def test_mates_of_a_class_are_laid_beside_each_other(data):
+    seen = [_scenes(data, seed, classes=(7, 7, 3, 4)) for seed in range(12)]
+    beside = [int(batch.sources[0, -1]) for batch in seen]
+    assert 4 <= sum(source == 1 for source in beside) < 12
+    for batch in seen:
+        assert torch.equal(batch.classes, torch.tensor([7, 7, 3, 4])[batch.sources])
+
+
+def test_a_deck_deals_mates_after_each_other():
+    stems = ["n00000001_a", "n00000001_b", "n00000001_c", "n00000002_a", "lone", "other", "one"]
+    deck = Deck([pictures.Pair(stem, b"", b"") for stem in stems])
+    assert deck.classes[:3].unique().numel() == 1
+    assert deck.classes.unique().numel() == 5
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        dealt = deck.deal(6, 2, generator)
+        assert [len(shard) for shard in dealt] == [3, 3]
+        for shard in dealt:
+            assert len(set(shard.tolist())) == 3
+            places = [k for k, i in enumerate(shard.tolist()) if i < 3]
+            assert not places or max(places) - min(places) == len(places) - 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_part_lies_within_its_object_and_is_neither_crumb_nor_everything(seed):
+    truth = torch.zeros(3, 32, 32)
+    truth[:, 4:28, 6:26] = 1
+    truth[2] = 0
+    pixels = torch.zeros(3, 3, 32, 32)
+    pixels[:, :, :16] = 1
+    found = parts.part(truth, pixels, torch.Generator().manual_seed(seed))
+    assert ((found == 0) | (found == truth)).all()
+    assert not found[2].any()
+    for row, whole in zip(found[:2], truth[:2], strict=True):
+        share = float(row.sum() / whole.sum())
+        assert share == 1 or 0.1 < share < 0.75
+
+
+def test_parts_follow_colours():
+    truth = torch.ones(1, 32, 32)
+    pixels = torch.full((1, 3, 32, 32), -1.0)
+    pixels[:, :, :, 13:] = 1
+    found = [parts.part(truth, pixels, torch.Generator().manual_seed(i))[0] for i in range(20)]
+    mixed = [row for row in found if not row.all()]
+    assert mixed
+    for row in mixed:  # the smoothing may move an edge by a pixel
+        assert min(float(row[:, :11].mean()), float(row[:, 15:].mean())) < 0.05
+
+
 def test_scenes_depend_on_the_seed_alone(data):
     assert torch.equal(_scenes(data, 5).pixels, _scenes(data, 5).pixels)
     assert not torch.equal(_scenes(data, 5).pixels, _scenes(data, 6).pixels)
+
+
+def test_a_reference_may_be_another_object_of_the_class(data):
+    batch = _scenes(data, classes=(7, 7, 3, 4))
+    batch.usable[:] = False
+    batch.usable[:, 0] = True  # every scene shows its own picture's object alone
+    generator = torch.Generator().manual_seed(0)
+    places = [episodes._reference(batch, 0, 0, generator) for _ in range(40)]
+    assert set(places) == {(0, 0), (1, 0)}
+    assert {episodes._reference(batch, 2, 0, generator) for _ in range(10)} == {(2, 0)}
 
 
 def test_episodes_ask_for_usable_objects_or_for_absent_ones(data):
@@ -162,7 +223,8 @@ def test_episodes_ask_for_usable_objects_or_for_absent_ones(data):
     for scene, truth in zip(drawn.scene, drawn.truth, strict=True):
         known = [o for o in batch.objects[scene] if torch.equal(o, truth)]
         assert known or not truth.any()
-    assert not drawn.present.all()
+    assert drawn.truth[0].any()
+    assert not drawn.truth.flatten(1).any(1).all()
 
 
 def test_tight_boxes_in_pixels_of_the_square():
@@ -215,4 +277,28 @@ def test_data_without_its_other_half_is_named(tmp_path):
 
 def test_too_little_data_for_a_batch(data, initial, tmp_path):
     with pytest.raises(InputError, match="batch is 9"):
-        train([data], initial, tmp_path, replace(RECIPE, batch=9))
+        train(Run([data], initial, tmp_path), replace(RECIPE, batch=9))
+
+
+def test_real_photos_are_looked_at_on_the_way_and_have_no_say(data, initial, tmp_path, monkeypatch):
+    monkeypatch.setattr("persam.training.watch.LOOK_EVERY", 1)
+    folder = _personal(tmp_path)
+    short = replace(RECIPE, steps=2)
+    train(Run([data], initial, tmp_path / "watched", folder), short)
+    train(Run([data], initial, tmp_path / "alone"), short)
+    log = (tmp_path / "watched" / "log.jsonl").read_text().splitlines()
+    last = json.loads(log[-1])
+    assert 0 <= last["real_miou"] <= 1 and 0 <= last["real_point_hit"] <= 1
+    one, other = (load_file(tmp_path / n / "pocket.safetensors") for n in ("watched", "alone"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def _personal(folder):
+    for number in range(2):
+        picture, mask = _pair(number)
+        for kind, content in (("Images", picture), ("Annotations", mask)):
+            place = folder / kind / "thing"
+            place.mkdir(parents=True, exist_ok=True)
+            name = f"{number:02d}.{'jpg' if kind == 'Images' else 'png'}"
+            Image.open(io.BytesIO(content)).save(place / name)
+    return folder

@@ -1,4 +1,4 @@
-"""MobileNetV2 1.0 with its batch norm folded away: the pocket model's frozen eyes."""
+"""MobileNetV2 1.0 with its batch norm folded away: the pocket model's eyes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ STAGES = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
+SHALLOW = 3  # stages up to stride 8
 
 
 class SameConv(nn.Conv2d):
@@ -49,16 +50,38 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-def _stage(inputs: int, spec: tuple[int, int, int, int]) -> nn.Sequential:
-    expansion, outputs, blocks, stride = spec
-    return nn.Sequential(
-        *(
-            InvertedResidual(
-                inputs if i == 0 else outputs, outputs, expansion, stride if i == 0 else 1
+def _stages(first: int) -> nn.ModuleList:
+    """The stages from number ``first`` on."""
+    inputs = (32, *(spec[1] for spec in STAGES))
+    return nn.ModuleList(
+        nn.Sequential(
+            *(
+                InvertedResidual(
+                    given if i == 0 else outputs, outputs, expansion, stride if i == 0 else 1
+                )
+                for i in range(blocks)
             )
-            for i in range(blocks)
+        )
+        for given, (expansion, outputs, blocks, stride) in zip(
+            inputs[first:], STAGES[first:], strict=False
         )
     )
+
+
+class DeepStages(nn.Module):
+    """The stages after stride 8 alone, to be trained beside the frozen ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = _stages(SHALLOW)
+
+    def forward(self, stride_8: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(b, 32, s/8, s/8)`` -> strides 16 and 32 with 96 and 320 channels."""
+        ends = []
+        for stage in self.stages:
+            stride_8 = stage(stride_8)
+            ends.append(stride_8)
+        return ends[1], ends[3]
 
 
 class MobileNetV2(nn.Module):
@@ -67,8 +90,7 @@ class MobileNetV2(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = SameConv(3, 32, 3, 2)
-        inputs = (32, *(spec[1] for spec in STAGES))
-        self.stages = nn.ModuleList(_stage(i, s) for i, s in zip(inputs, STAGES, strict=False))
+        self.stages = _stages(0)
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """``(b, 3, s, s)`` -> strides 4, 8, 16, 32 with 24, 32, 96 and 320 channels."""

@@ -2,7 +2,8 @@
 
 MobileNetV2 stays as ImageNet left it, because features that are tuned on episodes made from single
 pictures lose what tells real objects apart. Its deep strides, centred per picture, are the matching
-features; the trained neck makes mask features from all strides.
+features. The mask features come from the same shallow stages, a second, trained copy of the deep
+ones, and the neck.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from transformers.models.sam2.modeling_sam2 import (
     Sam2PromptEncoder,
 )
 
-from persam.backbones.mobilenet import MobileNetV2
+from persam.backbones.mobilenet import SHALLOW, DeepStages, MobileNetV2
 
 SQUARE = 384
 STRIDE = 16
 WIDTH = 128
+STRIDE_32_WEIGHT = 0.7  # beside stride 16's 1.0: the finer grid says better where the object is
 
 
 class Features(NamedTuple):
@@ -60,18 +62,19 @@ class Answer(NamedTuple):
 def matching_features(stride_16: torch.Tensor, stride_32: torch.Tensor) -> torch.Tensor:
     """Features that objects are compared by.
 
-    Each stride is centred over its picture and normalised per cell, then both are joined.
+    Each stride is centred over its picture, normalised per cell and weighed, then both are joined.
 
     Args:
         stride_16: ``(b, 96, h, w)``.
         stride_32: ``(b, 320, h/2, w/2)``.
 
     Returns:
-        ``(b, 416, h, w)`` float32; every cell has length sqrt(2).
+        ``(b, 416, h, w)`` float32; every cell has the same length.
     """
     blocks = (stride_16.float(), _double(stride_32.float()))
     centred = [block - block.mean((2, 3), keepdim=True) for block in blocks]
-    return torch.cat([F.normalize(block, dim=1) for block in centred], dim=1)
+    fine, coarse = (F.normalize(block, dim=1) for block in centred)
+    return torch.cat([fine, STRIDE_32_WEIGHT * coarse], dim=1)
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -138,14 +141,20 @@ class PocketEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.mobilenet = MobileNetV2().requires_grad_(False)
+        self.deep = DeepStages()
         self.neck = Neck()
 
     def forward(self, pixels: torch.Tensor) -> Features:
         """``(b, 3, s, s)`` in -1..1, s a multiple of 32 -> features at strides 4, 8 and 16."""
-        with torch.no_grad():  # the backbone works in place, so no gradient may run through it
-            strides = self.mobilenet(pixels)
-        mask, skips = self.neck(strides)
-        return Features(mask, matching_features(*strides[2:]), skips)
+        with torch.no_grad():
+            stride_4, stride_8, *deep = self.mobilenet(pixels)
+        mask, skips = self.neck((stride_4, stride_8, *self.deep(stride_8)))
+        return Features(mask, matching_features(*deep), skips)
+
+    def start_from(self, mobilenet: dict[str, torch.Tensor]) -> None:
+        """Take over MobileNetV2's folded weights, for both copies of the deep stages."""
+        self.mobilenet.load_folded(mobilenet)
+        self.deep.stages.load_state_dict(self.mobilenet.stages[SHALLOW:].state_dict())
 
 
 class PocketModel(nn.Module):

@@ -34,6 +34,11 @@ def pocket(
     grow_at: Annotated[
         int | None, typer.Option(help="Step at which scenes grow to full size.")
     ] = None,
+    watch: Annotated[
+        Path | None,
+        typer.Option(help="Folder in PerSeg's layout to try the weights on every so often."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
     processes: Annotated[
         int, typer.Option(min=1, help="Processes that share every step, a CPU thread each.")
     ] = 1,
@@ -43,7 +48,7 @@ def pocket(
 
     from rich.console import Console
 
-    from persam.training.pocket import train
+    from persam.training.pocket import Run, train
     from persam.training.processes import together
     from persam.training.state import Recipe
 
@@ -51,11 +56,12 @@ def pocket(
     recipe = replace(Recipe(), **{k: v for k, v in changes.items() if v is not None})
     console = Console()
     console.print(recipe)
+    run = Run(data, initial, out, watch, device)
     if processes > 1:
-        together(processes, train, data, initial, out, recipe)
+        together(processes, train, run, recipe)
         path = out / "pocket.safetensors"
     else:
-        path = train(data, initial, out, recipe, report=lambda line: console.print(_text(line)))
+        path = train(run, recipe, report=lambda line: console.print(_text(line)))
     console.print(f"Weights: {path}")
 
 

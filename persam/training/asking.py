@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from persam.training.episodes import Episodes
 
 PRIOR_FACTOR = 3.0  # what a standard deviation of the location prior is worth in logits
+# How often a concept's question has: negative point, guide, target, prior mask
+_USED = torch.tensor([0.6, 0.6, 0.6, 0.8])
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,7 @@ def concept_question(episodes: Episodes, side: int, generator: torch.Generator) 
 
     Each part but the positive point is left out now and then, so that none becomes a crutch.
     """
-    use = torch.rand(4, generator=generator) < torch.tensor([0.6, 0.7, 0.7, 0.75])
+    use = torch.rand(4, generator=generator, device=generator.device).cpu() < _USED
     prior = episodes.prior
     fine = F.interpolate(prior[:, None], scale_factor=4, mode="bilinear", align_corners=False)[:, 0]
     points = [_peak(fine, side)] + ([_peak(-fine, side)] if use[0] else [])
@@ -73,7 +75,7 @@ def concept_question(episodes: Episodes, side: int, generator: torch.Generator) 
     target = episodes.target[:, None, None] if use[2] else None
     return Question(
         points=torch.stack(points, dim=1),
-        labels=torch.tensor([1, 0][: len(points)]).expand(len(prior), -1),
+        labels=torch.tensor([1, 0][: len(points)], device=prior.device).expand(len(prior), -1),
         mask=(fine[:, None] - PRIOR_CUT) * PRIOR_FACTOR if use[3] else None,
         guidance=Guidance(attention, target),
     )
@@ -82,10 +84,10 @@ def concept_question(episodes: Episodes, side: int, generator: torch.Generator) 
 def point_question(truth: torch.Tensor, side: int, generator: torch.Generator) -> Question:
     """One random point on the object, half of the time with one off it."""
     inside = _random_point(truth > 0.5, side, generator)
-    if float(torch.rand((), generator=generator)) < 0.5:
-        return Question(inside[:, None], torch.ones(len(truth), 1, dtype=torch.long))
+    labels = torch.tensor([1, 0], device=truth.device).expand(len(truth), -1)
+    if float(torch.rand((), generator=generator, device=generator.device)) < 0.5:
+        return Question(inside[:, None], labels[:, :1])
     outside = _random_point(truth < 0.5, side, generator)
-    labels = torch.tensor([1, 0]).expand(len(truth), -1)
     return Question(torch.stack([inside, outside], dim=1), labels)
 
 
@@ -93,14 +95,16 @@ def box_question(truth: torch.Tensor, side: int, generator: torch.Generator) -> 
     """The object's box, each corner off by up to a tenth of its side."""
     box = tight_boxes(truth > 0.5, side)
     size = (box[:, 2:] - box[:, :2]).repeat(1, 2)
-    noise = (torch.rand(box.shape, generator=generator) * 2 - 1) * 0.1 * size
+    draws = torch.rand(box.shape, generator=generator, device=generator.device)
+    noise = (draws * 2 - 1) * 0.1 * size
     return Question(box=(box + noise).clamp(0, side - 1))
 
 
 def refining_question(first: Question, answer: Answer, side: int, *, box: bool) -> Question:
     """PerSAM's refinement: the same points, the last logits, and the box of the last mask."""
     index = answer.iou.argmax(1)
-    logits = answer.logits[torch.arange(len(index)), index][:, None].detach()
+    rows = torch.arange(len(index), device=index.device)
+    logits = answer.logits[rows, index][:, None].detach()
     boxes = tight_boxes(logits[:, 0] > 0, side) if box else None
     return Question(first.points, first.labels, boxes if box else first.box, logits)
 

@@ -1,10 +1,10 @@
 """Scenes -> what is asked for, what it looked like elsewhere, and the prompts that ask.
 
 An episode is one object of one scene together with a reference: another scene that shows the same
-picture's object, or the scene itself where there is none. Some episodes ask for an object that is
-not in their scene. The location prior is worked out from the model's real matching features; some
-of their channels are dropped and strange objects mixed in, because two views of one photo match
-far better than two photos of one object do.
+picture's object, or the scene itself where there is none; now and then another picture's object of
+the same class. Some episodes ask for an object that is not in their scene. The location prior is
+worked out from the model's real matching features; some of their channels are dropped and strange
+objects mixed in, because two views of one photo match far better than two photos of one object do.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from persam.backbones.pocket_network import Features
     from persam.training.scenes import Scenes
 
-ABSENT_SHARE = 0.1
+ABSENT_SHARE = 0.12
+CLASS_SHARE = 0.5  # of the episodes whose class another picture shows: how often that is shown
 CONTRAST = 0.5
+SMOOTHING = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +42,6 @@ class Episodes:
     truth: torch.Tensor
     prior: torch.Tensor
     target: torch.Tensor
-
-    @property
-    def present(self) -> torch.Tensor:
-        """``(n,)`` bool."""
-        return self.truth.flatten(1).amax(1) > 0.5
 
 
 def draw(
@@ -66,8 +63,9 @@ def draw(
         for _ in range(per_scene if len(slots) else 0):
             slot = int(slots[_integer(len(slots), generator)])
             truth = scenes.objects[scene, slot]
-            where = _reference(scenes, scene, slot)
-            if float(torch.rand((), generator=generator)) < ABSENT_SHARE:
+            where = _reference(scenes, scene, slot, generator)
+            # The first is never absent, so that no batch is without an object.
+            if _chance(generator) < ABSENT_SHARE and truths:
                 stranger = _stranger(scenes, scene, generator)
                 if stranger is not None:
                     where, truth = stranger, torch.zeros_like(truth)
@@ -76,9 +74,8 @@ def draw(
             targets.append(features.mask[reference].float()[:, kept].mean(1))
             scene_index.append(scene)
             truths.append(truth)
-    return Episodes(
-        torch.tensor(scene_index), torch.stack(truths), torch.stack(priors), torch.stack(targets)
-    )
+    index = torch.tensor(scene_index, device=cells.device)
+    return Episodes(index, torch.stack(truths), torch.stack(priors), torch.stack(targets))
 
 
 def _cells(objects: torch.Tensor, grid: torch.Size) -> torch.Tensor:
@@ -86,19 +83,29 @@ def _cells(objects: torch.Tensor, grid: torch.Size) -> torch.Tensor:
     return share >= share.amax((2, 3), keepdim=True).clamp(max=0.5)
 
 
-def _reference(scenes: Scenes, scene: int, slot: int) -> tuple[int, int]:
-    """Another place where the same picture's object can be seen, else this one."""
+def _reference(
+    scenes: Scenes, scene: int, slot: int, generator: torch.Generator
+) -> tuple[int, int]:
+    """Another place where the same picture's object can be seen, else this one.
+
+    Where the scene shows one object of its class alone, sometimes another object of that class.
+    """
     same = (scenes.sources == scenes.sources[scene, slot]) & scenes.usable
+    alike = (scenes.classes == scenes.classes[scene, slot]) & scenes.usable
+    alone = int(alike[scene].sum()) == 1
+    alike &= scenes.sources != scenes.sources[scene, slot]
+    if alone and bool(alike.any()) and _chance(generator) < CLASS_SHARE:
+        same = alike
     same[scene] = False
     places = same.nonzero()
     return (scene, slot) if not len(places) else (int(places[0, 0]), int(places[0, 1]))
 
 
 def _stranger(scenes: Scenes, scene: int, generator: torch.Generator) -> tuple[int, int] | None:
-    """An object that this scene does not show."""
-    here = set(scenes.sources[scene].tolist())
+    """An object of a class that this scene does not show."""
+    here = set(scenes.classes[scene].tolist())
     usable = scenes.usable.nonzero().tolist()
-    others = [(i, k) for i, k in usable if int(scenes.sources[i, k]) not in here]
+    others = [(i, k) for i, k in usable if int(scenes.classes[i, k]) not in here]
     return others[_integer(len(others), generator)] if others else None
 
 
@@ -110,19 +117,25 @@ def _prior(
 ) -> torch.Tensor:
     """``(h, w)``: cosine to the mean plus half of the contrast, standardised; made hard."""
     index, cells = reference
-    keep = 0.08 + 0.9 * float(torch.rand((), generator=generator)) ** 2
-    channels = torch.rand(matching.shape[1], generator=generator) < keep
+    keep = 0.08 + 0.9 * _chance(generator) ** 2
+    draws = torch.rand(matching.shape[1], generator=generator, device=generator.device)
+    channels = draws < keep
     channels[0] = True
     searched, known = matching[scene][channels], matching[index][channels]
     stranger = matching[_integer(len(matching), generator)][channels]
     y, x = _integer(stranger.shape[1], generator), _integer(stranger.shape[2], generator)
-    share = 0.5 * float(torch.rand((), generator=generator)) ** 2
+    share = 0.5 * _chance(generator) ** 2
     target = F.normalize(similarity.pool(known, cells, "mean"), dim=0)
     mixed = F.normalize(target + share * F.normalize(stranger[:, y, x], dim=0), dim=0)
     on, off = (similarity.unit_vectors(known, which) for which in (cells, ~cells))
     contrast = similarity.contrast(searched, on, off)
-    return similarity.standardise(similarity.cosine(searched, mixed) + CONTRAST * contrast)
+    found = similarity.cosine(searched, mixed) + CONTRAST * contrast
+    return similarity.standardise(similarity.smooth(found, SMOOTHING))
 
 
 def _integer(below: int, generator: torch.Generator) -> int:
-    return int(torch.randint(below, (), generator=generator))
+    return int(torch.randint(below, (), generator=generator, device=generator.device))
+
+
+def _chance(generator: torch.Generator) -> float:
+    return float(torch.rand((), generator=generator, device=generator.device))

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 IOU_WEIGHT = 4.0
 PRESENCE_WEIGHT = 0.2
-# Without parts among the targets the three masks should agree; apart, the IoU head must choose.
-OTHERS_WEIGHT = 0.3
+# The other masks follow a little, or those that are never the best would never learn.
+OTHERS_WEIGHT = 0.1
+EDGE_WEIGHT = 4.0
+EDGE_REACH = 7  # side of the neighbourhood in which a cell near an edge differs from its mean
 
 
 class Losses(NamedTuple):
@@ -33,7 +35,7 @@ class Losses(NamedTuple):
 
 
 def judge(answer: Answer, truth: torch.Tensor) -> Losses:
-    """Cross-entropy and dice on the best mask, squared error of the IoU and presence heads.
+    """Cross-entropy, weighed up near edges, and dice on the best mask; errors of the two heads.
 
     Args:
         answer: ``(n, k, m, m)`` logits with their scores.
@@ -41,7 +43,9 @@ def judge(answer: Answer, truth: torch.Tensor) -> Losses:
     """
     logits = answer.logits
     wanted = truth[:, None].expand_as(logits)
-    entropy = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean((2, 3))
+    edges = 1 + EDGE_WEIGHT * (_blurred(truth) - truth).abs()[:, None]
+    entropy = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none") * edges
+    entropy = entropy.sum((2, 3)) / edges.sum((2, 3))
     share = logits.sigmoid()
     overlap, areas = (share * wanted).sum((2, 3)), (share + wanted).sum((2, 3))
     # Entropy is a mean over all cells: weighed up, or small objects would not count.
@@ -63,6 +67,11 @@ def judge(answer: Answer, truth: torch.Tensor) -> Losses:
         float(iou.gather(1, best)[there > 0].mean()),
         float(chosen.mean()),
     )
+
+
+def _blurred(truth: torch.Tensor) -> torch.Tensor:
+    reach = EDGE_REACH // 2
+    return F.avg_pool2d(truth[:, None], EDGE_REACH, 1, reach, count_include_pad=False)[:, 0]
 
 
 def masks_iou(predicted: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

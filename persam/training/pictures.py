@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +20,27 @@ if TYPE_CHECKING:
 
 PICTURE_SUFFIXES = (".webp", ".jpg", ".jpeg")
 MASK_SUFFIX = ".png"
+_CLASS = re.compile(r"n\d{8}(?=_)")  # ImageNet's class numbers, as DUTS names its files
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One encoded picture and the encoded mask of its object."""
+    """One encoded picture and the encoded mask of its object.
+
+    Attributes:
+        stem: of both files' names.
+        picture, mask: the files' bytes.
+    """
 
     stem: str
     picture: bytes
     mask: bytes
+
+    @property
+    def kind(self) -> str | None:
+        """ImageNet's class of the object, such as ``n02084071``."""
+        found = _CLASS.match(self.stem)
+        return found.group() if found else None
 
 
 def read_pairs(sources: Iterable[Path]) -> list[Pair]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,79 +17,99 @@ import torch.nn.functional as F
 
 from persam.errors import InputError
 from persam.training import asking, episodes, pictures, scenes
+from persam.training.batches import Deck
 from persam.training.losses import Losses, judge
+from persam.training.parts import part
 from persam.training.processes import Workers
-from persam.training.state import average, keep, restore, trained
+from persam.training.state import average, keep, restore, set_rate, trained
+from persam.training.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from persam.backbones.pocket_network import Answer, PocketModel
-    from persam.training.pictures import Pair
     from persam.training.state import Recipe, State
+
+LOG_EVERY, KEEP_EVERY = 20, 100
+PART_SHARE = 0.25  # of the questions by point and by box that are about parts
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training run is given besides its recipe.
+
+    Attributes:
+        data: tars or folders of image/mask pairs.
+        initial: MobileNetV2's weights, ``conv_00.weight`` ..., or a pocket model's to go on from,
+            in a safetensors file.
+        out: folder of ``checkpoint.pt``, ``log.jsonl`` and ``pocket.safetensors``.
+        watched: folder in PerSeg's layout that the averaged weights are tried on every so often;
+            None for none. It has no say in the weights.
+        device: where the model is trained.
+    """
+
+    data: Sequence[Path]
+    initial: Path
+    out: Path
+    watched: Path | None = None
+    device: str = "cpu"
 
 
 def train(
-    data: Sequence[Path],
-    initial: Path,
-    out: Path,
-    recipe: Recipe,
-    report: Callable[[dict[str, float]], None] | None = None,
+    run: Run, recipe: Recipe, report: Callable[[dict[str, float]], None] | None = None
 ) -> Path:
-    """Train, or go on where ``out`` left off.
+    """Train, or go on where the output folder's checkpoint left off.
 
     Where torch.distributed is initialised, its processes share the shards of every step; the
     weights are the same as those of one process alone.
 
     Args:
-        data: tars or folders of image/mask pairs.
-        initial: MobileNetV2's weights, ``conv_00.weight`` ..., or a pocket model's to go on from,
-            in a safetensors file.
-        out: folder of ``checkpoint.pt``, ``log.jsonl`` and, in the end, ``pocket.safetensors``.
-        recipe: a checkpoint in ``out`` of another recipe is an InputError.
+        run: data and places.
+        recipe: a checkpoint of another recipe is an InputError.
         report: called with every line of the log.
 
     Returns:
         The path of the finished weights.
     """
-    pairs = pictures.read_pairs(data)
-    if len(pairs) < recipe.batch:
-        raise InputError(f"A batch is {recipe.batch} pictures, but the data has {len(pairs)}.")
-    out.mkdir(parents=True, exist_ok=True)
-    state = restore(out / "checkpoint.pt", recipe, initial)
+    deck = Deck(pictures.read_pairs(run.data))
+    if len(deck.pairs) < recipe.batch:
+        raise InputError(f"A batch is {recipe.batch} pictures, but the data has {len(deck.pairs)}.")
+    watch = None if run.watched is None else Watch(run.watched)
+    run.out.mkdir(parents=True, exist_ok=True)
+    state = restore(run.out / "checkpoint.pt", recipe, run.initial, torch.device(run.device))
     workers = Workers.here()
     started = time.monotonic()
     while state.step < recipe.steps:
-        losses = _step(state, recipe, pairs, workers)
+        losses = _step(state, recipe, deck, workers)
         if workers.rank > 0:
             continue  # one process writes
-        if state.step % 20 == 0 or state.step == recipe.steps:
+        done = state.step == recipe.steps
+        due = watch is not None and watch.due(state.step, last=done)
+        if state.step % KEEP_EVERY == 0 or due or done:
+            keep(state, recipe, run.out)
+        if watch is not None and due:
+            losses |= watch.look(run.out / "pocket.safetensors", run.device)
+        if state.step % LOG_EVERY == 0 or done:
             line = {"step": state.step, "seconds": round(time.monotonic() - started, 1), **losses}
-            with (out / "log.jsonl").open("a") as log:
+            with (run.out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             if report is not None:
                 report(line)
-        if state.step % 50 == 0 or state.step == recipe.steps:
-            keep(state, recipe, out)
-    return out / "pocket.safetensors"
+    return run.out / "pocket.safetensors"
 
 
-def _step(
-    state: State, recipe: Recipe, pairs: Sequence[Pair], workers: Workers
-) -> dict[str, float]:
+def _step(state: State, recipe: Recipe, deck: Deck, workers: Workers) -> dict[str, float]:
     seed = recipe.seed * 1_000_003 + state.step
-    order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(seed))
-    share = recipe.batch // recipe.shards
+    dealt = deck.deal(recipe.batch, recipe.shards, torch.Generator().manual_seed(seed))
     state.model.resize(recipe.side(state.step))
-    for group in state.optimiser.param_groups:
-        group["lr"] = recipe.rate(state.step)
+    set_rate(state, recipe)
     state.optimiser.zero_grad(set_to_none=True)
     results: dict[str, Losses] = {}
+    device = state.model.prompt_encoder.not_a_point_embed.weight.device
     for shard in range(workers.rank, recipe.shards, workers.count):
-        generator = torch.Generator().manual_seed(seed * recipe.shards + shard)
-        chosen = [pairs[i] for i in order[shard * share : (shard + 1) * share].tolist()]
-        results = _learn(state.model, chosen, recipe.questions, generator)
+        generator = torch.Generator(device).manual_seed(seed * recipe.shards + shard)
+        results = _learn(state.model, deck, dealt[shard], recipe.questions, generator)
         total = torch.stack([losses.total for losses in results.values()]).sum()
         (total / recipe.shards).backward()
     parameters = trained(state.model)
@@ -105,45 +126,58 @@ def _step(
 
 
 def _learn(
-    model: PocketModel, pairs: Sequence[Pair], questions: int, generator: torch.Generator
+    model: PocketModel,
+    deck: Deck,
+    chosen: torch.Tensor,
+    questions: int,
+    generator: torch.Generator,
 ) -> dict[str, Losses]:
-    drawn = [pictures.decode(pair, model.square) for pair in pairs]
+    drawn = [pictures.decode(deck.pairs[i], model.square) for i in chosen.tolist()]
+    device = generator.device
     batch = scenes.compose(
-        torch.stack([p for p, _ in drawn]), torch.stack([m for _, m in drawn]), generator
+        torch.stack([p for p, _ in drawn]).to(device),
+        torch.stack([m for _, m in drawn]).to(device),
+        deck.classes[chosen].to(device),
+        generator,
     )
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(device.type, torch.bfloat16):
         return _ask_all(model, batch, questions, generator)
 
 
 def _ask_all(
     model: PocketModel, batch: scenes.Scenes, questions: int, generator: torch.Generator
 ) -> dict[str, Losses]:
+    """Ask by concept, point and box, and refine one of the answers."""
     features = model.vision_encoder(batch.pixels.contiguous(memory_format=torch.channels_last))
     drawn = episodes.draw(batch, features, questions, generator)
     side, cells = batch.pixels.shape[-1], 4 * features.mask.shape[-1]
     truth = F.interpolate(drawn.truth[:, None], (cells, cells), mode="area")[:, 0]
-    there = drawn.present
-    coins = torch.rand(5, generator=generator) < 0.5
+    there = truth.flatten(1).amax(1) > 0.5
+    coins = torch.rand(7, generator=generator, device=generator.device).tolist()
+    whole = truth[there]
+    pixels = F.interpolate(batch.pixels, (cells, cells), mode="area")[drawn.scene[there]]
+    pointed = part(whole, pixels, generator) if coins[5] < PART_SHARE else whole
+    boxed = part(whole, pixels, generator) if coins[6] < PART_SHARE else whole
 
     def ask(question: asking.Question, rows: torch.Tensor, *, multimask: bool) -> Answer:
         return asking.ask(model, features, drawn.scene[rows], question, multimask=multimask)
 
     everything = torch.ones_like(there)
     concept = asking.concept_question(drawn, side, generator)
-    first = ask(concept, everything, multimask=bool(coins[0]))
-    point = asking.point_question(truth[there], side, generator)
-    box = asking.box_question(truth[there], side, generator)
-    by_point = ask(point, there, multimask=bool(coins[1]))
-    by_box = ask(box, there, multimask=bool(coins[2]))
-    if coins[3]:
-        again = asking.refining_question(concept, first, side, box=bool(coins[4]))
-        refined, wanted = ask(again, everything, multimask=True), truth
-    else:
-        again = asking.refining_question(point, by_point, side, box=bool(coins[4]))
-        refined, wanted = ask(again, there, multimask=True), truth[there]
+    point = asking.point_question(pointed, side, generator)
+    box = asking.box_question(boxed, side, generator)
+    first = ask(concept, everything, multimask=coins[0] < 0.5)
+    # The single mask is for the whole object; a point on a part may be about either.
+    by_point = ask(point, there, multimask=coins[1] < 0.5 or pointed is not whole)
+    by_box = ask(box, there, multimask=coins[2] < 0.5)
+    again = concept, first, everything, truth
+    if coins[3] < 0.5:
+        again = point, by_point, there, pointed
+    refining = asking.refining_question(*again[:2], side, box=coins[4] < 0.5)
+    refined = ask(refining, again[2], multimask=True)
     return {
         "concept": judge(first, truth),
-        "point": judge(by_point, truth[there]),
-        "box": judge(by_box, truth[there]),
-        "refined": judge(refined, wanted),
+        "point": judge(by_point, pointed),
+        "box": judge(by_box, boxed),
+        "refined": judge(refined, again[3]),
     }

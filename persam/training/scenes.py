@@ -14,7 +14,8 @@ import torch.nn.functional as F
 
 LAYERS = 2
 NONE, CUTOUT, TILE = 0, 1, 2
-KIND_SHARES = (0.40, 0.30, 0.30)
+KIND_SHARES = (0.35, 0.30, 0.35)
+LOOKALIKE_SHARE = 0.6  # of the pictures beside a mate of their class: how often it is laid in
 # Tiles cover a half or a quarter of the scene: (centre x, centre y, half width, half height), -1..1
 TILES = torch.tensor(
     [[-0.5, 0, 0.5, 1], [0.5, 0, 0.5, 1], [0, -0.5, 1, 0.5], [0, 0.5, 1, 0.5]]
@@ -31,32 +32,41 @@ class Scenes:
         objects: ``(b, 1 + LAYERS, s, s)`` in 0..1, what can be seen of the ground's own object and
             of each laid-in one.
         sources: ``(b, 1 + LAYERS)``, which picture each object comes from.
+        classes: ``(b, 1 + LAYERS)``, a number for the class of each.
         usable: ``(b, 1 + LAYERS)`` bool, whether enough of it is seen to be asked for.
     """
 
     pixels: torch.Tensor
     objects: torch.Tensor
     sources: torch.Tensor
+    classes: torch.Tensor
     usable: torch.Tensor
 
 
-def compose(pictures: torch.Tensor, masks: torch.Tensor, generator: torch.Generator) -> Scenes:
+def compose(
+    pictures: torch.Tensor, masks: torch.Tensor, classes: torch.Tensor, generator: torch.Generator
+) -> Scenes:
     """Lay a batch of pictures into each other.
 
     Args:
         pictures: ``(b, 3, s, s)`` in 0..1.
         masks: ``(b, 1, s, s)`` in 0..1.
+        classes: ``(b,)`` a number for the class of each; mates follow each other.
         generator: the only source of chance; on the pictures' device.
     """
     count = len(pictures)
     pictures = _jitter(pictures, generator)
     ground = _warp(pictures, masks, _crop(count, generator), "border")
     scene, seen, whole = ground[:, :3], [ground[:, 3:]], [ground[:, 3:]]
-    sources = [torch.arange(count)]
-    for _ in range(LAYERS):
+    sources = [torch.arange(count, device=pictures.device)]
+    shares = torch.tensor(KIND_SHARES, device=pictures.device)
+    for number in range(LAYERS):
         # A rotation of the batch by at least one never lays a picture into itself.
-        order = (torch.arange(count) + 1 + int(_uniform(1, generator) * (count - 1))) % count
-        kinds = torch.multinomial(torch.tensor(KIND_SHARES), count, True, generator=generator)
+        order = (sources[0] + 1 + int(_uniform(1, generator) * (count - 1))) % count
+        kinds = torch.multinomial(shares, count, True, generator=generator)
+        if number == LAYERS - 1:  # the last layer is never covered
+            order, alike = _lookalikes(order, classes, generator)
+            kinds = torch.where(alike, kinds.clamp(min=CUTOUT), kinds)
         layer, alpha = _layer(pictures[order], masks[order], kinds, generator)
         scene = scene * (1 - alpha) + layer[:, :3] * alpha
         seen = [mask * (1 - alpha) for mask in seen] + [layer[:, 3:] * alpha]
@@ -65,14 +75,31 @@ def compose(pictures: torch.Tensor, masks: torch.Tensor, generator: torch.Genera
     objects = torch.cat(seen, dim=1)
     area = objects.mean((2, 3))
     usable = (area > 0.004) & (area > 0.4 * torch.cat(whole, dim=1).mean((2, 3)))
-    return Scenes(scene * 2 - 1, objects, torch.stack(sources, dim=1), usable)
+    places = torch.stack(sources, dim=1)
+    return Scenes(scene * 2 - 1, objects, places, classes[places], usable)
+
+
+def _lookalikes(
+    order: torch.Tensor, classes: torch.Tensor, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Put mates of one class into each other's scenes.
+
+    Returns:
+        ``(b,)`` which picture is laid into each scene, and ``(b,)`` bool where that is a mate.
+    """
+    alike = classes[:, None] == classes
+    alike.fill_diagonal_(False)
+    wanted = _uniform(len(order), generator) < LOOKALIKE_SHARE
+    mated = alike.any(1) & wanted
+    return torch.where(mated, alike.float().argmax(1), order), mated
 
 
 def _layer(
     pictures: torch.Tensor, masks: torch.Tensor, kinds: torch.Tensor, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
     count, side = len(pictures), pictures.shape[-1]
-    tiles = TILES[torch.randint(len(TILES), (count,), generator=generator)]
+    which = torch.randint(len(TILES), (count,), generator=generator, device=generator.device)
+    tiles = TILES.to(pictures.device)[which]
     scale = 0.35 + 0.55 * _uniform(count, generator)
     offset = (_uniform(2 * count, generator).view(count, 2) - 0.5) * 1.2
     loose = torch.cat([offset, scale[:, None], scale[:, None]], dim=1)
@@ -89,7 +116,7 @@ def _layer(
 
 
 def _rectangle(tiles: torch.Tensor, side: int) -> torch.Tensor:
-    axis = (torch.arange(side) + 0.5) / side * 2 - 1
+    axis = (torch.arange(side, device=tiles.device) + 0.5) / side * 2 - 1
     inside_x = (axis[None] - tiles[:, :1]).abs() < tiles[:, 2:3]
     inside_y = (axis[None] - tiles[:, 1:2]).abs() < tiles[:, 3:4]
     return (inside_y[:, :, None] & inside_x[:, None, :]).float()[:, None]
@@ -139,4 +166,4 @@ def _jitter(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def _uniform(count: int, generator: torch.Generator) -> torch.Tensor:
-    return torch.rand(count, generator=generator)
+    return torch.rand(count, generator=generator, device=generator.device)

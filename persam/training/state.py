@@ -25,8 +25,9 @@ class Recipe:
         batch: scenes a step, an equal part of them in every shard.
         shards: groups of scenes that are composed and judged apart; processes share them out.
         questions: episodes a scene, each asked four kinds of questions.
-        learning_rate: after ``warmup`` steps of linear rise, until ``decay`` steps before the end,
-            during which it falls linearly to 0.
+        learning_rate: after ``warmup`` steps of linear rise, until the last ``decay`` of all
+            steps, during which it falls linearly to 0.
+        deep_rate: share of the learning rate for the deep stages, which ImageNet has taught.
         weight_decay: AdamW's.
         average: decay of the running mean of the weights, which is what is kept in the end.
         warmup, decay: see ``learning_rate``.
@@ -35,17 +36,18 @@ class Recipe:
         seed: of everything.
     """
 
-    steps: int = 1200
+    steps: int = 4000
     batch: int = 24
     shards: int = 2
     questions: int = 2
     learning_rate: float = 1e-3
+    deep_rate: float = 0.15
     weight_decay: float = 0.03
     average: float = 0.998
-    warmup: int = 30
-    decay: int = 200
+    warmup: int = 50
+    decay: float = 0.3
     small: int = 256
-    grow_at: int = 700
+    grow_at: int = 2900
     seed: int = 0
 
     def side(self, step: int) -> int:
@@ -55,7 +57,7 @@ class Recipe:
     def rate(self, step: int) -> float:
         """Learning rate at a step."""
         rise = (step + 1) / self.warmup
-        fall = (self.steps - step) / self.decay
+        fall = (self.steps - step) / (self.decay * self.steps)
         return self.learning_rate * min(1.0, rise, fall)
 
 
@@ -74,6 +76,13 @@ def trained(model: PocketModel) -> list[torch.nn.Parameter]:
     return [p for p in model.parameters() if p.requires_grad]
 
 
+def set_rate(state: State, recipe: Recipe) -> None:
+    """Give the optimiser the learning rate of the step that comes."""
+    rate = recipe.rate(state.step)
+    for group, share in zip(state.optimiser.param_groups, (1.0, recipe.deep_rate), strict=True):
+        group["lr"] = rate * share
+
+
 def average(state: State, decay: float) -> None:
     """Move the running mean of the weights on by one step, in place."""
     with torch.no_grad():
@@ -81,7 +90,7 @@ def average(state: State, decay: float) -> None:
             state.averaged[name].lerp_(tensor, 1 - decay)
 
 
-def restore(checkpoint: Path, recipe: Recipe, initial: Path) -> State:
+def restore(checkpoint: Path, recipe: Recipe, initial: Path, device: torch.device) -> State:
     """Take a run up where its checkpoint left it, or start one from the initial weights.
 
     Raises:
@@ -94,11 +103,15 @@ def restore(checkpoint: Path, recipe: Recipe, initial: Path) -> State:
     if tensors.keys() == model.state_dict().keys():
         model.load_state_dict(tensors)
     else:
-        model.vision_encoder.mobilenet.load_folded(tensors)
-    optimiser = torch.optim.AdamW(trained(model), weight_decay=recipe.weight_decay)
+        model.vision_encoder.start_from(tensors)
+    model.to(device)
+    deep = list(model.vision_encoder.deep.parameters())
+    others = [p for p in trained(model) if not any(p is known for known in deep)]
+    groups = [{"params": others}, {"params": deep}]
+    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
     state = State(model, {k: v.clone() for k, v in model.state_dict().items()}, optimiser)
     if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
+        saved = torch.load(checkpoint, weights_only=True, map_location=device)
         _check_same(Recipe(**saved["recipe"]), recipe, saved["step"])
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])

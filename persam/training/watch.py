@@ -1,0 +1,38 @@
+"""Weights on their way -> how well they do on real photos, for the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from persam.backbones.pocket import load_pocket
+from persam.evaluation import datasets
+from persam.evaluation.benchmark import evaluate_perseg
+from persam.methods.persam import personalize
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOOK_EVERY = 400
+
+
+class Watch:
+    """A folder in PerSeg's layout that the weights are tried on, with PerSAM."""
+
+    def __init__(self, folder: Path) -> None:
+        self._data = datasets.perseg(folder)
+
+    def due(self, step: int, *, last: bool) -> bool:
+        """Whether to look after this step."""
+        return last or step % LOOK_EVERY == 0
+
+    def look(self, weights: Path, device: str) -> dict[str, float]:
+        """Evaluate a weights file.
+
+        Returns:
+            ``real_miou`` and ``real_point_hit``, each 0..1.
+        """
+        backbone = load_pocket(weights, device=torch.device(device), precision=torch.float32)
+        report = evaluate_perseg(personalize, backbone, self._data)
+        return {"real_miou": round(report.miou, 4), "real_point_hit": round(report.point_hit, 4)}
