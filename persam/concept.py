@@ -36,12 +36,14 @@ class Sighting:
         prior: ``(height, width)``, the same in original pixels.
         prompts: points, perhaps a mask.
         guidance: for the first decoder call; None where the variant has none.
+        likeness: how well all of the object finds its like, -1..1; None without its cells.
     """
 
     similarity: torch.Tensor
     prior: torch.Tensor
     prompts: Prompts
     guidance: Guidance | None
+    likeness: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +119,7 @@ class Concept:
             box=mask_box(final.mask),
             points=seen.prompts.points,
             labels=seen.prompts.labels,
+            likeness=seen.likeness,
             trace={**self._stages(embedding, seen), **refine.stages(steps, final)} if trace else {},
         )
 
@@ -132,13 +135,17 @@ class Concept:
                 f"{len(self.target_feature)}: they come from different models. Encode the picture "
                 f"with the concept's own backbone, {self.backbone.name}."
             )
-        found = self._similarity(embedding)
+        features = similarity.matching_features(embedding, centre=self.variant.centre)
+        found = self._similarity(features)
         prior = similarity.location_prior(found, embedding.frame)
         points, labels = point_prompts(
             prior, positive=self.variant.positive_points, negative=self.variant.negative_point
         )
         prompts = Prompts(points, labels, mask=self._prior_mask(found, embedding))
-        return Sighting(found, prior, prompts, self._guidance(prior, embedding))
+        likeness = None
+        if len(self.foreground) > 0:
+            likeness = similarity.likeness(features, self.foreground, embedding.frame)
+        return Sighting(found, prior, prompts, self._guidance(prior, embedding), likeness)
 
     def save(self, path: str | Path) -> None:
         """Write the concept to a safetensors file, whole or not at all.
@@ -163,8 +170,7 @@ class Concept:
         """
         return cls(backbone=backbone, **read_concept(path, backbone))
 
-    def _similarity(self, embedding: Embedding) -> torch.Tensor:
-        features = similarity.matching_features(embedding, centre=self.variant.centre)
+    def _similarity(self, features: torch.Tensor) -> torch.Tensor:
         found = similarity.cosine(features, self.target_feature)
         if self.variant.contrast == 0:
             return found

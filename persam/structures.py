@@ -145,6 +145,9 @@ class Prediction:
         box: tight box of the mask, or None where the mask is empty.
         points: ``(n, 2)`` the point prompts that were used, ``(x, y)``.
         labels: ``(n,)``, 1 on the object, 0 off it.
+        likeness: how well all of the object finds its like in the picture, -1..1; for comparing
+            pictures by whether they show the object. None where the variant keeps no cells of the
+            reference (a contrast of 0).
         trace: every intermediate stage by name, where it was asked for; else empty.
     """
 
@@ -153,6 +156,7 @@ class Prediction:
     box: Box | None
     points: np.ndarray
     labels: np.ndarray
+    likeness: float | None = None
     trace: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

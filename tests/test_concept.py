@@ -71,6 +71,14 @@ def test_the_positive_point_is_where_the_prior_peaks(learnt, parity_sam):
     assert seen.prior[far_y, far_x] == seen.prior.min()
 
 
+def test_an_object_is_most_like_itself_and_needs_its_cells_to_know(learnt, parity_sam):
+    assert learnt["persam"].segment(TEST).likeness is None
+    concept = personalize(parity_sam, REFERENCE, mask=MASK, variant=Variant(contrast=0.5))
+    itself, noise = (concept.segment(picture).likeness for picture in (REFERENCE, TEST[::-1]))
+    assert itself == pytest.approx(1, abs=1e-4)
+    assert -1 <= noise < itself
+
+
 def test_one_picture_does_not_change_the_next(learnt):
     first = learnt["persam"].segment(TEST)
     learnt["persam"].segment(REFERENCE)

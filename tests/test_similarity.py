@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,6 +105,31 @@ def test_contrast_is_nearest_object_minus_nearest_background():
             expected -= max(float(cell @ v) for v in background)
             assert float(found[y, x]) == pytest.approx(expected, abs=1e-5)
     assert float(similarity.contrast(features, foreground, background[:0]).abs().max()) == 0
+
+
+def test_likeness_is_the_mean_of_the_nearest_cells_and_ignores_the_padding():
+    features = drawn(6, 8, 8)
+    cells = torch.zeros(8, 8, dtype=torch.bool)
+    cells[1, 2:5] = True
+    foreground = similarity.unit_vectors(features, cells)
+    assert similarity.likeness(features, foreground, SQUARE) == pytest.approx(1, abs=1e-5)
+    assert similarity.likeness(features, foreground, WIDE) == pytest.approx(1, abs=1e-5)
+    padded = features.roll(4, dims=1)  # now in the lower half, which a wide picture does not fill
+    assert similarity.likeness(padded, foreground, SQUARE) == pytest.approx(1, abs=1e-5)
+    unlike = similarity.likeness(padded, foreground, WIDE)
+    others = F.normalize(padded[:, :4], dim=0).flatten(1)
+    expected = [max(float(one @ cell) for cell in others.T) for one in foreground]
+    assert unlike == pytest.approx(sum(expected) / 3, abs=1e-5)
+
+
+def test_smoothing_spreads_a_lonely_cell_and_leaves_a_constant_alone():
+    lonely = torch.zeros(4, 4)
+    lonely[0, 0] = 8
+    found = similarity.smooth(lonely, 0.5)
+    assert float(found[0, 0]) == pytest.approx(0.5 * 8 + 0.5 * 2)  # a corner has four neighbours
+    assert float(found[1, 1]) == pytest.approx(0.5 * 8 / 9)
+    assert torch.equal(similarity.smooth(lonely, 0.0), lonely)
+    assert torch.allclose(similarity.smooth(torch.full((3, 5), 2.0), 0.7), torch.tensor(2.0))
 
 
 def test_background_is_the_rest_of_the_picture():

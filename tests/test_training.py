@@ -302,3 +302,9 @@ def _personal(folder):
             name = f"{number:02d}.{'jpg' if kind == 'Images' else 'png'}"
             Image.open(io.BytesIO(content)).save(place / name)
     return folder
+
+
+def test_several_processes_are_for_the_cpu_and_devices_must_be_there(data, initial, tmp_path):
+    with pytest.raises(InputError, match="cuda:7"):
+        train(Run([data], initial, tmp_path, device="cuda:7"), RECIPE)
+    assert list(tmp_path.iterdir()) == []

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from persam import geometry
+from persam.backbones.pocket_file import read_weights
 from persam.backbones.pocket_network import PocketModel
 from persam.backbones.prompting import check_embedding, lay, prompt_tensors
 from persam.errors import InputError
@@ -107,7 +107,7 @@ def load_pocket(
     """
     file = path or Path(str(resources.files("persam.weights") / "pocket.safetensors"))
     try:
-        tensors = {name: tensor.float() for name, tensor in load_file(file).items()}
+        tensors = read_weights(file)
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"The pocket model's weights cannot be read from {file}: {error}"

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from persam.cli.options import DeviceOption
+
 train = typer.Typer(help="Train the project's own weights.", no_args_is_help=True)
 
 
@@ -38,7 +40,7 @@ def pocket(
         Path | None,
         typer.Option(help="Folder in PerSeg's layout to try the weights on every so often."),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
+    device: DeviceOption = "auto",
     processes: Annotated[
         int, typer.Option(min=1, help="Processes that share every step, a CPU thread each.")
     ] = 1,

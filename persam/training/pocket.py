@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from persam.backbones import choose_device
 from persam.errors import InputError
 from persam.training import asking, episodes, pictures, scenes
 from persam.training.batches import Deck
 from persam.training.losses import Losses, judge
 from persam.training.parts import part
 from persam.training.processes import Workers
-from persam.training.state import average, keep, restore, set_rate, trained
+from persam.training.state import WEIGHTS, average, keep, restore, set_rate, trained
 from persam.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -46,14 +47,14 @@ class Run:
         out: folder of ``checkpoint.pt``, ``log.jsonl`` and ``pocket.safetensors``.
         watched: folder in PerSeg's layout that the averaged weights are tried on every so often;
             None for none. It has no say in the weights.
-        device: where the model is trained.
+        device: where the model is trained, as in :func:`persam.load`.
     """
 
     data: Sequence[Path]
     initial: Path
     out: Path
     watched: Path | None = None
-    device: str = "cpu"
+    device: str = "auto"
 
 
 def train(
@@ -66,19 +67,23 @@ def train(
 
     Args:
         run: data and places.
-        recipe: a checkpoint of another recipe is an InputError.
+        recipe: everything else that decides the weights.
         report: called with every line of the log.
 
     Returns:
         The path of the finished weights.
+
+    Raises:
+        InputError: unreadable data or too little of it, a device that is not there, or a checkpoint
+            of another recipe.
     """
+    device, workers = _place(run)
     deck = Deck(pictures.read_pairs(run.data))
     if len(deck.pairs) < recipe.batch:
         raise InputError(f"A batch is {recipe.batch} pictures, but the data has {len(deck.pairs)}.")
     watch = None if run.watched is None else Watch(run.watched)
     run.out.mkdir(parents=True, exist_ok=True)
-    state = restore(run.out / "checkpoint.pt", recipe, run.initial, torch.device(run.device))
-    workers = Workers.here()
+    state = restore(run.out / "checkpoint.pt", recipe, run.initial, device)
     started = time.monotonic()
     while state.step < recipe.steps:
         losses = _step(state, recipe, deck, workers)
@@ -89,14 +94,38 @@ def train(
         if state.step % KEEP_EVERY == 0 or due or done:
             keep(state, recipe, run.out)
         if watch is not None and due:
-            losses |= watch.look(run.out / "pocket.safetensors", run.device)
-        if state.step % LOG_EVERY == 0 or done:
-            line = {"step": state.step, "seconds": round(time.monotonic() - started, 1), **losses}
-            with (run.out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(line) + "\n")
-            if report is not None:
-                report(line)
-    return run.out / "pocket.safetensors"
+            losses |= watch.look(run.out / WEIGHTS[16], device)
+        if state.step % LOG_EVERY == 0 or due or done:
+            seconds = round(time.monotonic() - started, 1)
+            _log(run.out, {"step": state.step, "seconds": seconds, **losses}, report)
+    return run.out / WEIGHTS[16]
+
+
+def _place(run: Run) -> tuple[torch.device, Workers]:
+    device, workers = choose_device(run.device), Workers.here()
+    if workers.count > 1 and device.type != "cpu":
+        raise InputError(
+            f"Several processes share the work of a CPU; the device is {device}. Give "
+            f"`--processes 1`, or `--device cpu`."
+        )
+    return device, workers
+
+
+def _log(
+    out: Path, line: dict[str, float], report: Callable[[dict[str, float]], None] | None
+) -> None:
+    with (out / "log.jsonl").open("a") as log:
+        log.write(json.dumps(line) + "\n")
+    if report is not None:
+        report(line)
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies in bfloat16 itself; emulated, it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # an older PyTorch does not say
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _step(state: State, recipe: Recipe, deck: Deck, workers: Workers) -> dict[str, float]:
@@ -140,7 +169,7 @@ def _learn(
         deck.classes[chosen].to(device),
         generator,
     )
-    with torch.autocast(device.type, torch.bfloat16):
+    with torch.autocast(device.type, torch.bfloat16, enabled=computes_bf16(device)):
         return _ask_all(model, batch, questions, generator)
 
 

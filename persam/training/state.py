@@ -7,13 +7,17 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file, save_file
 
+from persam.backbones.pocket_file import read_weights, write_weights
 from persam.backbones.pocket_network import SQUARE, PocketModel
 from persam.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+# Bits a weight -> file in a run's folder. The package carries the smaller one.
+WEIGHTS = {16: "pocket.safetensors", 8: "pocket-8bit.safetensors"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def restore(checkpoint: Path, recipe: Recipe, initial: Path, device: torch.devic
     """
     torch.manual_seed(recipe.seed)
     model = PocketModel().channels_last()
-    tensors = {name: tensor.float() for name, tensor in load_file(initial).items()}
+    tensors = read_weights(initial)
     if tensors.keys() == model.state_dict().keys():
         model.load_state_dict(tensors)
     else:
@@ -132,7 +136,7 @@ def _check_same(old: Recipe, new: Recipe, step: int) -> None:
 
 
 def keep(state: State, recipe: Recipe, out: Path) -> None:
-    """Write ``checkpoint.pt`` and the averaged weights ``pocket.safetensors``, each whole."""
+    """Write ``checkpoint.pt`` and the averaged weights in both precisions, each file whole."""
     temporary = out / "checkpoint.tmp"
     torch.save(
         {
@@ -145,7 +149,6 @@ def keep(state: State, recipe: Recipe, out: Path) -> None:
         temporary,
     )
     temporary.replace(out / "checkpoint.pt")
-    halves = {name: tensor.half().contiguous() for name, tensor in state.averaged.items()}
     metadata = {"recipe": json.dumps(asdict(recipe)), "step": str(state.step)}
-    save_file(halves, out / "pocket.tmp", metadata)
-    (out / "pocket.tmp").replace(out / "pocket.safetensors")
+    for bits, name in WEIGHTS.items():
+        write_weights(out / name, state.averaged, bits=bits, metadata=metadata)

@@ -27,12 +27,12 @@ class Watch:
         """Whether to look after this step."""
         return last or step % LOOK_EVERY == 0
 
-    def look(self, weights: Path, device: str) -> dict[str, float]:
+    def look(self, weights: Path, device: torch.device) -> dict[str, float]:
         """Evaluate a weights file.
 
         Returns:
             ``real_miou`` and ``real_point_hit``, each 0..1.
         """
-        backbone = load_pocket(weights, device=torch.device(device), precision=torch.float32)
+        backbone = load_pocket(weights, device=device, precision=torch.float32)
         report = evaluate_perseg(personalize, backbone, self._data)
         return {"real_miou": round(report.miou, 4), "real_point_hit": round(report.point_hit, 4)}
