@@ -15,6 +15,7 @@ from persam.backbones import pocket_network
 from persam.backbones.catalog import POCKET_FILE, find
 from persam.backbones.mobilenet import SameConv
 from persam.backbones.pocket import load_pocket
+from persam.backbones.pocket_file import SCALE
 from persam.errors import InputError
 from persam.structures import Prompts
 
@@ -32,12 +33,12 @@ def test_an_embedding_keeps_matching_features_apart(embedding):
     assert [tuple(extra.shape) for extra in embedding.extras] == [(1, 16, 16, 16), (1, 32, 8, 8)]
 
 
-def test_each_half_of_a_matching_feature_has_length_1_and_mean_0(random_image):
+def test_each_stride_of_a_matching_feature_has_its_weight_as_length():
     torch.manual_seed(0)
     strides = torch.randn(2, 96, 6, 8), torch.randn(2, 320, 3, 4)
     found = pocket_network.matching_features(*strides)
-    for half in found.split([96, 320], dim=1):
-        torch.testing.assert_close(half.norm(dim=1), torch.ones(2, 6, 8))
+    for block, weight in zip(found.split([96, 320], dim=1), (1.0, 0.7), strict=True):
+        torch.testing.assert_close(block.norm(dim=1), torch.full((2, 6, 8), weight))
     # A shift of all cells alike, as another light gives, changes nothing.
     shifted = pocket_network.matching_features(strides[0] + 5, strides[1] - 3)
     torch.testing.assert_close(found, shifted, atol=1e-4, rtol=0)
@@ -114,8 +115,9 @@ def test_a_saved_network_answers_as_before(tmp_path, tiny, random_image):
 def test_the_packages_own_weights_fit_their_limits():
     tensors = load_file(POCKET_FILE)
     assert POCKET_FILE.stat().st_size <= LIMIT
-    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
-    count = sum(tensor.numel() for tensor in tensors.values()) / 1e6
+    large = [tensor for name, tensor in tensors.items() if not name.endswith(SCALE)]
+    assert {tensor.dtype for tensor in large} <= {torch.float16, torch.int8}
+    count = sum(tensor.numel() for tensor in large) / 1e6
     assert find("pocket").parameters == pytest.approx(count, abs=0.05)
     assert (Path(POCKET_FILE).parent / "pocket.md").is_file()
 
@@ -134,3 +136,26 @@ def test_the_built_in_model_follows_a_box_and_the_reference():
     overlap = (found.mask & truth).sum() / (found.mask | truth).sum()
     assert overlap > 0.7
     assert 0 <= found.score <= 1
+
+
+def test_a_drawn_box_fills_the_cells_that_it_covers():
+    box = torch.tensor([[[40.0, 80, 199, 159]]])
+    drawn = pocket_network.sketch(None, None, box, square=384, side=96)
+    inside = torch.zeros(96, 96, dtype=torch.bool)
+    inside[20:40, 10:50] = True  # cells of 4 pixels, corner pixels included
+    assert drawn.shape == (1, 1, 96, 96)
+    assert torch.equal(drawn[0, 0] > 0, inside)
+    assert drawn[0, 0][inside].unique().tolist() == [2]
+    assert drawn[0, 0][~inside].unique().tolist() == [-4]
+
+
+def test_drawn_points_peak_where_they_are_and_padding_says_nothing():
+    points = torch.tensor([[[[101.5, 41.5], [301.5, 201.5], [0.0, 0.0]]]])
+    labels = torch.tensor([[[1, 0, -1]]])
+    drawn = pocket_network.sketch(points, labels, None, square=384, side=96)[0, 0]
+    assert divmod(int(drawn.argmax()), 96) == (10, 25)
+    assert divmod(int(drawn.argmin()), 96) == (50, 75)
+    assert float(drawn.max()) == pytest.approx(6)
+    assert float(drawn[0, 0].abs()) < 1
+    with pytest.raises(ValueError, match="neither"):
+        pocket_network.sketch(None, None, None, square=384, side=96)

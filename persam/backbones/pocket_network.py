@@ -28,6 +28,9 @@ from persam.backbones.mobilenet import SHALLOW, DeepStages, MobileNetV2
 SQUARE = 384
 STRIDE = 16
 WIDTH = 128
+# A drawn box is -4 outside and 2 inside, a drawn point 6 or -6 with a spread of 1/32 of the square
+BOX_OUTSIDE, BOX_INSIDE = -4.0, 6.0
+POINT_LOGIT, POINT_SHARE = 6.0, 32
 STRIDE_32_WEIGHT = 0.7  # beside stride 16's 1.0: the finer grid says better where the object is
 
 
@@ -75,6 +78,48 @@ def matching_features(stride_16: torch.Tensor, stride_32: torch.Tensor) -> torch
     centred = [block - block.mean((2, 3), keepdim=True) for block in blocks]
     fine, coarse = (F.normalize(block, dim=1) for block in centred)
     return torch.cat([fine, STRIDE_32_WEIGHT * coarse], dim=1)
+
+
+def sketch(
+    points: torch.Tensor | None,
+    labels: torch.Tensor | None,
+    boxes: torch.Tensor | None,
+    square: int,
+    side: int,
+) -> torch.Tensor:
+    """Draw points and box as the mask prompt of one who knows no more than they say.
+
+    So small a decoder learns to follow a map long before it learns to follow tokens.
+
+    Args:
+        points: ``(n, 1, k, 2)`` in pixels of the square, or None.
+        labels: ``(n, 1, k)``, 1 on the object, 0 off it, anything else says nothing; or None.
+        boxes: ``(n, 1, 4)`` corner pixels, or None.
+        square: side of the model's input.
+        side: of the mask prompt.
+
+    Returns:
+        ``(n, 1, side, side)`` logits.
+    """
+    given = points if boxes is None else boxes
+    if given is None:
+        raise ValueError("Nothing to draw: neither points nor boxes.")
+    cell = square / side
+    axis = (torch.arange(side, device=given.device) + 0.5) * cell - 0.5
+    drawn = torch.zeros(len(given), side, side, device=given.device)
+    if boxes is not None:
+        x0, y0, x1, y1 = boxes[:, 0, :, None].float().unbind(1)
+        half = (cell + 1) / 2  # a box's corner pixels belong to it
+        across = ((torch.minimum(axis - x0, x1 - axis) + half) / cell).clamp(0, 1)
+        down = ((torch.minimum(axis - y0, y1 - axis) + half) / cell).clamp(0, 1)
+        drawn = BOX_INSIDE * down[:, :, None] * across[:, None] + BOX_OUTSIDE
+    if points is not None and labels is not None:
+        x, y = ((points[:, 0, :, i, None] - axis).float() ** 2 for i in (0, 1))
+        spread = 2 * (square / POINT_SHARE) ** 2
+        bumps = torch.exp(-y / spread)[..., None] * torch.exp(-x / spread)[:, :, None]
+        sign = (labels[:, 0] == 1).float() - (labels[:, 0] == 0).float()
+        drawn = drawn + POINT_LOGIT * (sign[:, :, None, None] * bumps).sum(1).clamp(-1, 1)
+    return drawn[:, None]
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -203,7 +248,11 @@ class PocketModel(nn.Module):
             multimask: masks 1..3, or mask 0.
         """
         names = ("input_points", "input_labels", "input_boxes", "input_masks")
-        sparse, dense = self.prompt_encoder(*(prompts.get(name) for name in names))
+        points, labels, boxes, mask = (prompts.get(name) for name in names)
+        if mask is None:
+            side = self.prompt_encoder.mask_input_size[0]
+            mask = sketch(points, labels, boxes, self.square, side)
+        sparse, dense = self.prompt_encoder(points, labels, boxes, mask)
         logits, iou, _, presence = self.mask_decoder(
             image_embeddings=image,
             image_positional_embeddings=self.cell_positions().expand_as(image),

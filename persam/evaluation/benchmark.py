@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from persam.errors import InputError
 from persam.evaluation import datasets
 from persam.evaluation.metrics import Overlap, boundary_overlap, overlap, pooled
 from persam.formats import write_mask, write_text
-from persam.images import read_image, read_mask
+from persam.images import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -205,12 +204,8 @@ class _Run:
     def _compare(self, photo: Photo, found: Prediction) -> PhotoScore:
         if self.folder is not None:  # before scoring, so that any score can be looked into
             write_mask(self.folder / f"{photo.stem}.png", found.mask)
-        truth = read_mask(photo.mask, found.mask.shape, usable=False) > 0
-        if not truth.any():
-            raise InputError(
-                f"{photo.mask} is empty, but this score needs the object in every photo. "
-                f"Take photo and mask out of the folder."
-            )
+        height, width = found.mask.shape
+        truth = photo.truth((height, width))
         area, band = overlap(found.mask, truth), boundary_overlap(found.mask, truth)
         on_object = found.points[found.labels == 1]
         hit = len(on_object) > 0 and bool(truth[on_object[0, 1], on_object[0, 0]])

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from persam.errors import InputError
+from persam.images import read_image, read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    import numpy as np
 
 PICTURES = (".jpg", ".jpeg", ".png")
 MASKS = (".png",)
@@ -31,6 +34,33 @@ class Photo:
     image: Path
     mask: Path
 
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """The picture ``(H, W, 3)`` uint8 RGB and its true mask ``(H, W)`` bool.
+
+        Raises:
+            InputError: a file cannot be read, or the mask is empty.
+        """
+        picture = read_image(self.image)
+        height, width = picture.shape[:2]
+        return picture, self.truth((height, width))
+
+    def truth(self, size: tuple[int, int]) -> np.ndarray:
+        """The true mask, ``(H, W)`` bool: object wherever the grey value is above 0.
+
+        Args:
+            size: ``(H, W)`` of the upright picture.
+
+        Raises:
+            InputError: the mask cannot be read, has another size, or is empty.
+        """
+        truth = read_mask(self.mask, size, usable=False) > 0
+        if not truth.any():
+            raise InputError(
+                f"{self.mask} is empty, but this score needs the object in every photo. "
+                f"Take photo and mask out of the folder."
+            )
+        return truth
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -39,6 +69,23 @@ class Subject:
     name: str
     reference: Photo
     targets: tuple[Photo, ...]
+
+    @property
+    def photos(self) -> tuple[Photo, ...]:
+        """All photos, the reference first."""
+        return (self.reference, *self.targets)
+
+    @property
+    def kind(self) -> str:
+        """What the object is one of: ``dog`` for ``dog_2``, the name itself without a number.
+
+        Example:
+            >>> photo = Photo("00", Path("00.jpg"), Path("00.png"))
+            >>> [Subject(name, photo, ()).kind for name in ("dog_2", "toy_dog_11", "toy_dog")]
+            ['dog', 'toy_dog', 'toy_dog']
+        """
+        kind, _, number = self.name.rpartition("_")
+        return kind if kind and number.isdecimal() else self.name
 
 
 @dataclass(frozen=True)

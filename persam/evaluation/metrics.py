@@ -120,6 +120,24 @@ def boundary(mask: np.ndarray) -> np.ndarray:
     return mask & (core == 0)
 
 
+def depth(mask: np.ndarray) -> np.ndarray:
+    """How far every object pixel is from the nearest pixel that is not object.
+
+    Beyond the picture's border nothing is object, as for the boundary band.
+
+    Args:
+        mask: ``(h, w)`` bool.
+
+    Returns:
+        ``(h, w)`` float64, in pixels; 0 off the object, at least 1 on it.
+
+    Example:
+        >>> depth(np.ones((3, 4), dtype=bool)).tolist()
+        [[1.0, 1.0, 1.0, 1.0], [1.0, 2.0, 2.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
+    """
+    return np.asarray(ndimage.distance_transform_edt(np.pad(mask, 1)))[1:-1, 1:-1]
+
+
 def boundary_overlap(found: np.ndarray, truth: np.ndarray) -> Overlap:
     """Pixel counts of the two masks' boundary bands; ``.iou`` of it is the Boundary IoU."""
     overlap(found, truth)  # raises on unusable masks before any filtering

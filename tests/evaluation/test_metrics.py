@@ -59,6 +59,15 @@ def test_the_picture_edge_is_boundary():
     assert metrics.boundary(full).sum() == 60**2 - 56**2
 
 
+def test_depth_by_hand():
+    mask = square(0, 0, 5, canvas=7)
+    mask[2, 6] = True
+    depth = metrics.depth(mask)
+    assert depth[2].tolist() == [1, 2, 3, 2, 1, 0, 1]  # beyond the border nothing is object
+    assert depth[4, :5].tolist() == [1, 1, 1, 1, 1]
+    assert not metrics.depth(np.zeros((3, 3), dtype=bool)).any()
+
+
 def test_boundary_is_stricter_than_area():
     truth, found = square(10, 10, 40), square(11, 11, 40)
     assert metrics.boundary_overlap(found, truth).iou < metrics.iou(found, truth)

@@ -127,3 +127,34 @@ def test_empty_folders(tmp_path):
 def test_the_samples_are_a_data_set():
     got = datasets.perseg(samples.PICTURES)
     assert (len(got.subjects), got.photos) == (1, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("cat_2", "cat"),
+        ("toy_cat_10", "toy_cat"),
+        ("toy_cat", "toy_cat"),
+        ("cat2", "cat2"),
+        ("cat_", "cat_"),
+        ("_2", "_2"),
+        ("7", "7"),
+    ],
+)
+def test_what_an_object_is_one_of(name, kind):
+    photo = datasets.Photo("00", Path("00.jpg"), Path("00.png"))
+    assert datasets.Subject(name, photo, ()).kind == kind
+
+
+def test_reading_a_photo(root):
+    grey = np.zeros((6, 8), np.uint8)
+    grey[2, 3] = 1
+    Image.fromarray(grey).save(root / "Annotations/cat/01.png")
+    cat = datasets.perseg(root).subjects[0]
+    assert [photo.stem for photo in cat.photos] == ["00", "01", "02"]
+    image, truth = cat.photos[1].read()
+    assert (image.shape, image.dtype) == ((6, 8, 3), np.uint8)
+    assert truth.dtype == np.bool_
+    assert np.argwhere(truth).tolist() == [[2, 3]]
+    with pytest.raises(InputError, match=r"02\.png is empty"):
+        cat.photos[2].read()

@@ -1,0 +1,160 @@
+"""How well a model answers when it is told where the object is: by its true box, by its centre.
+
+Nothing is learnt and nothing is looked for here, so this says what the mask decoder alone is worth,
+and whether its own estimate of a mask's IoU can be believed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from persam import geometry
+from persam.errors import InputError
+from persam.evaluation.metrics import depth, iou
+from persam.prompts import mask_box
+from persam.structures import Prompts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from persam.backbones import Backbone
+    from persam.structures import Embedding
+
+    Asker = Callable[[np.ndarray], Prompts]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model made of one prompt.
+
+    Attributes:
+        iou: of the mask with the highest estimate, 0..1.
+        best: of the best of the model's masks, 0..1; what a perfect choice would give.
+        estimate: the model's own estimate of ``iou``, about 0..1.
+    """
+
+    iou: float
+    best: float
+    estimate: float
+
+
+@dataclass(frozen=True)
+class PromptReport:
+    """One way of asking, over all pictures.
+
+    Attributes:
+        answers: one a picture, in the order of the pictures; at least one.
+    """
+
+    answers: tuple[Answer, ...]
+
+    def __post_init__(self) -> None:
+        if not self.answers:
+            raise InputError("There were no pictures to ask for; give at least one with its mask.")
+
+    @property
+    def miou(self) -> float:
+        """Mean IoU of the masks that the model believes in most."""
+        return fmean(answer.iou for answer in self.answers)
+
+    @property
+    def best(self) -> float:
+        """Mean IoU of the best mask of each answer."""
+        return fmean(answer.best for answer in self.answers)
+
+    @property
+    def estimate_error(self) -> float:
+        """Mean absolute difference between a chosen mask's estimated and true IoU."""
+        return fmean(abs(answer.estimate - answer.iou) for answer in self.answers)
+
+
+def box_prompt(truth: np.ndarray) -> Prompts:
+    """Ask by the tight box of the true mask.
+
+    Args:
+        truth: ``(H, W)`` bool.
+
+    Raises:
+        InputError: an empty mask.
+    """
+    box = mask_box(truth)
+    if box is None:
+        raise InputError("An empty mask has no box to ask by; leave its picture out.")
+    return Prompts(box=box)
+
+
+def centre_prompt(truth: np.ndarray) -> Prompts:
+    """Ask by the point deepest inside the true mask.
+
+    Args:
+        truth: ``(H, W)`` bool.
+
+    Raises:
+        InputError: an empty mask.
+    """
+    return Prompts(np.array([deepest_point(truth)]), np.ones(1, dtype=np.int64))
+
+
+PROMPTS: Mapping[str, Asker] = MappingProxyType({"box": box_prompt, "centre": centre_prompt})
+
+
+def deepest_point(mask: np.ndarray) -> tuple[int, int]:
+    """The pixel ``(x, y)`` farthest from all that is not object; of several, the first by rows.
+
+    Beyond the picture's border nothing is object.
+
+    Args:
+        mask: ``(H, W)`` bool.
+
+    Raises:
+        InputError: an empty mask.
+
+    Example:
+        >>> deepest_point(np.ones((3, 5), dtype=bool))
+        (1, 1)
+    """
+    if not mask.any():
+        raise InputError("An empty mask has no point to ask by; leave its picture out.")
+    row, column = np.unravel_index(int(depth(mask).argmax()), mask.shape)
+    return int(column), int(row)
+
+
+def evaluate_prompts(
+    backbone: Backbone,
+    pictures: Iterable[tuple[np.ndarray, np.ndarray]],
+    askers: Mapping[str, Asker] = PROMPTS,
+) -> dict[str, PromptReport]:
+    """Ask for every object in every way, encoding each picture once.
+
+    Args:
+        backbone: the model.
+        pictures: each ``(H, W, 3)`` uint8 RGB with its true mask ``(H, W)`` bool; read one by one.
+        askers: true mask -> prompts, by name.
+
+    Returns:
+        A report for each name of ``askers``.
+
+    Raises:
+        InputError: no pictures, an empty mask, or a mask of another size or type.
+    """
+    answers: dict[str, list[Answer]] = {name: [] for name in askers}
+    for image, truth in pictures:
+        embedding = backbone.encode(image)
+        for name, asker in askers.items():
+            answers[name].append(_answer(backbone, embedding, truth, asker(truth)))
+    return {name: PromptReport(tuple(given)) for name, given in answers.items()}
+
+
+def _answer(
+    backbone: Backbone, embedding: Embedding, truth: np.ndarray, prompts: Prompts
+) -> Answer:
+    given = backbone.decode(embedding, prompts, multimask=True)
+    masks = (geometry.to_original(given.logits, embedding.frame) > 0).cpu().numpy()
+    ious = [iou(mask, truth) for mask in masks]
+    chosen = given.best()
+    return Answer(ious[chosen], max(ious), float(given.iou[chosen]))
