@@ -83,6 +83,35 @@ def read_mask(source: Source, size: tuple[int, int], *, usable: bool = True) -> 
     return grey
 
 
+def read_labels(path: str | Path, size: tuple[int, int]) -> np.ndarray:
+    """Read a file whose pixels are label numbers, as segmentation data sets write them.
+
+    Numbers are taken as they stand: of a palette picture the indices, not its colours.
+
+    Args:
+        path: an 8-bit grey or palette picture.
+        size: ``(H, W)`` of the picture that it belongs to.
+
+    Returns:
+        ``(H, W)`` uint8.
+
+    Raises:
+        InputError: unreadable, of colour or more bits, or of another size.
+    """
+    image = _open(Path(path))
+    if image.mode not in ("L", "P", "1"):
+        raise InputError(
+            f"{path} has pixels of type {image.mode}; label numbers are 8-bit grey or palette."
+        )
+    labels = np.array(image).astype(np.uint8)
+    if labels.shape != tuple(size):
+        raise InputError(
+            f"{path} is {_size(labels.shape)}, but its picture is {_size(tuple(size))} "
+            f"(width x height)."
+        )
+    return labels
+
+
 def check_mask(mask: np.ndarray, name: str = "The mask") -> None:
     """Refuse a mask that shows nothing or everything.
 

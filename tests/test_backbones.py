@@ -85,6 +85,19 @@ def test_decoding_is_transformers_own(
     assert torch.equal(iou, expected.iou_scores[0, 0])
 
 
+def test_gradients_go_to_what_asks_for_them_and_not_to_the_model(
+    backbone: Any, random_image: np.ndarray
+) -> None:
+    embedding = backbone.encode(random_image)
+    assert not backbone.decode(embedding, Prompts(POINTS, LABELS)).logits.requires_grad
+    mask = torch.zeros(1, 16, 16, requires_grad=True)
+    answer = backbone.decode(embedding, Prompts(POINTS, LABELS, mask=mask))
+    answer.logits.sum().backward()
+    assert mask.grad is not None
+    assert bool(mask.grad.any())
+    assert all(parameter.grad is None for parameter in backbone.model.parameters())
+
+
 @torch.no_grad()
 def plain(backbone: Any, embedding: Any, **asked: Any) -> Any:
     if isinstance(backbone, Sam2Backbone):

@@ -71,7 +71,9 @@ def raw_scores(backbone: Any, embedding: Any, prompts: Prompts) -> torch.Tensor:
 
 def _gain(name: str) -> float:
     # RepViT's residual branches would otherwise double the features at each of many blocks.
-    return 2 if "mask_decoder" in name else 0.1 if "timm_model" in name else 1
+    # SegGPT's last layer would otherwise paint everything about grey.
+    gains = {"mask_decoder": 2.0, "timm_model": 0.1, "decoder_pred.head": 4.0}
+    return next((gain for part, gain in gains.items() if part in name), 1.0)
 
 
 def sam_model() -> transformers.SamModel:
@@ -177,6 +179,39 @@ def edgetam_model() -> transformers.EdgeTamModel:
             mask_decoder_config=DECODER,
         )
     )
+
+
+def dinov2_model(*, registers: bool = False) -> Any:
+    """Build a tiny DINOv2 for 56 pixels, 4 x 4 patches; not of the SAM families."""
+    sizes: dict[str, Any] = {
+        "hidden_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "mlp_ratio": 2,
+        "image_size": 56,
+        "patch_size": 14,
+    }
+    if registers:
+        config = transformers.Dinov2WithRegistersConfig(**sizes, num_register_tokens=3)
+        return randomise(transformers.Dinov2WithRegistersModel(config), seed=5)
+    return randomise(transformers.Dinov2Model(transformers.Dinov2Config(**sizes)), seed=5)
+
+
+def seggpt_model() -> Any:
+    """Build a tiny SegGPT for pictures of 32 pixels; not of the SAM families."""
+    config = transformers.SegGptConfig(
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        image_size=[64, 32],
+        patch_size=8,
+        mlp_dim=24,
+        pretrain_image_size=32,
+        decoder_hidden_size=8,
+        merge_index=1,
+        intermediate_hidden_state_indices=[1, 2, 3],
+    )
+    return randomise(transformers.SegGptForImageSegmentation(config), seed=6)
 
 
 def _vit() -> dict[str, Any]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+_MATCHED = " matched by "
 _FILES = (".pth", ".pt", ".safetensors", ".bin", ".ckpt")
 
 
@@ -62,12 +63,19 @@ class Backbone(Protocol):
         guidance: Guidance | None = None,
         multimask: bool = True,
     ) -> MaskLogits:
-        """Answer prompts with masks 1..3, or with mask 0 alone without ``multimask``."""
+        """Answer prompts with masks 1..3, or with mask 0 alone without ``multimask``.
+
+        The model's own weights take no gradients; whatever else asks for them gets them.
+        """
         ...
 
 
 def load(
-    name: str | Path = catalog.POCKET, *, device: str = "auto", precision: str = "auto"
+    name: str | Path = catalog.POCKET,
+    *,
+    match_with: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
 ) -> Backbone:
     """Load a model, ready to use.
 
@@ -76,7 +84,10 @@ def load(
             ``"facebook/sam-vit-huge"``, see ``persam models``); a folder that transformers saved;
             a ``.pth``, ``.pt`` or ``.safetensors`` file with official SAM, SAM-HQ or MobileSAM
             tensors; any hub id, ``"owner/name"`` or ``"owner/name@commit"``. A ``Path`` is
-            always a file or folder.
+            always a file or folder. A ``str`` may also name two models, as a backbone with
+            ``match_with`` does: ``"pocket matched by facebook/dinov2-large"``.
+        match_with: a DINOv2 model that objects are compared by instead of the model's own
+            features: a hub id (``"facebook/dinov2-large"``) or a folder that transformers saved.
         device: ``"auto"`` (CUDA, then Apple's MPS, then the CPU) or a torch device.
         precision: of the image encoder. ``"auto"`` is bf16 on CUDA devices that compute in it,
             else fp32; ``"fp32"``, ``"bf16"`` and ``"fp16"`` are taken at their word.
@@ -87,7 +98,36 @@ def load(
     """
     place = choose_device(device)
     kind = choose_precision(precision, place)
-    found = _locate(name)
+    name, match_with = _both(name, match_with)
+    if match_with is None:
+        return _load(name, place, kind)
+    from persam.backbones.matched import MatchedBackbone, load_matcher
+
+    # None of the catalogue's models is one to match with: said before anything is downloaded.
+    folder = None if catalog.find(str(match_with)) else locate(match_with)
+    matcher = load_matcher(folder, str(match_with), device=place, precision=kind)
+    return MatchedBackbone(_load(name, place, kind), matcher)
+
+
+def joined(model: str, matcher: str) -> str:
+    """Name of a backbone of two models, which :func:`load` takes apart again."""
+    return f"{model}{_MATCHED}{matcher}"
+
+
+def _both(name: str | Path, match_with: str | Path | None) -> tuple[str | Path, str | Path | None]:
+    """The model's name and the matcher's, whichever way they were given."""
+    if isinstance(name, Path) or _MATCHED not in name:
+        return name, match_with
+    if match_with is not None:
+        raise InputError(
+            f"{name!r} says already what it is matched by; leave {str(match_with)!r} out."
+        )
+    model, _, matcher = name.partition(_MATCHED)
+    return model, matcher
+
+
+def _load(name: str | Path, place: torch.device, kind: torch.dtype) -> Backbone:
+    found = locate(name)
     if found is None:
         from persam.backbones.pocket import load_pocket
 
@@ -135,8 +175,18 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
-def _locate(name: str | Path) -> Path | None:
-    """Find the file or folder behind a name, downloading it if need be; None is built in."""
+def locate(name: str | Path) -> Path | None:
+    """Find the file or folder behind a model's name, downloading it if need be.
+
+    Args:
+        name: as for :func:`load`.
+
+    Returns:
+        A path that exists; None for the built-in model.
+
+    Raises:
+        ModelNotFound: not on this machine and not downloadable; says what was tried.
+    """
     entry = None if isinstance(name, Path) else catalog.find(name)
     if entry is not None:
         if entry.url:

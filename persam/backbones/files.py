@@ -23,7 +23,7 @@ from persam.backbones.weights import is_official, load_sam
 from persam.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from persam.backbones import Backbone
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 State = dict[str, torch.Tensor]
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
 OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how torch.save began before version 1.6
+SAM_TYPES = sam.MODEL_TYPES | sam2.MODEL_TYPES
 POCKET_SIGNATURE = "vision_encoder.mobilenet.stem.weight"
 
 
@@ -57,18 +58,22 @@ def load_path(path: Path, name: str, *, device: torch.device, precision: torch.d
     return adapter(name, model.to(device), precision=precision)
 
 
-def read_folder(folder: Path) -> Any:
+def read_folder(folder: Path, known: Mapping[str, str] = SAM_TYPES) -> Any:
     """Load a transformers model by the ``model_type`` in its ``config.json``, complete or not.
+
+    Args:
+        folder: that ``save_pretrained`` wrote.
+        known: transformers class of each type that is wanted here; the SAM families' by default.
 
     Raises:
         InputError: no usable config, an unknown type, or tensors missing or of another shape.
         MissingExtra: EdgeTAM without the packages of its image encoder.
     """
     kind = _model_type(folder)
-    known = sam.MODEL_TYPES | sam2.MODEL_TYPES
     if kind not in known:
         raise InputError(
-            f"{folder} holds a model of type {kind!r}; persam runs {', '.join(sorted(known))}."
+            f"{folder} holds a model of type {kind!r}; what runs here is "
+            f"{', '.join(sorted(known))}."
         )
     _require_packages(known[kind])
     family = getattr(transformers, known[kind])

@@ -74,7 +74,6 @@ class PocketBackbone:
         extras = tuple(skip.float() for skip in found.high_resolution)
         return Embedding(found.mask.float(), found.matching, frame, extras)
 
-    @torch.no_grad()
     def decode(
         self,
         embedding: Embedding,

@@ -88,7 +88,6 @@ class SamBackbone:
         features = output.last_hidden_state.float()
         return Embedding(features, features, frame, tuple(tensor.float() for tensor in early))
 
-    @torch.no_grad()
     def decode(
         self,
         embedding: Embedding,
@@ -98,6 +97,9 @@ class SamBackbone:
         multimask: bool = True,
     ) -> MaskLogits:
         """Ask the mask decoder once.
+
+        The model's own weights are frozen. Gradients flow to whatever else asks for them: the
+        embedding, the prompts, the guidance, or parts that were hung into the decoder.
 
         Args:
             embedding: of this very model.

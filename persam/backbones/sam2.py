@@ -104,7 +104,6 @@ class Sam2Backbone:
         features = features.float()
         return Embedding(features, features, frame, tuple(tensor.float() for tensor in finer))
 
-    @torch.no_grad()
     def decode(
         self,
         embedding: Embedding,

@@ -9,10 +9,13 @@ import typer
 from typer.core import TyperGroup
 
 from persam import __version__
+from persam.cli.ablate import ablate
+from persam.cli.datasets import datasets
 from persam.cli.demo import demo
 from persam.cli.evaluate import evaluate
 from persam.cli.learn import learn
 from persam.cli.models import models
+from persam.cli.report import report
 from persam.cli.screen import complain, say
 from persam.cli.segment import segment
 from persam.cli.train import train
@@ -63,7 +66,10 @@ app.command()(segment)
 app.command()(learn)
 app.command()(models)
 app.command()(demo)
-app.add_typer(evaluate, name="evaluate")
+app.command()(evaluate)
+app.command()(ablate)
+app.command()(report)
+app.add_typer(datasets, name="datasets")
 app.add_typer(train, name="train")
 
 

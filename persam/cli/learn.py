@@ -12,6 +12,7 @@ import typer
 from persam.cli.options import (
     AlphaOption,
     DeviceOption,
+    MatchOption,
     MethodOption,
     ModelOption,
     PrecisionOption,
@@ -126,6 +127,7 @@ def learn(
     point: PointOption = None,
     method: MethodOption = "persam",
     model: ModelOption = "pocket",
+    match_with: MatchOption = None,
     variant: VariantOption = "default",
     without: WithoutOption = None,
     alpha: AlphaOption = None,
@@ -141,8 +143,8 @@ def learn(
         raise InputError(f"--out names a concept file, as dog.safetensors; got {out}.")
     from persam.backbones import load
 
-    backbone = load(model, device=device, precision=precision)
+    backbone = load(model, match_with=match_with, device=device, precision=precision)
     recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
     concept = shown.learn(backbone, method, recipe)
     concept.save(out)
-    say(f"Learnt the object in {reference} ({method}, {model}): {out}")
+    say(f"Learnt the object in {reference} ({method}, {backbone.name}): {out}")

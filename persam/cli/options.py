@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from persam.errors import InputError
+from persam.methods.custom import NAMES
 from persam.variants import Method, Variant
 
 if TYPE_CHECKING:
@@ -43,10 +44,27 @@ MethodOption = Annotated[
         "--method", help="persam learns nothing; persam-f also fits two mask weights in a moment."
     ),
 ]
+AnyMethodOption = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        metavar="NAME|FILE.py:FUNCTION",
+        help=f"One of {', '.join(NAMES)}, or a function of your own: my_method.py:build.",
+    ),
+]
 ModelOption = Annotated[
     str,
     typer.Option(
         "--model", help="A name from `persam models`, a Hugging Face id, a file or a folder."
+    ),
+]
+MatchOption = Annotated[
+    str | None,
+    typer.Option(
+        "--match-with",
+        metavar="MODEL",
+        help="Compare objects by this DINOv2 model's features, as facebook/dinov2-large, instead "
+        "of the model's own. Masks still come from --model.",
     ),
 ]
 VariantOption = Annotated[

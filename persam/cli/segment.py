@@ -13,6 +13,7 @@ from persam.cli.learn import BoxOption, MaskOption, PointOption, Shown
 from persam.cli.options import (
     AlphaOption,
     DeviceOption,
+    MatchOption,
     MethodOption,
     ModelOption,
     PrecisionOption,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from persam.manifest import Record
 
 # What a concept file has settled already.
-_LEARNING = ("mask", "box", "point", "method", "variant", "without", "alpha")
+_LEARNING = ("mask", "box", "point", "method", "match_with", "variant", "without", "alpha")
 _NAMED = 5
 
 
@@ -54,6 +55,7 @@ def segment(
     ] = None,
     method: MethodOption = "persam",
     model: ModelOption = "pocket",
+    match_with: MatchOption = None,
     variant: VariantOption = "default",
     without: WithoutOption = None,
     alpha: AlphaOption = None,
@@ -89,7 +91,7 @@ def segment(
         out, frozenset(word.strip() for word in save.split(",")), overwrite, protected=files
     )
     if isinstance(source, Shown):
-        backbone = load(model, device=device, precision=precision)
+        backbone = load(model, match_with=match_with, device=device, precision=precision)
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
         learnt = source.learn(backbone, method, recipe)
     else:
@@ -122,7 +124,7 @@ def _source(
             f"Say what to look for by --reference (with --mask, --box or --point) or by --concept; "
             f"got {'neither' if concept is None else 'both'}."
         )
-    unread = [f"--{name}" for name in typed if name in _LEARNING]
+    unread = [f"--{name.replace('_', '-')}" for name in typed if name in _LEARNING]
     if unread:
         raise InputError(
             f"{' and '.join(unread)} would do nothing: the concept {concept} has settled it. "

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.backbones import Backbone
-    from persam.concept import Concept
-    from persam.evaluation.benchmark import Learner
     from persam.evaluation.datasets import Dataset, Photo, Subject
+    from persam.methods.learner import Learner, Learnt
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def next_of_kind(subject: Subject, dataset: Dataset) -> Subject | None:
 
 
 def _choose(
-    concept: Concept, subject: Subject, photo: Photo, lookalike: tuple[Subject, Photo]
+    concept: Learnt, subject: Subject, photo: Photo, lookalike: tuple[Subject, Photo]
 ) -> Choice | None:
     other, source = lookalike
     montage = add_lookalike(*photo.read(), cut_out(*source.read()))

@@ -51,6 +51,11 @@ class Overlap:
         return self.intersection / (self.union + 1e-10)
 
     @property
+    def episode_iou(self) -> float:
+        """I / max(U, 1), as few-shot scorers (HSNet, Matcher) have it; two empty masks give 0."""
+        return self.intersection / max(self.union, 1)
+
+    @property
     def recall(self) -> float:
         """Share of the true pixels that were found, 0..1 (PerSeg's "mAcc"); no truth gives 1."""
         return self.intersection / self.truth if self.truth else 1.0
@@ -92,9 +97,51 @@ def pooled(overlaps: Iterable[Overlap]) -> Overlap:
     return sum(overlaps, start=Overlap(0, 0, 0))
 
 
+def fb_iou(area: Overlap, pixels: int) -> float:
+    """Foreground-background IoU: the mean of the object's IoU and of the background's.
+
+    As few-shot benchmarks have it, of counts that were added up before; either union counts as at
+    least 1.
+
+    Args:
+        area: pixel counts of the object, of one picture or of many.
+        pixels: of all these pictures together.
+
+    Raises:
+        InputError: fewer pixels than the masks cover.
+
+    Example:
+        >>> fb_iou(Overlap(intersection=1, union=3, truth=2), pixels=4)
+        0.3333333333333333
+    """
+    if pixels < area.union:
+        raise InputError(f"{pixels} pixels cannot hold masks that cover {area.union}.")
+    background = (pixels - area.union) / max(pixels - area.intersection, 1)
+    return (area.episode_iou + background) / 2
+
+
 def iou(found: np.ndarray, truth: np.ndarray) -> float:
     """Intersection over union of two ``(h, w)`` bool masks, 0..1; both empty gives 1."""
     return overlap(found, truth).iou
+
+
+def at_size(mask: np.ndarray, side: int | None) -> np.ndarray:
+    """Scale a mask to ``side`` x ``side`` as few-shot scorers do, by nearest neighbour.
+
+    The pixel is the one that ``torch.nn.functional.interpolate(mode="nearest")`` takes.
+
+    Args:
+        mask: ``(H, W)`` bool.
+        side: None leaves the mask as it is.
+
+    Example:
+        >>> at_size(np.array([[True, False, False]]), 2).tolist()
+        [[True, False], [True, False]]
+    """
+    if side is None:
+        return mask
+    rows, columns = (np.arange(side) * length // side for length in mask.shape)
+    return mask[rows[:, None], columns]
 
 
 def band_width(height: int, width: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,11 +16,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.backbones import Backbone
-    from persam.evaluation.benchmark import Learner
+    from persam.concept import Concept
     from persam.evaluation.datasets import Dataset
+    from persam.images import Source
     from persam.structures import Prediction
 
     Score = Callable[[Prediction], float]
+
+
+class Method(Protocol):
+    """A method that gives a concept: objects that are looked for in many photos share encodings."""
+
+    def __call__(self, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
+        """Learn the object that the mask shows."""
+        ...
 
 
 def own_score(found: Prediction) -> float:
@@ -115,7 +124,7 @@ def area_under_roc(present: Sequence[float], absent: Sequence[float]) -> float:
 
 
 def evaluate_presence(
-    method: Learner,
+    method: Method,
     backbone: Backbone,
     data: str | Path | Dataset,
     *,

@@ -7,7 +7,7 @@ masks themselves, so the decoder is asked once and everything here is arithmetic
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,17 +16,15 @@ import torch.nn.functional as F
 
 from persam import geometry
 from persam.errors import PersamError
+from persam.methods.descent import Truth, descend, losses
 
 if TYPE_CHECKING:
     from persam.refine import Weights
     from persam.structures import Frame
     from persam.variants import Fit as FitName
 
-# Focal loss as in persam_f.py.
-_ALPHA, _GAMMA = 0.25, 2
-# The official schedule. Its learning rates add up to 0.5, so from 1/3 it ends within -0.17..0.83;
-# the fast search covers that and each mask on its own, and no wilder extrapolation.
-_STEPS, _RATE, _EPSILON, _LOG_EVERY = 1000, 1e-3, 1e-4, 100
+# The official schedule's learning rates add up to 0.5, so from 1/3 it ends within -0.17..0.83; the
+# fast search covers that and each mask on its own, and no wilder extrapolation.
 _LOWEST, _HIGHEST, _SPACING = -0.25, 1.25, 0.125
 # Longest sides of the samples on which the fast fit looks everywhere, looks nearer, and judges.
 _COARSE, _FINE, _FULL = 64, 256, 1024
@@ -68,49 +66,12 @@ def fit(logits: torch.Tensor, frame: Frame, mask: np.ndarray, how: FitName) -> F
     return _official(logits, frame, mask) if how == "official" else _fast(logits, frame, mask)
 
 
-def losses(
-    logits: torch.Tensor, truth: torch.Tensor, *, pixels: float = 1.0
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Dice and focal loss of masks against the truth, as in ``persam_f.py``.
-
-    Args:
-        logits: ``(..., n)``.
-        truth: ``(n,)``, 0..1; between them where a cell stands for several pixels.
-        pixels: how many pixels each of the n stands for.
-
-    Returns:
-        Two tensors ``(...)``.
-
-    Example:
-        >>> dice, focal = losses(torch.tensor([9.0, -9.0]), torch.tensor([1.0, 0.0]))
-        >>> bool(dice < 1e-3), bool(focal < 1e-6)
-        (True, True)
-    """
-    p, log_off = logits.sigmoid(), F.softplus(logits)  # log_off = -log(1 - p)
-    on = _ALPHA * (1 - p) ** _GAMMA * (log_off - logits)
-    off = (1 - _ALPHA) * p**_GAMMA * log_off
-    focal = (off + truth * (on - off)).mean(-1)
-    overlap, total = (p @ truth) * pixels, (p.sum(-1) + truth.sum()) * pixels
-    return 1 - (2 * overlap + 1) / (total + 1), focal
-
-
 def _official(logits: torch.Tensor, frame: Frame, mask: np.ndarray) -> Fitted:
     maps = geometry.to_original(logits, frame).flatten(1).clone()
     truth = torch.from_numpy(mask).to(maps.device).flatten().float()
     free = torch.full((2,), 1 / 3, device=maps.device, requires_grad=True)
-    optimiser = torch.optim.AdamW([free], lr=_RATE, eps=_EPSILON)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _STEPS)
-    rows = []
-    with torch.enable_grad():
-        for step in range(_STEPS):
-            dice, focal = losses(_all_three(free) @ maps, truth)
-            optimiser.zero_grad()
-            (dice + focal).backward()
-            optimiser.step()
-            schedule.step()
-            if step % _LOG_EVERY == 0 or step == _STEPS - 1:
-                rows.append((step, float(dice.detach()), float(focal.detach())))
-    return Fitted(_weights(free.detach()), np.array(rows, dtype=np.float32))
+    rows = descend([free], lambda: losses(_all_three(free) @ maps, truth))
+    return Fitted(_weights(free.detach()), rows)
 
 
 def _fast(logits: torch.Tensor, frame: Frame, mask: np.ndarray) -> Fitted:
@@ -146,11 +107,8 @@ class _Plane:
 
         The decoder's masks are smooth at that scale, so averages say as much as the pixels.
         """
-        scale = min(1.0, _FULL / max(frame.height, frame.width))
-        height, width = (max(1, round(scale * edge)) for edge in (frame.height, frame.width))
-        maps = geometry.to_original(logits, replace(frame, height=height, width=width))
-        truth = torch.from_numpy(geometry.shrink(mask, (height, width))).to(maps.device)
-        return cls(maps, truth, mask.size / truth.numel())
+        truth = Truth.of(mask, frame, _FULL, logits.device)
+        return cls(truth.lay(logits), truth.share, truth.pixels)
 
     def thinned(self, side: int) -> _Plane:
         """Every n-th row and column, for a long side of about ``side`` at most.

@@ -35,4 +35,5 @@ class Watch:
         """
         backbone = load_pocket(weights, device=device, precision=torch.float32)
         report = evaluate_perseg(personalize, backbone, self._data)
-        return {"real_miou": round(report.miou, 4), "real_point_hit": round(report.point_hit, 4)}
+        figures = {"real_miou": report.miou, "real_point_hit": report.point_hit}
+        return {name: round(value, 4) for name, value in figures.items() if value is not None}

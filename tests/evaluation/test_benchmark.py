@@ -1,74 +1,54 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 
+import answers
 import numpy as np
 import pytest
 import torch
+from answers import SIZE, Counting, Stand, box, learn
 from PIL import Image
 
-from persam.concept import Concept
+import persam
 from persam.errors import InputError
 from persam.evaluation import benchmark, datasets
-from persam.images import read_image, read_mask
-from persam.structures import Prediction
+from persam.evaluation.datasets import Dataset, Photo, Subject
 from persam.variants import Variant
-
-SIZE = 40
 
 
 @pytest.fixture
 def root(tmp_path):
     """Two objects; the photo's green channel carries what a method is going to answer."""
-    write(tmp_path, "cat", "00", truth=box(0, 0, 10), answer=box(0, 0, 10))
-    write(tmp_path, "cat", "01", truth=box(0, 0, 10), answer=box(0, 0, 10))
-    write(tmp_path, "cat", "02", truth=box(0, 0, 20), answer=box(0, 10, 20))
-    write(tmp_path, "mug", "00", truth=box(5, 5, 10), answer=box(5, 5, 10))
-    write(tmp_path, "mug", "01", truth=box(5, 5, 20), answer=box(30, 30, 4))
-    return tmp_path / "data"
+    return answers.draw(tmp_path)
 
 
-def box(y: int, x: int, side: int) -> np.ndarray:
-    mask = np.zeros((SIZE, SIZE), dtype=bool)
-    mask[y : y + side, x : x + side] = True
-    return mask
+@pytest.fixture
+def episodes(tmp_path) -> Dataset:
+    """Two folds: a class of two episodes and one of one, then a class of its own."""
+    answers.write(tmp_path, "bee", "00", truth=box(0, 0, 20), answer=box(0, 0, 20))
+    answers.write(tmp_path, "bee", "01", truth=box(0, 0, 20), answer=box(0, 0, 20))
+    answers.write(tmp_path, "bee", "02", truth=box(0, 0, 40), answer=box(20, 20, 20))
+    answers.write(tmp_path, "fly", "00", truth=box(0, 0, 20), answer=box(0, 0, 20))
+    answers.write(tmp_path, "fly", "01", truth=box(0, 0, 20), answer=box(0, 20, 20))
+    folders = [tmp_path / "data" / part for part in ("Images", "Annotations")]
 
+    def photo(name: str, stem: str) -> Photo:
+        return Photo(stem, *(folder / name / f"{stem}.png" for folder in folders))
 
-def write(folder, name: str, stem: str, *, truth: np.ndarray, answer: np.ndarray) -> None:
-    photo = np.zeros((SIZE, SIZE, 3), np.uint8)
-    photo[..., 1] = answer * 255
-    for part, suffix, pixels in (
-        ("Images", "png", photo),
-        ("Annotations", "png", truth.astype(np.uint8)),  # grey value 1 is object already
-    ):
-        path = folder / "data" / part / name / f"{stem}.{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path)
+    def episode(number: int, name: str, target: str, fold: str) -> Subject:
+        pair = photo(name, "00"), (photo(name, target),)
+        return Subject(f"{fold}-{number:04d}_{name}", *pair, group=name, fold=fold)
 
-
-@dataclass(frozen=True, eq=False)
-class Reader(Concept):
-    """Finds what is written in the photo, and points at its first pixel."""
-
-    def segment(self, image, *, trace: bool = False) -> Prediction:
-        mask = read_image(image)[..., 1] > 0
-        point = np.argwhere(mask)[:1, ::-1]
-        labels = np.array([0, 1])
-        return Prediction(mask, 1.0, None, np.vstack([[[0, 39]], point]), labels)
-
-
-@dataclass(frozen=True)
-class Stand:
-    name: str = "reader"
-    device: str = "cpu"
-
-
-def learn(backbone, image, *, mask, variant="default"):
-    assert read_mask(mask, read_image(image).shape[:2]).any()
-    row = torch.zeros(0, 4)
-    recipe = Variant(contrast=0.0)
-    return Reader(backbone, "persam", recipe, torch.ones(4), torch.ones(4), row, row)
+    subjects = (
+        episode(0, "bee", "01", "0"),
+        episode(1, "bee", "02", "0"),
+        episode(2, "fly", "01", "0"),
+        episode(0, "fly", "01", "1"),
+    )
+    settings = {"folds": ["0", "1"], "seed": 0, "episodes": 4}
+    return Dataset("fss-1000", tmp_path, subjects, settings=settings, size=SIZE // 2)
 
 
 def test_scores_by_hand(root):
@@ -87,11 +67,36 @@ def test_scores_by_hand(root):
     # Bands are 1 pixel thick: 36 of 36, and 20 common of 76 + 76.
     assert cat.biou == pytest.approx((1 + 20 / 132) / 2)
     assert cat.biou_pooled == pytest.approx(56 / 168)
+    assert report.fb_iou is None
+    assert report.folds == {}
+
+
+def test_episodes_by_hand(episodes):
+    counting = Counting()
+    report = benchmark.evaluate(counting, Stand(), episodes)
+    # At 20 x 20: bee 100 of 100 and 100 of 400 pixels, fly 0 of 200.
+    assert report.objects["0/bee"].iou == pytest.approx(200 / 500)
+    assert report.objects["0/bee"].photos == {
+        "0-0000_bee/01": 1.0,
+        "0-0001_bee/02": pytest.approx(1 / 4),
+    }
+    assert report.objects["0/fly"].iou == report.objects["1/fly"].iou == 0
+    assert report.folds == {"0": pytest.approx(0.2), "1": 0.0}
+    assert report.miou == pytest.approx(0.1)
+    # Fold 0, background: 300 + 0 + 200 of 300 + 300 + 400; foreground: 200 of 700. Fold 1,
+    # background: 200 of 400; foreground: none.
+    assert report.fb_iou == pytest.approx(((2 / 7 + 0.5) / 2 + 0.5 / 2) / 2)
+    assert report.settings["size"] == 20
+    assert report.settings["episodes"] == 4
+    assert (report.parameters, report.photos) == (5, 4)
+    # Methods see the pictures at the protocol's size.
+    assert counting.searched == [(20, 20)] * 4
 
 
 def test_the_report_says_how_it_came_about(root, tmp_path):
-    data = datasets.perseg(root, reference_index=1, objects=["cat"])
-    report = benchmark.evaluate_perseg(learn, Stand(), data).with_settings(precision="fp32")
+    data = datasets.perseg(root, reference_index=1)
+    report = benchmark.evaluate_perseg(learn, Stand(), data_of(data, "cat"))
+    report = report.with_settings(precision="fp32")
     report.write(tmp_path / "reports" / "one.json")
     read = json.loads((tmp_path / "reports" / "one.json").read_text())
     assert read["settings"] == {
@@ -107,8 +112,13 @@ def test_the_report_says_how_it_came_about(root, tmp_path):
     assert list(read["objects"]) == ["cat"]
     assert list(read["objects"]["cat"]["photos"]) == ["00", "02"]
     assert read["environment"]["torch"] == torch.__version__
-    assert read["seconds"] >= 0
+    assert read["seconds"] >= read["learn_seconds"] >= 0
+    assert read["parameters"] == 0
     assert read["version"]
+
+
+def data_of(data: Dataset, name: str) -> Dataset:
+    return replace(data, subjects=tuple(one for one in data.subjects if one.name == name))
 
 
 def test_masks_are_kept_and_photos_announced(root, tmp_path):
@@ -123,9 +133,150 @@ def test_masks_are_kept_and_photos_announced(root, tmp_path):
     assert seen == [("cat", "01"), ("cat", "02"), ("mug", "01")]
     kept = np.asarray(Image.open(tmp_path / "found" / "cat" / "02.png"))
     assert np.array_equal(kept == 255, box(0, 10, 20))
+    assert sorted(path.name for path in (tmp_path / "found").iterdir()) == ["cat", "mug"]
 
 
 def test_an_empty_truth_is_refused(root):
     Image.fromarray(np.zeros((SIZE, SIZE), np.uint8)).save(root / "Annotations/mug/01.png")
     with pytest.raises(InputError, match=r"01\.png is empty"):
         benchmark.evaluate_perseg(learn, Stand(), root)
+
+
+def test_a_second_run_does_what_is_left(root, tmp_path):
+    data, out = datasets.perseg(root), tmp_path / "out"
+    first = Counting()
+    whole = benchmark.evaluate(first, Stand(), data, out=out)
+    assert (first.learnt, len(first.searched)) == (2, 3)
+    again = Counting()
+    assert benchmark.evaluate(again, Stand(), data, out=out) == whole
+    assert (again.learnt, again.searched) == (0, [])
+    (out / "cat" / "02.png").unlink()
+    left = Counting()
+    resumed = benchmark.evaluate(left, Stand(), data, out=out)
+    assert (left.learnt, len(left.searched)) == (1, 1)
+    assert resumed.objects["cat"].photos == whole.objects["cat"].photos
+
+
+def test_a_killed_run_goes_on(root, tmp_path):
+    data, out = datasets.perseg(root), tmp_path / "out"
+
+    def kill(name: str, stem: str) -> None:
+        if (name, stem) == ("cat", "02"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        benchmark.evaluate(Counting(), Stand(), data, out=out, on_photo=kill)
+    log = out / "predictions.jsonl"
+    with log.open("a") as file:
+        file.write('{"finding": {"subject": "mug", "st')  # half a line, as a kill leaves it
+    rest = Counting()
+    report = benchmark.evaluate(rest, Stand(), data, out=out)
+    assert (rest.learnt, len(rest.searched)) == (1, 1)
+    assert report.photos == 3
+    assert all(json.loads(line) for line in log.read_text().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"settings": {"precision": "bf16"}}, "precision was 'fp32', now 'bf16'"),
+        ({"backbone": Stand(name="other")}, "model was 'reader', now 'other'"),
+        ({"method": partial(learn, variant=Variant(alpha=2.0))}, "learner.variant was 'default'"),
+        ({"reference": 1}, "reference_index was 0, now 1"),
+    ],
+)
+def test_other_settings_are_refused_by_name(root, tmp_path, change, said):
+    usual = {
+        "method": partial(learn, variant="default"),
+        "backbone": Stand(),
+        "reference": 0,
+        "settings": {"precision": "fp32"},
+    }
+
+    def run(method, backbone, reference, settings):
+        data = data_of(datasets.perseg(root, reference_index=reference), "cat")
+        benchmark.evaluate(method, backbone, data, out=tmp_path / "out", settings=settings)
+
+    run(**usual)
+    with pytest.raises(InputError, match="holds the predictions of another run") as caught:
+        run(**usual | change)
+    assert said in str(caught.value)
+
+
+def test_other_objects_of_the_same_data_are_no_other_run(root, tmp_path):
+    for name in ("cat", "mug"):
+        data = datasets.perseg(root, objects=[name])
+        benchmark.evaluate(learn, Stand(), data, out=tmp_path / "out")
+    report = benchmark.score_only(tmp_path / "out", datasets.perseg(root))
+    assert report.miou == pytest.approx(300 / 700 / 2)
+
+
+def test_what_cannot_be_learnt_counts_as_not_found(root, tmp_path):
+    data = datasets.perseg(root)
+    report = benchmark.evaluate(Counting(refused=((5, 5),)), Stand(), data, out=tmp_path / "out")
+    assert report.failed == {"mug": "too small to be learnt"}
+    assert report.objects["mug"].iou == 0
+    assert report.objects["mug"].point_hit is None
+    assert report.point_hit == 1.0
+    assert not np.asarray(Image.open(tmp_path / "out" / "mug" / "01.png")).any()
+
+
+def test_a_method_that_learns_nothing_is_refused(root):
+    everything = Counting(refused=((5, 5), (0, 0)))
+    with pytest.raises(InputError, match=r"learnt of cat, mug\. .* cat: too small"):
+        benchmark.evaluate(everything, Stand(), datasets.perseg(root))
+
+
+def test_scoring_alone_gives_the_same(root, tmp_path):
+    data, out = datasets.perseg(root), tmp_path / "out"
+    report = benchmark.evaluate(learn, Stand(), data, out=out, settings={"method": "mine"})
+    assert benchmark.score_only(out, data) == report
+    assert report.settings["method"] == "mine"
+    (tmp_path / "moved").mkdir()
+    root.rename(tmp_path / "moved" / "data")
+    moved = benchmark.score_only(out, datasets.perseg(tmp_path / "moved" / "data"))
+    assert moved.miou == report.miou
+    assert moved.settings["data"] == str(tmp_path / "moved" / "data")
+
+
+def test_scoring_alone_names_what_is_missing(root, tmp_path):
+    data, out = datasets.perseg(root), tmp_path / "out"
+    benchmark.evaluate(learn, Stand(), data, out=out)
+    (out / "mug" / "01.png").unlink()
+    report = benchmark.score_only(out, data)
+    assert report.missing == ("mug/01",)
+    assert report.miou == pytest.approx(300 / 700)  # of what is there
+    for stem in ("01", "02"):
+        (out / "cat" / f"{stem}.png").unlink()
+    with pytest.raises(InputError, match=r"the first should be .*01\.png"):
+        benchmark.score_only(out, data)
+
+
+def test_masks_of_another_program_are_scored(root, tmp_path):
+    for name, stem in (("cat", "01"), ("cat", "02"), ("mug", "01")):
+        path = tmp_path / "theirs" / name / f"{stem}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        red = np.zeros((SIZE, SIZE, 3), np.uint8)
+        red[:10, :10, 0] = 128  # as the official script paints them
+        Image.fromarray(red).save(path)
+    report = benchmark.score_only(tmp_path / "theirs", datasets.perseg(root))
+    assert report.objects["cat"].iou == pytest.approx((100 + 100) / (100 + 400))
+    assert (report.point_hit, report.seconds, report.parameters) == (None, None, None)
+    assert "model" not in report.settings
+
+
+def test_a_prediction_of_another_size_is_named(root, tmp_path):
+    data, out = datasets.perseg(root), tmp_path / "out"
+    benchmark.evaluate(learn, Stand(), data, out=out)
+    Image.fromarray(np.zeros((SIZE, SIZE + 2), np.uint8)).save(out / "mug" / "01.png")
+    with pytest.raises(InputError, match=r"prediction .*01\.png cannot be scored.*42x40"):
+        benchmark.score_only(out, data)
+
+
+def test_a_real_model_says_what_it_trained(root, tiny):
+    data = data_of(datasets.perseg(root), "cat")
+    two = benchmark.evaluate(persam.finetune, tiny("sam"), data)
+    none = benchmark.evaluate(persam.personalize, tiny("sam"), data)
+    assert (two.parameters, none.parameters) == (2, 0)
+    assert len(two.objects["cat"].weights) == 3
+    assert none.objects["cat"].weights is None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -83,6 +84,7 @@ def test_boundary_equals_repeated_erosion(shape, seed):
     assert np.array_equal(metrics.boundary(mask), mask & ~eroded[1:-1, 1:-1])
 
 
+@settings(deadline=None)
 @given(pairs)
 def test_overlap_properties(pair):
     found, truth = pair
@@ -95,6 +97,7 @@ def test_overlap_properties(pair):
         assert metrics.overlap(found, ~found).intersection == 0
 
 
+@settings(deadline=None)
 @given(pairs)
 def test_boundary_properties(pair):
     mask, other = pair
@@ -118,3 +121,30 @@ def test_bad_masks(found, truth, said):
         metrics.overlap(found, truth)
     with pytest.raises(InputError, match=said):
         metrics.boundary_overlap(found, truth)
+
+
+def test_foreground_and_background_by_hand():
+    area = metrics.Overlap(intersection=2, union=6, truth=4)
+    # Background: 10 - 6 of 10 - 2 pixels.
+    assert metrics.fb_iou(area, 10) == pytest.approx((2 / 6 + 4 / 8) / 2)
+    assert metrics.fb_iou(metrics.Overlap(0, 0, 0), 4) == 0.5  # empty unions are 1
+    assert metrics.fb_iou(metrics.Overlap(4, 4, 4), 4) == 0.5
+    with pytest.raises(InputError, match="5 pixels cannot hold"):
+        metrics.fb_iou(area, 5)
+
+
+@settings(deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    side=st.integers(1, 90),
+    seed=st.integers(0, 99),
+)
+def test_masks_are_scaled_as_torch_does(size, side, seed):
+    mask = np.random.RandomState(seed).rand(*size) > 0.5
+    pixels = torch.from_numpy(mask)[None, None].float()
+    expected = torch.nn.functional.interpolate(pixels, (side, side), mode="nearest")[0, 0] > 0
+    found = metrics.at_size(mask, side)
+    # Where a pixel lies on an edge between two, torch's single precision may take either.
+    rows, columns = ([i for i in range(side) if i == 0 or (i * n) % side] for n in size)
+    assert found.shape == (side, side)
+    assert np.array_equal(found[np.ix_(rows, columns)], expected.numpy()[np.ix_(rows, columns)])

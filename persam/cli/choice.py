@@ -1,0 +1,97 @@
+"""Which method on which model: what the options of `persam evaluate` add up to."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from persam.cli.options import resolve_variant
+from persam.errors import InputError
+from persam.methods.custom import SEGGPT, WITH_VARIANT, resolve_method
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    import typer
+
+_RECIPE = ("variant", "without", "alpha")
+
+
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+    """What the options of a command line add up to.
+
+    Attributes:
+        learner: the method.
+        backbone: the model; SegGPT's own stands in its place.
+        settings: what of it a report has to say besides the model's name and device.
+    """
+
+    learner: Any
+    backbone: Any
+    settings: dict[str, Any]
+
+
+def choose(
+    method: str,
+    model: str,
+    recipe: dict[str, Any],
+    place: dict[str, Any],
+    typed: Collection[str],
+) -> Chosen:
+    """Load the model and bind the recipe to the method.
+
+    Args:
+        method: as ``--method`` takes it.
+        model: as ``--model`` takes it.
+        recipe: ``variant``, ``without`` and ``alpha``, as their options take them.
+        place: ``match_with``, ``device`` and ``precision`` likewise.
+        typed: names of the options that were given.
+
+    Raises:
+        InputError: no such method or model, or an option that nothing would read.
+    """
+    if method == SEGGPT:
+        from persam.methods.seggpt import CHECKPOINT, load_seggpt
+
+        unread = [option for option in (*_RECIPE, "match_with", "precision") if option in typed]
+        refuse(unread, "SegGPT is a model of its own")
+        seggpt = load_seggpt(model if "model" in typed else CHECKPOINT, device=place["device"])
+        return Chosen(seggpt, seggpt, {"method": method})
+    learner: Any = resolve_method(method)  # only some take a variant
+    if method not in WITH_VARIANT:
+        refuse([option for option in _RECIPE if option in typed], f"{method} has its own recipe")
+    from persam.backbones import load
+
+    backbone = load(model, **place)
+    settings: dict[str, Any] = {"method": method, "precision": place["precision"]}
+    if method not in WITH_VARIANT:
+        file = Path(method.rpartition(":")[0]).expanduser()
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        return Chosen(learner, backbone, settings | {"method_sha256": digest})
+    family = "persam" if method == "persam" else "persam-f"  # whose recipe the baselines share
+    bound = resolve_variant(
+        recipe["variant"], family, recipe["without"], recipe["alpha"], backbone.recipe
+    )
+    settings["variant"] = dataclasses.asdict(bound)
+    return Chosen(partial(learner, variant=bound), backbone, settings)
+
+
+def refuse(options: Sequence[str], why: str) -> None:
+    """Refuse options that would do nothing.
+
+    Raises:
+        InputError: there are any; names them and says why.
+    """
+    if options:
+        named = " and ".join(f"--{option.replace('_', '-')}" for option in options)
+        raise InputError(f"{named} would do nothing: {why}. Leave it out.")
+
+
+def typed_options(context: typer.Context) -> list[str]:
+    """Names of the parameters that were given on the command line, in their order."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]

@@ -1,0 +1,92 @@
+"""`persam datasets`: what can be measured on, where it comes from, and whether it is all here."""
+
+from __future__ import annotations
+
+import dataclasses
+import json as json_format
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from persam.cli.screen import say
+
+if TYPE_CHECKING:
+    from persam.evaluation.datasets import Dataset
+    from persam.evaluation.datasets.catalogue import Entry
+
+datasets = typer.Typer(
+    name="datasets",
+    invoke_without_command=True,
+    help="List the data sets that can be measured on, or check one.",
+)
+
+
+@datasets.callback()
+def show(
+    context: typer.Context,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON list instead, for scripts.")
+    ] = False,
+) -> None:
+    """List every data set: splits, metric, layout of its folder, source and licence."""
+    if context.invoked_subcommand is not None:
+        return
+    from persam.evaluation.datasets.catalogue import CATALOGUE
+
+    if json:
+        say(json_format.dumps([dataclasses.asdict(entry) for entry in CATALOGUE], indent=2))
+        return
+    say("\n\n".join(map(_described, CATALOGUE)))
+
+
+def _described(entry: Entry) -> str:
+    rows = {
+        "splits": (entry.splits,),
+        "metric": (entry.metric,),
+        "folder": (f"{entry.folder}/", *(f"  {line}" for line in entry.layout)),
+        "source": entry.source,
+        "licence": (entry.licence,),
+    }
+    lines = [f"{entry.name}  ({entry.title})"]
+    for title, texts in rows.items():
+        heads = (title, *[""] * (len(texts) - 1))
+        lines += [f"  {head:8} {text}" for head, text in zip(heads, texts, strict=True)]
+    return "\n".join(lines)
+
+
+@datasets.command()
+def check(
+    name: Annotated[str, typer.Argument(help="A name from `persam datasets`.")],
+    data: Annotated[Path, typer.Argument(help="Its folder, or the one that holds it.")],
+    every: Annotated[
+        bool, typer.Option("--all", help="Print every name, not the first of many.")
+    ] = False,
+) -> None:
+    """Say what is missing, by name, before anything runs.
+
+    Looks at all files that the whole protocol needs, and at the sizes that their headers give.
+    The exit code is 0 where nothing is missing, 1 where something is, 2 where the folder cannot be
+    looked at.
+    """
+    from persam.evaluation import datasets
+
+    found = datasets.check(name, data)
+    for problem in found.problems:
+        if not every:
+            say(str(problem))
+            continue
+        say(f"{problem.where}: {problem.what}:")
+        for missing in problem.names:
+            say(f"  {missing}")
+    if found.problems or found.dataset is None:
+        raise typer.Exit(1)
+    say(_complete(found.dataset))
+
+
+def _complete(dataset: Dataset[Any]) -> str:
+    groups = len({subject.group for subject in dataset.subjects})
+    return (
+        f"{dataset.name} in {dataset.root} is complete: {len(dataset.subjects)} subjects of "
+        f"{groups} classes, {dataset.photos} photos to search."
+    )

@@ -1,0 +1,32 @@
+"""`persam report`: reports as a table, with the published rows beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from persam.cli.screen import say
+
+
+def report(
+    reports: Annotated[
+        list[Path], typer.Argument(help="Files that `persam evaluate --json` wrote.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the table to this file, too.")
+    ] = None,
+) -> None:
+    """Turn reports into a Markdown table, the published figures of their data sets beside them.
+
+    Published rows say where their figure comes from; those that nothing confirms are left out.
+    Rows are comparable as far as their data are: the column says what each was measured on.
+    """
+    from persam.evaluation.tables import markdown, read_report
+    from persam.formats import write_text
+
+    text = markdown([read_report(path) for path in reports])
+    if out is not None:
+        write_text(out, text)
+    say(text.rstrip("\n"))

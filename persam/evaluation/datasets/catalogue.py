@@ -1,0 +1,168 @@
+"""What can be evaluated on: layout, splits, source and licence of every data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from persam.errors import InputError
+
+_COCO_IMAGES = "pictures: Flickr's terms of use (COCO does not own them)"
+_MATCHER = "annotations: linked from https://github.com/aim-uofa/Matcher/tree/main/datasets"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One data set.
+
+    Attributes:
+        name: what `persam evaluate` takes.
+        title: as papers write it.
+        folder: what its folder is usually called.
+        folds: their names in order; one empty name where there is one fold.
+        splits: classes and episodes of the protocol.
+        metric: how the number in the tables is computed.
+        layout: what lies where within the folder, one a line.
+        source: where to get it, one a line.
+        licence: as far as it is stated.
+    """
+
+    name: str
+    title: str
+    folder: str
+    folds: tuple[str, ...]
+    splits: str
+    metric: str
+    layout: tuple[str, ...]
+    source: tuple[str, ...]
+    licence: str
+
+
+_POOLED = (
+    "mIoU: pixels pooled per class over its episodes, mean over a fold's classes, mean over folds; "
+    "at 518 x 518"
+)
+
+CATALOGUE = (
+    Entry(
+        name="perseg",
+        title="PerSeg",
+        folder="PerSeg",
+        folds=("",),
+        splits="40 objects of 5 to 7 photos; 00 is shown, the others are searched",
+        metric="mIoU: pixels pooled per object over its photos, mean over objects",
+        layout=("Images/<object>/<NN>.jpg", "Annotations/<object>/<NN>.png"),
+        source=("linked from https://github.com/ZrrSkywalker/Personalize-SAM",),
+        licence="none stated for the photos; treat as research only",
+    ),
+    Entry(
+        name="fss-1000",
+        title="FSS-1000",
+        folder="FSS-1000",
+        folds=("",),
+        splits="240 test classes of 10 pictures; 2,400 episodes, every picture searched once",
+        metric=_POOLED,
+        layout=(
+            "data/<class>/<1..10>.jpg",
+            "data/<class>/<1..10>.png     grey, 128 and more is object",
+            "splits/test.txt              the 240 names, one a line (or fss_test_set.txt)",
+        ),
+        source=(
+            "https://github.com/HKUSTCV/FSS-1000 (there also fss_test_set.txt)",
+            "with splits: linked from https://github.com/aim-uofa/Matcher/tree/main/datasets",
+        ),
+        licence="none stated in its repository; treat as research only",
+    ),
+    Entry(
+        name="lvis-92i",
+        title="LVIS-92i",
+        folder="LVIS",
+        folds=tuple(str(fold) for fold in range(10)),
+        splits="10 folds of 92 classes (fold f: every tenth class from f on); 2,300 episodes each",
+        metric=_POOLED,
+        layout=(
+            "lvis_val.pkl                 (or lvis_v1_val.json: same rules, other episodes)",
+            "coco/train2017/<number>.jpg",
+            "coco/val2017/<number>.jpg",
+        ),
+        source=(
+            "pictures: train2017.zip and val2017.zip from http://images.cocodataset.org/zips/",
+            f"{_MATCHER} (lvis.zip)",
+            "lvis_v1_val.json: https://www.lvisdataset.org",
+        ),
+        licence=f"{_COCO_IMAGES}; annotations: see https://www.lvisdataset.org",
+    ),
+    Entry(
+        name="pascal-part",
+        title="PASCAL-Part",
+        folder="Pascal-Part",
+        folds=("animals", "indoor", "person", "vehicles"),
+        splits="4 super-classes as folds, 56 parts in all; at most 2,500 episodes each, cropped "
+        "to one object",
+        metric=_POOLED,
+        layout=(
+            "VOCdevkit/VOC2010/all_obj_part_to_image.json",
+            "VOCdevkit/VOC2010/Annotations_Part_json_merged_part_classes/<picture>.json",
+            "VOCdevkit/VOC2010/JPEGImages/<picture>.jpg",
+        ),
+        source=(
+            "pictures: VOCtrainval_03-May-2010.tar from "
+            "http://host.robots.ox.ac.uk/pascal/VOC/voc2010/",
+            f"{_MATCHER} (pascal.zip)",
+            "original parts: http://roozbehm.info/pascal-parts/pascal-parts.html",
+        ),
+        licence="none stated with the annotations; pictures: see the VOC 2010 page",
+    ),
+    Entry(
+        name="paco-part",
+        title="PACO-Part",
+        folder="PACO-Part",
+        folds=("0", "1", "2", "3"),
+        splits="448 part classes in 4 folds (fold f: every fourth from f on), of which those with "
+        "two pictures or more are used; 2,500 episodes each, cropped to one object",
+        metric=_POOLED,
+        layout=(
+            "paco/paco_part_train.pkl     for the order of the classes",
+            "paco/paco_part_val.pkl",
+            "coco/train2017/<number>.jpg",
+            "coco/val2017/<number>.jpg",
+        ),
+        source=(
+            "pictures: train2017.zip and val2017.zip from http://images.cocodataset.org/zips/",
+            f"{_MATCHER} (paco.zip)",
+            "original annotations: https://github.com/facebookresearch/paco",
+        ),
+        licence=f"{_COCO_IMAGES}; annotations: see https://github.com/facebookresearch/paco",
+    ),
+    Entry(
+        name="coco-20i",
+        title="COCO-20i",
+        folder="COCO2014",
+        folds=("0", "1", "2", "3"),
+        splits="80 classes in 4 folds of 20 (fold f: every fourth from f on); 1,000 episodes each",
+        metric=_POOLED,
+        layout=(
+            "splits/val/fold<0..3>.pkl    class number 0..79 -> picture names",
+            "val2014/COCO_val2014_<number>.jpg",
+            "annotations/val2014/COCO_val2014_<number>.png    class number + 1, 0 for the rest",
+        ),
+        source=(
+            "pictures: val2014.zip from http://images.cocodataset.org/zips/",
+            "splits: https://github.com/aim-uofa/Matcher/tree/main/datasets/COCO2014/splits",
+            "annotation pictures: linked from https://github.com/juhongm999/hsnet",
+        ),
+        licence=f"{_COCO_IMAGES}; annotations: CC BY 4.0",
+    ),
+)
+
+
+def find(name: str) -> Entry:
+    """The entry of a name, whatever its case.
+
+    Raises:
+        InputError: no data set is called that.
+    """
+    for entry in CATALOGUE:
+        if name.casefold() == entry.name:
+            return entry
+    known = ", ".join(entry.name for entry in CATALOGUE)
+    raise InputError(f"There is no data set {name!r}; there are {known}.")

@@ -1,0 +1,250 @@
+"""The ways in which data sets keep a picture and its true mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from persam.errors import InputError
+from persam.evaluation.datasets.segments import draw, own_size
+from persam.images import read_image, read_labels, read_mask
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Size = tuple[int, int]
+Box = tuple[int, int, int, int]
+_ORIENTATION = 0x0112  # EXIF tag; from 5 on, width and height are swapped
+
+
+def header_size(path: Path) -> Size:
+    """``(height, width)`` of the upright picture, from the file's header alone.
+
+    Raises:
+        InputError: not a readable picture.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(_ORIENTATION, 1) >= 5
+    except OSError as error:
+        raise InputError(f"{path} is not a readable picture: {error}.") from error
+    return (width, height) if turned else (height, width)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture file and a mask file: ``stem`` is what their names share."""
+
+    stem: str
+    image: Path
+    mask: Path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Picture and mask."""
+        return (self.image, self.mask)
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """The picture ``(H, W, 3)`` uint8 RGB and its true mask ``(H, W)`` bool.
+
+        Raises:
+            InputError: a file cannot be read, or the mask is empty.
+        """
+        picture = read_image(self.image)
+        height, width = picture.shape[:2]
+        return picture, self.truth((height, width))
+
+    def truth(self, size: Size) -> np.ndarray:
+        """The true mask, ``(H, W)`` bool: object wherever the grey value is above 0.
+
+        Args:
+            size: ``(H, W)`` of the upright picture.
+
+        Raises:
+            InputError: the mask cannot be read, has another size, or is empty.
+        """
+        truth = read_mask(self.mask, size, usable=False) > 0
+        if not truth.any():
+            raise InputError(
+                f"{self.mask} is empty, but this score needs the object in every photo. "
+                f"Take photo and mask out of the folder."
+            )
+        return truth
+
+    def describe(self) -> str:
+        """The picture's path."""
+        return str(self.image)
+
+    def complaint(self) -> str | None:
+        """Another size, said as ``cat/00.png (6x9, not 6x8)``, height first."""
+        return _other_size(self.mask, self.image)
+
+
+@dataclass(frozen=True)
+class MaskedPhoto:
+    """A picture file, and a file in which some pixel values mean the class.
+
+    Attributes:
+        stem: names the picture.
+        image: the picture.
+        labels: the file of pixel values.
+        first, last: the values that are object, both included.
+        indexed: the values are label numbers, also where a palette colours them; otherwise they
+            are grey values.
+    """
+
+    stem: str
+    image: Path
+    labels: Path
+    first: int
+    last: int
+    indexed: bool
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The true mask, ``(H, W)`` bool, read anew every time."""
+        return self.truth(header_size(self.image))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Picture and labels."""
+        return (self.image, self.labels)
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """The picture ``(H, W, 3)`` uint8 RGB and its true mask ``(H, W)`` bool, perhaps empty.
+
+        Raises:
+            InputError: a file cannot be read, or the sizes differ.
+        """
+        picture = read_image(self.image)
+        height, width = picture.shape[:2]
+        return picture, self.truth((height, width))
+
+    def truth(self, size: Size) -> np.ndarray:
+        """The true mask, ``(H, W)`` bool, perhaps empty.
+
+        Args:
+            size: ``(H, W)`` of the upright picture.
+
+        Raises:
+            InputError: the labels cannot be read, or have another size.
+        """
+        if self.indexed:
+            values = read_labels(self.labels, size)
+        else:
+            values = read_mask(self.labels, size, usable=False)
+        return (values >= self.first) & (values <= self.last)
+
+    def describe(self) -> str:
+        """The picture's path."""
+        return str(self.image)
+
+    def complaint(self) -> str | None:
+        """Another size, said as ``cat/1.png (6x9, not 6x8)``, height first."""
+        return _other_size(self.labels, self.image)
+
+
+@dataclass(frozen=True)
+class SegmentedPhoto:
+    """A picture file, and segments of it that an annotation file holds.
+
+    Attributes:
+        stem: names the picture.
+        picture: its file.
+        segments: COCO polygons and run lengths; together they are the mask.
+        label: the class, for errors.
+        box: ``(x0, y0, x1, y1)`` in pixels of the picture, ends excluded, which alone is shown;
+            None shows all.
+    """
+
+    stem: str
+    picture: Path
+    segments: tuple[Any, ...] = field(repr=False)
+    label: str
+    box: Box | None = None
+
+    @property
+    def image(self) -> Path | np.ndarray:
+        """The file, or ``(H, W, 3)`` uint8 RGB within the box, read anew every time."""
+        return self.picture if self.box is None else self._crop(read_image(self.picture))
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The true mask of what is shown, ``(H, W)`` bool, drawn anew every time."""
+        return self._crop(self._draw(header_size(self.picture)))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The picture alone: the segments were read when the data set was opened."""
+        return (self.picture,)
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """What is shown, ``(H, W, 3)`` uint8 RGB, and its true mask ``(H, W)`` bool, perhaps empty.
+
+        Raises:
+            InputError: the picture cannot be read, or segments or box do not fit it.
+        """
+        picture = read_image(self.picture)
+        height, width = picture.shape[:2]
+        return self._crop(picture), self._crop(self._draw((height, width)))
+
+    def truth(self, size: Size) -> np.ndarray:
+        """The true mask of what is shown, ``(H, W)`` bool, perhaps empty.
+
+        Args:
+            size: ``(H, W)`` of what is shown.
+
+        Raises:
+            InputError: segments or box do not fit the picture, or the size is another one.
+        """
+        mask = self.mask
+        if mask.shape != tuple(size):
+            raise InputError(
+                f"{self.describe()} is shown as {mask.shape[0]}x{mask.shape[1]} (height x width), "
+                f"but its mask was asked for as {size[0]}x{size[1]}. Ask for the size that read() "
+                f"gives."
+            )
+        return mask
+
+    def describe(self) -> str:
+        """The picture's path and the class."""
+        return f"{self.picture}, class {self.label}"
+
+    def complaint(self) -> str | None:
+        """Segments of another size, said as ``dog/1.jpg (segments 6x9, picture 6x8)``."""
+        size = header_size(self.picture)
+        others = {own_size(segment) or size for segment in self.segments} - {size}
+        if not others:
+            return None
+        (height, width), *_ = sorted(others)
+        return f"{self.picture} (segments {height}x{width}, picture {size[0]}x{size[1]})"
+
+    def _draw(self, size: Size) -> np.ndarray:
+        try:
+            return draw(self.segments, size)
+        except InputError as error:
+            raise InputError(f"{self.describe()}: {error}") from error
+
+    def _crop(self, array: np.ndarray) -> np.ndarray:
+        if self.box is None:
+            return array
+        x0, y0, x1, y1 = self.box
+        cut = array[y0:y1, x0:x1]
+        if cut.size == 0 or min(x0, y0) < 0:
+            raise InputError(
+                f"{self.describe()}: the object's box {self.box} (x0, y0, x1, y1) holds nothing of "
+                f"a picture of {array.shape[0]}x{array.shape[1]} (height x width)."
+            )
+        return np.ascontiguousarray(cut)
+
+
+def _other_size(mask: Path, image: Path) -> str | None:
+    given, wanted = header_size(mask), header_size(image)
+    if given == wanted:
+        return None
+    name = f"{mask.parent.name}/{mask.name}"
+    return f"{name} ({given[0]}x{given[1]}, not {wanted[0]}x{wanted[1]})"

@@ -1,0 +1,78 @@
+"""What is missing or wrong in a data set's folder: gathered first, then said all at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from persam.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+SHOWN = 12  # names in one error message; the rest is counted
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of thing that is wrong.
+
+    Attributes:
+        where: the folder, or a folder and an object in it.
+        what: what is wrong with ``names``.
+        names: files, objects or classes, sorted; at least one.
+
+    Example:
+        >>> print(Problem("data/PerSeg", "pictures without a mask", ("00", "03")))
+        data/PerSeg: pictures without a mask: 00, 03.
+    """
+
+    where: str
+    what: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}: {listed(self.names)}."
+
+
+class IncompleteData(InputError):
+    """A data set cannot be used as it lies; ``problems`` holds every name."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(" ".join(map(str, self.problems)))
+
+
+class Findings:
+    """Problems on their way to one error."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def add(self, where: Path | str, what: str, names: Iterable[str]) -> None:
+        """Note a problem, unless there are no names to it."""
+        found = tuple(sorted(names))
+        if found:
+            self.problems.append(Problem(str(where), what, found))
+
+    def refuse(self) -> None:
+        """Raise what was found.
+
+        Raises:
+            IncompleteData: there is at least one problem.
+        """
+        if self.problems:
+            raise IncompleteData(self.problems)
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first names with commas between, and how many more there are.
+
+    Example:
+        >>> listed("abcdefghijklmn")
+        'a, b, c, d, e, f, g, h, i, j, k, l and 2 more'
+    """
+    names = list(names)
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

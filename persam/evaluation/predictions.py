@@ -1,0 +1,221 @@
+"""A folder of predictions: masks to be scored later, and what is worth knowing of their making.
+
+``<subject>/<stem>.png`` are the masks; ``run.json`` holds the settings of the run that makes them,
+``predictions.jsonl`` a line for each object that was learnt and each photo that was searched. Masks
+alone are enough to be scored, whoever made them; the two files make a run resumable.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from persam import __version__
+from persam.errors import InputError
+from persam.evaluation.records import Finding, Learning, read_log, to_line
+from persam.evaluation.reports import environment
+from persam.formats import remove_leftovers, write_mask, write_text
+from persam.images import read_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+RUN, LOG = "run.json", "predictions.jsonl"
+
+
+class Predictions:
+    """One folder of predictions; :meth:`start` writes to it, :meth:`open` only reads.
+
+    Attributes:
+        folder: where they are.
+        run: ``version``, ``environment`` and ``settings`` of the run; empty for masks of another
+            program.
+        learnt: by subject.
+        found: by subject and stem.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        """Read what the folder says of its making.
+
+        Raises:
+            InputError: one of the two files cannot be read, or was written by something else.
+        """
+        self.folder = Path(folder)
+        self.run: dict[str, Any] = _read_run(self.folder / RUN)
+        self.learnt: dict[str, Learning] = {}
+        self.found: dict[tuple[str, str], Finding] = {}
+        for record in read_log(self.folder / LOG):
+            self._take(record)
+
+    @classmethod
+    def start(cls, folder: str | Path, settings: Mapping[str, Any]) -> Predictions:
+        """Open a folder to predict into: a new one, or one that the same run was stopped in.
+
+        Args:
+            folder: made where it is missing.
+            settings: all that the predictions depend on, as JSON can hold it.
+
+        Raises:
+            InputError: the folder holds the predictions of other settings or of another version
+                (the message names the differences), or files that no run has put there.
+        """
+        kept = cls(folder)
+        wanted = json.loads(json.dumps(settings))
+        if kept.run:
+            _refuse_other(kept, {"version": __version__, "settings": wanted})
+        else:
+            _refuse_strange(kept.folder)
+            kept.run = {"version": __version__, "environment": environment(), "settings": wanted}
+            write_text(kept.folder / RUN, json.dumps(kept.run, indent=2) + "\n")
+        remove_leftovers(kept.folder)
+        # A killed run may have left half a line, which the next one must not be appended to.
+        lines = (to_line(record) for record in (*kept.learnt.values(), *kept.found.values()))
+        write_text(kept.folder / LOG, "".join(lines))
+        return kept
+
+    @classmethod
+    def open(cls, folder: str | Path, settings: Mapping[str, Any]) -> Predictions:
+        """Open a folder to score it.
+
+        Args:
+            folder: with ``<subject>/<stem>.png``.
+            settings: of the data set; those that the run wrote down, too, must be the same.
+
+        Raises:
+            InputError: no such folder, or its run was on other data.
+        """
+        if not Path(folder).is_dir():
+            raise InputError(
+                f"{folder} is not a folder. Give one with the masks to score, "
+                f"<subject>/<stem>.png, as `persam evaluate --out` writes them."
+            )
+        kept = cls(folder)
+        if kept.run:
+            old = kept.run["settings"]
+            shared = {name: value for name, value in settings.items() if name in old}
+            wanted = json.loads(json.dumps(shared))
+            _refuse_other(kept, {"settings": old | wanted})
+        return kept
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Of the run; empty for masks of another program."""
+        return self.run.get("settings", {})
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why subjects could not be learnt, by name."""
+        every = self.learnt.values()
+        return {one.subject: one.failed for one in every if one.failed is not None}
+
+    def path(self, subject: str, stem: str) -> Path:
+        """Where the mask of a photo is, or is going to be."""
+        return self.folder / subject / f"{stem}.png"
+
+    def done(self, subject: str, stem: str) -> bool:
+        """Whether a photo needs no second look: its mask is there, and its line in the log."""
+        return (subject, stem) in self.found and self.path(subject, stem).is_file()
+
+    def read(self, subject: str, stem: str, size: tuple[int, int]) -> np.ndarray:
+        """The found mask, ``(H, W)`` bool: object wherever the grey value is above 0.
+
+        Args:
+            subject: what was looked for.
+            stem: of the photo.
+            size: ``(H, W)`` that it must have.
+
+        Raises:
+            InputError: no readable mask, or one of another size.
+        """
+        path = self.path(subject, stem)
+        try:
+            return read_mask(path, size, usable=False) > 0
+        except InputError as error:
+            raise InputError(f"The prediction {path} cannot be scored. {error}") from error
+
+    def add(self, record: Learning | Finding, mask: np.ndarray | None = None) -> None:
+        """Keep a record, its mask before its line, so that a line means that all is there.
+
+        Raises:
+            InputError: a file cannot be written.
+        """
+        if isinstance(record, Finding) and mask is not None:
+            write_mask(self.path(record.subject, record.stem), mask)
+        path = self.folder / LOG
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(to_line(record))
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+        self._take(record)
+
+    def _take(self, record: Learning | Finding) -> None:
+        if isinstance(record, Learning):
+            self.learnt[record.subject] = record
+        else:
+            self.found[record.subject, record.stem] = record
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two nests of settings, one line each.
+
+    Example:
+        >>> differences({"model": "a", "variant": {"alpha": 1}}, {"variant": {"alpha": 2}})
+        ["model was 'a', now (nothing)", 'variant.alpha was 1, now 2']
+    """
+    found: list[str] = []
+    for key in dict.fromkeys((*old, *new)):
+        was, now = (side.get(key, _NOTHING) for side in (old, new))
+        if isinstance(was, dict) and isinstance(now, dict):
+            found += differences(was, now, f"{prefix}{key}.")
+        elif was != now:
+            found.append(f"{prefix}{key} was {was!r}, now {now!r}")
+    return found
+
+
+class _Nothing:
+    def __repr__(self) -> str:
+        return "(nothing)"
+
+
+_NOTHING = _Nothing()
+
+
+def _refuse_other(kept: Predictions, wanted: Mapping[str, Any]) -> None:
+    old = {name: kept.run[name] for name in wanted}
+    changed = differences(old, wanted)
+    if changed:
+        raise InputError(
+            f"{kept.folder} holds the predictions of another run: "
+            f"{'; '.join(line.removeprefix('settings.') for line in changed)}. "
+            f"Repeat its settings, or choose another folder."
+        )
+
+
+def _refuse_strange(folder: Path) -> None:
+    strange = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    strange = sorted(name for name in strange if not name.startswith("."))
+    if strange:
+        raise InputError(
+            f"{folder} holds files of its own ({', '.join(strange[:5])}) and no {RUN}, so it is "
+            f"no run to go on with. Choose an empty folder, or a new one."
+        )
+
+
+def _read_run(path: Path) -> dict[str, Any]:
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(run["settings"], dict) or not isinstance(run["version"], str):
+            raise TypeError
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path} does not describe a persam run. Choose another folder."
+        ) from error
+    return run

@@ -1,0 +1,133 @@
+"""Published figures to stand beside one's own, each with where it comes from.
+
+The PerSAM paper's tables were not at hand; each row says through what its figure is known. Figures
+that nothing confirms are left out, which is why some cells are empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Evidence = Literal["summary", "quoted"]
+
+# Where figures come from, in the words of a table's last column.
+PAPER = "PerSAM paper"
+MATCHER = "Matcher paper, its own run"
+P2SAM = "P²SAM README"
+PDM = "PDM paper"
+HUGE = "SAM ViT-H"
+WITH_DINO = "SAM and DINOv2"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One row of a published table; IoUs in percent.
+
+    Attributes:
+        dataset: a name that ``persam datasets`` lists.
+        method: as its authors call it.
+        model: the frozen model under it; empty where it is its own.
+        miou: mean IoU.
+        biou: mean boundary IoU; None where it is not known.
+        parameters: how many were trained; empty where it is not known.
+        source: whose figure it is.
+        evidence: ``"summary"``, summaries of the paper state it; ``"quoted"``, a later paper, a
+            review or a README repeats it.
+    """
+
+    dataset: str
+    method: str
+    model: str
+    miou: float
+    biou: float | None = None
+    parameters: str = ""
+    source: str = PAPER
+    evidence: Evidence = "quoted"
+
+    @property
+    def origin(self) -> str:
+        """The source, and through what it is known."""
+        through = "as summarised" if self.evidence == "summary" else "as quoted"
+        return f"{self.source}, {through}" if self.source == PAPER else self.source
+
+
+_PERSEG = (
+    Published("perseg", "Painter", "", 56.4),
+    Published("perseg", "Visual Prompting", "", 65.9, 25.5, "383M", evidence="summary"),
+    Published("perseg", "SEEM (Focal-L)", "", 87.1, 55.7, "341M", evidence="summary"),
+    Published("perseg", "SegGPT", "", 94.3, 76.5, "354M", evidence="summary"),
+    Published("perseg", "PerSAM", HUGE, 89.3, 71.7, "0", evidence="summary"),
+    Published("perseg", "PerSAM-F", HUGE, 95.3, 77.9, "2", evidence="summary"),
+    Published("perseg", "PerSAM", "SAM ViT-L", 86.6, source=P2SAM),
+    Published("perseg", "PerSAM-F", "SAM ViT-L", 92.2, source=P2SAM),
+    Published("perseg", "PerSAM", "SAM ViT-B", 64.0, source=P2SAM),
+    Published("perseg", "PerSAM-F", "SAM ViT-B", 87.2, source=P2SAM),
+    Published("perseg", "prompt tuning", HUGE, 76.5),
+    Published("perseg", "adapter", HUGE, 78.3),
+    Published("perseg", "LoRA", HUGE, 90.0),
+    Published("perseg", "P²SAM", HUGE, 95.7, source=P2SAM),
+    Published("perseg", "DINOv2 nearest neighbour", "", 68.7, 27.6, source=PDM),
+    Published("perseg", "PDM features", "", 95.4, 79.8, source=PDM),
+    Published("perseg", "PerSAM with PDM features", HUGE, 97.4, 81.9, source=PDM),
+)
+_FSS = (
+    Published("fss-1000", "HSNet", "", 86.5),
+    Published("fss-1000", "VAT", "", 90.3),
+    Published("fss-1000", "PerSAM", WITH_DINO, 81.6),
+    Published("fss-1000", "PerSAM-F", WITH_DINO, 86.3),
+    Published("fss-1000", "PerSAM", "", 71.2, source=MATCHER),
+    Published("fss-1000", "PerSAM-F", "", 75.6, source=MATCHER),
+    Published("fss-1000", "Matcher", "", 87.0, source="Matcher paper"),
+)
+_LVIS = (
+    Published("lvis-92i", "HSNet", "", 17.4),
+    Published("lvis-92i", "VAT", "", 18.5),
+    Published("lvis-92i", "Painter", "", 10.5),
+    Published("lvis-92i", "SegGPT", "", 18.6),
+    Published("lvis-92i", "PerSAM", WITH_DINO, 15.6),
+    Published("lvis-92i", "PerSAM-F", WITH_DINO, 18.4),
+    Published("lvis-92i", "PerSAM", "", 11.5, source=MATCHER),
+    Published("lvis-92i", "PerSAM-F", "", 12.3, source=MATCHER),
+    Published("lvis-92i", "Matcher", "", 33.0, source="Matcher paper"),
+)
+_PARTS = (
+    Published("pascal-part", "HSNet", "", 32.4),
+    Published("pascal-part", "PerSAM", WITH_DINO, 32.5),
+    Published("pascal-part", "PerSAM-F", WITH_DINO, 32.9),
+    Published("pascal-part", "Matcher", "", 42.9, source="Matcher paper"),
+    Published("paco-part", "HSNet", "", 22.6),
+    Published("paco-part", "PerSAM", WITH_DINO, 22.5),
+    Published("paco-part", "PerSAM-F", WITH_DINO, 22.7),
+    Published("paco-part", "Matcher", "", 34.7, source="Matcher paper"),
+)
+_COCO = (
+    Published("coco-20i", "PerSAM", "", 23.0, source=MATCHER),
+    Published("coco-20i", "PerSAM-F", "", 23.5, source=MATCHER),
+)
+TABLES = (*_PERSEG, *_FSS, *_LVIS, *_PARTS, *_COCO)
+
+# The paper's ablation on PerSeg with SAM ViT-H, mIoU in percent, by the part that a row adds.
+ABLATION = {
+    "positive point": 69.1,
+    "+ negative point": 72.5,
+    "+ refinement": 83.9,
+    "+ guided attention": 85.8,
+    "+ semantic prompt": 89.3,
+    "+ scale weights": 95.3,
+}
+# The same set, the reference given as a mask or as a box, by method. Whether the paper fills the
+# box or has the model make a mask from it is not known, so its figure stands beside both.
+REFERENCES = {
+    ("persam", "mask"): 89.3,
+    ("persam", "box"): 88.1,
+    ("persam", "filled box"): 88.1,
+    ("persam-f", "mask"): 95.3,
+    ("persam-f", "box"): 94.9,
+    ("persam-f", "filled box"): 94.9,
+}
+
+
+def published(dataset: str) -> tuple[Published, ...]:
+    """The published rows of a data set; none where nothing is known of it."""
+    return tuple(row for row in TABLES if row.dataset == dataset)

@@ -1,0 +1,227 @@
+"""Methods over a data set: what they find goes to folders of predictions, photo by photo."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from persam.errors import InputError
+from persam.evaluation.metrics import at_size
+from persam.evaluation.records import Finding, Learning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+
+    from persam.backbones import Backbone
+    from persam.evaluation.datasets import AnyPhoto, Dataset, Subject
+    from persam.evaluation.predictions import Predictions
+    from persam.images import Source
+    from persam.methods.learner import Learner, Learnt
+    from persam.structures import Embedding, Frame, Guidance, MaskLogits, Prediction, Prompts
+
+    OnPhoto = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A method, and where its predictions go.
+
+    Attributes:
+        method: learns an object from ``(backbone, image, mask=...)``.
+        kept: the folder.
+        patience: so many failures before anything at all was learnt mean that the method cannot
+            work; None waits for ever.
+    """
+
+    method: Learner
+    kept: Predictions
+    patience: int | None = 3
+
+
+def predict(
+    jobs: Sequence[Job],
+    backbone: Backbone,
+    dataset: Dataset,
+    on_photo: OnPhoto | None = None,
+) -> None:
+    """Let every method find every object; what is there already is left as it is.
+
+    Objects that a method refuses to learn (an :class:`InputError` on a reference that is itself in
+    order) get empty masks, and their reasons are kept. Several jobs share the encodings of an
+    object's pictures, so that their seconds say little.
+
+    Args:
+        jobs: the methods.
+        backbone: the model.
+        dataset: what is looked for, and where.
+        on_photo: called with subject and stem after each target photo of each job.
+
+    Raises:
+        InputError: a picture or mask cannot be used, or a method learns nothing of anything.
+    """
+    shared = Remembering(backbone) if len(jobs) > 1 else None
+    for subject in dataset.subjects:
+        for job in jobs:
+            _look(job, shared or backbone, subject, dataset, on_photo)
+        if shared is not None:
+            shared.forget()
+    for job in jobs:
+        _refuse_failure(job, len(dataset.subjects))
+
+
+def describe(method: Learner) -> dict[str, Any]:
+    """The function behind a method, and what it was bound to as far as JSON can hold it.
+
+    Example:
+        >>> describe(functools.partial(predict, on_photo=None))
+        {'function': 'persam.evaluation.running.predict', 'on_photo': None}
+    """
+    bound: dict[str, Any] = {}
+    function: Any = method
+    while isinstance(function, functools.partial):
+        bound = {**function.keywords, **bound}
+        function = function.func
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    facts: dict[str, Any] = {"function": f"{function.__module__}.{name}"}
+    for key, value in bound.items():
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            facts[key] = dataclasses.asdict(value)
+        elif value is None or isinstance(value, str | int | float):
+            facts[key] = value
+    return facts
+
+
+class Remembering:
+    """A backbone that encodes a picture once and remembers it, until it is told to forget."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self.name, self.square, self.recipe = backbone.name, backbone.square, backbone.recipe
+        self.mean, self.std = backbone.mean, backbone.std
+        self._backbone = backbone
+        self._seen: dict[tuple[tuple[int, ...], bytes], Embedding] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives."""
+        return self._backbone.device
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Say how a picture of this size lies in the model's square."""
+        return self._backbone.frame(height, width)
+
+    def encode(self, image: np.ndarray) -> Embedding:
+        """Encode an upright ``(height, width, 3)`` uint8 RGB picture, or remember it."""
+        key = image.shape, hashlib.sha256(image.tobytes()).digest()
+        if key not in self._seen:
+            self._seen[key] = self._backbone.encode(image)
+        return self._seen[key]
+
+    def decode(
+        self,
+        embedding: Embedding,
+        prompts: Prompts,
+        *,
+        guidance: Guidance | None = None,
+        multimask: bool = True,
+    ) -> MaskLogits:
+        """Answer prompts as the backbone does."""
+        return self._backbone.decode(embedding, prompts, guidance=guidance, multimask=multimask)
+
+    def forget(self) -> None:
+        """Drop all encodings."""
+        self._seen.clear()
+
+
+def _look(
+    job: Job, backbone: Backbone, subject: Subject, dataset: Dataset, on_photo: OnPhoto | None
+) -> None:
+    """Learn one subject and look for it where it has not been looked for."""
+    stems = {photo.stem for photo in subject.targets}
+    todo = {stem for stem in stems if not job.kept.done(subject.name, stem)}
+    finder = _learn(job, backbone, subject, dataset) if todo else None
+    for photo in subject.targets:
+        if photo.stem in todo:
+            _find(job.kept, finder, (subject, photo), dataset.size)
+        if on_photo is not None:
+            on_photo(subject.name, photo.stem)
+
+
+def _learn(job: Job, backbone: Backbone, subject: Subject, dataset: Dataset) -> Learnt | None:
+    picture, mask = _shown(subject.reference, dataset.size)
+    began = perf_counter()
+    try:
+        finder = job.method(backbone, picture, mask=mask)
+    except InputError as error:
+        job.kept.add(Learning(subject.name, failed=str(error)))
+        _refuse_failure(job, len(dataset.subjects))
+        return None
+    job.kept.add(_learnt(subject.name, finder, perf_counter() - began))
+    return finder
+
+
+def _find(
+    kept: Predictions, finder: Learnt | None, where: tuple[Subject, AnyPhoto], size: int | None
+) -> None:
+    subject, photo = where
+    picture = _at_size(photo.read()[0], size)
+    if finder is None:
+        nothing = np.zeros(picture.shape[:2], dtype=bool)
+        kept.add(Finding(subject.name, photo.stem, 0.0), nothing)
+        return
+    began = perf_counter()
+    found = finder.segment(picture)
+    seconds = perf_counter() - began
+    kept.add(Finding(subject.name, photo.stem, round(seconds, 4), _point(found)), found.mask)
+
+
+def _refuse_failure(job: Job, subjects: int) -> None:
+    failures = job.kept.failures
+    if job.patience is None or not failures or len(failures) < len(job.kept.learnt):
+        return
+    if len(failures) >= min(job.patience, subjects):
+        name, reason = next(iter(failures.items()))
+        raise InputError(
+            f"Nothing could be learnt of {', '.join(list(failures)[: job.patience])}. "
+            f"The reason for {name}: {reason}"
+        )
+
+
+def _learnt(subject: str, finder: Learnt, seconds: float) -> Learning:
+    weights = getattr(finder, "weights", None)
+    trained = getattr(finder, "trained_parameters", 0 if weights is None else 2)
+    facts: dict[str, Any] = {}
+    method, variant = (getattr(finder, name, None) for name in ("method", "variant"))
+    if method is not None:
+        facts["method"] = str(method)
+    if dataclasses.is_dataclass(variant) and not isinstance(variant, type):
+        facts["variant"] = dataclasses.asdict(variant)
+    weights = None if weights is None else tuple(float(weight) for weight in weights)
+    return Learning(subject, round(seconds, 4), int(trained), weights, facts)
+
+
+def _point(found: Prediction) -> tuple[int, int] | None:
+    on_object = found.points[found.labels == 1]
+    return (int(on_object[0, 0]), int(on_object[0, 1])) if len(on_object) else None
+
+
+def _shown(photo: AnyPhoto, size: int | None) -> tuple[np.ndarray, Source]:
+    picture, truth = photo.read()
+    if size is None:
+        # Perhaps a file, since the official foreground rule depends on the mask's grey value.
+        return picture, photo.mask
+    return _at_size(picture, size), at_size(truth, size)
+
+
+def _at_size(picture: np.ndarray, size: int | None) -> np.ndarray:
+    if size is None:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR))

@@ -1,0 +1,238 @@
+"""Masks on disk against the truth: the arithmetic that is the same for every data set.
+
+Pixels are pooled over the photos of a group, the groups of a fold are averaged, then the folds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from persam import __version__
+from persam.errors import InputError
+from persam.evaluation.metrics import Overlap, at_size, boundary_overlap, fb_iou, overlap, pooled
+from persam.evaluation.reports import ObjectReport, Report, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from persam.evaluation.datasets import AnyPhoto, Dataset, Subject
+    from persam.evaluation.predictions import Predictions
+
+    Scores = Mapping[tuple[str, str], "PhotoScore"]  # by subject and stem
+
+
+# How much of a protocol is run; its subjects are the same ones in a longer run and in a shorter.
+_EXTENT = ("objects", "folds", "classes", "episodes", "full_protocol")
+
+
+@dataclass(frozen=True)
+class PhotoScore:
+    """One target photo: pixel counts of the masks and of their boundary bands, and the point.
+
+    Attributes:
+        area: of the masks.
+        band: of their boundary bands.
+        pixels: of the whole photo.
+        hit: whether the first point on the object truly is on it; None without such a point.
+    """
+
+    area: Overlap
+    band: Overlap
+    pixels: int
+    hit: bool | None
+
+
+def compare(found: np.ndarray, truth: np.ndarray, point: tuple[int, int] | None) -> PhotoScore:
+    """Score one mask.
+
+    Args:
+        found: ``(H, W)`` bool.
+        truth: ``(H, W)`` bool.
+        point: ``(x, y)`` pixel that the method took for the object.
+
+    Raises:
+        InputError: other types, sizes that differ, or a point outside.
+    """
+    area, band = overlap(found, truth), boundary_overlap(found, truth)
+    if point is None:
+        return PhotoScore(area, band, truth.size, None)
+    x, y = point
+    if not (0 <= y < truth.shape[0] and 0 <= x < truth.shape[1]):
+        raise InputError(f"The point {point} lies outside the {truth.shape[1]}x{truth.shape[0]}.")
+    return PhotoScore(area, band, truth.size, bool(truth[y, x]))
+
+
+def dataset_settings(dataset: Dataset) -> dict[str, Any]:
+    """What of a data set a report has to say: name, folder, and how episodes were drawn."""
+    chosen = {"reference_index": dataset.reference_index, "size": dataset.size}
+    return {
+        "dataset": dataset.name,
+        "data": str(dataset.root),
+        **{name: value for name, value in chosen.items() if value is not None},
+        **dataset.settings,
+    }
+
+
+def drawing(dataset: Dataset) -> dict[str, Any]:
+    """What of it a single prediction depends on: not how many others are made."""
+    every = dataset_settings(dataset)
+    return {name: value for name, value in every.items() if name not in _EXTENT}
+
+
+def score(
+    dataset: Dataset, kept: Predictions, on_photo: Callable[[], None] | None = None
+) -> Report:
+    """Score what a folder holds; what is missing is named in the report.
+
+    Groups without any prediction are left out of the means.
+
+    Args:
+        dataset: what was predicted.
+        kept: the predictions.
+        on_photo: called after each target photo.
+
+    Raises:
+        InputError: no predictions at all, one that cannot be read or has another size than its
+            picture, or a picture or mask of the data set that cannot be used.
+    """
+    scores: dict[tuple[str, str], PhotoScore] = {}
+    missing: list[str] = []
+    for subject in dataset.subjects:
+        for photo in subject.targets:
+            if kept.path(subject.name, photo.stem).is_file():
+                scores[subject.name, photo.stem] = _score(dataset, kept, subject, photo)
+            else:
+                missing.append(f"{subject.name}/{photo.stem}")
+            if on_photo is not None:
+                on_photo()
+    if not scores:
+        raise InputError(
+            f"{kept.folder} holds no predictions for {dataset.root}: the first should be "
+            f"{kept.path(*missing[0].split('/', 1))}."
+        )
+    return _report(dataset, kept, scores, missing)
+
+
+def _score(dataset: Dataset, kept: Predictions, subject: Subject, photo: AnyPhoto) -> PhotoScore:
+    truth = at_size(photo.read()[1], dataset.size)
+    height, width = truth.shape
+    found = kept.read(subject.name, photo.stem, (height, width))
+    record = kept.found.get((subject.name, photo.stem))
+    return compare(found, truth, None if record is None else record.point)
+
+
+def _report(dataset: Dataset, kept: Predictions, scores: Scores, missing: Sequence[str]) -> Report:
+    groups = _groups(dataset, scores)
+    official = dataset.name == "perseg"
+    rows = {
+        name: _group(subjects, kept, scores, official=official) for name, subjects in groups.items()
+    }
+    every = list(rows.values())
+    names = {subject.name for subject in dataset.subjects}
+    hits = [(row.fold, row.point_hit) for row in every if row.point_hit is not None]
+    folds = fold_means((row.fold, row.iou) for row in every)
+    return Report(
+        miou=fmean(folds.values()),
+        macc=fmean(fold_means((row.fold, row.acc) for row in every).values()),
+        biou=fmean(fold_means((row.fold, row.biou) for row in every).values()),
+        biou_pooled=fmean(fold_means((row.fold, row.biou_pooled) for row in every).values()),
+        point_hit=fmean(fold_means(hits).values()) if hits else None,
+        photos=len(scores),
+        seconds=_total(row.seconds for row in every),
+        objects=rows,
+        settings=_settings(dataset, kept),
+        learn_seconds=_total(row.learn_seconds for row in every),
+        parameters=max((row.parameters or 0 for row in every), default=0) if kept.learnt else None,
+        fb_iou=None if official else _fb_iou(dataset, scores),
+        folds={} if list(folds) == [""] else folds,
+        missing=tuple(missing),
+        failed={name: reason for name, reason in kept.failures.items() if name in names},
+        environment=kept.run.get("environment") or environment(),
+    )
+
+
+def fold_means(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """The mean of each fold's values, folds in the order in which they come.
+
+    Example:
+        >>> fold_means([("0", 1.0), ("1", 4.0), ("0", 2.0)])
+        {'0': 1.5, '1': 4.0}
+    """
+    folds: dict[str, list[float]] = {}
+    for fold, value in pairs:
+        folds.setdefault(fold, []).append(value)
+    return {fold: fmean(values) for fold, values in folds.items()}
+
+
+def _groups(dataset: Dataset, scores: Scores) -> dict[str, list[Subject]]:
+    """The subjects with a score, by what their pixels are pooled over."""
+    groups: dict[str, list[Subject]] = {}
+    for subject in dataset.subjects:
+        if any((subject.name, photo.stem) in scores for photo in subject.targets):
+            name = f"{subject.fold}/{subject.group}" if subject.fold else subject.group
+            groups.setdefault(name, []).append(subject)
+    return groups
+
+
+def _group(
+    subjects: Sequence[Subject], kept: Predictions, scores: Scores, *, official: bool
+) -> ObjectReport:
+    own = {
+        (subject.name, photo.stem): scores[subject.name, photo.stem]
+        for subject in subjects
+        for photo in subject.targets
+        if (subject.name, photo.stem) in scores
+    }
+    area = pooled(each.area for each in own.values())
+    hits = [each.hit for each in own.values() if each.hit is not None]
+    learnt = [kept.learnt[one.name] for one in subjects if one.name in kept.learnt]
+    searched = [kept.found[key].seconds for key in own if key in kept.found]
+    known = len(learnt) == len(subjects) and len(searched) == len(own)
+    learning = sum(one.seconds for one in learnt)
+    alone = len(subjects) == 1
+    return ObjectReport(
+        iou=area.official_iou if official else area.episode_iou,
+        acc=area.recall,
+        biou=fmean(each.band.iou for each in own.values()),
+        biou_pooled=pooled(each.band for each in own.values()).iou,
+        point_hit=fmean(hits) if hits else None,
+        photos={key[1] if alone else "/".join(key): each.area.iou for key, each in own.items()},
+        weights=learnt[0].weights if alone and learnt else None,
+        seconds=round(learning + sum(searched), 3) if known else None,
+        learn_seconds=round(learning, 3) if known else None,
+        parameters=max((one.parameters for one in learnt), default=None),
+        fold=subjects[0].fold,
+    )
+
+
+def _fb_iou(dataset: Dataset, scores: Scores) -> float:
+    folds: dict[str, list[PhotoScore]] = {}
+    for subject in dataset.subjects:
+        keys = ((subject.name, photo.stem) for photo in subject.targets)
+        folds.setdefault(subject.fold, []).extend(scores[key] for key in keys if key in scores)
+    return fmean(
+        fb_iou(pooled(each.area for each in own), sum(each.pixels for each in own))
+        for own in folds.values()
+        if own
+    )
+
+
+def _total(seconds: Iterable[float | None]) -> float | None:
+    """The sum, or None where one of them is not known."""
+    known = list(seconds)
+    return None if None in known else round(sum(value or 0.0 for value in known), 3)
+
+
+def _settings(dataset: Dataset, kept: Predictions) -> dict[str, Any]:
+    facts = [one.facts for one in kept.learnt.values() if one.failed is None]
+    run = kept.run.get("version", __version__)
+    maker = {} if run == __version__ else {"predicted_by": run}
+    told = {name: value for name, value in kept.settings.items() if name != "learner"}
+    data = dataset_settings(dataset)
+    # What the caller says of the method counts: a concept knows what it is, not who made it. And
+    # the data set is the one that was scored, which may have moved since.
+    return {**data, **(facts[-1] if facts else {}), **told, **data, **maker}

@@ -1,0 +1,151 @@
+"""PerSAM-F's loss and schedule, for whatever is to be fitted to one reference mask."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from persam import geometry
+from persam.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from persam.structures import Frame
+
+# Focal loss as in persam_f.py.
+_ALPHA, _GAMMA = 0.25, 2
+_LOG_EVERY = 100
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Gradient descent as in ``persam_f.py``: AdamW, whose rate falls to 0 along a cosine.
+
+    Attributes:
+        steps: how many.
+        rate: learning rate of the first step.
+        epsilon: AdamW's.
+        longest: side in pixels, at most, of the picture at which the loss is taken. The official
+            loss is at the original size; a decoder's masks are far coarser than 512 pixels.
+            PerSAM-F itself does not read it.
+    """
+
+    steps: int = 1000
+    rate: float = 1e-3
+    epsilon: float = 1e-4
+    longest: int = 512
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.longest < 1:
+            raise InputError(
+                f"A schedule has at least 1 step and 1 pixel; got {self.steps} steps and a "
+                f"longest side of {self.longest}."
+            )
+        for name in ("rate", "epsilon"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value <= 0:
+                raise InputError(f"A schedule's {name} is a number above 0; got {value!r}.")
+
+
+OFFICIAL = Schedule()
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The reference mask at the size where a loss is taken.
+
+    Attributes:
+        frame: how a picture of that size lies in the model's square.
+        share: ``(h, w)``, 0..1: how much of each cell is object.
+        pixels: how many pixels of the picture each cell stands for.
+    """
+
+    frame: Frame
+    share: torch.Tensor
+    pixels: float
+
+    @classmethod
+    def of(cls, mask: np.ndarray, frame: Frame, longest: int, device: torch.device) -> Truth:
+        """At the original size, or averaged to a longest side of ``longest``.
+
+        Args:
+            mask: ``(height, width)`` bool.
+            frame: how the picture lies in the model's square.
+            longest: in pixels.
+            device: where the loss is taken.
+        """
+        scale = min(1.0, longest / max(frame.height, frame.width))
+        height, width = (max(1, round(scale * edge)) for edge in (frame.height, frame.width))
+        share = torch.from_numpy(geometry.shrink(mask, (height, width))).to(device)
+        return cls(replace(frame, height=height, width=width), share, mask.size / share.numel())
+
+    def lay(self, logits: torch.Tensor) -> torch.Tensor:
+        """Bring ``(k, m, m)`` logits of the model's square to this size, ``(k, h, w)``."""
+        return geometry.to_original(logits, self.frame)
+
+    def losses(self, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Dice and focal loss of ``(..., h, w)`` logits of this size; two tensors ``(...)``."""
+        return losses(maps.flatten(-2), self.share.flatten(), pixels=self.pixels)
+
+
+def losses(
+    logits: torch.Tensor, truth: torch.Tensor, *, pixels: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Dice and focal loss of masks against the truth, as in ``persam_f.py``.
+
+    Args:
+        logits: ``(..., n)``.
+        truth: ``(n,)``, 0..1; between them where a cell stands for several pixels.
+        pixels: how many pixels each of the n stands for.
+
+    Returns:
+        Two tensors ``(...)``.
+
+    Example:
+        >>> dice, focal = losses(torch.tensor([9.0, -9.0]), torch.tensor([1.0, 0.0]))
+        >>> bool(dice < 1e-3), bool(focal < 1e-6)
+        (True, True)
+    """
+    p, log_off = logits.sigmoid(), F.softplus(logits)  # log_off = -log(1 - p)
+    on = _ALPHA * (1 - p) ** _GAMMA * (log_off - logits)
+    off = (1 - _ALPHA) * p**_GAMMA * log_off
+    focal = (off + truth * (on - off)).mean(-1)
+    overlap, total = (p @ truth) * pixels, (p.sum(-1) + truth.sum()) * pixels
+    return 1 - (2 * overlap + 1) / (total + 1), focal
+
+
+def descend(
+    parameters: Sequence[torch.Tensor],
+    loss: Callable[[], tuple[torch.Tensor, torch.Tensor]],
+    schedule: Schedule = OFFICIAL,
+) -> np.ndarray:
+    """Fit parameters in place, by the sum of two losses.
+
+    Args:
+        parameters: leaves that take gradients; every one has a part in the loss.
+        loss: gives dice and focal loss, each ``()``, of the parameters as they are.
+        schedule: of the descent.
+
+    Returns:
+        ``(n, 3)`` float32 rows of step, dice and focal loss before that step's update: every
+        100th step and the last.
+    """
+    optimiser = torch.optim.AdamW(parameters, lr=schedule.rate, eps=schedule.epsilon)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, schedule.steps)
+    rows = []
+    with torch.enable_grad():
+        for step in range(schedule.steps):
+            dice, focal = loss()
+            optimiser.zero_grad()
+            (dice + focal).backward()
+            optimiser.step()
+            cosine.step()
+            if step % _LOG_EVERY == 0 or step == schedule.steps - 1:
+                rows.append((step, float(dice.detach()), float(focal.detach())))
+    return np.array(rows, dtype=np.float32)

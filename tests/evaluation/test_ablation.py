@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import persam
+from persam.errors import InputError
+from persam.evaluation import ablation, datasets
+from persam.evaluation.benchmark import evaluate
+from persam.evaluation.running import Remembering
+from persam.evaluation.showing import SHOWN, show
+from persam.variants import Variant
+
+OFFICIAL = replace(Variant.named("official", "persam"), fit="fast")
+
+
+def names(rows, table: str) -> list[str]:
+    return [row.name for row in rows if row.table == table]
+
+
+def test_the_official_table_is_the_papers():
+    rows = ablation.plan("default")
+    official = [row for row in rows if row.table == "official"]
+    assert names(rows, "official") == [*ablation.ABLATION, "PerSAM-F's own recipe"]
+    bare, negative, refined, guided, full, scaled, own = (row.variant for row in official)
+    assert bare == replace(
+        OFFICIAL,
+        negative_point=False,
+        refine_mask=False,
+        refine_box=False,
+        guided_attention=False,
+        semantic_prompt=False,
+    )
+    assert negative == replace(bare, negative_point=True)
+    assert refined == replace(negative, refine_mask=True, refine_box=True)
+    assert guided == replace(refined, guided_attention=True)
+    assert full == OFFICIAL
+    assert scaled == OFFICIAL
+    assert own == replace(Variant.named("official", "persam-f"), fit="fast")
+    assert [row.method for row in official] == ["persam"] * 5 + ["persam-f"] * 2
+
+
+def test_a_recipe_with_more_parts_has_its_own_table():
+    rows = ablation.plan("pocket")
+    assert names(ablation.plan("default"), "own") == []
+    assert names(rows, "own") == [
+        "positive point",
+        "+ negative point",
+        "+ contrast with the background",
+        "+ location prior as mask",
+        "+ scale weights",
+        "PerSAM-F's own recipe",
+    ]
+    own = [row for row in rows if row.table == "own"]
+    assert own[3].variant == Variant.named("pocket", "persam")
+    assert own[-1].variant == Variant.named("pocket", "persam-f")
+    assert own[0].variant.contrast == own[0].variant.prior_mask == 0
+
+
+def test_the_official_fit_can_be_had():
+    rows = ablation.plan("default", fit="official")
+    assert {row.variant.fit for row in rows if row.table == "official"} == {"official"}
+
+
+def test_references_are_shown_in_four_ways_to_both_methods():
+    rows = [row for row in ablation.plan("default") if row.table == "references"]
+    assert [(row.method, row.shown) for row in rows] == [
+        (method, shown) for method in ("persam", "persam-f") for shown in SHOWN
+    ]
+
+
+def test_a_row_is_what_evaluate_gives_for_its_recipe(drawn, tmp_path, tiny):
+    backbone, data = tiny("sam"), datasets.perseg(drawn)
+    rows = [row for row in ablation.plan("default") if row.table == "official"][3:6]
+    found = ablation.ablate(backbone, data, rows, out=tmp_path / "out")
+    for measured in found.rows:
+        learn = persam.finetune if measured.row.method == "persam-f" else persam.personalize
+
+        def alone(backbone, image, *, mask, learn=learn, variant=measured.row.variant):
+            return learn(backbone, image, mask=mask, variant=variant)
+
+        report = evaluate(alone, backbone, data)
+        assert (measured.miou, measured.biou) == (report.miou, report.biou)
+    assert [measured.paper for measured in found.rows] == [85.8, 89.3, 95.3]
+    again = ablation.ablate(backbone, data, rows, out=tmp_path / "out")
+    assert again.rows == found.rows
+    with pytest.raises(InputError, match="learner"):
+        ablation.ablate(backbone, data, rows[::-1], out=tmp_path / "out")
+
+
+def test_tables_and_json(drawn, tmp_path, tiny):
+    data = datasets.perseg(drawn, objects=["dog_1"])
+    rows = [row for row in ablation.plan("default") if row.table == "references"]
+    found = ablation.ablate(tiny("sam"), data, rows, settings={"precision": "fp32"})
+    text = found.markdown()
+    assert text.count("\n| persam |") == text.count("\n| persam-f |") == 4
+    assert "| 88.1 |" in text
+    found.write(tmp_path / "ablation.json")
+    read = json.loads((tmp_path / "ablation.json").read_text())
+    assert read["settings"]["precision"] == "fp32"
+    assert read["settings"]["model"] == "tiny-sam"
+    assert [row["row"]["shown"] for row in read["rows"]] == [*SHOWN, *SHOWN]
+    assert read["rows"][0]["row"]["variant"]["guided_attention"] is True
+    assert read["seconds"] > 0
+
+
+def test_a_row_that_learns_nothing_is_told(drawn, tiny):
+    class Blank(Remembering):
+        """Sees nothing wherever it is asked by a box."""
+
+        def decode(self, embedding, prompts, **options):
+            answer = super().decode(embedding, prompts, **options)
+            alone = prompts.box is not None and len(prompts.points) == 0
+            return replace(answer, logits=-answer.logits.abs() - 1) if alone else answer
+
+    rows = [row for row in ablation.plan("default") if row.table == "references"][:2]
+    found = ablation.ablate(Blank(tiny("sam")), datasets.perseg(drawn), rows)
+    assert list(found.rows[1].failed) == ["dog_1", "dog_2", "mug_1"]
+    assert found.rows[1].miou == 0
+    assert not found.rows[0].failed
+    assert found.markdown().splitlines()[2].endswith("| failed |")
+
+
+def test_pictures_are_encoded_once(drawn, tiny):
+    class Counting(Remembering):
+        encoded = 0
+
+        def encode(self, image):
+            Counting.encoded += 1
+            return super().encode(image)
+
+    rows = [row for row in ablation.plan("default") if row.table == "references"]
+    rows = [row for row in rows if row.shown in ("mask", "filled box")]
+    ablation.ablate(Counting(tiny("sam")), datasets.perseg(drawn), rows)
+    assert Counting.encoded == 9  # three objects of three photos
+
+
+def test_only_so_much_of_the_mask_is_seen():
+    mask = np.zeros((8, 9), dtype=bool)
+    mask[1:6, 2:5] = True
+    mask[1, 2] = False
+    image = np.zeros((8, 9, 3), dtype=np.uint8)
+    seen = {
+        shown: show(lambda *_, **given: given, shown)(None, image, mask=mask) for shown in SHOWN
+    }
+    assert np.array_equal(seen["mask"]["mask"], mask)
+    assert seen["box"] == {"box": (2, 1, 5, 6)}  # edges: beyond the last pixel
+    filled = np.zeros_like(mask)
+    filled[1:6, 2:5] = True
+    assert np.array_equal(seen["filled box"]["mask"], filled)
+    [(x, y)] = seen["point"]["points"]
+    assert mask[y, x]
+    assert (x, y) == (3, 3)
