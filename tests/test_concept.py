@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from persam.concept import Concept
-from persam.concept_file import concept_model
+from persam.concept_file import FORMAT, concept_model
 from persam.errors import InputError
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
@@ -192,7 +192,7 @@ def test_foreign_and_truncated_files_are_refused(saved, tmp_path, parity_sam):
 )
 def test_damaged_headers_are_refused(saved, parity_sam, field, value, words):
     header = {
-        "persam_concept": "1",
+        "persam_concept": FORMAT,
         "model": "parity",
         "method": "persam",
         "variant": Variant().to_json(),
