@@ -34,6 +34,7 @@ class Variant:
         centre: subtract each picture's mean matching feature before comparing.
         contrast: weight of (nearest object cell - nearest background cell) beside the cosine to
             the target feature; 0 leaves the official map.
+        smoothing: share of the 3 x 3 mean in the similarity map, 0..1; 0 leaves the official map.
         positive_points: how many of the most similar pixels become points on the object.
         negative_point: also prompt with the least similar pixel.
         guided_attention: add the location prior to the token-to-image attention in step 1.
@@ -59,6 +60,7 @@ class Variant:
     pooling: Pooling = "mean"
     centre: bool = False
     contrast: float = 0.0
+    smoothing: float = 0.0
     positive_points: int = 1
     negative_point: bool = True
     guided_attention: bool = True
@@ -86,6 +88,10 @@ class Variant:
                 )
         for name in _FACTORS:
             _check_factor(name, getattr(self, name))
+        if self.smoothing > 1:
+            raise InputError(
+                f"A variant's smoothing is a share, at most 1; got {self.smoothing!r}."
+            )
         points = self.positive_points
         if isinstance(points, bool) or not isinstance(points, int) or points < 1:
             raise InputError(f"A variant has at least 1 positive point; got {points!r}.")
@@ -156,7 +162,7 @@ _SWITCHES = (
     "refine_box",
     "keep_best",
 )
-_FACTORS = ("contrast", "alpha", "prior_mask")
+_FACTORS = ("contrast", "smoothing", "alpha", "prior_mask")
 
 # The difference table. The official rows are persam.py and persam_f.py; a row below another says
 # only what differs from it.
@@ -165,6 +171,7 @@ _PERSAM = Variant(
     pooling="mean",
     centre=False,
     contrast=0.0,
+    smoothing=0.0,
     positive_points=1,
     negative_point=True,
     guided_attention=True,
@@ -192,6 +199,7 @@ _POCKET = dataclasses.replace(
     _PERSAM,
     **_MENDED,
     contrast=0.5,
+    smoothing=0.5,
     guided_attention=False,
     semantic_prompt=False,
     prior_mask=3.0,

@@ -90,6 +90,7 @@ def test_one_picture_does_not_change_the_next(learnt):
 SWITCHES = {
     "centre": (True, "target_feature"),
     "contrast": (0.0, "similarity"),
+    "smoothing": (0.5, "similarity"),
     "positive_points": (2, "points_xy"),
     "negative_point": (False, "points_xy"),
     "guided_attention": (False, "step1_logits"),
