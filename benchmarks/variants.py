@@ -22,9 +22,10 @@ from persam.variants import Variant
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from persam.evaluation.benchmark import Learner
     from persam.variants import Method
 
-METHODS = {"persam": persam.personalize, "persam-f": persam.finetune}
+METHODS: dict[Method, Learner] = {"persam": persam.personalize, "persam-f": persam.finetune}
 CHANGES = {
     "prior mask": {"prior_mask": 0.0},
     "contrast": {"contrast": 0.0},
