@@ -14,10 +14,10 @@ import persam
 from persam.backbones import pocket_network
 from persam.backbones.catalog import POCKET_FILE, find
 from persam.backbones.mobilenet import SameConv
-from persam.backbones.pocket import PocketBackbone, load_pocket
+from persam.backbones.pocket import load_pocket
 from persam.backbones.pocket_file import SCALE
 from persam.errors import InputError
-from persam.structures import Guidance, Prompts
+from persam.structures import Prompts
 
 LIMIT = 12 * 2**20  # bytes in the package
 
@@ -30,9 +30,7 @@ def embedding(tiny, random_image):
 def test_an_embedding_keeps_matching_features_apart(embedding):
     assert embedding.features.shape == (1, pocket_network.WIDTH, 4, 4)
     assert embedding.matching.shape == (1, 416, 4, 4)
-    skips = [(1, 16, 16, 16), (1, 32, 8, 8)]
-    mirrored = [tuple(embedding.features.shape), *skips]
-    assert [tuple(extra.shape) for extra in embedding.extras] == [*skips, *mirrored]
+    assert [tuple(extra.shape) for extra in embedding.extras] == [(1, 16, 16, 16), (1, 32, 8, 8)]
 
 
 def test_each_stride_of_a_matching_feature_has_its_weight_as_length():
@@ -161,44 +159,3 @@ def test_drawn_points_peak_where_they_are_and_padding_says_nothing():
     assert float(drawn[0, 0].abs()) < 1
     with pytest.raises(ValueError, match="neither"):
         pocket_network.sketch(None, None, None, square=384, side=96)
-
-
-@pytest.fixture
-def square_image():
-    return np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-
-
-@pytest.mark.parametrize("kind", ["points", "box", "mask", "guidance"])
-def test_the_mirrored_picture_gets_the_mirrored_answer(tiny, square_image, kind):
-    """What both views say is averaged, so no side is preferred, whatever the weights are."""
-    backbone = tiny("pocket")
-    points, labels = np.array([[11, 20], [50, 7]]), np.array([1, 0])
-    mask = torch.randn(1, 16, 16, generator=torch.Generator().manual_seed(1))
-    guide = torch.rand(1, 1, 1, 16, generator=torch.Generator().manual_seed(2))
-    target = torch.ones(1, 1, pocket_network.WIDTH)
-    asked = {"points": points, "labels": labels}
-    mirrored = {"points": np.array([[52, 20], [13, 7]]), "labels": labels}
-    guidance = turned = None
-    if kind == "box":
-        asked, mirrored = {"box": (5, 8, 30, 40)}, {"box": (33, 8, 58, 40)}
-    if kind == "mask":
-        asked |= {"mask": mask}
-        mirrored |= {"mask": mask.flip(-1)}
-    if kind == "guidance":
-        guidance = Guidance(guide, target)
-        turned = Guidance(guide.unflatten(-1, (4, 4)).flip(-1).flatten(-2), target)
-    first = backbone.decode(backbone.encode(square_image), Prompts(**asked), guidance=guidance)
-    other = backbone.encode(np.ascontiguousarray(square_image[:, ::-1]))
-    second = backbone.decode(other, Prompts(**mirrored), guidance=turned)
-    torch.testing.assert_close(second.logits, first.logits.flip(-1), rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(second.iou, first.iou, rtol=1e-3, atol=1e-3)
-
-
-def test_one_view_alone_is_the_plain_model(tiny, square_image):
-    model = tiny("pocket").model
-    one = PocketBackbone("one", model, mirrored=False)
-    found = one.encode(square_image)
-    assert len(found.extras) == 2
-    both = PocketBackbone("both", model).encode(square_image)
-    torch.testing.assert_close(both.features, found.features, rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(both.matching, found.matching, atol=1e-3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +26,7 @@ class PocketBackbone:
     """The picture fills the whole square, its aspect is not kept.
 
     Unlike the SAM families it compares objects by features of its own, which no training for
-    masks has touched. Every picture is seen twice, as it is and in the mirror, and both answers are
-    averaged: a small model gains more from a second look than it loses in time.
+    masks has touched.
 
     Attributes:
         name: what the model was loaded by; stored in concepts and reports.
@@ -37,16 +35,10 @@ class PocketBackbone:
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         precision: of the image encoder, by autocast; everything given back is float32.
         recipe: what the variant "default" means for this model: it was trained on location priors.
-        mirrored: whether pictures are seen in the mirror, too.
     """
 
     def __init__(
-        self,
-        name: str,
-        model: PocketModel,
-        *,
-        precision: torch.dtype = torch.float32,
-        mirrored: bool = True,
+        self, name: str, model: PocketModel, *, precision: torch.dtype = torch.float32
     ) -> None:
         self.name = name
         self.model = model.eval().requires_grad_(False).channels_last()
@@ -55,7 +47,6 @@ class PocketBackbone:
         self.std = np.full(3, 127.5, dtype=np.float32)
         self.precision = precision
         self.recipe = "pocket"
-        self.mirrored = mirrored
 
     @property
     def device(self) -> torch.device:
@@ -77,17 +68,11 @@ class PocketBackbone:
             InputError: not such an array.
         """
         pixels, frame = lay(image, self)
-        if self.mirrored:
-            pixels = torch.cat([pixels, pixels.flip(-1)])
         lower = self.precision != torch.float32
         with torch.autocast(self.device.type, dtype=self.precision, enabled=lower):
             found = self.model.vision_encoder(pixels.contiguous(memory_format=torch.channels_last))
-        maps = [found.mask.float(), *(skip.float() for skip in found.high_resolution)]
-        views = [one for view in zip(*(m.split(1) for m in maps), strict=True) for one in view]
-        matching = found.matching[:1]
-        if self.mirrored:
-            matching = (matching + found.matching[1:].flip(-1)) / 2
-        return Embedding(views[0], matching, frame, tuple(views[1:]))
+        extras = tuple(skip.float() for skip in found.high_resolution)
+        return Embedding(found.mask.float(), found.matching, frame, extras)
 
     @torch.no_grad()
     def decode(
@@ -99,43 +84,12 @@ class PocketBackbone:
         multimask: bool = True,
     ) -> MaskLogits:
         """Ask the mask decoder once; see :meth:`persam.backbones.sam.SamBackbone.decode`."""
-        check_embedding(embedding, self.model.prompt_encoder, extras=5 if self.mirrored else 2)
+        check_embedding(embedding, self.model.prompt_encoder, extras=2)
         check_guidance(guidance, embedding.features)
         asked = prompt_tensors(prompts, embedding.frame, self.model.prompt_encoder, self.device)
-        maps = [embedding.features, *embedding.extras]
-        if self.mirrored:
-            maps = [torch.cat(pair) for pair in zip(maps[:3], maps[3:], strict=True)]
-            asked = _with_mirrored_prompts(asked, self.model.square)
-            guidance = guidance and _with_mirrored_guide(guidance, embedding.features.shape[-1])
         with guided(self.model.mask_decoder, guidance):
-            answer = self.model(maps[0], maps[1:], asked, multimask=multimask)
-        logits = answer.logits[0]
-        if self.mirrored:
-            logits = (logits + answer.logits[1].flip(-1)) / 2
-        return MaskLogits(logits, answer.iou.mean(0))
-
-
-def _with_mirrored_prompts(asked: dict[str, torch.Tensor], square: int) -> dict[str, torch.Tensor]:
-    """Every prompt as it is, and below it as it is in the mirrored square."""
-    mirrored = dict(asked)
-    if "input_points" in asked:
-        x, y = asked["input_points"].unbind(-1)
-        mirrored["input_points"] = torch.stack([square - 1 - x, y], dim=-1)
-    if "input_boxes" in asked:
-        x0, y0, x1, y1 = asked["input_boxes"].unbind(-1)
-        mirrored["input_boxes"] = torch.stack([square - 1 - x1, y0, square - 1 - x0, y1], dim=-1)
-    if "input_masks" in asked:
-        mirrored["input_masks"] = asked["input_masks"].flip(-1)
-    return {name: torch.cat([value, mirrored[name]]) for name, value in asked.items()}
-
-
-def _with_mirrored_guide(guidance: Guidance, columns: int) -> Guidance:
-    """Guidance for a picture and its mirror image; the target is the same in both."""
-    if guidance.attention is None:
-        return guidance
-    rows = guidance.attention.unflatten(-1, (-1, columns))
-    both = torch.cat([rows, rows.flip(-1)]).flatten(-2)
-    return replace(guidance, attention=both)
+            answer = self.model(embedding.features, embedding.extras, asked, multimask=multimask)
+        return MaskLogits(answer.logits[0], answer.iou[0])
 
 
 def load_pocket(
