@@ -113,6 +113,8 @@ class Concept:
         )
         steps = refine.cascade(self.backbone, embedding, first, self.variant)
         final = refine.standing(steps, keep_best=self.variant.keep_best)
+        if seen.likeness is not None and seen.likeness < self.variant.min_likeness:
+            final = refine.nothing(final)
         return Prediction(
             mask=final.mask,
             score=final.score,

@@ -79,6 +79,20 @@ def test_an_object_is_most_like_itself_and_needs_its_cells_to_know(learnt, parit
     assert -1 <= noise < itself
 
 
+def test_an_object_that_is_not_there_gets_an_empty_mask_and_no_score(parity_sam):
+    """The reference itself is more like the object than any other picture is."""
+    recipe = Variant(contrast=0.5)
+    likeness = personalize(parity_sam, REFERENCE, mask=MASK, variant=recipe).segment(TEST).likeness
+    assert likeness is not None and 0 < likeness < 0.99
+    strict = replace(recipe, min_likeness=likeness + 0.005)
+    concept = personalize(parity_sam, REFERENCE, mask=MASK, variant=strict)
+    absent = concept.segment(TEST, trace=True)
+    assert not absent.mask.any()
+    assert (absent.score, absent.box) == (0.0, None)
+    assert not absent.trace["final_mask"].any()
+    assert concept.segment(REFERENCE).mask.any()
+
+
 def test_one_picture_does_not_change_the_next(learnt):
     first = learnt["persam"].segment(TEST)
     learnt["persam"].segment(REFERENCE)
