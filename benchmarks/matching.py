@@ -14,7 +14,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import torch
@@ -103,7 +103,7 @@ class Eyes:
     """The frozen network, and whitening matrices for its strides."""
 
     def __init__(self, duts: Path | None) -> None:
-        backbone = persam.load("pocket")
+        backbone: Any = persam.load("pocket")
         self.network = backbone.model.vision_encoder.mobilenet
         self.duts = duts
 

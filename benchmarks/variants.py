@@ -22,12 +22,14 @@ from persam.variants import Variant
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from persam.evaluation.benchmark import Learner
     from persam.variants import Method
 
-METHODS = {"persam": persam.personalize, "persam-f": persam.finetune}
+METHODS: dict[Method, Learner] = {"persam": persam.personalize, "persam-f": persam.finetune}
 CHANGES = {
     "prior mask": {"prior_mask": 0.0},
     "contrast": {"contrast": 0.0},
+    "smoothing": {"smoothing": 0.0},
     "negative point": {"negative_point": False},
     "guided attention": {"guided_attention": False},
     "semantic prompt": {"semantic_prompt": False},
@@ -48,7 +50,7 @@ def rows(method: Method, own: str) -> Iterator[tuple[str, Variant]]:
         if getattr(default, field) != value:
             yield f"default without {name}", replace(default, **off)
         else:
-            on = 3.0 if field == "prior_mask" else 0.5 if field == "contrast" else True
+            on = {"prior_mask": 3.0, "contrast": 0.5, "smoothing": 0.5}.get(field, True)
             yield f"default with {name}", replace(default, **{field: on})
 
 

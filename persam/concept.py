@@ -113,6 +113,8 @@ class Concept:
         )
         steps = refine.cascade(self.backbone, embedding, first, self.variant)
         final = refine.standing(steps, keep_best=self.variant.keep_best)
+        if seen.likeness is not None and seen.likeness < self.variant.min_likeness:
+            final = refine.nothing(final)
         return Prediction(
             mask=final.mask,
             score=final.score,
@@ -172,10 +174,10 @@ class Concept:
 
     def _similarity(self, features: torch.Tensor) -> torch.Tensor:
         found = similarity.cosine(features, self.target_feature)
-        if self.variant.contrast == 0:
-            return found
-        contrast = similarity.contrast(features, self.foreground, self.background)
-        return found + self.variant.contrast * contrast
+        if self.variant.contrast > 0:
+            contrast = similarity.contrast(features, self.foreground, self.background)
+            found = found + self.variant.contrast * contrast
+        return similarity.smooth(found, self.variant.smoothing) if self.variant.smoothing else found
 
     def _prior_mask(self, found: torch.Tensor, embedding: Embedding) -> torch.Tensor | None:
         if self.variant.prior_mask == 0:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from persam.backbones import Backbone
     from persam.concept import Concept
 
-FORMAT = "1"
+FORMAT = "2"  # 2: the pocket model weighs the strides of its matching features
 _DIMENSIONS = {"target_feature": 1, "target_embedding": 1, "foreground": 2, "background": 2}
 
 

@@ -34,6 +34,9 @@ class Variant:
         centre: subtract each picture's mean matching feature before comparing.
         contrast: weight of (nearest object cell - nearest background cell) beside the cosine to
             the target feature; 0 leaves the official map.
+        smoothing: share of the 3 x 3 mean in the similarity map, 0..1; 0 leaves the official map.
+        min_likeness: below this likeness, 0..1, the object is absent: an empty mask, a score of 0.
+            Needs a contrast, for which the reference's cells are kept; 0 never says so.
         positive_points: how many of the most similar pixels become points on the object.
         negative_point: also prompt with the least similar pixel.
         guided_attention: add the location prior to the token-to-image attention in step 1.
@@ -59,6 +62,8 @@ class Variant:
     pooling: Pooling = "mean"
     centre: bool = False
     contrast: float = 0.0
+    smoothing: float = 0.0
+    min_likeness: float = 0.0
     positive_points: int = 1
     negative_point: bool = True
     guided_attention: bool = True
@@ -86,6 +91,7 @@ class Variant:
                 )
         for name in _FACTORS:
             _check_factor(name, getattr(self, name))
+        _check_shares(self)
         points = self.positive_points
         if isinstance(points, bool) or not isinstance(points, int) or points < 1:
             raise InputError(f"A variant has at least 1 positive point; got {points!r}.")
@@ -134,6 +140,18 @@ class Variant:
         return cls(**values)
 
 
+def _check_shares(variant: Variant) -> None:
+    for name in ("smoothing", "min_likeness"):
+        value = getattr(variant, name)
+        if value > 1:
+            raise InputError(f"A variant's {name} is at most 1; got {value!r}.")
+    if variant.min_likeness > 0 and variant.contrast == 0:
+        raise InputError(
+            "A variant's min_likeness needs the reference's cells, which are kept for a contrast "
+            "above 0; got a contrast of 0."
+        )
+
+
 def _check_factor(name: str, value: float) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or value < 0:
@@ -156,7 +174,7 @@ _SWITCHES = (
     "refine_box",
     "keep_best",
 )
-_FACTORS = ("contrast", "alpha", "prior_mask")
+_FACTORS = ("contrast", "smoothing", "min_likeness", "alpha", "prior_mask")
 
 # The difference table. The official rows are persam.py and persam_f.py; a row below another says
 # only what differs from it.
@@ -165,6 +183,8 @@ _PERSAM = Variant(
     pooling="mean",
     centre=False,
     contrast=0.0,
+    smoothing=0.0,
+    min_likeness=0.0,
     positive_points=1,
     negative_point=True,
     guided_attention=True,
@@ -192,6 +212,8 @@ _POCKET = dataclasses.replace(
     _PERSAM,
     **_MENDED,
     contrast=0.5,
+    smoothing=0.5,
+    min_likeness=0.3,
     guided_attention=False,
     semantic_prompt=False,
     prior_mask=3.0,

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from persam.concept import Concept
-from persam.concept_file import concept_model
+from persam.concept_file import FORMAT, concept_model
 from persam.errors import InputError
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
@@ -79,6 +79,20 @@ def test_an_object_is_most_like_itself_and_needs_its_cells_to_know(learnt, parit
     assert -1 <= noise < itself
 
 
+def test_an_object_that_is_not_there_gets_an_empty_mask_and_no_score(parity_sam):
+    """The reference itself is more like the object than any other picture is."""
+    recipe = Variant(contrast=0.5)
+    likeness = personalize(parity_sam, REFERENCE, mask=MASK, variant=recipe).segment(TEST).likeness
+    assert likeness is not None and 0 < likeness < 0.99
+    strict = replace(recipe, min_likeness=likeness + 0.005)
+    concept = personalize(parity_sam, REFERENCE, mask=MASK, variant=strict)
+    absent = concept.segment(TEST, trace=True)
+    assert not absent.mask.any()
+    assert (absent.score, absent.box) == (0.0, None)
+    assert not absent.trace["final_mask"].any()
+    assert concept.segment(REFERENCE).mask.any()
+
+
 def test_one_picture_does_not_change_the_next(learnt):
     first = learnt["persam"].segment(TEST)
     learnt["persam"].segment(REFERENCE)
@@ -90,6 +104,7 @@ def test_one_picture_does_not_change_the_next(learnt):
 SWITCHES = {
     "centre": (True, "target_feature"),
     "contrast": (0.0, "similarity"),
+    "smoothing": (0.5, "similarity"),
     "positive_points": (2, "points_xy"),
     "negative_point": (False, "points_xy"),
     "guided_attention": (False, "step1_logits"),
@@ -192,7 +207,7 @@ def test_foreign_and_truncated_files_are_refused(saved, tmp_path, parity_sam):
 )
 def test_damaged_headers_are_refused(saved, parity_sam, field, value, words):
     header = {
-        "persam_concept": "1",
+        "persam_concept": FORMAT,
         "model": "parity",
         "method": "persam",
         "variant": Variant().to_json(),

@@ -308,3 +308,19 @@ def test_several_processes_are_for_the_cpu_and_devices_must_be_there(data, initi
     with pytest.raises(InputError, match="cuda:7"):
         train(Run([data], initial, tmp_path, device="cuda:7"), RECIPE)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_boxes_of_masks_in_the_coordinates_of_places():
+    masks = torch.zeros(2, 8, 8)
+    masks[0, 2:4, 4:8] = 1  # rows 2 and 3, columns 4 to 7
+    (x, y, width, height), empty = scenes._boxes(masks).tolist()
+    assert (x, y) == (0.5, -0.25)
+    assert (width, height) == (0.75, 0.25)  # between the middles of the outermost pixels
+    assert empty[:2] == [0, 0]
+
+
+def test_half_of_the_cut_outs_are_laid_within_the_boxes():
+    boxes = torch.tensor([[0.6, -0.6, 0.2, 0.2]]).expand(400, -1)
+    places = scenes._loose(boxes, torch.Generator().manual_seed(0))
+    near = (places[:, :2] - boxes[:, :2]).abs().amax(1) <= 0.1
+    assert 0.4 < float(near.float().mean()) < 0.6

@@ -49,6 +49,9 @@ def test_unknown_recipe_names_the_known_ones():
         ("alpha", -1.0),
         ("alpha", float("nan")),
         ("contrast", "0.5"),
+        ("smoothing", 1.5),
+        ("min_likeness", 1.5),
+        ("min_likeness", 0.2),  # without the contrast that keeps the cells
         ("prior_mask", True),
         ("negative_point", 1),
         ("positive_points", 0),

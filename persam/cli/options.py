@@ -26,7 +26,10 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 class Component(StrEnum):
     """The parts of a recipe that ``--without`` switches off, named after the Variant's fields."""
 
+    SMOOTHING = "smoothing"
+    MIN_LIKENESS = "min-likeness"
     NEGATIVE_POINT = "negative-point"
+    PRIOR_MASK = "prior-mask"
     GUIDED_ATTENTION = "guided-attention"
     SEMANTIC_PROMPT = "semantic-prompt"
     REFINE_MASK = "refine-mask"
@@ -121,11 +124,12 @@ def resolve_variant(
     variant = Variant.named(own if name == "default" else name, method)
     recipe = f"the {name} recipe of {method}"
     for part in dict.fromkeys(_components(without or ())):
-        if not getattr(variant, part.field):
+        value = getattr(variant, part.field)
+        if not value:
             raise InputError(
                 f"--without {part.value}: {recipe} has no such part; leave the option out."
             )
-        variant = dataclasses.replace(variant, **{part.field: False})
+        variant = dataclasses.replace(variant, **{part.field: type(value)(0)})
     if alpha is None:
         return variant
     if not math.isfinite(alpha) or alpha < 0:

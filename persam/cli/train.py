@@ -50,7 +50,8 @@ def pocket(
 
     from rich.console import Console
 
-    from persam.training.pocket import Run, train
+    from persam.backbones import choose_device
+    from persam.training.pocket import Run, prepare, train
     from persam.training.processes import together
     from persam.training.state import Recipe
 
@@ -60,6 +61,7 @@ def pocket(
     console.print(recipe)
     run = Run(data, initial, out, watch, device)
     if processes > 1:
+        prepare(run, recipe, choose_device(device))  # its errors would be lost among the processes
         together(processes, train, run, recipe)
         path = out / "pocket.safetensors"
     else:

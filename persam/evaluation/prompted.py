@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from persam import geometry
 from persam.errors import InputError
@@ -33,11 +34,13 @@ class Answer:
     """What the model made of one prompt.
 
     Attributes:
-        iou: of the mask with the highest estimate, 0..1.
-        best: of the best of the model's masks, 0..1; what a perfect choice would give.
+        single: IoU of the single mask, SAM's answer to a prompt that is not ambiguous, 0..1.
+        iou: of the one of three masks with the highest estimate, 0..1.
+        best: of the best of the three, 0..1; what a perfect choice would give.
         estimate: the model's own estimate of ``iou``, about 0..1.
     """
 
+    single: float
     iou: float
     best: float
     estimate: float
@@ -58,8 +61,13 @@ class PromptReport:
             raise InputError("There were no pictures to ask for; give at least one with its mask.")
 
     @property
+    def single(self) -> float:
+        """Mean IoU of the single masks."""
+        return fmean(answer.single for answer in self.answers)
+
+    @property
     def miou(self) -> float:
-        """Mean IoU of the masks that the model believes in most."""
+        """Mean IoU of the one of three masks that the model believes in most."""
         return fmean(answer.iou for answer in self.answers)
 
     @property
@@ -153,8 +161,10 @@ def evaluate_prompts(
 def _answer(
     backbone: Backbone, embedding: Embedding, truth: np.ndarray, prompts: Prompts
 ) -> Answer:
-    given = backbone.decode(embedding, prompts, multimask=True)
-    masks = (geometry.to_original(given.logits, embedding.frame) > 0).cpu().numpy()
-    ious = [iou(mask, truth) for mask in masks]
-    chosen = given.best()
-    return Answer(ious[chosen], max(ious), float(given.iou[chosen]))
+    one = backbone.decode(embedding, prompts, multimask=False)
+    three = backbone.decode(embedding, prompts, multimask=True)
+    logits = torch.cat([one.logits, three.logits])
+    masks = (geometry.to_original(logits, embedding.frame) > 0).cpu().numpy()
+    single, *ious = (iou(mask, truth) for mask in masks)
+    chosen = three.best()
+    return Answer(single, ious[chosen], max(ious), float(three.iou[chosen]))

@@ -69,8 +69,8 @@ def observe(backbone: Backbone, image: Source, hint: Hint, variant: Variant) -> 
     """Encode the reference and settle which pixels are the object.
 
     Given masks are object where above half of their largest grey value, or above 0 in the
-    official foreground rule. A box or points ask the model for three masks, of which the one with
-    the highest IoU estimate counts.
+    official foreground rule. A box asks the model for the single mask, as SAM does where a prompt
+    is not ambiguous; points ask for three, of which the one with the highest IoU estimate counts.
 
     Raises:
         InputError: unreadable input, a box or point outside the picture, or a mask that is empty
@@ -163,7 +163,7 @@ def _cells(
 def _made_by_the_model(
     backbone: Backbone, embedding: Embedding, prompts: Prompts
 ) -> tuple[np.ndarray, float]:
-    answer = backbone.decode(embedding, prompts, multimask=True)
+    answer = backbone.decode(embedding, prompts, multimask=prompts.box is None)
     best = answer.best()
     logits = geometry.to_original(answer.logits[best : best + 1], embedding.frame)[0]
     mask = (logits > 0).cpu().numpy()

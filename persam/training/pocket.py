@@ -78,12 +78,8 @@ def train(
             of another recipe.
     """
     device, workers = _place(run)
-    deck = Deck(pictures.read_pairs(run.data))
-    if len(deck.pairs) < recipe.batch:
-        raise InputError(f"A batch is {recipe.batch} pictures, but the data has {len(deck.pairs)}.")
-    watch = None if run.watched is None else Watch(run.watched)
+    deck, state, watch = prepare(run, recipe, device)
     run.out.mkdir(parents=True, exist_ok=True)
-    state = restore(run.out / "checkpoint.pt", recipe, run.initial, device)
     started = time.monotonic()
     while state.step < recipe.steps:
         losses = _step(state, recipe, deck, workers)
@@ -99,6 +95,19 @@ def train(
             seconds = round(time.monotonic() - started, 1)
             _log(run.out, {"step": state.step, "seconds": seconds, **losses}, report)
     return run.out / WEIGHTS[16]
+
+
+def prepare(run: Run, recipe: Recipe, device: torch.device) -> tuple[Deck, State, Watch | None]:
+    """Read everything that a run needs, before anything is written.
+
+    Raises:
+        InputError: as :func:`train`.
+    """
+    deck = Deck(pictures.read_pairs(run.data))
+    if len(deck.pairs) < recipe.batch:
+        raise InputError(f"A batch is {recipe.batch} pictures, but the data has {len(deck.pairs)}.")
+    watch = None if run.watched is None else Watch(run.watched)
+    return deck, restore(run.out / "checkpoint.pt", recipe, run.initial, device), watch
 
 
 def _place(run: Run) -> tuple[torch.device, Workers]:

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 
 LAYERS = 2
 NONE, CUTOUT, TILE = 0, 1, 2
-KIND_SHARES = (0.35, 0.30, 0.35)
+KIND_SHARES = (0.30, 0.40, 0.30)
+BESIDE_SHARE = 0.5  # of the cut-outs that are laid where the ground's own object is
 LOOKALIKE_SHARE = 0.6  # of the pictures beside a mate of their class: how often it is laid in
 # Tiles cover a half or a quarter of the scene: (centre x, centre y, half width, half height), -1..1
 TILES = torch.tensor(
@@ -60,6 +61,7 @@ def compose(
     scene, seen, whole = ground[:, :3], [ground[:, 3:]], [ground[:, 3:]]
     sources = [torch.arange(count, device=pictures.device)]
     shares = torch.tensor(KIND_SHARES, device=pictures.device)
+    boxes = _boxes(ground[:, 3])
     for number in range(LAYERS):
         # A rotation of the batch by at least one never lays a picture into itself.
         order = (sources[0] + 1 + int(_uniform(1, generator) * (count - 1))) % count
@@ -67,7 +69,10 @@ def compose(
         if number == LAYERS - 1:  # the last layer is never covered
             order, alike = _lookalikes(order, classes, generator)
             kinds = torch.where(alike, kinds.clamp(min=CUTOUT), kinds)
-        layer, alpha = _layer(pictures[order], masks[order], kinds, generator)
+        places = torch.where(
+            (kinds == TILE)[:, None], _tiles(count, generator), _loose(boxes, generator)
+        )
+        layer, alpha = _layer(pictures[order], masks[order], kinds, places, generator)
         scene = scene * (1 - alpha) + layer[:, :3] * alpha
         seen = [mask * (1 - alpha) for mask in seen] + [layer[:, 3:] * alpha]
         whole.append(layer[:, 3:])
@@ -75,8 +80,8 @@ def compose(
     objects = torch.cat(seen, dim=1)
     area = objects.mean((2, 3))
     usable = (area > 0.004) & (area > 0.4 * torch.cat(whole, dim=1).mean((2, 3)))
-    places = torch.stack(sources, dim=1)
-    return Scenes(scene * 2 - 1, objects, places, classes[places], usable)
+    origins = torch.stack(sources, dim=1)
+    return Scenes(scene * 2 - 1, objects, origins, classes[origins], usable)
 
 
 def _lookalikes(
@@ -94,24 +99,56 @@ def _lookalikes(
     return torch.where(mated, alike.float().argmax(1), order), mated
 
 
+def _tiles(count: int, generator: torch.Generator) -> torch.Tensor:
+    """``(count, 4)`` places of tiles: centre x, centre y, half width, half height."""
+    which = torch.randint(len(TILES), (count,), generator=generator, device=generator.device)
+    return TILES.to(generator.device)[which]
+
+
+def _loose(boxes: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """``(b, 4)`` places of cut-outs: anywhere, or by the ground's own object, in its ``boxes``.
+
+    What a person holds or leans on is within the box of their object; only scenes in which other
+    things are there too teach that a box is not the answer.
+    """
+    count = len(boxes)
+    beside = (_uniform(count, generator) < BESIDE_SHARE)[:, None]
+    scale = 0.35 + 0.55 * _uniform(count, generator)[:, None]
+    anywhere = (_uniform(2 * count, generator).view(count, 2) - 0.5) * 1.2
+    within = boxes[:, :2] + (_uniform(2 * count, generator).view(count, 2) - 0.5) * boxes[:, 2:]
+    centre = torch.where(beside, within, anywhere)
+    scale = torch.where(beside, 0.7 * scale, scale)
+    return torch.cat([centre, scale, scale], dim=1)
+
+
+def _boxes(masks: torch.Tensor) -> torch.Tensor:
+    """``(b, 4)`` centre x, centre y, width and height in -1..1 of the boxes of ``(b, s, s)``."""
+    side = masks.shape[-1]
+    axis = (torch.arange(side, device=masks.device) + 0.5) / side * 2 - 1
+    ends = []
+    for line in ((masks > 0.5).any(1), (masks > 0.5).any(2)):  # columns, rows
+        low = torch.where(line, axis, 1.0).amin(1)
+        ends.append((low, torch.where(line, axis, -1.0).amax(1)))
+    (x0, x1), (y0, y1) = ends
+    return torch.stack([(x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0), (y1 - y0)], dim=1)
+
+
 def _layer(
-    pictures: torch.Tensor, masks: torch.Tensor, kinds: torch.Tensor, generator: torch.Generator
+    pictures: torch.Tensor,
+    masks: torch.Tensor,
+    kinds: torch.Tensor,
+    places: torch.Tensor,
+    generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     count, side = len(pictures), pictures.shape[-1]
-    which = torch.randint(len(TILES), (count,), generator=generator, device=generator.device)
-    tiles = TILES.to(pictures.device)[which]
-    scale = 0.35 + 0.55 * _uniform(count, generator)
-    offset = (_uniform(2 * count, generator).view(count, 2) - 0.5) * 1.2
-    loose = torch.cat([offset, scale[:, None], scale[:, None]], dim=1)
     is_tile = (kinds == TILE)[:, None]
-    boxes = torch.where(is_tile, tiles, loose)
-    layer = _warp(pictures, masks, _place(boxes, generator), "zeros")
+    layer = _warp(pictures, masks, _place(places, generator), "zeros")
     # Soft edges, or else the decoder learns to look for scissors.
     coarse = F.avg_pool2d(layer[:, 3:], 4)
     soft = F.interpolate(coarse, (side, side), mode="bilinear", align_corners=False)
     blend = _uniform(count, generator).view(-1, 1, 1, 1)
     cutout = blend * soft + (1 - blend) * layer[:, 3:]
-    alpha = torch.where(is_tile[:, :, None, None], _rectangle(tiles, side), cutout)
+    alpha = torch.where(is_tile[:, :, None, None], _rectangle(places, side), cutout)
     return layer, alpha * (kinds != NONE).float().view(-1, 1, 1, 1)
 
 

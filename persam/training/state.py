@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors import SafetensorError
 
 from persam.backbones.pocket_file import read_weights, write_weights
 from persam.backbones.pocket_network import SQUARE, PocketModel
@@ -99,11 +100,17 @@ def restore(checkpoint: Path, recipe: Recipe, initial: Path, device: torch.devic
 
     Raises:
         InputError: the checkpoint is of a recipe under which its steps would have differed, or the
-            initial weights are of neither network.
+            initial weights cannot be read or are of neither network.
     """
     torch.manual_seed(recipe.seed)
     model = PocketModel().channels_last()
-    tensors = read_weights(initial)
+    try:
+        tensors = read_weights(initial)
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"The initial weights cannot be read from {initial}: {error}. Give a safetensors file "
+            f"of MobileNetV2's folded weights, or of a pocket model's."
+        ) from error
     if tensors.keys() == model.state_dict().keys():
         model.load_state_dict(tensors)
     else:

@@ -27,7 +27,7 @@ def block(rows: slice, columns: slice) -> np.ndarray:
 
 @dataclass
 class Answering:
-    """Always answers the same three masks, and remembers what it was asked."""
+    """Always answers the same three masks, or the last alone; remembers what it was asked."""
 
     masks: list[np.ndarray]
     estimates: list[float]
@@ -42,10 +42,11 @@ class Answering:
         return Embedding(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), frame)
 
     def decode(self, embedding, prompts, *, guidance=None, multimask=True):
-        assert multimask
-        self.asked.append(prompts)
+        if multimask:
+            self.asked.append(prompts)
         logits = torch.from_numpy(np.stack(self.masks)).float() * 20 - 10
-        return MaskLogits(logits, torch.tensor(self.estimates))
+        which = slice(0, 3) if multimask else slice(2, 3)
+        return MaskLogits(logits[which], torch.tensor(self.estimates)[which])
 
 
 PICTURE = np.zeros((SIDE, SIDE, 3), np.uint8)
@@ -57,12 +58,13 @@ def test_iou_best_and_estimate_by_hand():
     backbone = Answering([TRUTH, half, none], [0.5, 0.75, 0.25])
     reports = prompted.evaluate_prompts(backbone, [(PICTURE, TRUTH)] * 2)
     assert list(reports) == ["box", "centre"]
-    assert reports["box"].answers == (Answer(iou=0.5, best=1.0, estimate=0.75),) * 2
+    assert reports["box"].answers == (Answer(single=0.0, iou=0.5, best=1.0, estimate=0.75),) * 2
     assert backbone.encoded == 2  # once a picture, however many ways of asking there are
 
 
 def test_means_by_hand():
-    report = PromptReport((Answer(0.5, 1.0, 0.75), Answer(1.0, 1.0, 0.5)))
+    report = PromptReport((Answer(0.25, 0.5, 1.0, 0.75), Answer(0.75, 1.0, 1.0, 0.5)))
+    assert report.single == 0.5
     assert report.miou == 0.75
     assert report.best == 1.0
     assert report.estimate_error == 0.375
