@@ -26,7 +26,6 @@ from persam import similarity
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 from persam.evaluation.presence import area_under_roc
-from persam.images import read_image, read_mask
 from persam.training import pictures
 
 if TYPE_CHECKING:
@@ -227,14 +226,10 @@ def main(
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
     """Measure every lever and print the table."""
-    subjects = {}
-    for subject in datasets.perseg(data).subjects:
-        photos = [
-            (photo, read_image(photo.image)) for photo in (subject.reference, *subject.targets)
-        ]
-        subjects[subject.name] = [
-            View(image, read_mask(photo.mask, image.shape[:2]) > 0) for photo, image in photos
-        ]
+    subjects = {
+        subject.name: [View(*photo.read()) for photo in subject.photos]
+        for subject in datasets.perseg(data).subjects
+    }
     eyes, rows = Eyes(duts), []
     typer.echo("| prior | first point on the object | present or absent |")
     typer.echo("| --- | --- | --- |")

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 METHODS: dict[Method, Learner] = {"persam": persam.personalize, "persam-f": persam.finetune}
 CHANGES = {
     "prior mask": {"prior_mask": 0.0},
-    "contrast": {"contrast": 0.0},
+    "contrast and absence": {"contrast": 0.0, "min_likeness": 0.0},
+    "absence": {"min_likeness": 0.0},
     "smoothing": {"smoothing": 0.0},
     "negative point": {"negative_point": False},
     "guided attention": {"guided_attention": False},
@@ -50,7 +51,7 @@ def rows(method: Method, own: str) -> Iterator[tuple[str, Variant]]:
         if getattr(default, field) != value:
             yield f"default without {name}", replace(default, **off)
         else:
-            on = {"prior_mask": 3.0, "contrast": 0.5, "smoothing": 0.5}.get(field, True)
+            on = {"prior_mask": 3.0, "smoothing": 0.5}.get(field, True)
             yield f"default with {name}", replace(default, **{field: on})
 
 
