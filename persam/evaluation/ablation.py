@@ -48,7 +48,9 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "semantic prompt": {"semantic_prompt": False},
     "centred features": {"centre": False},
     "contrast with the background": {"contrast": 0.0},
+    "smoothed similarity": {"smoothing": 0.0},
     "location prior as mask": {"prior_mask": 0.0},
+    "absence by likeness": {"min_likeness": 0.0},
 }
 _OFFICIAL_PARTS = ("negative point", "refinement", "guided attention", "semantic prompt")
 _LEARN = {"persam": personalize, "persam-f": finetune}
