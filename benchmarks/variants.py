@@ -31,6 +31,7 @@ CHANGES = {
     "contrast and absence": {"contrast": 0.0, "min_likeness": 0.0},
     "absence": {"min_likeness": 0.0},
     "smoothing": {"smoothing": 0.0},
+    "three positive points": {"positive_points": 1},
     "negative point": {"negative_point": False},
     "guided attention": {"guided_attention": False},
     "semantic prompt": {"semantic_prompt": False},
@@ -51,7 +52,7 @@ def rows(method: Method, own: str) -> Iterator[tuple[str, Variant]]:
         if getattr(default, field) != value:
             yield f"default without {name}", replace(default, **off)
         else:
-            on = {"prior_mask": 3.0, "smoothing": 0.5}.get(field, True)
+            on = {"prior_mask": 3.0, "smoothing": 0.5, "positive_points": 3}.get(field, True)
             yield f"default with {name}", replace(default, **{field: on})
 
 
