@@ -50,12 +50,14 @@ def test_a_recipe_with_more_parts_has_its_own_table():
         "positive point",
         "+ negative point",
         "+ contrast with the background",
+        "+ smoothed similarity",
         "+ location prior as mask",
+        "+ absence by likeness",
         "+ scale weights",
         "PerSAM-F's own recipe",
     ]
     own = [row for row in rows if row.table == "own"]
-    assert own[3].variant == Variant.named("pocket", "persam")
+    assert own[5].variant == Variant.named("pocket", "persam")
     assert own[-1].variant == Variant.named("pocket", "persam-f")
     assert own[0].variant.contrast == own[0].variant.prior_mask == 0
 
