@@ -94,7 +94,8 @@ def load_function(text: str) -> Learner:
     if not callable(function):
         raise InputError(f"{path} has no function {name!r}. Give file.py:function with one of its.")
     _check_signature(function, text)
-    return function
+    learner: Any = function
+    return learner
 
 
 def _run(path: Path) -> Any:

@@ -108,7 +108,7 @@ class Prompted:
             InputError: the picture cannot be read.
         """
         picture = read_image(image)
-        processor = self.seggpt.processor
+        processor: Any = self.seggpt.processor  # its stubs do not know SegGPT's keywords
         asked = processor(
             images=picture,
             prompt_images=self.picture,
