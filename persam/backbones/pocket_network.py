@@ -89,7 +89,7 @@ def sketch(
 ) -> torch.Tensor:
     """Draw points and box as the mask prompt of one who knows no more than they say.
 
-    So small a decoder learns to follow a map long before it learns to follow tokens.
+    A map tells every cell what tokens tell it through attention alone.
 
     Args:
         points: ``(n, 1, k, 2)`` in pixels of the square, or None.
