@@ -17,6 +17,7 @@ from persam import geometry
 from persam.backbones import joined
 from persam.backbones.files import read_folder
 from persam.backbones.prompting import check_image
+from persam.backbones.wrapped import WrappedBackbone
 from persam.errors import InputError
 from persam.structures import Frame
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.backbones import Backbone
-    from persam.structures import Embedding, Guidance, MaskLogits, Prompts
+    from persam.structures import Embedding
 
 # config.json's model_type -> transformers class.
 MODEL_TYPES = {"dinov2": "Dinov2Model", "dinov2_with_registers": "Dinov2WithRegistersModel"}
@@ -80,7 +81,7 @@ class Matcher:
         return patches.transpose(1, 2).reshape(1, -1, side, side)
 
 
-class MatchedBackbone:
+class MatchedBackbone(WrappedBackbone):
     """A SAM backbone whose embeddings are compared by another model's features.
 
     Attributes:
@@ -90,23 +91,8 @@ class MatchedBackbone:
     """
 
     def __init__(self, backbone: Backbone, matcher: Matcher) -> None:
-        self.name = joined(backbone.name, matcher.name)
-        self.model: Any = getattr(backbone, "model", None)
-        self.square = backbone.square
-        self.mean = backbone.mean
-        self.std = backbone.std
-        self.recipe = backbone.recipe
-        self._backbone = backbone
+        super().__init__(backbone, joined(backbone.name, matcher.name))
         self._matcher = matcher
-
-    @property
-    def device(self) -> torch.device:
-        """Where both models live, and where everything they give back lives."""
-        return self._backbone.device
-
-    def frame(self, height: int, width: int) -> Frame:
-        """Say how a picture of this size lies in the SAM model's square."""
-        return self._backbone.frame(height, width)
 
     def encode(self, image: np.ndarray) -> Embedding:
         """Encode an upright ``(height, width, 3)`` uint8 RGB picture, with both models.
@@ -117,17 +103,6 @@ class MatchedBackbone:
         check_image(image)
         embedding = self._backbone.encode(image)
         return replace(embedding, matching=self._matcher.features(image, embedding.frame))
-
-    def decode(
-        self,
-        embedding: Embedding,
-        prompts: Prompts,
-        *,
-        guidance: Guidance | None = None,
-        multimask: bool = True,
-    ) -> MaskLogits:
-        """Ask the SAM model's decoder; see :meth:`persam.backbones.Backbone.decode`."""
-        return self._backbone.decode(embedding, prompts, guidance=guidance, multimask=multimask)
 
 
 def load_matcher(

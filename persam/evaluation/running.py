@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from persam.backbones.wrapped import WrappedBackbone
 from persam.errors import InputError
 from persam.evaluation.metrics import at_size
 from persam.evaluation.records import Finding, Learning
@@ -19,14 +20,12 @@ from persam.evaluation.records import Finding, Learning
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import torch
-
     from persam.backbones import Backbone
     from persam.evaluation.datasets import AnyPhoto, Dataset, Subject
     from persam.evaluation.predictions import Predictions
     from persam.images import Source
     from persam.methods.learner import Learner, Learnt
-    from persam.structures import Embedding, Frame, Guidance, MaskLogits, Prediction, Prompts
+    from persam.structures import Embedding, Prediction
 
     OnPhoto = Callable[[str, str], None]
 
@@ -100,23 +99,12 @@ def describe(method: Learner) -> dict[str, Any]:
     return facts
 
 
-class Remembering:
+class Remembering(WrappedBackbone):
     """A backbone that encodes a picture once and remembers it, until it is told to forget."""
 
     def __init__(self, backbone: Backbone) -> None:
-        self.name, self.square, self.recipe = backbone.name, backbone.square, backbone.recipe
-        self.mean, self.std = backbone.mean, backbone.std
-        self._backbone = backbone
+        super().__init__(backbone)
         self._seen: dict[tuple[tuple[int, ...], bytes], Embedding] = {}
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model lives."""
-        return self._backbone.device
-
-    def frame(self, height: int, width: int) -> Frame:
-        """Say how a picture of this size lies in the model's square."""
-        return self._backbone.frame(height, width)
 
     def encode(self, image: np.ndarray) -> Embedding:
         """Encode an upright ``(height, width, 3)`` uint8 RGB picture, or remember it."""
@@ -124,17 +112,6 @@ class Remembering:
         if key not in self._seen:
             self._seen[key] = self._backbone.encode(image)
         return self._seen[key]
-
-    def decode(
-        self,
-        embedding: Embedding,
-        prompts: Prompts,
-        *,
-        guidance: Guidance | None = None,
-        multimask: bool = True,
-    ) -> MaskLogits:
-        """Answer prompts as the backbone does."""
-        return self._backbone.decode(embedding, prompts, guidance=guidance, multimask=multimask)
 
     def forget(self) -> None:
         """Drop all encodings."""

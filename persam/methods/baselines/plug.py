@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from persam.backbones.wrapped import WrappedBackbone
 from persam.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import numpy as np
     from torch import nn
 
     from persam.backbones import Backbone
-    from persam.structures import Embedding, Frame, Guidance, MaskLogits, Prompts
+    from persam.structures import Embedding, Guidance, MaskLogits, Prompts
 
 SEED = 0
 
@@ -47,7 +47,7 @@ class Plug:
             yield
 
 
-class PluggedBackbone:
+class PluggedBackbone(WrappedBackbone):
     """A backbone whose single mask is decoded with a plug in, and that is itself again after it.
 
     The plug was fitted to that mask. The three masks, which the refinements ask for, are the
@@ -55,26 +55,8 @@ class PluggedBackbone:
     """
 
     def __init__(self, backbone: Backbone, plug: Plug, method: str) -> None:
-        self.name = f"{backbone.name} tuned by {method}"
-        self.square = backbone.square
-        self.mean = backbone.mean
-        self.std = backbone.std
-        self.recipe = backbone.recipe
-        self._backbone = backbone
+        super().__init__(backbone, f"{backbone.name} tuned by {method}")
         self._plug = plug
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model lives."""
-        return self._backbone.device
-
-    def frame(self, height: int, width: int) -> Frame:
-        """Say how a picture of this size lies in the model's square."""
-        return self._backbone.frame(height, width)
-
-    def encode(self, image: np.ndarray) -> Embedding:
-        """Encode an upright ``(height, width, 3)`` uint8 RGB picture."""
-        return self._backbone.encode(image)
 
     @torch.no_grad()
     def decode(
@@ -87,7 +69,7 @@ class PluggedBackbone:
     ) -> MaskLogits:
         """Answer prompts; see :meth:`persam.backbones.Backbone.decode`."""
         with nullcontext() if multimask else self._plug.plugged():
-            return self._backbone.decode(embedding, prompts, guidance=guidance, multimask=multimask)
+            return super().decode(embedding, prompts, guidance=guidance, multimask=multimask)
 
 
 def decoder_of(backbone: Backbone) -> Any:

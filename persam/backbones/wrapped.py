@@ -1,0 +1,55 @@
+"""A backbone round another one: everything goes through, until a subclass says otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from persam.backbones import Backbone
+    from persam.structures import Embedding, Frame, Guidance, MaskLogits, Prompts
+
+
+class WrappedBackbone:
+    """Answers as the backbone inside does.
+
+    Attributes:
+        name: the inner backbone's, or the one that was given.
+        model: the inner backbone's, where it has one.
+        square, mean, std, recipe: the inner backbone's.
+    """
+
+    def __init__(self, backbone: Backbone, name: str | None = None) -> None:
+        self.name = backbone.name if name is None else name
+        self.model: Any = getattr(backbone, "model", None)
+        self.square = backbone.square
+        self.mean = backbone.mean
+        self.std = backbone.std
+        self.recipe = backbone.recipe
+        self._backbone = backbone
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives, and where everything it gives back lives."""
+        return self._backbone.device
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Say how a picture of this size lies in the model's square."""
+        return self._backbone.frame(height, width)
+
+    def encode(self, image: np.ndarray) -> Embedding:
+        """Encode an upright ``(height, width, 3)`` uint8 RGB picture."""
+        return self._backbone.encode(image)
+
+    def decode(
+        self,
+        embedding: Embedding,
+        prompts: Prompts,
+        *,
+        guidance: Guidance | None = None,
+        multimask: bool = True,
+    ) -> MaskLogits:
+        """Answer prompts; see :meth:`persam.backbones.Backbone.decode`."""
+        return self._backbone.decode(embedding, prompts, guidance=guidance, multimask=multimask)
