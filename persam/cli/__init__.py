@@ -33,7 +33,10 @@ class Commands(TyperGroup):
             complain(f"Error: {error}")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            complain("Interrupted. What is done is kept; the same command goes on from there.")
+            complain(
+                "Interrupted. What lies in the output folder is kept: the same command with the "
+                "same folder goes on from there."
+            )
             raise typer.Exit(130) from None
 
 

@@ -81,8 +81,7 @@ WithoutOption = Annotated[
     typer.Option(
         "--without",
         metavar="PART",
-        help="Switch a part of the recipe off: negative-point, guided-attention, semantic-prompt, "
-        "refine-mask or refine-box. May be given again.",
+        help=f"Switch a part of the recipe off: {', '.join(Component)}. May be given again.",
     ),
 ]
 AlphaOption = Annotated[
