@@ -102,6 +102,14 @@ def test_a_saved_folder_answers_as_before(seggpt, tmp_path):
     assert before.score == pytest.approx(after.score, rel=1e-4)
 
 
+def test_an_object_that_fills_its_reference(seggpt):
+    found = seggpt(None, PICTURE, mask=np.full_like(MASK, 255)).segment(OTHER)
+    assert found.mask.shape == OTHER.shape[:2]
+    assert np.isfinite(found.score)
+    with pytest.raises(InputError, match="is empty"):
+        seggpt(None, PICTURE, mask=np.zeros_like(MASK))
+
+
 def test_a_mask_of_another_size(seggpt):
     with pytest.raises(InputError, match=r"52x40|40x52"):
         seggpt(None, PICTURE, mask=MASK[:20])

@@ -20,7 +20,7 @@ from persam.evaluation.datasets.lvis92i import open_lvis92i
 from persam.evaluation.datasets.paco_part import open_paco_part
 from persam.evaluation.datasets.pascal_part import open_pascal_part
 from persam.evaluation.datasets.perseg_folder import OTHER_SIZE, open_perseg, perseg
-from persam.evaluation.datasets.photos import MaskedPhoto, Photo, SegmentedPhoto
+from persam.evaluation.datasets.photos import Photo, SegmentedPhoto, Values
 from persam.evaluation.datasets.problems import Findings, IncompleteData, Problem
 from persam.evaluation.datasets.structures import AnyPhoto, Dataset, Subject
 
@@ -34,11 +34,11 @@ __all__ = [
     "Dataset",
     "Entry",
     "IncompleteData",
-    "MaskedPhoto",
     "Photo",
     "Problem",
     "SegmentedPhoto",
     "Subject",
+    "Values",
     "check",
     "find",
     "open_dataset",

@@ -15,7 +15,7 @@ from persam.evaluation.datasets.episodes import (
     pick_other,
     require,
 )
-from persam.evaluation.datasets.photos import MaskedPhoto
+from persam.evaluation.datasets.photos import Photo, Values
 from persam.evaluation.datasets.problems import Findings
 
 if TYPE_CHECKING:
@@ -87,6 +87,6 @@ def _draw(
             yield Episode(name, _photo(data / name, shown), _photo(data / name, stem))
 
 
-def _photo(folder: Path, stem: str) -> MaskedPhoto:
+def _photo(folder: Path, stem: str) -> Photo:
     image, mask = folder / f"{stem}.jpg", folder / f"{stem}.png"
-    return MaskedPhoto(stem, image, mask, first=128, last=255, indexed=False)
+    return Photo(stem, image, mask, Values(128, 255, indexed=False))

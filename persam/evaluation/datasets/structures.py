@@ -45,11 +45,11 @@ class AnyPhoto(Protocol):
         """
         ...
 
-    def truth(self, size: tuple[int, int]) -> np.ndarray:
+    def truth(self, size: tuple[int, int] | None = None) -> np.ndarray:
         """The true mask, ``(H, W)`` bool.
 
         Args:
-            size: ``(H, W)`` of the picture that :meth:`read` gives.
+            size: ``(H, W)`` of the picture that :meth:`read` gives; None looks it up.
 
         Raises:
             InputError: the mask cannot be read, or has another size.
