@@ -103,6 +103,7 @@ def test_the_report_says_how_it_came_about(root, tmp_path):
         "dataset": "perseg",
         "data": str(root),
         "reference_index": 1,
+        "full_protocol": False,
         "method": "persam",
         "variant": json.loads(Variant(contrast=0.0).to_json()),
         "model": "reader",

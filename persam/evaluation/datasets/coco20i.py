@@ -15,7 +15,6 @@ from persam.evaluation.datasets.episodes import (
     home,
     pick,
     pick_other,
-    require,
 )
 from persam.evaluation.datasets.photos import Photo, Values
 from persam.evaluation.datasets.problems import Findings
@@ -39,7 +38,8 @@ def open_coco20i(entry: Entry, root: Path, options: Options) -> Dataset[AnyPhoto
     """
     folder = home(root, entry)
     splits = [f"splits/val/fold{fold}.pkl" for fold in options.chosen(entry)]
-    require(folder, "val2014", "annotations/val2014", *splits)
+    options.findings.require(folder, "val2014", "annotations/val2014", *splits)
+    options.findings.refuse()
     return assemble(entry, folder, options, partial(_fold, folder))
 
 
