@@ -80,7 +80,10 @@ def evaluate(
     ] = None,
     original_size: Annotated[
         bool,
-        typer.Option("--original-size", help="Not at the square size that the protocol scales to."),
+        typer.Option(
+            "--original-size",
+            help="Bring what was found at the square to the pictures' own size to be scored.",
+        ),
     ] = False,
     out: Annotated[
         Path | None,
@@ -124,7 +127,7 @@ def evaluate(
     numbers = None if folds is None else _numbers(folds)
     dataset = _open(name, data, (reference_index, names), (numbers, episodes))
     if original_size:
-        dataset = dataclasses.replace(dataset, size=None)
+        dataset = dataclasses.replace(dataset, original_size=True)
     if score_only is not None:
         with progress(dataset.photos, "Scoring", quiet=quiet) as step:
             report = benchmark.score_only(score_only, dataset, step)
@@ -153,7 +156,11 @@ def evaluate(
 
 def _unread(name: str) -> tuple[str, ...]:
     """Options that a data set does not have."""
-    return ("folds", "episodes") if name == "perseg" else ("reference_index", "objects")
+    return (
+        ("folds", "episodes", "original_size")
+        if name == "perseg"
+        else ("reference_index", "objects")
+    )
 
 
 def _open(

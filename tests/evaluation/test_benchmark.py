@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from functools import partial
 
 import answers
+import layouts
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,10 @@ from PIL import Image
 import persam
 from persam.errors import InputError
 from persam.evaluation import benchmark, datasets
-from persam.evaluation.datasets import Dataset, Photo, Subject
+from persam.evaluation.datasets import Dataset, Photo, Subject, Values
+from persam.evaluation.predictions import Predictions
+from persam.methods.custom import load_function
+from persam.structures import Prediction
 from persam.variants import Variant
 
 
@@ -93,10 +98,80 @@ def test_episodes_by_hand(episodes):
     assert counting.searched == [(20, 20)] * 4
 
 
+def test_episodes_at_original_size_by_hand(episodes, tmp_path):
+    counting = Counting()
+    data = replace(episodes, original_size=True)
+    report = benchmark.evaluate(counting, Stand(), data, out=tmp_path / "out")
+    # Methods see the square all the same; what they find is brought to 40 x 40.
+    assert counting.searched == [(SIZE // 2, SIZE // 2)] * 4
+    found = np.asarray(Image.open(tmp_path / "out" / "0-0001_bee" / "02.png"))
+    assert np.array_equal(found > 0, box(20, 20, 20))
+    area = report.objects["0/bee"]
+    assert area.iou == pytest.approx((400 + 400) / (400 + 1600))
+    assert area.point_hit == 1.0
+    assert report.settings["size"] == SIZE // 2
+    assert report.settings["original_size"] is True
+    with pytest.raises(InputError, match=r"original_size was True, now \(nothing\)"):
+        benchmark.evaluate(counting, Stand(), episodes, out=tmp_path / "out")
+
+
+def test_points_go_with_the_mask_to_the_original_size(episodes, tmp_path):
+    data = replace(episodes, original_size=True)
+    benchmark.evaluate(Counting(), Stand(), data, out=tmp_path / "out")
+    found = Predictions.open(tmp_path / "out", {}).found
+    # The answers' first pixels at 20 x 20: (0, 0), (10, 10) and (10, 0).
+    assert found["0-0000_bee", "01"].point == (1, 1)
+    assert found["0-0001_bee", "02"].point == (21, 21)
+    assert found["0-0002_fly", "01"].point == (21, 1)
+
+
+def test_a_mask_of_another_size_than_the_picture_is_the_methods_fault(root):
+    class Cropped:
+        def segment(self, image):
+            answer = np.zeros((3, 4), dtype=bool)
+            return Prediction(answer, 1.0, None, np.zeros((0, 2), int), np.zeros(0, int))
+
+    with pytest.raises(InputError, match=r"method's mask of .*01.png is \(3, 4\)"):
+        benchmark.evaluate_perseg(lambda *_, mask: Cropped(), Stand(), root)
+
+
+def test_two_empty_masks_count_alike_everywhere(episodes, tmp_path):
+    empty = np.zeros((SIZE, SIZE), dtype=bool)
+    answers.write(tmp_path, "fly", "01", truth=empty, answer=empty)
+    data = replace(episodes, subjects=tuple(map(coded, episodes.subjects)))
+    fly = benchmark.evaluate(learn, Stand(), data).objects["1/fly"]
+    # As few-shot scorers have it, I / max(U, 1): such an episode adds nothing.
+    assert (fly.iou, fly.biou, fly.biou_pooled, *fly.photos.values()) == (0, 0, 0, 0)
+
+
+def coded(subject: Subject) -> Subject:
+    """The same photos as one-shot sets keep them: their masks may be empty."""
+    values = Values(1, 255, indexed=True)
+    reference, (target,) = replace(subject.reference, values=values), subject.targets
+    return replace(subject, reference=reference, targets=(replace(target, values=values),))
+
+
+@pytest.mark.parametrize("learner", [persam.personalize, persam.finetune])
+def test_episodes_whose_reference_is_all_object_run_through(tmp_path, tiny, learner):
+    folder = layouts.fss(tmp_path, classes=("carpet",))
+    for number in range(1, 11):
+        full = np.full((layouts.HEIGHT, layouts.WIDTH), 255)
+        layouts.grey(folder / "data" / "carpet" / f"{number}.png", full)
+    data = replace(datasets.open_dataset("fss-1000", folder, episodes=2), size=64)
+    for variant in ("default", "official"):
+        bound = partial(learner, variant=variant_of(variant, learner))
+        assert benchmark.evaluate(bound, tiny("sam"), data).failed == {}
+
+
+def variant_of(name: str, learner) -> Variant:
+    method = "persam-f" if learner is persam.finetune else "persam"
+    return replace(Variant.named(name, method), fit="fast")
+
+
 def test_the_report_says_how_it_came_about(root, tmp_path):
     data = datasets.perseg(root, reference_index=1)
-    report = benchmark.evaluate_perseg(learn, Stand(), data_of(data, "cat"))
-    report = report.with_settings(precision="fp32")
+    told = {"precision": "fp32"}
+    report = benchmark.evaluate(learn, Stand(), data_of(data, "cat"), settings=told)
     report.write(tmp_path / "reports" / "one.json")
     read = json.loads((tmp_path / "reports" / "one.json").read_text())
     assert read["settings"] == {
@@ -113,6 +188,7 @@ def test_the_report_says_how_it_came_about(root, tmp_path):
     assert list(read["objects"]) == ["cat"]
     assert list(read["objects"]["cat"]["photos"]) == ["00", "02"]
     assert read["environment"]["torch"] == torch.__version__
+    assert read["environment"]["device"] == "cpu"
     assert read["seconds"] >= read["learn_seconds"] >= 0
     assert read["parameters"] == 0
     assert read["version"]
@@ -124,13 +200,9 @@ def data_of(data: Dataset, name: str) -> Dataset:
 
 def test_masks_are_kept_and_photos_announced(root, tmp_path):
     seen = []
-    benchmark.evaluate_perseg(
-        learn,
-        Stand(),
-        root,
-        save_masks=tmp_path / "found",
-        on_photo=lambda name, stem: seen.append((name, stem)),
-    )
+    data, out = datasets.perseg(root), tmp_path / "out"
+    benchmark.evaluate(learn, Stand(), data, out=out, on_photo=lambda *which: seen.append(which))
+    benchmark.copy_masks(data, out, tmp_path / "found")
     assert seen == [("cat", "01"), ("cat", "02"), ("mug", "01")]
     kept = np.asarray(Image.open(tmp_path / "found" / "cat" / "02.png"))
     assert np.array_equal(kept == 255, box(0, 10, 20))
@@ -212,6 +284,35 @@ def test_other_objects_of_the_same_data_are_no_other_run(root, tmp_path):
     assert report.miou == pytest.approx(300 / 700 / 2)
 
 
+def test_a_run_goes_on_wherever_its_data_and_method_lie(root, tmp_path):
+    out, method = tmp_path / "out", tmp_path / "mine.py"
+    method.write_text("def build(backbone, image, *, mask):\n    raise NotImplementedError\n")
+
+    def run(data, file, device, learner):
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        told = {"method": f"{file}:build", "method_sha256": digest}
+        data = datasets.perseg(data)
+        return benchmark.evaluate(learner, Stand(device=device), data, out=out, settings=told)
+
+    function = load_function(f"{method}:build").__module__
+    first = Counting()
+    first_report = run(root, method, "cpu", first)
+    (tmp_path / "elsewhere").mkdir()
+    moved, file = root.rename(tmp_path / "elsewhere" / "data"), tmp_path / "elsewhere" / "my.py"
+    method.rename(file)
+    assert load_function(f"{file}:build").__module__ == function
+    rest = Counting()
+    report = run(moved, file, "cuda", rest)
+    assert (rest.learnt, report.miou) == (0, first_report.miou)
+    assert report.settings["data"] == str(moved)
+    # On what each part was made is in the report.
+    assert [one["device"] for one in report.environment] == ["cpu", "cuda"]
+    assert run(moved, file, "cpu", rest).environment == report.environment
+    file.write_text("# changed\n" + file.read_text())
+    with pytest.raises(InputError, match="method_sha256 was"):
+        run(moved, file, "cpu", rest)
+
+
 def test_what_cannot_be_learnt_counts_as_not_found(root, tmp_path):
     data = datasets.perseg(root)
     report = benchmark.evaluate(Counting(refused=((5, 5),)), Stand(), data, out=tmp_path / "out")
@@ -264,6 +365,7 @@ def test_masks_of_another_program_are_scored(root, tmp_path):
     assert report.objects["cat"].iou == pytest.approx((100 + 100) / (100 + 400))
     assert (report.point_hit, report.seconds, report.parameters) == (None, None, None)
     assert "model" not in report.settings
+    assert report.environment == {}  # nobody knows on what they were made
 
 
 def test_a_prediction_of_another_size_is_named(root, tmp_path):
