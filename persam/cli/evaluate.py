@@ -45,7 +45,6 @@ _MAKING = (
     "device",
     "precision",
 )
-_NAMED = 5
 
 
 def evaluate(
@@ -191,6 +190,8 @@ def _numbers(text: str) -> list[int]:
 
 
 def _tell(report: Report, name: str, *, quiet: bool) -> None:
+    from persam.evaluation.datasets.problems import listed
+
     if not quiet:
         Console().print(_table(report, "object" if name == "perseg" else "class"))
     say(_overall(report, "objects" if name == "perseg" else "classes"))
@@ -198,18 +199,13 @@ def _tell(report: Report, name: str, *, quiet: bool) -> None:
         first, reason = next(iter(report.failed.items()))
         complain(
             f"{len(report.failed)} could not be learnt and count with empty masks: "
-            f"{_listed(list(report.failed))}. The reason for {first}: {reason}"
+            f"{listed(report.failed)}. The reason for {first}: {reason}"
         )
     if report.missing:
         complain(
             f"{len(report.missing)} predictions are missing and not scored: "
-            f"{_listed(report.missing)}."
+            f"{listed(report.missing)}."
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def _table(report: Report, what: str) -> Table:

@@ -49,7 +49,13 @@ def _folds(entry: Entry, settings: Mapping[str, Any], groups: int | None) -> lis
     classes = settings.get("classes", groups)
     if None in (classes, entry.classes) or classes == entry.classes:
         return []
-    return [f"{classes} of {entry.classes} {'classes' if 'classes' in settings else 'objects'}"]
+    what = "classes" if "classes" in settings else "objects"
+    few = classes < entry.classes
+    return [
+        f"{classes} of {entry.classes} {what}"
+        if few
+        else f"{classes} {what} instead of {entry.classes}"
+    ]
 
 
 def _episodes(entry: Entry, settings: Mapping[str, Any]) -> list[str]:
