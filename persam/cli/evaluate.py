@@ -27,8 +27,6 @@ from persam.cli.screen import complain, progress, say
 from persam.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from persam.evaluation.datasets import Dataset
     from persam.evaluation.reports import Report
 
