@@ -64,10 +64,11 @@ def choose(
     learner: Any = resolve_method(method)  # only some take a variant
     if method not in WITH_VARIANT:
         refuse([option for option in _RECIPE if option in typed], f"{method} has its own recipe")
-    from persam.backbones import load
+    from persam.backbones import load, resolved_precision
 
     backbone = load(model, **place)
-    settings: dict[str, Any] = {"method": method, "precision": place["precision"]}
+    precision = resolved_precision(place["precision"], backbone.device)
+    settings: dict[str, Any] = {"method": method, "precision": precision}
     if method not in WITH_VARIANT:
         file = Path(method.rpartition(":")[0]).expanduser()
         digest = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -27,8 +27,6 @@ from persam.cli.screen import complain, progress, say
 from persam.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from persam.evaluation.datasets import Dataset
     from persam.evaluation.reports import Report
 
@@ -45,7 +43,6 @@ _MAKING = (
     "device",
     "precision",
 )
-_NAMED = 5
 
 
 def evaluate(
@@ -80,7 +77,10 @@ def evaluate(
     ] = None,
     original_size: Annotated[
         bool,
-        typer.Option("--original-size", help="Not at the square size that the protocol scales to."),
+        typer.Option(
+            "--original-size",
+            help="Bring what was found at the square to the pictures' own size to be scored.",
+        ),
     ] = False,
     out: Annotated[
         Path | None,
@@ -124,7 +124,7 @@ def evaluate(
     numbers = None if folds is None else _numbers(folds)
     dataset = _open(name, data, (reference_index, names), (numbers, episodes))
     if original_size:
-        dataset = dataclasses.replace(dataset, size=None)
+        dataset = dataclasses.replace(dataset, original_size=True)
     if score_only is not None:
         with progress(dataset.photos, "Scoring", quiet=quiet) as step:
             report = benchmark.score_only(score_only, dataset, step)
@@ -153,7 +153,11 @@ def evaluate(
 
 def _unread(name: str) -> tuple[str, ...]:
     """Options that a data set does not have."""
-    return ("folds", "episodes") if name == "perseg" else ("reference_index", "objects")
+    return (
+        ("folds", "episodes", "original_size")
+        if name == "perseg"
+        else ("reference_index", "objects")
+    )
 
 
 def _open(
@@ -184,6 +188,8 @@ def _numbers(text: str) -> list[int]:
 
 
 def _tell(report: Report, name: str, *, quiet: bool) -> None:
+    from persam.evaluation.datasets.problems import listed
+
     if not quiet:
         Console().print(_table(report, "object" if name == "perseg" else "class"))
     say(_overall(report, "objects" if name == "perseg" else "classes"))
@@ -191,18 +197,13 @@ def _tell(report: Report, name: str, *, quiet: bool) -> None:
         first, reason = next(iter(report.failed.items()))
         complain(
             f"{len(report.failed)} could not be learnt and count with empty masks: "
-            f"{_listed(list(report.failed))}. The reason for {first}: {reason}"
+            f"{listed(report.failed)}. The reason for {first}: {reason}"
         )
     if report.missing:
         complain(
             f"{len(report.missing)} predictions are missing and not scored: "
-            f"{_listed(report.missing)}."
+            f"{listed(report.missing)}."
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def _table(report: Report, what: str) -> Table:

@@ -24,6 +24,8 @@ from persam.cli.screen import say
 from persam.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from persam.backbones import Backbone
     from persam.concept import Concept
     from persam.variants import Method, Variant
@@ -81,18 +83,30 @@ class Shown:
         Raises:
             InputError: unreadable files, or a mask, box or point that cannot be used.
         """
+        from persam.images import read_image
         from persam.methods.persam import personalize
         from persam.methods.persam_f import finetune
 
+        picture = read_image(self.picture)
         make = finetune if method == "persam-f" else personalize
         return make(
             backbone,
-            self.picture,
-            mask=self.mask,
+            picture,
+            mask=None if self.mask is None else _grey(self.mask, picture),
             box=None if self.box is None else numbers(self.box, "--box", 4),
             points=[numbers(point, "--point", 2) for point in self.points] or None,
             variant=variant,
         )
+
+
+def _grey(mask: Path, picture: np.ndarray) -> np.ndarray:
+    """The mask of a picture ``(H, W, 3)`` as ``(H, W)`` grey values, neither empty nor full."""
+    from persam.images import check_mask, read_mask
+
+    height, width = picture.shape[:2]
+    grey = read_mask(mask, (height, width))
+    check_mask(grey, f"The mask {mask}", full=False)
+    return grey
 
 
 def numbers(text: str, option: str, count: int) -> tuple[float, ...]:

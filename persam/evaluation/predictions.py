@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 RUN, LOG = "run.json", "predictions.jsonl"
+# Where files lie and what computes does not make another run of it; both are in the report.
+_PLACES = ("data", "device")
 
 
 class Predictions:
@@ -31,8 +33,8 @@ class Predictions:
 
     Attributes:
         folder: where they are.
-        run: ``version``, ``environment`` and ``settings`` of the run; empty for masks of another
-            program.
+        run: ``version``, ``settings`` and ``environment`` of the run, a list of these where it was
+            started on several; empty for masks of another program.
         learnt: by subject.
         found: by subject and stem.
     """
@@ -56,7 +58,9 @@ class Predictions:
 
         Args:
             folder: made where it is missing.
-            settings: all that the predictions depend on, as JSON can hold it.
+            settings: all that the predictions depend on, as JSON can hold it. ``data`` and
+                ``device`` may change from one start to the next, and so may the place of a
+                ``method`` that has a ``method_sha256``.
 
         Raises:
             InputError: the folder holds the predictions of other settings or of another version
@@ -68,9 +72,10 @@ class Predictions:
             _refuse_other(kept, {"version": __version__, "settings": wanted})
         else:
             _refuse_strange(kept.folder)
-            kept.run = {"version": __version__, "environment": environment(), "settings": wanted}
-            write_text(kept.folder / RUN, json.dumps(kept.run, indent=2) + "\n")
-        remove_leftovers(kept.folder)
+            kept.run = {"version": __version__, "environment": {}, "settings": wanted}
+        kept._log_start({**environment(), "device": wanted.get("device")})
+        for place in (kept.folder, *filter(Path.is_dir, kept.folder.iterdir())):
+            remove_leftovers(place)
         # A killed run may have left half a line, which the next one must not be appended to.
         lines = (to_line(record) for record in (*kept.learnt.values(), *kept.found.values()))
         write_text(kept.folder / LOG, "".join(lines))
@@ -99,6 +104,15 @@ class Predictions:
             wanted = json.loads(json.dumps(shared))
             _refuse_other(kept, {"settings": old | wanted})
         return kept
+
+    def _log_start(self, machine: dict[str, Any]) -> None:
+        """Write down on what the run is started, unless it was started on the same before."""
+        before = self.run["environment"]
+        known = before if isinstance(before, list) else [before] if before else []
+        if machine not in known:
+            known = [*known, machine]
+            self.run["environment"] = known if len(known) > 1 else machine
+            write_text(self.folder / RUN, json.dumps(self.run, indent=2) + "\n")
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -185,14 +199,23 @@ _NOTHING = _Nothing()
 
 
 def _refuse_other(kept: Predictions, wanted: Mapping[str, Any]) -> None:
-    old = {name: kept.run[name] for name in wanted}
-    changed = differences(old, wanted)
+    old, new = (
+        {**side, "settings": _placeless(side["settings"])}
+        for side in ({name: kept.run[name] for name in wanted}, wanted)
+    )
+    changed = differences(old, new)
     if changed:
         raise InputError(
             f"{kept.folder} holds the predictions of another run: "
             f"{'; '.join(line.removeprefix('settings.') for line in changed)}. "
             f"Repeat its settings, or choose another folder."
         )
+
+
+def _placeless(settings: Mapping[str, Any]) -> dict[str, Any]:
+    # Of a method's file its contents count.
+    dropped = (*_PLACES, "method") if "method_sha256" in settings else _PLACES
+    return {name: value for name, value in settings.items() if name not in dropped}
 
 
 def _refuse_strange(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import torch
 from persam.formats import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 def environment() -> dict[str, Any]:
@@ -87,7 +87,8 @@ class Report:
         failed: subjects that the method could not learn, with its reason; their masks are empty
             and count.
         version: of persam.
-        environment: versions of Python and libraries, and the hardware.
+        environment: versions of Python and libraries, the hardware and the device; a list of these
+            where the run was started on several, and empty for masks of another program.
     """
 
     miou: float
@@ -106,15 +107,13 @@ class Report:
     missing: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
     version: str = field(default_factory=lambda: version("persam"))
-    environment: Mapping[str, Any] = field(default_factory=environment)
+    environment: Mapping[str, Any] | Sequence[Mapping[str, Any]] = field(
+        default_factory=environment
+    )
 
     def to_json(self) -> str:
         """The report as indented JSON."""
         return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
-
-    def with_settings(self, **settings: str | float | None) -> Report:
-        """The same report with more settings written into it."""
-        return replace(self, settings={**self.settings, **settings})
 
     def write(self, path: str | Path) -> None:
         """Write the report as JSON, whole or not at all.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from persam.errors import InputError
+from persam.evaluation.datasets.protocol import departures
 from persam.evaluation.published import published
 from persam.variants import Method, Variant
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 _NEEDED = ("miou", "biou", "photos", "settings", "version")
 _TITLES = ("method", "model", "data", "mIoU", "boundary IoU", "FB-IoU", "parameters", "source")
+_MARK = "†"
+_MARKED = (
+    f"{_MARK} Not the whole protocol, as the data column says, or with predictions missing: not "
+    f"comparable with what is published."
+)
 _LEFT = ("method", "recipe", "model", "data", "source")
 
 
@@ -66,6 +72,8 @@ def read_report(path: str | Path) -> Line:
 def markdown(lines: Sequence[Line]) -> str:
     """One table a data set, the best row first; columns that nothing fills are left out.
 
+    Rows of less than the whole protocol are marked, and a line below says so.
+
     Args:
         lines: what :func:`read_report` gave; at least one.
     """
@@ -74,6 +82,8 @@ def markdown(lines: Sequence[Line]) -> str:
         own = [line.cells for line in lines if line.dataset == dataset]
         rows = [*own, *map(_published, published(dataset))]
         parts.append(f"## {dataset}\n\n{table(_ordered(rows), _TITLES)}")
+        if any(cells["data"].endswith(_MARK) for cells in own):
+            parts.append(_MARKED)
     return "\n\n".join(parts) + "\n"
 
 
@@ -117,12 +127,17 @@ def _line(report: Mapping[str, Any], path: Path) -> Line:
     method = str(settings.get("method", "masks from elsewhere"))
     variant = settings.get("variant")
     label = method if variant is None else f"{method}, {recipe_name(variant)}"
-    missing = len(report.get("missing", ()))
+    missing, failed = len(report.get("missing", ())), len(report.get("failed", ()))
+    groups = len(report["objects"]) if "objects" in report else None
+    departs = departures(str(settings["dataset"]), settings, groups)
+    data = [Path(str(settings["data"])).name, f"{report['photos']} photos", *departs]
+    data += [f"{failed} not learnt"] if failed else []
+    mark = f" {_MARK}" if departs or missing else ""
     source = f"{path.name}, persam {report['version']}"
     cells = {
         "method": label,
         "model": str(settings.get("model", "")),
-        "data": f"{Path(str(settings['data'])).name}, {report['photos']} photos",
+        "data": ", ".join(data) + mark,
         "mIoU": f"{100 * report['miou']:.1f}",
         "boundary IoU": f"{100 * report['biou']:.1f}",
         "FB-IoU": "" if report.get("fb_iou") is None else f"{100 * report['fb_iou']:.1f}",
