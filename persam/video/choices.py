@@ -1,0 +1,61 @@
+"""The choices that tell one way of tracking from another, and the named ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from persam.errors import InputError
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """One way of following objects through a clip.
+
+    Attributes:
+        as_scripts: ask as the official video scripts do; see :mod:`persam.video.official`. The
+            concepts' own recipes give way to the scripts'.
+        areas_as_uint8: the scripts' fault in choosing the largest mask (PerSAM, ``as_scripts``).
+        boxes_by_position: the scripts' fault in numbering the boxes of the last frame
+            (``as_scripts``): when an object vanishes, the next one's box becomes its own.
+
+    Example:
+        >>> Tracking.named("official").as_scripts
+        True
+    """
+
+    as_scripts: bool = False
+    areas_as_uint8: bool = False
+    boxes_by_position: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("as_scripts", "areas_as_uint8", "boxes_by_position"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(
+                    f"A tracking's {name} is True or False; got {getattr(self, name)!r}."
+                )
+        if (self.areas_as_uint8 or self.boxes_by_position) and not self.as_scripts:
+            raise InputError(
+                "areas_as_uint8 and boxes_by_position are faults of the official scripts: they "
+                "need as_scripts=True."
+            )
+
+    @classmethod
+    def named(cls, name: str) -> Tracking:
+        """The way of that name.
+
+        Args:
+            name: ``"default"``, our own; ``"official"``, the official scripts' without their two
+                faults.
+
+        Raises:
+            InputError: there is no such way.
+        """
+        if name not in _WAYS:
+            raise InputError(
+                f"The ways to track are {', '.join(_WAYS)} and, with SAM 2's own memory, memory; "
+                f"got {name!r}."
+            )
+        return _WAYS[name]
+
+
+_WAYS = {"default": Tracking(), "official": Tracking(as_scripts=True)}
