@@ -11,7 +11,7 @@ import transformers
 if TYPE_CHECKING:
     from pathlib import Path
 
-FAMILIES = ("sam2", "edgetam", "sam3")
+FAMILIES = ("sam2", "edgetam")
 # The families' memory attention takes memories of 64 channels, whatever the configuration says.
 CHANNELS, WIDTH = 64, 128
 WINDOW, POINTERS = 3, 5
@@ -61,17 +61,6 @@ def _edgetam() -> Any:
     }
     config = transformers.EdgeTamVideoConfig(**_parts(), **_memory(), **own, image_size=64)
     return transformers.EdgeTamVideoModel(config)
-
-
-def _sam3() -> Any:
-    vision = tiny.sam3_model().config.vision_config.to_dict() | {"fpn_hidden_size": WIDTH}
-    parts = _parts() | {"vision_config": vision}
-    parts["prompt_encoder_config"] |= {"image_size": 56, "patch_size": 14}
-    attention = {"memory_attention_feed_forward_hidden_size": 24}
-    config = transformers.Sam3TrackerVideoConfig(
-        **parts, **_memory(), **attention, image_size=56
-    )
-    return transformers.Sam3TrackerVideoModel(config)
 
 
 def _parts() -> dict[str, Any]:

@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 VIDEO_TYPES = {
     "Sam2Model": {"sam2_video": "Sam2VideoModel"},
     "EdgeTamModel": {"edgetam_video": "EdgeTamVideoModel"},
-    "Sam3TrackerModel": {
-        "sam3_tracker_video": "Sam3TrackerVideoModel",
-        "sam3_video": "Sam3TrackerVideoModel",
-    },
 }
 # A session could hold many objects, but then steps them all, lost or not; each has its own here.
 OBJECT = 0
@@ -95,7 +91,7 @@ class ObjectMemory:
         self._spatial = config.num_maskmem - 1
         self._pointers = config.max_object_pointers_in_encoder - 1
         device = model.no_memory_embedding.device
-        # EdgeTAM's and SAM 3's sessions are copies of this class.
+        # EdgeTAM's session is a copy of this class.
         self.session: Any = Sam2VideoInferenceSession(
             inference_device=device,
             inference_state_device=device,
@@ -197,7 +193,7 @@ def video_memory(backbone: Backbone) -> VideoMemory:
     """Load the video memory that belongs to a backbone, from the folder it was loaded from.
 
     Args:
-        backbone: SAM 2, EdgeTAM or SAM 3's tracker, perhaps within a wrapper.
+        backbone: SAM 2 or EdgeTAM, perhaps within a wrapper.
 
     Returns:
         The family's video model. It shares every tensor that it has in common with the backbone;
@@ -211,8 +207,8 @@ def video_memory(backbone: Backbone) -> VideoMemory:
     family = VIDEO_TYPES.get(type(picture).__name__)
     if picture is None or family is None:
         raise InputError(
-            f"{backbone.name} has no video memory: SAM 2, EdgeTAM and SAM 3's tracker have one. "
-            f'Load one of these, as persam.load("sam2.1-hiera-tiny"), or track without it.'
+            f"{backbone.name} has no video memory; of the families here, SAM 2 and EdgeTAM have "
+            f'one. Load one of these, as persam.load("sam2.1-hiera-tiny"), or track without it.'
         )
     video = _read(picture.name_or_path, backbone.name, family)
     # The tensors themselves go over, not copies: the video model's own are freed.
@@ -224,7 +220,9 @@ def video_memory(backbone: Backbone) -> VideoMemory:
 def _read(folder: str, name: str, family: dict[str, str]) -> Any:
     advice = "Published checkpoints of SAM 2 and EdgeTAM hold it; load one by its name or folder."
     if not folder:
-        raise InputError(f"{name} was not loaded from a folder, so it has no video memory. {advice}")
+        raise InputError(
+            f"{name} was not loaded from a folder, so it has no video memory. {advice}"
+        )
     try:
         return read_folder(Path(folder), family)
     except InputError as error:
