@@ -8,6 +8,9 @@ import numpy as np
 import tiny
 import transformers
 
+from persam import load
+from persam.backbones.sam2 import Sam2Backbone
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -30,6 +33,16 @@ def save(family: str, folder: Path) -> Path:
     """Write the model as published checkpoints are: a folder of the video model."""
     build(family).save_pretrained(folder)
     return folder
+
+
+def backbone(family: str, folder: Path) -> Sam2Backbone:
+    """Load the picture model out of such a folder, as :func:`persam.load` does.
+
+    ``load`` refuses EdgeTAM where the packages of its own image encoder are missing.
+    """
+    if family == "edgetam":
+        return Sam2Backbone(str(folder), transformers.EdgeTamModel.from_pretrained(folder))
+    return load(folder, device="cpu")
 
 
 def clip(frames: int, seed: int = 0) -> list[np.ndarray]:
