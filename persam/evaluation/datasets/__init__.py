@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from persam.errors import InputError
 from persam.evaluation.datasets.catalogue import CATALOGUE, Entry, find
 from persam.evaluation.datasets.coco20i import open_coco20i
+from persam.evaluation.datasets.davis import davis, open_davis
 from persam.evaluation.datasets.episodes import Options
 from persam.evaluation.datasets.fss1000 import open_fss1000
 from persam.evaluation.datasets.lvis92i import open_lvis92i
@@ -40,6 +41,7 @@ __all__ = [
     "SegmentedPhoto",
     "Subject",
     "check",
+    "davis",
     "find",
     "open_dataset",
     "perseg",
@@ -53,6 +55,7 @@ _OPENERS: Mapping[str, Callable[[Entry, Path, Options], Dataset[Any]]] = Mapping
         "pascal-part": open_pascal_part,
         "paco-part": open_paco_part,
         "coco-20i": open_coco20i,
+        "davis": open_davis,
     }
 )
 
