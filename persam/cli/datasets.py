@@ -85,6 +85,11 @@ def check(
 
 
 def _complete(dataset: Dataset[Any]) -> str:
+    if dataset.name == "davis":
+        return (
+            f"{dataset.name} {dataset.settings['year']} in {dataset.root} is complete: "
+            f"{len(dataset.subjects)} sequences, {dataset.photos} frames to search."
+        )
     groups = len({subject.group for subject in dataset.subjects})
     return (
         f"{dataset.name} in {dataset.root} is complete: {len(dataset.subjects)} subjects of "

@@ -48,6 +48,16 @@ def progress(total: int, label: str, *, quiet: bool = False) -> Iterator[Callabl
         yield lambda: bar.advance(task)
 
 
+def as_percent(share: float | None, digits: int) -> str:
+    """A share 0..1 as percent; a dash where it is not known."""
+    return "–" if share is None else f"{share:.{digits}%}"  # noqa: RUF001
+
+
+def as_seconds(seconds: float | None) -> str:
+    """Seconds with one digit; a dash where they are not known."""
+    return "–" if seconds is None else f"{seconds:.1f}"  # noqa: RUF001
+
+
 def _printable(text: str) -> str:
     # File names may hold bytes that are no text, which a terminal's encoding refuses.
     return text.encode("utf-8", errors="replace").decode("utf-8")

@@ -165,5 +165,5 @@ PICTURES = Kind(
 
 
 def kind_of(report: Any) -> Kind:
-    """The kind of a report that was read from JSON; pictures' where nothing speaks for sequences."""
+    """The kind of a report that was read from JSON; pictures' unless it says J&F."""
     return VIDEO if isinstance(report, dict) and "jf" in report else PICTURES
