@@ -14,7 +14,7 @@ from persam.images import read_image
 from persam.video.structures import VideoFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 FOLDER_RATE = Fraction(25)
 UNSPECIFIED = 2
@@ -70,6 +70,7 @@ class Clip:
         frames: how many it announces to have; None where only reading tells.
         has_sound: whether there is a sound track.
         stamp: changes when the file, or any file of the folder, changes.
+        pictures: file names of a folder's frames by their names.
         passed_over: entries of a folder that are no pictures.
         damage: of the latest reading, so far.
     """
@@ -80,6 +81,7 @@ class Clip:
     has_sound: bool
     stamp: str
     reader: Callable[[Damage], Iterator[VideoFrame]] = field(repr=False)
+    pictures: Mapping[str, str] = field(default_factory=dict, repr=False)
     passed_over: tuple[Path, ...] = ()
     damage: Damage = field(default_factory=Damage, compare=False)
 
@@ -185,5 +187,6 @@ def _open_folder(path: Path, rate: Fraction) -> Clip:
         has_sound=False,
         stamp=digest.hexdigest()[:16],
         reader=read,
+        pictures={name: photo.name for name, photo in zip(names, photos, strict=True)},
         passed_over=listing.passed_over,
     )
