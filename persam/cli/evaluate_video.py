@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from persam.cli.choice import Asked, Chosen, Places, choose, refuse
-from persam.cli.screen import as_percent, as_seconds, progress, say
+from persam.cli.screen import as_seconds, progress, say
 from persam.errors import InputError
 from persam.variants import Method
 
@@ -97,25 +97,28 @@ def tell(report: VideoReport, name: str, *, quiet: bool) -> None:
 
 
 def _table(report: VideoReport) -> Table:
-    table = Table("sequence", "object", title=None)
-    titles = ("J&F", "J", "recall", "decay", "F", "recall", "decay", "frames", "seconds")
-    for title in titles:
+    """A row for every object, in percent, and one for a sequence that has several."""
+    # Nine columns and a name like paragliding-launch/1 fit into 80 characters without lines.
+    table = Table("object", box=None, pad_edge=False, collapse_padding=True)
+    for title in ("J&F", "J", "recall", "decay", "F", "recall", "decay", "frames"):
         table.add_column(title, justify="right")
     for name, sequence in report.sequences.items():
         own = {key: one for key, one in report.objects.items() if key.rpartition("/")[0] == name}
-        means = [as_percent(value, 1) for value in (sequence.jf, sequence.j, sequence.f)]
-        length = (str(sequence.frames), as_seconds(sequence.seconds))
         if len(own) > 1:
-            jf, j, f = means
-            table.add_row(name, "all", jf, j, "", "", f, "", "", *length)
+            jf, j, f = (_percent(value) for value in (sequence.jf, sequence.j, sequence.f))
+            table.add_row(name, jf, j, "", "", f)
         for key, one in own.items():
-            shares = (as_percent(one.jf, 1), *_shares(one.j), *_shares(one.f))
-            table.add_row(name, key.rpartition("/")[2], *shares, *(length if len(own) == 1 else ()))
+            shares = (_percent(one.jf), *_shares(one.j), *_shares(one.f))
+            table.add_row(key, *shares, str(len(one.frames)))
     return table
 
 
 def _shares(measure: Statistics) -> tuple[str, ...]:
-    return tuple(as_percent(value, 1) for value in (measure.mean, measure.recall, measure.decay))
+    return tuple(_percent(value) for value in (measure.mean, measure.recall, measure.decay))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
 
 
 def _overall(report: VideoReport) -> str:
