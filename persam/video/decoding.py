@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # FFmpeg's own decoders of these leave transparency out.
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _BT2020 = 9
+# With several threads, FFmpeg 8's conversion from RGB to 10 bits now and then writes eight wrong
+# pixels where the slices of two threads meet.
+ONE_THREAD = 1
 # Where a file does not say how its colours were coded, players go by the height of the picture.
 _HIGH_DEFINITION = 720
 _GUESSED_RATE = Fraction(25)
@@ -199,7 +202,9 @@ def _rgb(frame: Any) -> np.ndarray:
 
 
 def _array(frame: Any, kind: str, space: str | None) -> np.ndarray:
-    return frame.to_ndarray(format=kind, src_colorspace=space, dst_color_range="JPEG")
+    return frame.to_ndarray(
+        format=kind, src_colorspace=space, dst_color_range="JPEG", threads=ONE_THREAD
+    )
 
 
 def _matrix(frame: Any) -> tuple[int, int, int, int]:

@@ -12,7 +12,7 @@ from scipy.ndimage import maximum_filter
 
 from persam.errors import InputError
 from persam.formats import part_path
-from persam.video.decoding import load_av
+from persam.video.decoding import ONE_THREAD, load_av
 from persam.video.sound import Sound
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Codecs mix colours over blocks of this many pixels.
 _BLOCK = 16
+_FINE = 10_000
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,11 @@ class Recipe:
     container_options: Mapping[str, str] = field(default_factory=dict)
 
 
-# One thread: with several, FFmpeg 8's prores_ks now and then writes eight wrong alpha pixels where
-# the slices of two threads meet.
 PRORES = Recipe(
     container="mov",
     codec="prores_ks",
     pixels="yuva444p10le",
-    options={"profile": "4444", "alpha_bits": "16", "vendor": "apl0", "threads": "1"},
+    options={"profile": "4444", "alpha_bits": "16", "vendor": "apl0"},
 )
 # Lossless, as the encoder has one quality for colour and alpha alike.
 VP9 = Recipe(
@@ -123,7 +122,7 @@ class VideoWriter:
                 f"file:{self._part}",
                 "w",
                 format=recipe.container,
-                container_options=dict(recipe.container_options),
+                container_options=self._container_options(),
             )
             self._stream = self._add_stream()
             self._sound = Sound(sound, self._container) if sound is not None else None
@@ -178,6 +177,15 @@ class VideoWriter:
             self._sound.close()
         self._container.close()
 
+    def _container_options(self) -> dict[str, str]:
+        options = dict(self._recipe.container_options)
+        if self._recipe.time_base is None:
+            # MOV and MP4 round the time of the first frame to this; it has to hold every time of
+            # the clip, and the sound's to better than a tenth of a millisecond.
+            unit = self._time_base.denominator
+            options["movie_timescale"] = str(unit * -(-_FINE // unit))
+        return options
+
     def _add_stream(self) -> Any:
         av, shown = load_av(), self._shown
         stream = self._container.add_stream(
@@ -202,6 +210,7 @@ class VideoWriter:
             dst_colorspace="BT2020" if self._shown.wide else "ITU709",
             src_color_range="JPEG",
             dst_color_range="MPEG",
+            threads=ONE_THREAD,
         )
 
     def _encode(self, made: Any) -> None:
