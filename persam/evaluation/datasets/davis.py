@@ -174,16 +174,11 @@ def _look_into(root: Path, frames: Mapping[str, Sequence[MaskedPhoto]], findings
     """Note sizes that differ and, where they do not, first masks without an object."""
     every = [photo for photos in frames.values() for photo in photos]
     findings.add(root, OTHER_SIZE, [said for photo in every if (said := photo.complaint())])
-    findings.add(
-        root,
-        "frames of another size than the first of their sequence",
-        [
-            f"{name}/{photo.image.name}"
-            for name, photos in frames.items()
-            for photo in photos
-            if header_size(photo.image) != header_size(photos[0].image)
-        ],
-    )
+    for name, photos in frames.items():
+        size = header_size(photos[0].image)
+        others = [photo.image.name for photo in photos if header_size(photo.image) != size]
+        where = f"{root}, sequence {name}"
+        findings.add(where, "frames of another size than the first", others)
     findings.refuse()
     blank = [name for name, photos in frames.items() if not true_labels(photos[0]).any()]
     what = "sequences whose first mask shows no object"
