@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import made_clips
@@ -131,11 +132,8 @@ def test_every_frame_comes_at_its_own_time(tmp_path: Path, name: str, made: Made
     assert [frame.name for frame in frames][:2] == ["00000", "00001"]
     times = [frame.pts * frame.time_base for frame in frames]
     assert times == made_clips.seconds(path)
-    steps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
-    assert steps == [
-        (later - earlier) * made.time_base
-        for earlier, later in zip(made.times, made.times[1:], strict=False)
-    ]
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    assert steps == [(later - earlier) * made.time_base for earlier, later in pairwise(made.times)]
     assert (clip.height, clip.width) == made.size == frames[0].image.shape[:2]
     assert blur(frames) < 10
     assert (clip.damage.lost, clip.damage.concealed, clip.damage.retimed) == (0, 0, 0)
