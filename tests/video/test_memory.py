@@ -126,6 +126,7 @@ def test_a_lost_object_is_searched_after_the_patience_and_followed_again(memory,
     assert not next(answers)["object"].present, "searched, and nothing convincing found"
     say(score=True)
     assert searched(next(answers)["object"])
+    assert not next(answers)["object"].present, "the patience begins anew"
     say(presence=True)
     assert followed(next(answers)["object"])
 
