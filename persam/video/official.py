@@ -157,24 +157,30 @@ def largest(masks: torch.Tensor, *, as_uint8: bool = False) -> int:
 
 
 def next_boxes(
-    last: Mapping[str, Box | None], masks: Mapping[str, np.ndarray], *, by_position: bool = False
+    last: Mapping[str, Box | None], found: Mapping[str, Box | None], *, by_position: bool = False
 ) -> dict[str, Box | None]:
     """Boxes that the next frame is asked with.
 
     Args:
         last: boxes that this frame was asked with, by object.
-        masks: this frame's masks of the same objects.
-        by_position: number the boxes as the scripts do: those of the objects that are there, in
-            order, go to the first objects, and the objects that are left over are given up.
+        found: tight boxes of this frame's masks; None for an empty one.
+        by_position: the scripts' fault: the boxes of the objects that are there, in order, go to
+            the first objects, and the objects that are left over are given up.
 
     Returns:
         The last known box of every object; with ``by_position`` only of those not given up.
+
+    Example:
+        >>> next_boxes({"a": (0, 0, 4, 4), "b": (5, 5, 9, 9)}, {"a": None, "b": (6, 6, 9, 9)})
+        {'a': (0, 0, 4, 4), 'b': (6, 6, 9, 9)}
+        >>> last = {"a": (0, 0, 4, 4), "b": (5, 5, 9, 9)}
+        >>> next_boxes(last, {"a": None, "b": (6, 6, 9, 9)}, by_position=True)
+        {'a': (6, 6, 9, 9)}
     """
-    found = {name: mask_box(mask) for name, mask in masks.items()}
     if by_position:
         present = [box for box in found.values() if box is not None]
         return dict(zip(last, present, strict=False))
-    return {name: found[name] or last[name] for name in last}
+    return {name: found[name] or box for name, box in last.items()}
 
 
 def _boxed(first: Step, embedding: Embedding) -> Step:

@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
-from persam import geometry, refine
 from persam.concept import Concept
 from persam.errors import InputError
-from persam.prompts import mask_box
-from persam.structures import Box, Prediction, Prompts
-from persam.video import official
+from persam.video import official, propagation
 from persam.video.choices import Tracking
 from persam.video.frames import first_masks, pictures
+from persam.video.merging import Look, merge, nothing, predictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import numpy as np
+
     from persam.images import Source
-    from persam.structures import Embedding
+    from persam.structures import Box, Embedding, Prediction
     from persam.video.structures import Answer, VideoFrame
 
-_BELIEVED = 10.0  # logit of a pixel that a given mask says is object
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """What was found of one object in one frame, before the objects are told apart.
-
-    Attributes:
-        logits: ``(height, width)``; above 0 is object.
-        score: the model's estimate of the mask's IoU.
-        prompts: what the decoder was asked first.
-        likeness: see :class:`~persam.structures.Prediction`.
-    """
-
-    logits: torch.Tensor
-    score: float
-    prompts: Prompts
-    likeness: float | None = None
+__all__ = ["Look", "merge", "track"]
 
 
 def track(
@@ -84,19 +63,6 @@ def track(
     return _follow(named, frames, shown, choices)
 
 
-def merge(looks: Mapping[str, Look]) -> dict[str, np.ndarray]:
-    """Give every pixel to the object with the highest logit, or to none where all are below 0.
-
-    Returns:
-        ``(height, width)`` bool by object name.
-    """
-    logits = torch.stack([look.logits for look in looks.values()])
-    best, owner = logits.max(dim=0)
-    return {
-        name: ((owner == number) & (best > 0)).cpu().numpy() for number, name in enumerate(looks)
-    }
-
-
 def _check(named: Mapping[str, Concept], shown: Mapping[str, Source]) -> None:
     if not named:
         raise InputError("There is nothing to follow: give at least one concept.")
@@ -120,67 +86,49 @@ def _follow(
     shown: Mapping[str, Source],
     choices: Tracking,
 ) -> Iterator[Answer]:
-    if choices.as_scripts:
-        named = {name: official.as_scripts(concept) for name, concept in named.items()}
-    backbone = next(iter(named.values())).backbone
-    boxes: dict[str, Box | None] = dict.fromkeys(named)
-    given = shown
-    for image in pictures(frames):
-        masks = first_masks(given, image.shape[:2]) if given else {}
-        given = {}
+    known = {
+        name: official.as_scripts(concept) if choices.as_scripts else concept
+        for name, concept in named.items()
+    }
+    backbone = next(iter(known.values())).backbone
+    boxes: dict[str, Box | None] = dict.fromkeys(known)
+    for number, image in enumerate(pictures(frames)):
+        given = first_masks(shown, image.shape[:2]) if number == 0 else {}
         embedding = backbone.encode(image)
-        looks = {}
-        for name, box in boxes.items():
-            if name in masks:
-                looks[name] = _given(masks[name], embedding)
-            else:
-                looks[name] = _look(named[name], embedding, box, choices)
-        answer = _answer(looks)
-        boxes = official.next_boxes(
-            boxes,
-            {name: found.mask for name, found in answer.items()},
-            by_position=choices.boxes_by_position,
-        )
-        yield {name: answer.get(name) or _nothing(image) for name in named}
+        if not choices.as_scripts:
+            known = _acquaint(known, embedding, given)
+        looks = {
+            name: Look.given(given[name], embedding)
+            if name in given
+            else _look(known[name], embedding, box, choices)
+            for name, box in boxes.items()
+        }
+        answer = predictions(looks)
+        boxes = _next_boxes(boxes, answer, choices)
+        yield {name: answer.get(name) or nothing(*image.shape[:2]) for name in named}
 
 
-def _given(mask: np.ndarray, embedding: Embedding) -> Look:
-    sign = torch.from_numpy(mask).to(embedding.features.device).float() * 2 - 1
-    return Look(sign * _BELIEVED, 1.0, Prompts())
+def _acquaint(
+    known: Mapping[str, Concept], embedding: Embedding, given: Mapping[str, np.ndarray]
+) -> dict[str, Concept]:
+    """The concepts with the cells of what the first frame shows of them."""
+    return {
+        name: propagation.acquainted(concept, embedding, given[name]) if name in given else concept
+        for name, concept in known.items()
+    }
 
 
-def _look(concept: Concept, embedding: Embedding, box: Box | None, choices: Tracking) -> Look:
-    if choices.as_scripts:
-        step = official.step(concept, embedding, box, areas_as_uint8=choices.areas_as_uint8)
-        logits = geometry.to_original(step.logits, embedding.frame)[0]
-        return Look(logits, step.score, step.prompts)
-    seen = concept.locate(embedding)
-    first = refine.first_step(
-        concept.backbone, embedding, seen.prompts, seen.guidance, concept.weights
-    )
-    steps = refine.cascade(concept.backbone, embedding, first, concept.variant)
-    final = refine.standing(steps, keep_best=concept.variant.keep_best)
-    logits = geometry.to_original(final.logits, embedding.frame)[0]
-    if seen.likeness is not None and seen.likeness < concept.variant.min_likeness:
-        logits = torch.full_like(logits, -_BELIEVED)
-    return Look(logits, final.score, seen.prompts, seen.likeness)
+def _look(concept: Concept, embedding: Embedding, last: Box | None, choices: Tracking) -> Look:
+    if not choices.as_scripts:
+        return propagation.look(concept, embedding, last, choices)
+    step = official.step(concept, embedding, last, areas_as_uint8=choices.areas_as_uint8)
+    return Look.of(step, embedding)
 
 
-def _answer(looks: Mapping[str, Look]) -> dict[str, Prediction]:
-    found = {}
-    for name, mask in merge(looks).items() if looks else ():
-        look = looks[name]
-        found[name] = Prediction(
-            mask=mask,
-            score=look.score if mask.any() else 0.0,
-            box=mask_box(mask),
-            points=look.prompts.points,
-            labels=look.prompts.labels,
-            likeness=look.likeness,
-        )
-    return found
-
-
-def _nothing(image: np.ndarray) -> Prediction:
-    empty = Prompts()
-    return Prediction(np.zeros(image.shape[:2], dtype=bool), 0.0, None, empty.points, empty.labels)
+def _next_boxes(
+    last: Mapping[str, Box | None], answer: Mapping[str, Prediction], choices: Tracking
+) -> dict[str, Box | None]:
+    found = {name: prediction.box for name, prediction in answer.items()}
+    if not choices.as_scripts:
+        return found
+    return official.next_boxes(last, found, by_position=choices.boxes_by_position)
