@@ -39,7 +39,6 @@ class Follow(Protocol):
         self, frames: Iterable[VideoFrame], *, first: Mapping[str, np.ndarray] | None
     ) -> Iterator[Answer]:
         """Take frames, the masks of the first one where they are known, and give answers."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -137,8 +136,8 @@ class _Run:
 
     def complete(self) -> bool:
         """Whether everything that is asked for lies there."""
-        ended = None if self.kept is None else self.kept.ended
-        if ended is None or ended["frames"] != len(self.lines):
+        ended = (self.kept.ended if self.kept else None) or {"frames": -1}
+        if ended["frames"] != len(self.lines):
             return False
         cutouts = () if "cutouts" not in self.output.save else self.search.objects
         files = (self.places.cutout(name, line.name) for line in self.lines for name in cutouts)
@@ -194,8 +193,9 @@ class _Run:
         if ahead is None:
             return
         masks = self._masks(last.name)
-        known = {name: mask for name, mask in masks.items() if mask.any()} or None
-        again = _paired(self.search.follow, chain((last, ahead), frames), known)
+        # A mask of nothing, or of everything, shows no object.
+        known = {name: mask for name, mask in masks.items() if mask.any() and not mask.all()}
+        again = _paired(self.search.follow, chain((last, ahead), frames), known or None)
         yield from islice(again, 1, None)
 
     def _masks(self, frame: str) -> dict[str, np.ndarray]:
