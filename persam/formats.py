@@ -100,8 +100,10 @@ def write_labels(path: str | Path, labels: np.ndarray, palette: bytes) -> None:
         palette: red, green and blue of each number, one after the other.
     """
     if labels.ndim != 2 or labels.dtype != np.uint8:
-        raise InputError(f"Labels are written from (H, W) uint8; got {labels.shape} {labels.dtype}.")
-    image = Image.fromarray(labels).convert("L")
+        raise InputError(
+            f"Labels are written from (H, W) uint8; got {labels.shape} {labels.dtype}."
+        )
+    image = Image.fromarray(labels)
     image.putpalette(palette)
     write_bytes(path, _encode(image, "PNG"))
 

@@ -104,7 +104,8 @@ class Manifest:
                 the file cannot be read.
         """
         self.path = Path(folder) / NAME
-        self.records: dict[str, Record] = {record.input: record for record in read_lines(self.path, Record.from_json)}
+        records = read_lines(self.path, Record.from_json)
+        self.records: dict[str, Record] = {record.input: record for record in records}
 
     def add(self, record: Record) -> None:
         """Take a record up and append its line."""

@@ -39,6 +39,7 @@ class Follow(Protocol):
         self, frames: Iterable[VideoFrame], *, first: Mapping[str, np.ndarray] | None
     ) -> Iterator[Answer]:
         """Take frames, the masks of the first one where they are known, and give answers."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class _Run:
             return False
         cutouts = () if "cutouts" not in self.output.save else self.search.objects
         files = (self.places.cutout(name, line.name) for line in self.lines for name in cutouts)
-        if self.places.wanted(self.output.save) or not all(path.exists() for path in files):
+        if self.places.wanted(self.output.save) or not all(map(Path.exists, files)):
             return False
         self.damage = Damage(**{name: ended[name] for name in asdict(Damage())})
         return True
@@ -150,8 +151,7 @@ class _Run:
         for folder in (self.places.folder, *self.places.frame_folders()):
             remove_leftovers(folder)
         # A killed run may have left half a line, which the next one must not be appended to.
-        text = "".join(line.to_json() + "\n" for line in self.lines)
-        write_text(self.places.manifest, text)
+        write_text(self.places.manifest, "".join(line.to_json() + "\n" for line in self.lines))
         Run(self.settings).write(self.places.run)
 
     def results(self) -> Iterator[FrameLine]:
