@@ -131,9 +131,8 @@ class _Run:
             self.kept = None
         else:
             self._refuse_other()
-        self.lines = self._done()
+        self.lines, self.damage = self._done(), clip.damage
         self.resumed = len(self.lines)
-        self.damage = clip.damage
 
     def complete(self) -> bool:
         """Whether everything that is asked for lies there."""

@@ -353,9 +353,11 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(tmp_path: Path) -> None:
     segment_clip(search(), open_clip(path), ClipOutput(whole, EVERYTHING))
     mine, theirs = files(out), files(whole)
     assert set(mine) == set(theirs)
-    for name in mine:
-        if not name.endswith(".webm"):  # a WebM has a random number of its own
-            assert mine[name] == theirs[name], name
-    for name in ("alpha-red.webm", "alpha-blue.webm"):
+    # A WebM has a random number of its own, and x264 decides a little differently each time.
+    loose = {"alpha-red.webm", "alpha-blue.webm", "overlay.mp4"}
+    for name in set(mine) - loose:
+        assert mine[name] == theirs[name], name
+    for name in loose:
         assert made_clips.seconds(out / name) == made_clips.seconds(whole / name)
-        assert len(mine[name]) == len(theirs[name])
+        for one, other in zip(open_clip(out / name), open_clip(whole / name), strict=True):
+            assert np.abs(one.image.astype(int) - other.image).mean() < 2, name
