@@ -12,13 +12,13 @@ class Tracking:
     """One way of following objects through a clip.
 
     Attributes:
-        last_box: ask for an object by the box of its last mask, where it was there. Off, every
-            frame is searched as if it were the only one.
+        last_box: ask for an object by the box of its last mask first. Off, every frame is searched
+            as if it were the only one.
         centre_point: with that box, say that its centre is on the object.
         min_likeness: below this likeness, 0..1, of what was found the object is absent. None takes
             the concept's own recipe's, which is 0 (never absent) for models without a measured one.
-        kept: share of ``min_likeness`` that is enough where the object was there in the last
-            frame: it hardly ever vanishes, but often turns or blurs.
+        kept: share of ``min_likeness`` that is enough for what the last box found: an object that
+            was there turns and blurs more often than it vanishes.
         as_scripts: ask as the official video scripts do; see :mod:`persam.video.official`. The
             concepts' own recipes give way to the scripts'.
         areas_as_uint8: the scripts' fault in choosing the largest mask (PerSAM, ``as_scripts``).

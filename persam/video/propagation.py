@@ -1,8 +1,9 @@
 """Our own way through a clip: the last mask says where to look, the cells say whether it is there.
 
-An object that was there in the last frame is asked for by that mask's box, the box's centre and the
-concept's own points. What comes back is believed where it is like the object. Otherwise, and
-wherever the last frame had nothing, the concept searches the whole frame by itself.
+An object is asked for by the box of its last mask, the box's centre and the concept's own points.
+What comes back is believed where it is like the object; otherwise the concept searches the whole
+frame by itself. The last box is kept while the object is away: many an object is only doubted for
+a frame or two, and where it has really gone the likeness says so.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def look(concept: Concept, embedding: Embedding, last: Box | None, choices: Trac
     Args:
         concept: the object.
         embedding: the frame.
-        last: tight box of its mask in the last frame; None where it was not there.
+        last: tight box of its last mask; None before it was ever found.
         choices: the way of tracking.
 
     Returns:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from persam.images import Source
-    from persam.structures import Box, Embedding, Prediction
+    from persam.structures import Box, Embedding
     from persam.video.structures import Answer, VideoFrame
 
 __all__ = ["Look", "merge", "track"]
@@ -104,7 +104,8 @@ def _follow(
             for name, box in boxes.items()
         }
         answer = predictions(looks)
-        boxes = _next_boxes(boxes, answer, choices)
+        found = {name: prediction.box for name, prediction in answer.items()}
+        boxes = official.next_boxes(boxes, found, by_position=choices.boxes_by_position)
         yield {name: answer.get(name) or nothing(*image.shape[:2]) for name in named}
 
 
@@ -123,12 +124,3 @@ def _look(concept: Concept, embedding: Embedding, last: Box | None, choices: Tra
         return propagation.look(concept, embedding, last, choices)
     step = official.step(concept, embedding, last, areas_as_uint8=choices.areas_as_uint8)
     return Look.of(step, embedding)
-
-
-def _next_boxes(
-    last: Mapping[str, Box | None], answer: Mapping[str, Prediction], choices: Tracking
-) -> dict[str, Box | None]:
-    found = {name: prediction.box for name, prediction in answer.items()}
-    if not choices.as_scripts:
-        return found
-    return official.next_boxes(last, found, by_position=choices.boxes_by_position)
