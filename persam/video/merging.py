@@ -28,7 +28,7 @@ class Look:
     Attributes:
         logits: ``(height, width)``; above 0 is object.
         score: the model's estimate of the mask's IoU.
-        prompts: what the decoder was asked first.
+        prompts: what the decoder was asked for that mask.
         likeness: see :class:`~persam.structures.Prediction`.
     """
 
