@@ -53,6 +53,11 @@ def load_av() -> Any:
         ) from error
 
 
+def new_scaler() -> Any:
+    """What converts frames; one for a whole clip, as every frame's own would keep megabytes."""
+    return load_av().video.reformatter.VideoReformatter()
+
+
 def examine(path: Path) -> Found:
     """Look into a video file, as far as its first frame.
 
@@ -66,7 +71,7 @@ def examine(path: Path) -> Found:
         if first is None:
             why = f", and {damage.lost} packets that cannot be decoded" if damage.lost else ""
             raise InputError(f"{path} holds no frames{why}. Give a clip that can be played.")
-        image = _upright(_rgb(first), first)
+        image = _upright(_rgb(first, new_scaler()), first)
         aspect = Fraction(stream.sample_aspect_ratio or 1)
         shown = ClipFormat(
             width=image.shape[1],
@@ -91,9 +96,9 @@ def read_frames(path: Path, damage: Damage) -> Iterator[VideoFrame]:
         damage: is added to.
     """
     with _opened(path) as (container, stream):
-        clock = _Clock(stream, damage)
+        clock, scaler = _Clock(stream, damage), new_scaler()
         for count, frame in enumerate(_decoded(container, stream, damage)):
-            image = _upright(_rgb(frame), frame)
+            image = _upright(_rgb(frame, scaler), frame)
             yield VideoFrame(image, count, clock.place(frame), clock.time_base, f"{count:05d}")
 
 
@@ -190,21 +195,22 @@ def _decode(decoder: Any, packet: Any) -> list[Any] | None:
         return None
 
 
-def _rgb(frame: Any) -> np.ndarray:
+def _rgb(frame: Any, scaler: Any) -> np.ndarray:
     """``(H, W, 3)`` uint8, full range, transparency laid on white."""
     kind = frame.format
     said = int(frame.colorspace) != UNSPECIFIED
     guess = "ITU709" if frame.height >= _HIGH_DEFINITION else "ITU601"
     space = None if kind.is_rgb or said else guess
     if kind.has_palette or any(part.is_alpha for part in kind.components):
-        return on_white(_array(frame, "rgba", space))
-    return _array(frame, "rgb24", space)
+        return on_white(_array(frame, scaler, "rgba", space))
+    return _array(frame, scaler, "rgb24", space)
 
 
-def _array(frame: Any, kind: str, space: str | None) -> np.ndarray:
-    return frame.to_ndarray(
-        format=kind, src_colorspace=space, dst_color_range="JPEG", threads=ONE_THREAD
+def _array(frame: Any, scaler: Any, kind: str, space: str | None) -> np.ndarray:
+    converted = scaler.reformat(
+        frame, format=kind, src_colorspace=space, dst_color_range="JPEG", threads=ONE_THREAD
     )
+    return converted.to_ndarray()
 
 
 def _matrix(frame: Any) -> tuple[int, int, int, int]:

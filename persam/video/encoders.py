@@ -12,7 +12,7 @@ from scipy.ndimage import maximum_filter
 
 from persam.errors import InputError
 from persam.formats import part_path
-from persam.video.decoding import ONE_THREAD, load_av
+from persam.video.decoding import ONE_THREAD, load_av, new_scaler
 from persam.video.sound import Sound
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ class VideoWriter:
         self._part = part_path(path, f"-{path.name}")
         self._recipe, self._shown = recipe, shown
         self._time_base = recipe.time_base or shown.time_base
+        self._scaler = new_scaler()
         self._waiting: Any = None  # a frame whose duration only the next one tells
         self._duration = max(1, round(1 / shown.rate / self._time_base))
         with self._explained():
@@ -205,7 +206,8 @@ class VideoWriter:
     def _converted(self, pixels: np.ndarray) -> Any:
         kind = "rgba" if pixels.shape[2] == 4 else "rgb24"
         made = load_av().VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=kind)
-        return made.reformat(
+        return self._scaler.reformat(
+            made,
             format=self._recipe.pixels,
             dst_colorspace="BT2020" if self._shown.wide else "ITU709",
             src_color_range="JPEG",
