@@ -1,0 +1,126 @@
+"""Follow objects through a clip: frames in, one answer a frame out, however long the clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from persam.concept import Concept
+from persam.errors import InputError
+from persam.video import official, propagation
+from persam.video.choices import Tracking
+from persam.video.frames import first_masks, pictures
+from persam.video.merging import Look, merge, nothing, predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import numpy as np
+
+    from persam.images import Source
+    from persam.structures import Box, Embedding
+    from persam.video.structures import Answer, VideoFrame
+
+__all__ = ["Look", "merge", "track"]
+
+
+def track(
+    concepts: Mapping[str, Concept] | Concept,
+    frames: Iterable[Source | VideoFrame],
+    *,
+    first: Mapping[str, Source] | None = None,
+    variant: str | Tracking = "default",
+) -> Iterator[Answer]:
+    """Follow objects through a clip.
+
+    Frames are pulled one at a time and the memory in use does not grow with the clip.
+
+    Args:
+        concepts: what to follow, by name; a single concept is named ``"object"``. All were learnt
+            with one backbone.
+        frames: pictures of one size: paths, PIL images, arrays or frames of a clip.
+        first: masks of the first frame by object name: they are its answer for these objects.
+        variant: ``"default"``, ``"official"`` (the official video scripts), ``"memory"`` (the
+            video memory of SAM 2 and EdgeTAM), or a :class:`~persam.video.choices.Tracking`.
+
+    Yields:
+        For every frame what was found of every object, by name. Masks of one frame never overlap;
+        an object that is not there has an empty mask and a score of 0.
+
+    Raises:
+        InputError: no concepts, concepts of several backbones, a name in ``first`` that no concept
+            has, no such variant; while frames are pulled: a frame or mask that cannot be read, or
+            is of another size.
+    """
+    named = {"object": concepts} if isinstance(concepts, Concept) else dict(concepts)
+    shown = dict(first or {})
+    _check(named, shown)
+    if variant == "memory":
+        from persam.video.memory import follow
+
+        return follow(named, frames, first=shown)
+    choices = variant if isinstance(variant, Tracking) else Tracking.named(variant)
+    return _follow(named, frames, shown, choices)
+
+
+def _check(named: Mapping[str, Concept], shown: Mapping[str, Source]) -> None:
+    if not named:
+        raise InputError("There is nothing to follow: give at least one concept.")
+    strange = sorted(set(shown) - set(named))
+    if strange:
+        raise InputError(
+            f"first= shows {', '.join(strange)}, but the concepts are {', '.join(named)}. Learn a "
+            f"concept of that name, or leave the mask out."
+        )
+    backbones = {id(concept.backbone): concept.backbone.name for concept in named.values()}
+    if len(backbones) > 1:
+        raise InputError(
+            f"Concepts are followed together with one backbone; these have {len(backbones)}: "
+            f"{', '.join(backbones.values())}. Load the model once and learn them all with it."
+        )
+
+
+def _follow(
+    named: Mapping[str, Concept],
+    frames: Iterable[Source | VideoFrame],
+    shown: Mapping[str, Source],
+    choices: Tracking,
+) -> Iterator[Answer]:
+    known = {
+        name: official.as_scripts(concept) if choices.as_scripts else concept
+        for name, concept in named.items()
+    }
+    backbone = next(iter(known.values())).backbone
+    boxes: dict[str, Box | None] = dict.fromkeys(known)
+    for number, image in enumerate(pictures(frames)):
+        given = first_masks(shown, image.shape[:2]) if number == 0 else {}
+        embedding = backbone.encode(image)
+        if not choices.as_scripts:
+            known = _acquaint(known, embedding, given)
+        looks = {
+            name: Look.given(given[name], embedding)
+            if name in given
+            else _look(known[name], embedding, box, choices)
+            for name, box in boxes.items()
+        }
+        answer = predictions(looks)
+        found = {name: prediction.box for name, prediction in answer.items()}
+        boxes = official.next_boxes(boxes, found, by_position=choices.boxes_by_position)
+        yield {name: answer.get(name) or nothing(*image.shape[:2]) for name in named}
+
+
+def _acquaint(
+    known: Mapping[str, Concept], embedding: Embedding, given: Mapping[str, np.ndarray]
+) -> dict[str, Concept]:
+    """The concepts with the cells of what the first frame shows of them."""
+    return {
+        name: propagation.acquainted(concept, embedding, given[name]) if name in given else concept
+        for name, concept in known.items()
+    }
+
+
+def _look(concept: Concept, embedding: Embedding, last: Box | None, choices: Tracking) -> Look:
+    if not choices.as_scripts:
+        return propagation.look(concept, embedding, last, choices)
+    step = official.step(concept, embedding, last, areas_as_uint8=choices.areas_as_uint8)
+    return Look.of(step, embedding)
