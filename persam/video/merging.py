@@ -30,12 +30,14 @@ class Look:
         score: the model's estimate of the mask's IoU.
         prompts: what the decoder was asked for that mask.
         likeness: see :class:`~persam.structures.Prediction`.
+        within: the same of the mask that was found instead of the whole frame.
     """
 
     logits: torch.Tensor
     score: float
     prompts: Prompts
     likeness: float | None = None
+    within: float | None = None
 
     @classmethod
     def of(cls, step: Step, embedding: Embedding, likeness: float | None = None) -> Look:

@@ -156,31 +156,21 @@ def largest(masks: torch.Tensor, *, as_uint8: bool = False) -> int:
     return int((areas.astype(np.uint8) if as_uint8 else areas).argmax())
 
 
-def next_boxes(
-    last: Mapping[str, Box | None], found: Mapping[str, Box | None], *, by_position: bool = False
-) -> dict[str, Box | None]:
-    """Boxes that the next frame is asked with.
+def boxes_by_position(found: Mapping[str, Box | None]) -> dict[str, Box]:
+    """The scripts' fault in what the next frame is asked with.
+
+    The boxes of the objects that are there, in order, go to the first objects; the objects that are
+    left over are given up for the rest of the clip.
 
     Args:
-        last: boxes that this frame was asked with, by object.
-        found: tight boxes of this frame's masks; None for an empty one.
-        by_position: the scripts' fault: the boxes of the objects that are there, in order, go to
-            the first objects, and the objects that are left over are given up.
-
-    Returns:
-        The last known box of every object; with ``by_position`` only of those not given up.
+        found: tight boxes of this frame's masks by object; None for an empty one.
 
     Example:
-        >>> next_boxes({"a": (0, 0, 4, 4), "b": (5, 5, 9, 9)}, {"a": None, "b": (6, 6, 9, 9)})
-        {'a': (0, 0, 4, 4), 'b': (6, 6, 9, 9)}
-        >>> last = {"a": (0, 0, 4, 4), "b": (5, 5, 9, 9)}
-        >>> next_boxes(last, {"a": None, "b": (6, 6, 9, 9)}, by_position=True)
+        >>> boxes_by_position({"a": None, "b": (6, 6, 9, 9)})
         {'a': (6, 6, 9, 9)}
     """
-    if by_position:
-        present = [box for box in found.values() if box is not None]
-        return dict(zip(last, present, strict=False))
-    return {name: found[name] or box for name, box in last.items()}
+    present = [box for box in found.values() if box is not None]
+    return dict(zip(found, present, strict=False))
 
 
 def _boxed(first: Step, embedding: Embedding) -> Step:

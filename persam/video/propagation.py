@@ -1,14 +1,14 @@
 """Our own way through a clip: the last mask says where to look, the cells say whether it is there.
 
 An object is asked for by the box of its last mask, the box's centre and the concept's own points.
-What comes back is believed where it is like the object; otherwise the concept searches the whole
-frame by itself. The last box is kept while the object is away: many an object is only doubted for
-a frame or two, and where it has really gone the likeness says so.
+What comes back is believed where it is about as like the object as what was found before; otherwise
+the concept searches the whole frame by itself. The last box is kept while the object is away: many
+an object is only doubted for a frame or two.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +23,34 @@ if TYPE_CHECKING:
     from persam.refine import Step
     from persam.structures import Box, Embedding
     from persam.video.choices import Tracking
+
+
+SLOWLY = 0.1  # share of the newest frame in an object's level: one blurred frame says little
+
+
+@dataclass(frozen=True)
+class Trail:
+    """What the frames so far say of one object.
+
+    Attributes:
+        box: tight box of its last mask; None before it was ever found.
+        level: how like the object its masks were, a running mean; None without cells to compare.
+    """
+
+    box: Box | None = None
+    level: float | None = None
+
+    def after(self, look: Look, box: Box | None) -> Trail:
+        """The trail with one more frame.
+
+        Args:
+            look: what was found of the object in it.
+            box: tight box of what is left of that; None where it was not there.
+        """
+        if box is None or look.within is None:
+            return replace(self, box=box or self.box)
+        level = look.within if self.level is None else self.level
+        return Trail(box, level + SLOWLY * (look.within - level))
 
 
 def acquainted(concept: Concept, embedding: Embedding, mask: np.ndarray) -> Concept:
@@ -46,13 +74,13 @@ def acquainted(concept: Concept, embedding: Embedding, mask: np.ndarray) -> Conc
     )
 
 
-def look(concept: Concept, embedding: Embedding, last: Box | None, choices: Tracking) -> Look:
+def look(concept: Concept, embedding: Embedding, trail: Trail, choices: Tracking) -> Look:
     """Find one object in one frame.
 
     Args:
         concept: the object.
         embedding: the frame.
-        last: tight box of its last mask; None before it was ever found.
+        trail: what the frames before say of it.
         choices: the way of tracking.
 
     Returns:
@@ -61,14 +89,16 @@ def look(concept: Concept, embedding: Embedding, last: Box | None, choices: Trac
     seen = concept.locate(embedding)
     least = choices.min_likeness
     least = concept.variant.min_likeness if least is None else least
-    if last is not None and choices.last_box:
-        found = _ask_there(concept, embedding, seen, last, centre=choices.centre_point)
-        if _believed(concept, embedding, found, choices.kept * least):
-            return Look.of(found, embedding, seen.likeness)
+    kept = least if trail.level is None else choices.kept * trail.level
+    if trail.box is not None and choices.last_box:
+        step = _ask_there(concept, embedding, seen, trail.box, centre=choices.centre_point)
+        found = _compared(concept, embedding, seen, step)
+        if step.mask.any() and _like(found, kept):
+            return found
     steps = concept.ask(embedding, seen)
-    found = refine.standing(steps, keep_best=concept.variant.keep_best)
-    answer = Look.of(found, embedding, seen.likeness)
-    return answer if _believed(concept, embedding, found, least) else answer.denied()
+    step = refine.standing(steps, keep_best=concept.variant.keep_best)
+    found = _compared(concept, embedding, seen, step)
+    return found if _like(found, max(least, kept)) else found.denied()
 
 
 def likeness_within(concept: Concept, embedding: Embedding, mask: np.ndarray) -> float | None:
@@ -102,11 +132,15 @@ def _ask_there(
     return refine.first_step(concept.backbone, embedding, Prompts(points, labels, last))
 
 
-def _believed(concept: Concept, embedding: Embedding, found: Step, least: float) -> bool:
-    if not found.mask.any():
-        return False
-    like = likeness_within(concept, embedding, found.mask) if least > 0 else None
-    return like is None or like >= least
+def _compared(concept: Concept, embedding: Embedding, seen: Sighting, step: Step) -> Look:
+    found = Look.of(step, embedding, seen.likeness)
+    if not step.mask.any():
+        return found
+    return replace(found, within=likeness_within(concept, embedding, step.mask))
+
+
+def _like(found: Look, least: float) -> bool:
+    return found.within is None or found.within >= least
 
 
 def _cells(mask: np.ndarray, embedding: Embedding) -> torch.Tensor:

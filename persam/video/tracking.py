@@ -11,6 +11,7 @@ from persam.video import official, propagation
 from persam.video.choices import Tracking
 from persam.video.frames import first_masks, pictures
 from persam.video.merging import Look, merge, nothing, predictions
+from persam.video.propagation import Trail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from persam.images import Source
-    from persam.structures import Box, Embedding
+    from persam.structures import Embedding, Prediction
     from persam.video.structures import Answer, VideoFrame
 
 __all__ = ["Look", "merge", "track"]
@@ -91,7 +92,7 @@ def _follow(
         for name, concept in named.items()
     }
     backbone = next(iter(known.values())).backbone
-    boxes: dict[str, Box | None] = dict.fromkeys(known)
+    trails = dict.fromkeys(known, Trail())
     for number, image in enumerate(pictures(frames)):
         given = first_masks(shown, image.shape[:2]) if number == 0 else {}
         embedding = backbone.encode(image)
@@ -100,13 +101,25 @@ def _follow(
         looks = {
             name: Look.given(given[name], embedding)
             if name in given
-            else _look(known[name], embedding, box, choices)
-            for name, box in boxes.items()
+            else _look(known[name], embedding, trail, choices)
+            for name, trail in trails.items()
         }
         answer = predictions(looks)
-        found = {name: prediction.box for name, prediction in answer.items()}
-        boxes = official.next_boxes(boxes, found, by_position=choices.boxes_by_position)
+        trails = _after(trails, looks, answer, choices)
         yield {name: answer.get(name) or nothing(*image.shape[:2]) for name in named}
+
+
+def _after(
+    trails: Mapping[str, Trail],
+    looks: Mapping[str, Look],
+    answer: Mapping[str, Prediction],
+    choices: Tracking,
+) -> dict[str, Trail]:
+    """What is known before the next frame; objects that are missing in it were given up."""
+    boxes = {name: prediction.box for name, prediction in answer.items()}
+    if choices.boxes_by_position:
+        return {name: Trail(box) for name, box in official.boxes_by_position(boxes).items()}
+    return {name: trail.after(looks[name], boxes[name]) for name, trail in trails.items()}
 
 
 def _acquaint(
@@ -119,8 +132,8 @@ def _acquaint(
     }
 
 
-def _look(concept: Concept, embedding: Embedding, last: Box | None, choices: Tracking) -> Look:
+def _look(concept: Concept, embedding: Embedding, trail: Trail, choices: Tracking) -> Look:
     if not choices.as_scripts:
-        return propagation.look(concept, embedding, last, choices)
-    step = official.step(concept, embedding, last, areas_as_uint8=choices.areas_as_uint8)
+        return propagation.look(concept, embedding, trail, choices)
+    step = official.step(concept, embedding, trail.box, areas_as_uint8=choices.areas_as_uint8)
     return Look.of(step, embedding)

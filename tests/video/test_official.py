@@ -196,17 +196,10 @@ def test_the_scripts_fault_reaches_the_answer(sam, learnt):
     assert not all(np.array_equal(one, other) for one, other in masks)
 
 
-def test_boxes_stay_with_their_objects():
-    last = {"a": (0, 0, 4, 4), "b": (5, 5, 9, 9), "c": None}
-    found = {"a": None, "b": (6, 6, 9, 9), "c": None}
-    assert official.next_boxes(last, found) == {"a": (0, 0, 4, 4), "b": (6, 6, 9, 9), "c": None}
-
-
 def test_the_scripts_fault_of_numbering_boxes_by_position():
-    """When object 1 vanishes object 2's box becomes object 1's, and object 2 is given up."""
-    last = {"a": (0, 0, 4, 4), "b": (5, 5, 9, 9)}
-    found = {"a": None, "b": (6, 6, 9, 9)}
-    assert official.next_boxes(last, found, by_position=True) == {"a": (6, 6, 9, 9)}
+    """When object 1 vanishes object 2's box becomes object 1's, and the last is given up."""
+    found = {"a": None, "b": (6, 6, 9, 9), "c": (1, 1, 2, 2)}
+    assert official.boxes_by_position(found) == {"a": (6, 6, 9, 9), "b": (1, 1, 2, 2)}
 
 
 def test_the_scripts_fault_gives_one_objects_box_to_another():

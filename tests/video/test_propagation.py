@@ -9,9 +9,11 @@ import torch.nn.functional as F
 
 import persam
 from persam import similarity
+from persam.structures import Prompts
 from persam.video import propagation
 from persam.video.choices import Tracking
 from persam.video.merging import Look
+from persam.video.propagation import Trail
 
 SIZE = (40, 52)
 MASK = np.zeros(SIZE, dtype=bool)
@@ -66,22 +68,22 @@ def test_a_first_mask_takes_the_place_of_another_photos_cells(sam):
 def test_the_box_and_its_centre_are_asked_where_the_object_was(sam, concept):
     embedding, last = sam.encode(noise(0)), (10, 8, 41, 35)
     own = concept.locate(embedding).prompts.points.tolist()
-    there = propagation.look(concept, embedding, last, Tracking())
+    there = propagation.look(concept, embedding, Trail(last), Tracking())
     assert there.prompts.box == last
     assert there.prompts.points.tolist() == [*own, [25, 21]]
     assert there.prompts.labels.tolist() == [1, 0, 1]
-    bare = propagation.look(concept, embedding, last, Tracking(centre_point=False))
+    bare = propagation.look(concept, embedding, Trail(last), Tracking(centre_point=False))
     assert bare.prompts.points.tolist() == own
     for search in (
-        propagation.look(concept, embedding, None, Tracking()),
-        propagation.look(concept, embedding, last, Tracking(last_box=False)),
+        propagation.look(concept, embedding, Trail(), Tracking()),
+        propagation.look(concept, embedding, Trail(last), Tracking(last_box=False)),
     ):
         assert search.prompts.points.tolist() == own
 
 
 def test_a_search_is_the_concepts_own(sam, concept):
     embedding = sam.encode(noise(1))
-    found = propagation.look(concept, embedding, None, Tracking())
+    found = propagation.look(concept, embedding, Trail(), Tracking())
     expected = concept.segment_embedding(embedding)
     assert np.array_equal((found.logits > 0).numpy(), expected.mask)
     assert found.score == expected.score
@@ -90,14 +92,26 @@ def test_a_search_is_the_concepts_own(sam, concept):
 def test_what_is_not_like_the_object_is_denied(sam, concept):
     known = propagation.acquainted(concept, sam.encode(noise(0)), MASK)
     embedding, last = sam.encode(noise(1)), (10, 8, 41, 35)
-    strict = Tracking(min_likeness=1.0, kept=1.0)
-    denied = propagation.look(known, embedding, last, strict)
+    denied = propagation.look(known, embedding, Trail(last, level=1.0), Tracking(kept=1.0))
     assert not (denied.logits > 0).any()
     assert denied.score == 0
     # The concept's own recipe has the say where the tracking has none.
     cautious = replace(known, variant=replace(known.variant, contrast=0.5, min_likeness=1.0))
-    assert not (propagation.look(cautious, embedding, None, Tracking()).logits > 0).any()
-    assert (propagation.look(known, embedding, last, Tracking()).logits > 0).any()
+    assert not (propagation.look(cautious, embedding, Trail(), Tracking()).logits > 0).any()
+    assert (propagation.look(known, embedding, Trail(last), Tracking()).logits > 0).any()
+
+
+def test_a_trail_keeps_the_last_box_and_the_usual_likeness():
+    def found(within: float | None) -> Look:
+        return Look(torch.zeros(2, 2), 0.5, Prompts(), within=within)
+
+    start = Trail((0, 0, 1, 1))
+    first = start.after(found(0.8), (1, 1, 2, 2))
+    assert first == Trail((1, 1, 2, 2), 0.8)
+    second = first.after(found(0.6), (2, 2, 3, 3))
+    assert second.level == pytest.approx(0.78)
+    assert second.after(found(0.1), None) == second  # it was not there
+    assert start.after(found(None), (1, 1, 2, 2)) == Trail((1, 1, 2, 2))  # or cannot be compared
 
 
 def test_a_given_mask_is_beyond_doubt(sam):
