@@ -231,7 +231,7 @@ def _fb_iou(dataset: Dataset, scores: Scores) -> float:
 def total(seconds: Iterable[float | None]) -> float | None:
     """The sum, or None where one of them is not known."""
     known = list(seconds)
-    return None if None in known else round(sum(value or 0.0 for value in known), 3)
+    return None if None in known else round(sum(value or 0.0 for value in known), 6)
 
 
 def told_settings(dataset: Dataset, kept: Predictions) -> dict[str, Any]:

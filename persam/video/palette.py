@@ -112,16 +112,16 @@ def read_objects(path: str | Path, size: tuple[int, int]) -> dict[int, np.ndarra
     """
     kind = pixel_type(path)
     if kind not in ("P", "L", "1"):
-        return {1: _plain(read_mask(path, size))}
+        return {1: _plain(read_mask(path, size), path)}
     labels = read_labels(path, size)
     numbers = [int(number) for number in np.unique(labels) if number not in (0, VOID)]
     # The edge of a soft grey mask takes every value; a label map in grey stops below 255.
     soft = kind == "L" and bool((labels == VOID).any())
     if soft or not numbers:
-        check_mask(labels, f"The mask {path}")
-        return {1: _plain(labels)}
+        return {1: _plain(labels, path)}
     return {number: labels == number for number in numbers}
 
 
-def _plain(grey: np.ndarray) -> np.ndarray:
+def _plain(grey: np.ndarray, path: str | Path) -> np.ndarray:
+    check_mask(grey, f"The mask {path}", full=False)
     return grey > int(grey.max()) / 2
