@@ -194,7 +194,7 @@ def _summed(
         f=fmean(one.f.mean for one in own),
         objects=len(own),
         frames=len(steps),
-        seconds=round(sum(kept.found[key].seconds for key in steps), 3) if known else None,
+        seconds=round(sum(kept.found[key].seconds for key in steps), 6) if known else None,
     )
 
 
