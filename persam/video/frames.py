@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from persam.concept import Concept
 from persam.errors import InputError
 from persam.images import read_image, read_mask
 from persam.video.structures import VideoFrame
@@ -13,7 +14,42 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from persam.backbones import Backbone
     from persam.images import Source
+
+
+def by_name(concepts: Mapping[str, Concept] | Concept) -> dict[str, Concept]:
+    """Concepts by the names of their objects; a single one is called ``"object"``."""
+    return {"object": concepts} if isinstance(concepts, Concept) else dict(concepts)
+
+
+def shared_backbone(named: Mapping[str, Concept], first: Mapping[str, Source]) -> Backbone:
+    """The one backbone of all concepts.
+
+    Args:
+        named: concepts by name.
+        first: masks of the first frame by name.
+
+    Raises:
+        InputError: no concepts, concepts of several backbones, or a name in ``first`` that no
+            concept has.
+    """
+    if not named:
+        raise InputError("There is nothing to follow: give at least one concept.")
+    strange = sorted(set(first) - set(named))
+    if strange:
+        raise InputError(
+            f"first= shows {', '.join(strange)}, but the concepts are {', '.join(named)}. Learn a "
+            f"concept of that name, or leave the mask out."
+        )
+    backbones = {id(concept.backbone): concept.backbone for concept in named.values()}
+    if len(backbones) > 1:
+        names = ", ".join(backbone.name for backbone in backbones.values())
+        raise InputError(
+            f"Concepts are followed together with one backbone; these have {len(backbones)}: "
+            f"{names}. Load the model once and learn them all with it."
+        )
+    return next(iter(backbones.values()))
 
 
 def pictures(frames: Iterable[Source | VideoFrame]) -> Iterator[np.ndarray]:

@@ -19,8 +19,8 @@ from persam.concept import Concept
 from persam.errors import InputError
 from persam.prompts import mask_box
 from persam.structures import Prediction, Prompts
-from persam.video.frames import first_masks, pictures
-from persam.video.tracking import Look, merge
+from persam.video.frames import by_name, first_masks, pictures, shared_backbone
+from persam.video.merging import Look, merge, nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -109,9 +109,8 @@ def follow(
     """
     from persam.backbones.sam2_video import video_memory
 
-    named = {"object": concepts} if isinstance(concepts, Concept) else dict(concepts)
-    shown = dict(first or {})
-    backbone = _check(named, shown)
+    named, shown = by_name(concepts), dict(first or {})
+    backbone = shared_backbone(named, shown)
     memory = memory or video_memory(backbone)
     handover = handover or Handover()
     tracks = {
@@ -146,7 +145,7 @@ class _Follower:
             embedding = self.backbone.encode(image)
             seen = self._shown(given, embedding) if given else self._followed(number, embedding)
             seen |= self._searched(number, embedding, seen)
-            yield {name: seen.get(name) or _nothing(size) for name in self.tracks}
+            yield {name: seen.get(name) or nothing(*size) for name in self.tracks}
 
     def _shown(
         self, given: Mapping[str, np.ndarray], embedding: Embedding
@@ -205,27 +204,6 @@ class _Follower:
         return sorted(kept, key=lambda pair: -pair[1].score)
 
 
-def _check(named: Mapping[str, Concept], shown: Mapping[str, Source]) -> Backbone:
-    """The one backbone of all concepts."""
-    backbones = {id(concept.backbone): concept.backbone for concept in named.values()}
-    if len(backbones) != 1:
-        raise InputError(
-            f"Give concepts that were learnt with one loaded model; got {len(named)} concepts of "
-            f"{len(backbones)} models."
-        )
-    strange = sorted(set(shown) - set(named))
-    if strange:
-        raise InputError(
-            f"first= shows {', '.join(strange)}, but the concepts are {', '.join(named)}. Use the "
-            f"same names, or leave the mask out."
-        )
-    return next(iter(backbones.values()))
-
-
 def _prediction(mask: np.ndarray, score: float) -> Prediction:
     nothing = Prompts()
     return Prediction(mask, score, mask_box(mask), nothing.points, nothing.labels)
-
-
-def _nothing(size: tuple[int, ...]) -> Prediction:
-    return _prediction(np.zeros(size, dtype=bool), 0.0)

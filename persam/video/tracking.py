@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from persam.concept import Concept
-from persam.errors import InputError
 from persam.video import official, propagation
 from persam.video.choices import Tracking
-from persam.video.frames import first_masks, pictures
-from persam.video.merging import Look, merge, nothing, predictions
+from persam.video.frames import by_name, first_masks, pictures, shared_backbone
+from persam.video.merging import Look, nothing, predictions
 from persam.video.propagation import Trail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy as np
 
+    from persam.backbones import Backbone
+    from persam.concept import Concept
     from persam.images import Source
     from persam.structures import Embedding, Prediction
     from persam.video.structures import Answer, VideoFrame
-
-__all__ = ["Look", "merge", "track"]
 
 
 def track(
@@ -53,35 +50,18 @@ def track(
             has, no such variant; while frames are pulled: a frame or mask that cannot be read, or
             is of another size.
     """
-    named = {"object": concepts} if isinstance(concepts, Concept) else dict(concepts)
-    shown = dict(first or {})
-    _check(named, shown)
+    named, shown = by_name(concepts), dict(first or {})
+    backbone = shared_backbone(named, shown)
     if variant == "memory":
         from persam.video.memory import follow
 
         return follow(named, frames, first=shown)
     choices = variant if isinstance(variant, Tracking) else Tracking.named(variant)
-    return _follow(named, frames, shown, choices)
-
-
-def _check(named: Mapping[str, Concept], shown: Mapping[str, Source]) -> None:
-    if not named:
-        raise InputError("There is nothing to follow: give at least one concept.")
-    strange = sorted(set(shown) - set(named))
-    if strange:
-        raise InputError(
-            f"first= shows {', '.join(strange)}, but the concepts are {', '.join(named)}. Learn a "
-            f"concept of that name, or leave the mask out."
-        )
-    backbones = {id(concept.backbone): concept.backbone.name for concept in named.values()}
-    if len(backbones) > 1:
-        raise InputError(
-            f"Concepts are followed together with one backbone; these have {len(backbones)}: "
-            f"{', '.join(backbones.values())}. Load the model once and learn them all with it."
-        )
+    return _follow(backbone, named, frames, shown, choices)
 
 
 def _follow(
+    backbone: Backbone,
     named: Mapping[str, Concept],
     frames: Iterable[Source | VideoFrame],
     shown: Mapping[str, Source],
@@ -91,7 +71,6 @@ def _follow(
         name: official.as_scripts(concept) if choices.as_scripts else concept
         for name, concept in named.items()
     }
-    backbone = next(iter(known.values())).backbone
     trails = dict.fromkeys(known, Trail())
     for number, image in enumerate(pictures(frames)):
         given = first_masks(shown, image.shape[:2]) if number == 0 else {}
