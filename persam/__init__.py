@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from persam.methods.persam_f import finetune
     from persam.structures import Embedding, Guidance, MaskLogits, Prediction, Prompts
     from persam.variants import Variant
+    from persam.video.choices import Tracking
+    from persam.video.structures import VideoFrame
+    from persam.video.tracking import track
 
 __version__ = "0.1.0"
 
@@ -35,10 +38,13 @@ _HOMES = {
     "PersamError": "persam.errors",
     "Prediction": "persam.structures",
     "Prompts": "persam.structures",
+    "Tracking": "persam.video.choices",
     "Variant": "persam.variants",
+    "VideoFrame": "persam.video.structures",
     "finetune": "persam.methods.persam_f",
     "load": "persam.backbones",
     "personalize": "persam.methods.persam",
+    "track": "persam.video.tracking",
 }
 
 __all__ = [
@@ -53,11 +59,14 @@ __all__ = [
     "PersamError",
     "Prediction",
     "Prompts",
+    "Tracking",
     "Variant",
+    "VideoFrame",
     "__version__",
     "finetune",
     "load",
     "personalize",
+    "track",
 ]
 
 

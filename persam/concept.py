@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from persam.backbones import Backbone
     from persam.images import Source
-    from persam.refine import Weights
+    from persam.refine import Step, Weights
     from persam.structures import Embedding
     from persam.variants import Method, Variant
 
@@ -108,10 +108,7 @@ class Concept:
             InputError: the embedding is another model's.
         """
         seen = self.locate(embedding)
-        first = refine.first_step(
-            self.backbone, embedding, seen.prompts, seen.guidance, self.weights
-        )
-        steps = refine.cascade(self.backbone, embedding, first, self.variant)
+        steps = self.ask(embedding, seen)
         final = refine.standing(steps, keep_best=self.variant.keep_best)
         if seen.likeness is not None and seen.likeness < self.variant.min_likeness:
             final = refine.nothing(final)
@@ -148,6 +145,13 @@ class Concept:
         if len(self.foreground) > 0:
             likeness = similarity.likeness(features, self.foreground, embedding.frame)
         return Sighting(found, prior, prompts, self._guidance(prior, embedding), likeness)
+
+    def ask(self, embedding: Embedding, seen: Sighting) -> list[Step]:
+        """Ask the decoder for what :meth:`locate` found, and refine its answer; all steps."""
+        first = refine.first_step(
+            self.backbone, embedding, seen.prompts, seen.guidance, self.weights
+        )
+        return refine.cascade(self.backbone, embedding, first, self.variant)
 
     def save(self, path: str | Path) -> None:
         """Write the concept to a safetensors file, whole or not at all.

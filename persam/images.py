@@ -86,6 +86,15 @@ def read_mask(source: Source, size: tuple[int, int], *, usable: bool = True) -> 
     return grey
 
 
+def pixel_type(path: str | Path) -> str:
+    """What the pixels of a picture file are, by Pillow's mode: ``"P"`` palette, ``"L"`` grey, ...
+
+    Raises:
+        InputError: not a readable picture.
+    """
+    return _open(Path(path)).mode
+
+
 def read_labels(path: str | Path, size: tuple[int, int], *, luminance: bool = False) -> np.ndarray:
     """Read a file whose pixels are label numbers, as segmentation data sets write them.
 
@@ -241,7 +250,17 @@ def _rgb(image: Image.Image, name: str) -> np.ndarray:
         return _three(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
     if pixels.shape[2] == 3:
         return pixels
-    colour, alpha = pixels[..., :3].astype(np.uint32), pixels[..., 3:].astype(np.uint32)
+    return on_white(pixels)
+
+
+def on_white(rgba: np.ndarray) -> np.ndarray:
+    """Lay ``(H, W, 4)`` uint8 on white: ``(H, W, 3)`` uint8.
+
+    Example:
+        >>> on_white(np.array([[[10, 20, 30, 255], [10, 20, 30, 0]]], dtype=np.uint8)).tolist()
+        [[[10, 20, 30], [255, 255, 255]]]
+    """
+    colour, alpha = rgba[..., :3].astype(np.uint32), rgba[..., 3:].astype(np.uint32)
     return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 

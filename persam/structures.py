@@ -165,3 +165,8 @@ class Prediction:
                 f"A prediction's mask is (height, width) bool; got {self.mask.shape} "
                 f"{self.mask.dtype}."
             )
+
+    @property
+    def present(self) -> bool:
+        """Whether anything of the object was found."""
+        return bool(self.mask.any())

@@ -28,6 +28,7 @@ ORDER = [
     "folders",
     "manifest",
     "album",
+    "video",
     "samples",
     "evaluation",
     "training",

@@ -18,6 +18,7 @@ from persam.cli.models import models
 from persam.cli.report import report
 from persam.cli.screen import complain, say
 from persam.cli.segment import segment
+from persam.cli.track import track
 from persam.cli.train import train
 from persam.errors import PersamError
 
@@ -66,6 +67,7 @@ def _persam(
 
 
 app.command()(segment)
+app.command()(track)
 app.command()(learn)
 app.command()(models)
 app.command()(demo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +25,16 @@ from persam.cli.screen import say
 from persam.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import numpy as np
 
     from persam.backbones import Backbone
     from persam.concept import Concept
     from persam.variants import Method, Variant
 
+# Options that a concept file has settled already.
+LEARNING = ("mask", "box", "point", "method", "match_with", "variant", "without", "alpha")
 MaskOption = Annotated[
     Path | None,
     typer.Option(
@@ -84,12 +89,9 @@ class Shown:
             InputError: unreadable files, or a mask, box or point that cannot be used.
         """
         from persam.images import read_image
-        from persam.methods.persam import personalize
-        from persam.methods.persam_f import finetune
 
         picture = read_image(self.picture)
-        make = finetune if method == "persam-f" else personalize
-        return make(
+        return learner(method)(
             backbone,
             picture,
             mask=None if self.mask is None else _grey(self.mask, picture),
@@ -107,6 +109,42 @@ def _grey(mask: Path, picture: np.ndarray) -> np.ndarray:
     grey = read_mask(mask, (height, width))
     check_mask(grey, f"The mask {mask}", full=False)
     return grey
+
+
+def learner(method: Method) -> Callable[..., Concept]:
+    """The function that learns an object by a method."""
+    from persam.methods.persam import personalize
+    from persam.methods.persam_f import finetune
+
+    return finetune if method == "persam-f" else personalize
+
+
+def stored_concept(path: Path, model: str | None, device: str, precision: str) -> Concept:
+    """Read a concept file and load its model.
+
+    Args:
+        path: what `persam learn` wrote.
+        model: as ``--model`` takes it; None loads the one that the file names.
+        device: as ``--device`` takes it.
+        precision: as ``--precision`` takes it.
+
+    Raises:
+        InputError: not a concept, or learnt with another model.
+    """
+    from persam.backbones import load
+    from persam.concept import Concept
+    from persam.concept_file import concept_model
+
+    name = concept_model(path) if model is None else model
+    return Concept.load(path, load(name, device=device, precision=precision))
+
+
+def digest(words: str, files: Sequence[Path]) -> str:
+    """A name for what is looked for: the words of the command, and the contents of its files."""
+    mixed = hashlib.sha256(words.encode())
+    for path in files:
+        mixed.update(path.read_bytes())
+    return mixed.hexdigest()
 
 
 def numbers(text: str, option: str, count: int) -> tuple[float, ...]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from persam.cli.learn import BoxOption, MaskOption, PointOption, Shown
+from persam.cli.choice import refuse, typed_options
+from persam.cli.learn import (
+    LEARNING,
+    BoxOption,
+    MaskOption,
+    PointOption,
+    Shown,
+    digest,
+    stored_concept,
+)
 from persam.cli.options import (
     AlphaOption,
     DeviceOption,
@@ -21,7 +29,7 @@ from persam.cli.options import (
     WithoutOption,
     resolve_variant,
 )
-from persam.cli.screen import complain, progress, say
+from persam.cli.screen import complain, count, progress, say
 from persam.errors import InputError
 from persam.folders import list_images
 
@@ -29,12 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from persam.album import Summary
-    from persam.concept import Concept
     from persam.folders import Listing
     from persam.manifest import Record
 
-# What a concept file has settled already.
-_LEARNING = ("mask", "box", "point", "method", "match_with", "variant", "without", "alpha")
 _NAMED = 5
 
 
@@ -79,7 +84,7 @@ def segment(
 
     Exit code: 0 all photos have a mask, 1 some failed, 2 nothing could be done.
     """
-    typed = [name for name in context.params if _was_typed(context, name)]
+    typed = typed_options(context)
     source = _source(reference, concept, (mask, box, tuple(point or ())), typed)
     listing = list_images(photos)
     _check_folder(photos, out)
@@ -95,19 +100,14 @@ def segment(
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
         learnt = source.learn(backbone, method, recipe)
     else:
-        learnt = _stored(source, model if "model" in typed else None, device, precision)
+        learnt = stored_concept(source, model if "model" in typed else None, device, precision)
     words = repr((learnt.backbone.name, precision, method, learnt.variant, box, point))
-    output = replace(output, identity=_identity(words, files))
+    output = replace(output, identity=digest(words, files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
         summary = segment_album(learnt, listing.photos, output, lambda _: step())
     _report(summary, listing, quiet=quiet)
     if summary.failed:
         raise typer.Exit(1)
-
-
-def _was_typed(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def _source(
@@ -124,12 +124,7 @@ def _source(
             f"Say what to look for by --reference (with --mask, --box or --point) or by --concept; "
             f"got {'neither' if concept is None else 'both'}."
         )
-    unread = [f"--{name.replace('_', '-')}" for name in typed if name in _LEARNING]
-    if unread:
-        raise InputError(
-            f"{' and '.join(unread)} would do nothing: the concept {concept} has settled it. "
-            f"Leave it out, or learn the object again."
-        )
+    refuse([name for name in typed if name in LEARNING], f"the concept {concept} has settled it")
     return concept
 
 
@@ -142,43 +137,22 @@ def _check_folder(photos: Sequence[Path], out: Path) -> None:
             )
 
 
-def _stored(path: Path, model: str | None, device: str, precision: str) -> Concept:
-    from persam.backbones import load
-    from persam.concept import Concept
-    from persam.concept_file import concept_model
-
-    name = concept_model(path) if model is None else model
-    return Concept.load(path, load(name, device=device, precision=precision))
-
-
-def _identity(words: str, files: Sequence[Path]) -> str:
-    """What the run looks for, by the contents of the files that say so."""
-    digest = hashlib.sha256(words.encode())
-    for path in files:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
 def _report(summary: Summary, listing: Listing, *, quiet: bool) -> None:
     if not quiet:
-        say(f"{_count(summary.written, 'mask')} written to {summary.manifest.parent}")
+        say(f"{count(summary.written, 'mask')} written to {summary.manifest.parent}")
         if summary.skipped:
-            say(f"{_count(summary.skipped, 'photo')} skipped, done already (--overwrite to redo)")
+            say(f"{count(summary.skipped, 'photo')} skipped, done already (--overwrite to redo)")
         if summary.sheet is not None:
             say(f"Contact sheet: {summary.sheet}")
         if listing.passed_over:
             named = [path.name for path in listing.passed_over[:_NAMED]]
             more = ", ..." if len(listing.passed_over) > _NAMED else ""
-            entries = _count(len(listing.passed_over), "entry", "entries")
+            entries = count(len(listing.passed_over), "entry", "entries")
             say(f"{entries} of the folders passed over, no pictures: {', '.join(named)}{more}")
     if summary.failed:
-        complain(f"{_count(len(summary.failed), 'photo')} failed:")
+        complain(f"{count(len(summary.failed), 'photo')} failed:")
     for record in summary.failed:
         complain(f"  {_named(record)}")
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _named(record: Record) -> str:

@@ -7,9 +7,8 @@ paper's order: points, refinement, guided attention, semantic prompt, scale weig
 from __future__ import annotations
 
 import dataclasses
-import json
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,12 +18,11 @@ from persam import __version__
 from persam.evaluation.ablation_cells import CAPTIONS, TITLES, cells, published_cells
 from persam.evaluation.predictions import Predictions
 from persam.evaluation.published import ABLATION, REFERENCES
-from persam.evaluation.reports import environment
+from persam.evaluation.reports import AsJson, environment
 from persam.evaluation.running import Job, describe, predict
 from persam.evaluation.scores import dataset_settings, score
 from persam.evaluation.showing import SHOWN, Showing, show
 from persam.evaluation.tables import table
-from persam.formats import write_text
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
 from persam.variants import Fit, Method, Variant
@@ -88,7 +86,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Ablation:
+class Ablation(AsJson):
     """All rows, and what they depend on.
 
     Attributes:
@@ -107,14 +105,6 @@ class Ablation:
     environment: Mapping[str, Any] | Sequence[Mapping[str, Any]] = field(
         default_factory=environment
     )
-
-    def write(self, path: str | Path) -> None:
-        """Write all of it as JSON, whole or not at all.
-
-        Raises:
-            InputError: the file cannot be written.
-        """
-        write_text(path, json.dumps(asdict(self), indent=2, allow_nan=False) + "\n")
 
     def markdown(self) -> str:
         """The tables as Markdown."""

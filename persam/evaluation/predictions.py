@@ -1,27 +1,30 @@
 """A folder of predictions: masks to be scored later, and what is worth knowing of their making.
 
-``<subject>/<stem>.png`` are the masks; ``run.json`` holds the settings of the run that makes them,
-``predictions.jsonl`` a line for each object that was learnt and each photo that was searched. Masks
-alone are enough to be scored, whoever made them; the two files make a run resumable.
+``<subject>/<stem>.png`` are the masks, or label maps where a picture holds several objects;
+``run.json`` holds the settings of the run that makes them, ``predictions.jsonl`` a line for each
+object that was learnt and each photo that was searched. Masks alone are enough to be scored,
+whoever made them; the two files make a run resumable.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from persam import __version__
 from persam.errors import InputError
 from persam.evaluation.records import Finding, Learning, read_log, to_line
 from persam.evaluation.reports import environment
 from persam.formats import remove_leftovers, write_mask, write_text
-from persam.images import read_mask
+from persam.images import read_labels, read_mask
+from persam.video import palette
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy as np
+    from collections.abc import Iterator, Mapping
 
 RUN, LOG = "run.json", "predictions.jsonl"
 # Where files lie and what computes does not make another run of it; both are in the report.
@@ -144,20 +147,36 @@ class Predictions:
         Raises:
             InputError: no readable mask, or one of another size.
         """
-        path = self.path(subject, stem)
-        try:
+        with _naming(self.path(subject, stem)) as path:
             return read_mask(path, size, usable=False) > 0
-        except InputError as error:
-            raise InputError(f"The prediction {path} cannot be scored. {error}") from error
+
+    def read_labels(self, subject: str, stem: str, size: tuple[int, int]) -> np.ndarray:
+        """The found objects by their numbers, ``(H, W)`` uint8, 0 where there is none.
+
+        Args:
+            subject: the sequence.
+            stem: of the frame.
+            size: ``(H, W)`` that it must have.
+
+        Raises:
+            InputError: no readable picture of numbers, or one of another size.
+        """
+        with _naming(self.path(subject, stem)) as path:
+            return read_labels(path, size)
 
     def add(self, record: Learning | Finding, mask: np.ndarray | None = None) -> None:
         """Keep a record, its mask before its line, so that a line means that all is there.
+
+        Args:
+            record: of one step.
+            mask: ``(H, W)`` bool, or uint8 numbers of objects.
 
         Raises:
             InputError: a file cannot be written.
         """
         if isinstance(record, Finding) and mask is not None:
-            write_mask(self.path(record.subject, record.stem), mask)
+            write = write_mask if mask.dtype == np.bool_ else palette.write_labels
+            write(self.path(record.subject, record.stem), mask)
         path = self.folder / LOG
         try:
             with path.open("a", encoding="utf-8") as file:
@@ -188,6 +207,15 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
         elif was != now:
             found.append(f"{prefix}{key} was {was!r}, now {now!r}")
     return found
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[Path]:
+    """Say which prediction it is that cannot be read."""
+    try:
+        yield path
+    except InputError as error:
+        raise InputError(f"The prediction {path} cannot be scored. {error}") from error
 
 
 class _Nothing:

@@ -75,10 +75,53 @@ def predict(
         if shared is not None:
             shared.forget()
     for job in jobs:
-        _refuse_failure(job, len(dataset.subjects))
+        refuse_failure(job, len(dataset.subjects))
 
 
-def describe(method: Learner) -> dict[str, Any]:
+def learn(
+    job: Job, backbone: Backbone, name: str, picture: np.ndarray, mask: Source
+) -> Learnt | None:
+    """Learn one object and keep what is worth knowing of it; None where the method refuses.
+
+    Args:
+        job: the method, and where its record goes.
+        backbone: the model.
+        name: of the object.
+        picture: ``(H, W, 3)`` uint8 RGB, the reference.
+        mask: the object in it.
+    """
+    began = perf_counter()
+    try:
+        finder = job.method(backbone, picture, mask=mask)
+    except InputError as error:
+        job.kept.add(Learning(name, failed=str(error)))
+        return None
+    job.kept.add(_learnt(name, finder, perf_counter() - began))
+    return finder
+
+
+def refuse_failure(job: Job, subjects: int) -> None:
+    """Stop a method that learns nothing of anything.
+
+    Args:
+        job: the method, and what it learnt so far.
+        subjects: how many there are to learn.
+
+    Raises:
+        InputError: all of the first ones failed, as many as the job has patience for.
+    """
+    failures = job.kept.failures
+    if job.patience is None or not failures or len(failures) < len(job.kept.learnt):
+        return
+    if len(failures) >= min(job.patience, subjects):
+        name, reason = next(iter(failures.items()))
+        raise InputError(
+            f"Nothing could be learnt of {', '.join(list(failures)[: job.patience])}. "
+            f"The reason for {name}: {reason}"
+        )
+
+
+def describe(method: Callable[..., Any]) -> dict[str, Any]:
     """The function behind a method, and what it was bound to as far as JSON can hold it.
 
     Example:
@@ -125,25 +168,15 @@ def _look(
     """Learn one subject and look for it where it has not been looked for."""
     stems = {photo.stem for photo in subject.targets}
     todo = {stem for stem in stems if not job.kept.done(subject.name, stem)}
-    finder = _learn(job, backbone, subject, dataset) if todo else None
+    finder = None
+    if todo:
+        finder = learn(job, backbone, subject.name, *_shown(subject.reference, dataset.size))
+        refuse_failure(job, len(dataset.subjects))
     for photo in subject.targets:
         if photo.stem in todo:
             _find(job.kept, finder, (subject, photo), dataset)
         if on_photo is not None:
             on_photo(subject.name, photo.stem)
-
-
-def _learn(job: Job, backbone: Backbone, subject: Subject, dataset: Dataset) -> Learnt | None:
-    picture, mask = _shown(subject.reference, dataset.size)
-    began = perf_counter()
-    try:
-        finder = job.method(backbone, picture, mask=mask)
-    except InputError as error:
-        job.kept.add(Learning(subject.name, failed=str(error)))
-        _refuse_failure(job, len(dataset.subjects))
-        return None
-    job.kept.add(_learnt(subject.name, finder, perf_counter() - began))
-    return finder
 
 
 def _find(
@@ -168,18 +201,6 @@ def _find(
     point = _point(found, (height, width))
     mask = at_size(found.mask, (height, width))
     kept.add(Finding(subject.name, photo.stem, round(seconds, 4), point), mask)
-
-
-def _refuse_failure(job: Job, subjects: int) -> None:
-    failures = job.kept.failures
-    if job.patience is None or not failures or len(failures) < len(job.kept.learnt):
-        return
-    if len(failures) >= min(job.patience, subjects):
-        name, reason = next(iter(failures.items()))
-        raise InputError(
-            f"Nothing could be learnt of {', '.join(list(failures)[: job.patience])}. "
-            f"The reason for {name}: {reason}"
-        )
 
 
 def _learnt(subject: str, finder: Learnt, seconds: float) -> Learning:

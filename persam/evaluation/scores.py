@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 # How much of a protocol is run; its subjects are the same ones in a longer run and in a shorter.
-_EXTENT = ("objects", "folds", "classes", "episodes", "full_protocol")
+_EXTENT = ("objects", "folds", "classes", "episodes", "sequences", "full_protocol")
 
 
 @dataclass(frozen=True)
@@ -147,10 +147,10 @@ def _report(dataset: Dataset, kept: Predictions, scores: Scores, missing: Sequen
         biou_pooled=fmean(fold_means((row.fold, row.biou_pooled) for row in every).values()),
         point_hit=fmean(fold_means(hits).values()) if hits else None,
         photos=len(scores),
-        seconds=_total(row.seconds for row in every),
+        seconds=total(row.seconds for row in every),
         objects=rows,
-        settings=_settings(dataset, kept),
-        learn_seconds=_total(row.learn_seconds for row in every),
+        settings=told_settings(dataset, kept),
+        learn_seconds=total(row.learn_seconds for row in every),
         parameters=max((row.parameters or 0 for row in every), default=0) if kept.learnt else None,
         fb_iou=None if official else _fb_iou(dataset, scores),
         folds={} if list(folds) == [""] else folds,
@@ -228,13 +228,14 @@ def _fb_iou(dataset: Dataset, scores: Scores) -> float:
     )
 
 
-def _total(seconds: Iterable[float | None]) -> float | None:
+def total(seconds: Iterable[float | None]) -> float | None:
     """The sum, or None where one of them is not known."""
     known = list(seconds)
-    return None if None in known else round(sum(value or 0.0 for value in known), 3)
+    return None if None in known else round(sum(value or 0.0 for value in known), 6)
 
 
-def _settings(dataset: Dataset, kept: Predictions) -> dict[str, Any]:
+def told_settings(dataset: Dataset, kept: Predictions) -> dict[str, Any]:
+    """All that led to a score, for the report: the data, the method, and who predicted."""
     facts = [one.facts for one in kept.learnt.values() if one.failed is None]
     run = kept.run.get("version", __version__)
     maker = {} if run == __version__ else {"predicted_by": run}

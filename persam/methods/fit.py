@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from persam import geometry
 from persam.errors import PersamError
-from persam.methods.descent import Truth, descend, losses
+from persam.methods.descent import OFFICIAL, Schedule, Truth, descend, losses
 
 if TYPE_CHECKING:
     from persam.refine import Weights
@@ -46,14 +46,21 @@ class Fitted:
     losses: np.ndarray
 
 
-def fit(logits: torch.Tensor, frame: Frame, mask: np.ndarray, how: FitName) -> Fitted:
+def fit(
+    logits: torch.Tensor,
+    frame: Frame,
+    mask: np.ndarray,
+    how: FitName,
+    schedule: Schedule = OFFICIAL,
+) -> Fitted:
     """Fit the weights.
 
     Args:
         logits: ``(3, m, m)`` the decoder's masks of the reference.
         frame: how the reference lies in the model's square.
         mask: ``(height, width)`` bool, the object.
-        how: ``"official"`` runs the official 1,000 steps; ``"fast"`` searches the weights' plane.
+        how: ``"official"`` runs the official descent; ``"fast"`` searches the weights' plane.
+        schedule: of the official descent; 1,000 steps unless said otherwise.
 
     Raises:
         PersamError: the logits are not finite numbers.
@@ -63,14 +70,16 @@ def fit(logits: torch.Tensor, frame: Frame, mask: np.ndarray, how: FitName) -> F
             "The model's masks of the reference overflow at this precision: load it with "
             'precision="fp32".'
         )
-    return _official(logits, frame, mask) if how == "official" else _fast(logits, frame, mask)
+    if how == "fast":
+        return _fast(logits, frame, mask)
+    return _official(logits, frame, mask, schedule)
 
 
-def _official(logits: torch.Tensor, frame: Frame, mask: np.ndarray) -> Fitted:
+def _official(logits: torch.Tensor, frame: Frame, mask: np.ndarray, schedule: Schedule) -> Fitted:
     maps = geometry.to_original(logits, frame).flatten(1).clone()
     truth = torch.from_numpy(mask).to(maps.device).flatten().float()
     free = torch.full((2,), 1 / 3, device=maps.device, requires_grad=True)
-    rows = descend([free], lambda: losses(_all_three(free) @ maps, truth))
+    rows = descend([free], lambda: losses(_all_three(free) @ maps, truth), schedule)
     return Fitted(_weights(free.detach()), rows)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from persam.evaluation.datasets.catalogue import CATALOGUE, Entry, find
 from persam.evaluation.datasets.coco20i import open_coco20i
+from persam.evaluation.datasets.davis import davis, open_davis
 from persam.evaluation.datasets.episodes import Options, home
 from persam.evaluation.datasets.fss1000 import open_fss1000
 from persam.evaluation.datasets.lvis92i import open_lvis92i
@@ -39,6 +40,7 @@ __all__ = [
     "Subject",
     "Values",
     "check",
+    "davis",
     "find",
     "open_dataset",
     "perseg",
@@ -52,6 +54,7 @@ _OPENERS: Mapping[str, Callable[[Entry, Path, Options], Dataset[Any]]] = Mapping
         "pascal-part": open_pascal_part,
         "paco-part": open_paco_part,
         "coco-20i": open_coco20i,
+        "davis": open_davis,
     }
 )
 

@@ -166,6 +166,27 @@ CATALOGUE = (
         classes=80,
         episodes=4_000,
     ),
+    Entry(
+        name="davis",
+        title="DAVIS 2016 and 2017",
+        folder="DAVIS",
+        folds=("",),
+        splits="semi-supervised, validation: 20 sequences of one object (2016), 30 of several "
+        "(2017); the first frame's masks are shown, all other frames are searched",
+        metric="J and F of every object and frame but the first and the last, mean over an "
+        "object's frames, mean over objects; J&F is the mean of the two; at 480p",
+        layout=(
+            "JPEGImages/480p/<sequence>/<NNNNN>.jpg",
+            "Annotations/480p/<sequence>/<NNNNN>.png    2017: palette, its numbers are objects; "
+            "2016: all but 0 is object",
+            "ImageSets/2017/val.txt       the 30 names, one a line",
+            "ImageSets/2016/val.txt       the 20 names (or ImageSets/480p/val.txt, as DAVIS 2016 "
+            "came first)",
+        ),
+        source=("TrainVal, 480p: https://davischallenge.org",),
+        licence="BSD for what https://github.com/davisvideochallenge/davis holds; of the pictures "
+        "see https://davischallenge.org",
+    ),
 )
 
 

@@ -109,7 +109,7 @@ def _selected(known: Sequence[str], objects: Sequence[str] | None) -> list[str]:
 
 
 def _pairs(pictures: Path, masks: Path, findings: Findings) -> list[Photo]:
-    images, truths = _by_stem(pictures, PICTURES), _by_stem(masks, MASKS)
+    images, truths = by_stem(pictures, PICTURES), by_stem(masks, MASKS)
     where = f"{pictures.parent.parent}, object {pictures.name}"
     findings.add(where, "pictures without a mask", set(images) - set(truths))
     findings.add(where, "masks without a picture", set(truths) - set(images))
@@ -117,7 +117,12 @@ def _pairs(pictures: Path, masks: Path, findings: Findings) -> list[Photo]:
     return [Photo(stem, images[stem], truths[stem]) for stem in both]
 
 
-def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+def by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """The files of a folder that have one of the suffixes, by stem; hidden ones are passed over.
+
+    Raises:
+        InputError: there are none, or two share a stem.
+    """
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and _visible(path)]
     found: dict[str, Path] = {}
     for path in files:

@@ -74,6 +74,11 @@ class Photo:
     values: Values | None = None
 
     @property
+    def indexed(self) -> bool:
+        """Whether the mask's pixels are label numbers."""
+        return self.values is not None and self.values.indexed
+
+    @property
     def mask(self) -> Path | np.ndarray:
         """The mask file where all that is not black counts, else the true mask, read anew."""
         return self.labels if self.values is None else self.truth()
@@ -105,7 +110,7 @@ class Photo:
         """
         size = size or header_size(self.image, upright=self.values is None)
         if self.values is not None:
-            values = read_labels(self.labels, size, luminance=not self.values.indexed)
+            values = read_labels(self.labels, size, luminance=not self.indexed)
             return (values >= self.values.first) & (values <= self.values.last)
         truth = read_mask(self.labels, size, usable=False) > 0
         if not truth.any():
