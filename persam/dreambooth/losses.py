@@ -79,9 +79,9 @@ def _spread(prediction: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) 
             raise RuntimeError
         return cells.to(prediction.device).float().expand(prediction.shape)
     except RuntimeError:
-        n, *_, h, w = 1, *prediction.shape
+        fitting = (prediction.shape[0], 1, *prediction.shape[2:])
         raise InputError(
-            f"A mask has a value for every cell of every picture: ({prediction.shape[0]}, 1, {h}, "
-            f"{w}) for a prediction of {tuple(prediction.shape)}; got {tuple(mask.shape)}. "
+            f"A mask has a value for every cell of every picture: {fitting} for a prediction of "
+            f"{tuple(prediction.shape)}; got {tuple(mask.shape)}. "
             f"persam.dreambooth.latent_mask brings a mask of a photo to the latent grid."
         ) from None

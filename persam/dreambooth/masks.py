@@ -44,7 +44,8 @@ def loss_weights(
     Args:
         mask: ``(H, W)`` bool.
         cell: side of a latent cell, in pixels of the mask.
-        dilate, feather: widths in cells, at least 0; fractions count.
+        dilate: width in cells, at least 0; fractions count.
+        feather: likewise.
 
     Returns:
         ``(H, W)`` uint8; all 0 where the mask is empty.
