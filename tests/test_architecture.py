@@ -28,6 +28,7 @@ ORDER = [
     "folders",
     "manifest",
     "album",
+    "dreambooth",
     "samples",
     "evaluation",
     "training",

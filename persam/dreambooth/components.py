@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from persam.backbones import choose_device, choose_precision
 from persam.errors import InputError, MissingExtra, ModelNotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from persam.dreambooth.recipe import PredictionType, Recipe, Sampling
@@ -136,30 +138,14 @@ def load_base(name: str | Path, device: str, recipe: Recipe) -> Base:
     diffusers = import_diffusers()
     place = choose_device(device)
     dtype = choose_precision(recipe.precision, place)
-    try:
-        kind = diffusers.DiffusionPipeline.load_config(str(name))["_class_name"]
-        if kind not in _PIPELINES:
-            raise InputError(
-                f"{name} is a {kind}; `persam dreambooth train` knows Stable Diffusion 1.x and "
-                f"2.x and SDXL. For other models, the folders for kohya's scripts and OneTrainer "
-                f"and persam.dreambooth.masked_loss are there."
-            )
-        unchecked = {"safety_checker": None} if kind == _PIPELINES[0] else {}
-        pipeline = getattr(diffusers, kind).from_pretrained(
-            str(name), dtype=dtype, **unchecked
-        )
-    except OSError as error:
-        raise ModelNotFound(
-            f"{name} is no diffusion model on this machine and could not be downloaded "
-            f"({' '.join(str(error).split())[:200]}). Give a Hugging Face id, as "
-            f"stable-diffusion-v1-5/stable-diffusion-v1-5, or a folder in diffusers' layout."
-        ) from error
-    for part in (pipeline.unet, pipeline.vae, *_text_encoders(pipeline)):
-        part.requires_grad_(False).eval()
-    pipeline.vae.to(torch.float32)
-    if recipe.kind == "full":
-        pipeline.unet.to(torch.float32)
-    pipeline.to(place)
+    with _quietly(diffusers):
+        pipeline = _read_pipeline(diffusers, str(name), dtype)
+        for part in (pipeline.unet, pipeline.vae, *_text_encoders(pipeline)):
+            part.requires_grad_(False).eval()
+        pipeline.vae.float()
+        if recipe.kind == "full":
+            pipeline.unet.float()
+        pipeline.to(place)
     pipeline.set_progress_bar_config(disable=True)
     noise = _schedule(diffusers, pipeline, recipe.prediction)
     return Base(str(name), pipeline, noise, place, dtype)
@@ -189,6 +175,40 @@ def import_diffusers() -> Any:
         ) from error
     finally:
         logging.set_verbosity(before)
+
+
+def _read_pipeline(diffusers: Any, name: str, dtype: torch.dtype) -> Any:
+    try:
+        kind = diffusers.DiffusionPipeline.load_config(name)["_class_name"]
+        if kind not in _PIPELINES:
+            raise InputError(
+                f"{name} is a {kind}; `persam dreambooth train` knows Stable Diffusion 1.x and "
+                f"2.x and SDXL. For other models, the folders for kohya's scripts and OneTrainer "
+                f"and persam.dreambooth.masked_loss are there."
+            )
+        unchecked = {"safety_checker": None} if kind == _PIPELINES[0] else {}
+        return getattr(diffusers, kind).from_pretrained(name, dtype=dtype, **unchecked)
+    except OSError as error:
+        raise ModelNotFound(
+            f"{name} is no diffusion model on this machine and could not be downloaded "
+            f"({' '.join(str(error).split())[:200]}). Give a Hugging Face id, as "
+            f"stable-diffusion-v1-5/stable-diffusion-v1-5, or a folder in diffusers' layout."
+        ) from error
+
+
+@contextmanager
+def _quietly(diffusers: Any) -> Iterator[None]:
+    """Load without remarks; the bars of downloads stay."""
+    log = diffusers.utils.logging
+    before = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(before[0])
+        if before[1]:
+            log.enable_progress_bar()
 
 
 def _text_encoders(pipeline: Any) -> list[Any]:

@@ -80,7 +80,8 @@ def test_resuming_ends_with_the_same_bits(models, kind, how, tmp_path):
     part = runs(models, kind, tmp_path, "part")
     shutil.copytree(whole.out / "prior", part.out / "prior")
     train(part, replace(recipe, steps=2))
-    (part.out / "log.jsonl").open("a").write('{"step": 3, "loss": 1}\n{"step"')  # then killed
+    with (part.out / "log.jsonl").open("a") as log:
+        log.write('{"step": 3, "loss": 1}\n{"step"')  # then killed
     train(part, recipe)
     states = [
         torch.load(run.out / "checkpoint.pt", weights_only=True)["parameters"]

@@ -143,3 +143,42 @@ def _tokenizer(folder: Path) -> Any:
     (folder / "merges.txt").write_text("#version: 0.2\n")
     files = str(folder / "vocab.json"), str(folder / "merges.txt")
     return CLIPTokenizer(*files, model_max_length=77)
+
+
+def build_clip(folder: Path) -> None:
+    """Write a tiny CLIP."""
+    from transformers import CLIPConfig, CLIPModel
+
+    torch.manual_seed(8)
+    last = 2 * len(LETTERS) + 1
+    sizes = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
+    words = {"bos_token_id": last - 1, "eos_token_id": last, "pad_token_id": last}
+    config = CLIPConfig(
+        text_config={**sizes, **words, "vocab_size": last + 1},
+        vision_config={**sizes, "image_size": 32, "patch_size": 8},
+        projection_dim=8,
+    )
+    CLIPModel(config).save_pretrained(folder)
+    _tokenizer(folder / "words").save_pretrained(folder)
+
+
+def build_dino(folder: Path) -> None:
+    """Write a tiny vision transformer, as the published DINO without a pooling layer."""
+    from transformers import ViTConfig, ViTModel
+
+    torch.manual_seed(9)
+    config = ViTConfig(
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=40,
+        patch_size=8,
+        initializer_range=0.3,
+    )
+    ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
