@@ -105,7 +105,7 @@ def train(
         prior_weight=prior_weight,
         prior_pictures=prior_pictures,
         masked=not without_masks,
-        resolution=resolution,
+        resolution=resolution or 0,
         prediction=prediction,
         precision=precision,
         save_memory=save_memory,

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 
 from persam.backbones import choose_device, locate
-from persam.backbones.files import read_folder
+from persam.backbones.files import quiet, read_folder
 from persam.dreambooth.masks import latent_mask
 from persam.errors import InputError, ModelNotFound
 
@@ -156,7 +156,8 @@ def load_dino(name: str = DINO, device: str = "auto") -> DinoEyes:
             raise InputError(f"{name} is of type {kind!r}; expected {', '.join(_VISION_TYPES)}.")
         # The published DINO has no pooling layer, and its random numbers would not be used.
         unpooled = {"add_pooling_layer": False} if kind == "vit" else {}
-        model, report = AutoModel.from_pretrained(folder, output_loading_info=True, **unpooled)
+        with quiet():
+            model, report = AutoModel.from_pretrained(folder, output_loading_info=True, **unpooled)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -183,7 +184,7 @@ def _pixels(
 ) -> torch.Tensor:
     """``(1, 3, side, side)``: the short side scaled, the middle taken, colours normalised."""
     square = np.array(_square(Image.fromarray(image), side), dtype=np.float32) / 255
-    normal = (square - np.float32(mean)) / np.float32(std)
+    normal = (square - np.array(mean, np.float32)) / np.array(std, np.float32)
     return torch.from_numpy(normal).permute(2, 0, 1)[None]
 
 

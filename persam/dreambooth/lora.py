@@ -92,7 +92,7 @@ def kohya_names(tensors: dict[str, torch.Tensor], base: Base) -> dict[str, torch
         tensors: as peft names them, of the U-Net.
         base: says which of the two it is, and how many layers a block has.
     """
-    from diffusers.utils import convert_state_dict_to_kohya
+    from diffusers.utils.state_dict_utils import convert_state_dict_to_kohya
 
     named = convert_state_dict_to_kohya({f"unet.{name}": t for name, t in tensors.items()})
     # alphas come as whole numbers; kohya's scripts write them as floats

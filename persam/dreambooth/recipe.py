@@ -25,7 +25,7 @@ class Recipe:
         prior_weight: factor of the prior-preservation loss; 0 for none of it.
         prior_pictures: how many pictures of the class the base model draws first.
         masked: whether the loss on the subject's photos is taken on the subject alone.
-        resolution: side of the square that is trained on, in pixels; None for the subject's.
+        resolution: side of the square that is trained on, in pixels; 0 for the subject's.
         prediction: what the base model predicts, where its scheduler does not say it.
         precision: ``"fp32"``, ``"bf16"`` or ``"fp16"``: of the frozen parts and of the arithmetic;
             what is trained is kept in float32.
@@ -42,7 +42,7 @@ class Recipe:
     prior_weight: float = 1.0
     prior_pictures: int = 100
     masked: bool = True
-    resolution: int | None = None
+    resolution: int = 0
     prediction: PredictionType = "auto"
     precision: str = "fp32"
     save_memory: bool = False
@@ -64,7 +64,7 @@ class Recipe:
                 raise InputError(
                     f"{name} of a training run is at least {limit}; got {getattr(self, name)}."
                 )
-        if self.resolution is not None and (self.resolution < 8 or self.resolution % 8):
+        if self.resolution < 0 or self.resolution % 8:
             raise InputError(
                 f"The resolution of a training run is a multiple of 8 pixels; got "
                 f"{self.resolution}."

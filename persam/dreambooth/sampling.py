@@ -35,7 +35,6 @@ def class_pictures(
         InputError: the folder holds pictures of another prompt or model.
     """
     side = recipe.resolution
-    assert side is not None  # noqa: S101  (settled before)
     made_by = {"base": base.name, "prompt": prompt, "resolution": side, "seed": recipe.seed}
     made_by |= {"steps": sampling.steps, "guidance": sampling.guidance}
     note = folder / "prompt.json"

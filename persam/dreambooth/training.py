@@ -87,7 +87,7 @@ def _prior(run: Run, recipe: Recipe, base: Base, prompt: str) -> list[Item]:
     if not recipe.prior:
         return []
     pictures = class_pictures(base, prompt, run.out / "prior", recipe, run.sampling)
-    return class_items(pictures, prompt, base, recipe.resolution or 0)
+    return class_items(pictures, prompt, base, recipe.resolution)
 
 
 def _start(
@@ -122,7 +122,7 @@ def _steps(run: Run, state: State, journal: Journal, report: Report | None) -> N
             report(line)
         if run.sampling.prompts and (done or state.step % run.sampling.every == 0):
             folder = run.out / "samples" / f"step-{state.step:06d}"
-            draw_samples(state.base, folder, recipe.resolution or 0, run.sampling)
+            draw_samples(state.base, folder, recipe.resolution, run.sampling)
         if done or state.step % run.keep_every == 0:
             journal.keep(_kept(state))
 
