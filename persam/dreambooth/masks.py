@@ -66,7 +66,7 @@ def loss_weights(
     if not mask.any() or dilate == feather == 0:
         return mask.astype(np.uint8) * 255
     beyond = np.asarray(distance_transform_edt(~mask)) - dilate * cell
-    if feather == 0:
+    if feather * cell < 0.01:  # of a pixel
         return (beyond <= 0).astype(np.uint8) * 255
     share = np.clip(1 - beyond / (feather * cell), 0, 1)
     return np.round(share * 255).astype(np.uint8)
@@ -96,7 +96,6 @@ def latent_mask(weights: np.ndarray, size: tuple[int, int], *, hard: bool = True
         tensor([[[1., 0.]]])
     """
     import torch
-    import torch.nn.functional as F
 
     if weights.ndim != 2 or weights.dtype not in (np.bool_, np.uint8):
         raise InputError(
@@ -104,8 +103,23 @@ def latent_mask(weights: np.ndarray, size: tuple[int, int], *, hard: bool = True
             f"with persam.images.read_mask."
         )
     top = 1 if weights.dtype == np.bool_ else 255
-    share = torch.from_numpy(weights.astype(np.float32) / top)
-    cells = F.interpolate(share[None, None], size, mode="area")[0]
+    rows, columns = (_overlaps(*pair) for pair in zip(weights.shape, size, strict=True))
+    means = rows @ (weights.astype(np.float64) / top) @ columns.T
+    cells = torch.from_numpy(means.round(6).astype(np.float32))[None]
     if not hard or cells.max() == 0:
         return cells
     return (cells >= min(0.5, float(cells.max()))).float()
+
+
+def _overlaps(pixels: int, cells: int) -> np.ndarray:
+    """Which part of each cell each pixel makes up, exact where a cell is no whole number of pixels.
+
+    Example:
+        >>> _overlaps(3, 2).round(3)
+        array([[0.667, 0.333, 0.   ],
+               [0.   , 0.333, 0.667]])
+    """
+    edges = np.linspace(0, pixels, cells + 1)[:, None]
+    start = np.arange(pixels)
+    shared = np.minimum(start + 1, edges[1:]) - np.maximum(start, edges[:-1])
+    return np.clip(shared, 0, None) * cells / pixels
