@@ -38,15 +38,15 @@ NAMES = ("neither", "plain", "masked")
 class Settings:
     """Everything that decides the numbers, besides the library versions."""
 
-    base_steps: int = 1500
-    base_batch: int = 32
+    base_steps: int = 1000
+    base_batch: int = 24
     base_rate: float = 2e-3
-    tune_steps: int = 150
+    tune_steps: int = 120
     tune_batch: int = 4
     tune_rate: float = 5e-4
     photos: int = 4
-    prior: int = 32
-    samples: int = 32
+    prior: int = 24
+    samples: int = 24
     sampling_steps: int = 20
     seeds: int = 3
     close: float = 0.1

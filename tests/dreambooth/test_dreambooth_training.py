@@ -186,6 +186,16 @@ def test_lower_precision_and_less_memory(models, kind, tmp_path):
     assert not [p for line in lines(run.out) for p in line["pictures"] if p["leak"]]
 
 
+def test_less_memory_gives_the_same_weights(models, tmp_path):
+    states = []
+    for name, less in (("more", False), ("less", True)):
+        run = runs(models, "sd", tmp_path, name)
+        train(run, replace(RECIPE, steps=2, prior_weight=0, save_memory=less))
+        states.append(torch.load(run.out / "checkpoint.pt", weights_only=True)["parameters"])
+    for name, tensor in states[0].items():
+        torch.testing.assert_close(tensor, states[1][name], rtol=1e-4, atol=1e-5)
+
+
 def test_other_settings_are_refused_and_more_steps_are_not(models, tmp_path):
     run = runs(models, "sd", tmp_path)
     short = replace(RECIPE, steps=1, prior_weight=0)
