@@ -15,10 +15,10 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import platform
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import numpy as np
@@ -41,7 +41,7 @@ class Settings:
     base_steps: int = 1000
     base_batch: int = 24
     base_rate: float = 2e-3
-    tune_steps: int = 120
+    tune_steps: int = 300
     tune_batch: int = 4
     tune_rate: float = 5e-4
     photos: int = 4
@@ -49,7 +49,7 @@ class Settings:
     samples: int = 24
     sampling_steps: int = 20
     seeds: int = 3
-    close: float = 0.1
+    close: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -203,9 +203,11 @@ def _near(pictures: np.ndarray, colour: np.ndarray, close: float) -> np.ndarray:
     return (np.abs(pictures - colour) <= close).all(-1)
 
 
-def measure(settings: Settings, sheet: Path | None) -> dict[str, object]:
+def measure(settings: Settings, sheet: Path | None) -> dict[str, dict[str, Any]]:
     base = learn_the_world(settings)
-    rows: dict[str, list[tuple[float, float]]] = {name: [] for name in NAMES}
+    rows: dict[str, dict[str, Any]] = {
+        name: {"background_shown": [], "subject_shown": []} for name in NAMES
+    }
     seen: dict[str, np.ndarray] = {}
     for seed in range(settings.seeds):
         models = {"neither": base}
@@ -213,19 +215,14 @@ def measure(settings: Settings, sheet: Path | None) -> dict[str, object]:
             models[name] = dreambooth(base, settings, seed, masked=name == "masked")
         for name, model in models.items():
             seen[name] = sample(model, 1, settings.samples, settings, 3000 + seed)
-            shown = background_shown(seen[name], settings.close)
-            rows[name].append((shown, subject_shown(seen[name], settings.close)))
+            for key, measured in (("background", background_shown), ("subject", subject_shown)):
+                rows[name][f"{key}_shown"].append(round(measured(seen[name], settings.close), 4))
     if sheet is not None:
         lines = [np.concatenate(list(seen[name][:16]), axis=1) for name in NAMES]
         pixels = (np.concatenate(lines) * 255).astype(np.uint8).repeat(8, 0).repeat(8, 1)
         Image.fromarray(pixels).save(sheet)
     return {
-        name: {
-            "background_shown": [round(shown, 4) for shown, _ in row],
-            "subject_shown": [round(subject, 4) for _, subject in row],
-            "background_mean": round(float(np.mean([shown for shown, _ in row])), 4),
-            "subject_mean": round(float(np.mean([subject for _, subject in row])), 4),
-        }
+        name: row | {f"{key}_mean": round(float(np.mean(row[key])), 4) for key in row}
         for name, row in rows.items()
     }
 
@@ -242,7 +239,6 @@ def main() -> None:
         "results": measure(settings, given.sheet),
         "cpu_seconds": round(time.process_time() - began),
         "versions": {"torch": torch.__version__, "diffusers": diffusers.__version__},
-        "machine": platform.machine(),
     }
     text = json.dumps(report, indent=2) + "\n"
     if given.json is not None:
