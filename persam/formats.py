@@ -120,6 +120,16 @@ def write_cutout(path: str | Path, rgba: np.ndarray, profile: bytes | None = Non
     write_bytes(path, _encode(Image.fromarray(rgba), "PNG", **options))
 
 
+def write_png(path: str | Path, pixels: np.ndarray) -> None:
+    """Write a picture without loss.
+
+    Args:
+        path: the PNG file.
+        pixels: ``(H, W)`` grey or ``(H, W, 3)`` RGB, uint8.
+    """
+    write_bytes(path, _encode(Image.fromarray(pixels), "PNG"))
+
+
 def write_overlay(path: str | Path, rgb: np.ndarray) -> None:
     """Write ``(H, W, 3)`` uint8 as a JPEG of high quality."""
     write_bytes(path, jpeg(rgb, quality=90))

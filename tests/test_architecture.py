@@ -29,6 +29,7 @@ ORDER = [
     "manifest",
     "album",
     "video",
+    "dreambooth",
     "samples",
     "evaluation",
     "training",

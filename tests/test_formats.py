@@ -40,6 +40,13 @@ def test_cutout_keeps_the_colour_profile(tmp_path: Path) -> None:
         assert image.info["icc_profile"] == b"profile"
 
 
+def test_png_keeps_every_value(tmp_path: Path) -> None:
+    for pixels in (np.arange(12, dtype=np.uint8).reshape(3, 4), np.full((2, 3, 3), 77, np.uint8)):
+        formats.write_png(tmp_path / "p.png", pixels)
+        with Image.open(tmp_path / "p.png") as image:
+            np.testing.assert_array_equal(np.array(image), pixels)
+
+
 def test_overlay_is_a_jpeg(tmp_path: Path) -> None:
     formats.write_overlay(tmp_path / "o.jpg", np.full((8, 8, 3), 100, dtype=np.uint8))
     with Image.open(tmp_path / "o.jpg") as image:

@@ -12,6 +12,7 @@ from persam import __version__
 from persam.cli.ablate import ablate
 from persam.cli.datasets import datasets
 from persam.cli.demo import demo
+from persam.cli.dreambooth import dreambooth
 from persam.cli.evaluate import evaluate
 from persam.cli.learn import learn
 from persam.cli.models import models
@@ -76,6 +77,7 @@ app.command()(ablate)
 app.command()(report)
 app.add_typer(datasets, name="datasets")
 app.add_typer(train, name="train")
+app.add_typer(dreambooth, name="dreambooth")
 
 
 def main() -> None:
