@@ -21,7 +21,9 @@ COMMANDS = [
     for language, block in BLOCKS
     if language == ""
     for line in block.splitlines()
-    if line.startswith(("persam segment", "persam learn", "persam evaluate", "persam track"))
+    if line.startswith(
+        ("persam segment", "persam learn", "persam evaluate", "persam track", "persam dreambooth")
+    )
 ]
 
 
