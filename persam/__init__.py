@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from persam.errors import InputError, MissingExtra, ModelNotFound, PersamError
     from persam.methods.persam import personalize
     from persam.methods.persam_f import finetune
+    from persam.reference import Shown
     from persam.structures import Embedding, Guidance, MaskLogits, Prediction, Prompts
     from persam.variants import Variant
 
@@ -35,6 +36,7 @@ _HOMES = {
     "PersamError": "persam.errors",
     "Prediction": "persam.structures",
     "Prompts": "persam.structures",
+    "Shown": "persam.reference",
     "Variant": "persam.variants",
     "finetune": "persam.methods.persam_f",
     "load": "persam.backbones",
@@ -53,6 +55,7 @@ __all__ = [
     "PersamError",
     "Prediction",
     "Prompts",
+    "Shown",
     "Variant",
     "__version__",
     "finetune",

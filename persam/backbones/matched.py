@@ -88,10 +88,12 @@ class MatchedBackbone(WrappedBackbone):
         name: both models' names, as :func:`persam.load` takes them; stored in concepts.
         model: the SAM backbone's, where it has one.
         square, mean, std, recipe: the SAM backbone's.
+        calibration: None.
     """
 
     def __init__(self, backbone: Backbone, matcher: Matcher) -> None:
         super().__init__(backbone, joined(backbone.name, matcher.name))
+        self.calibration = None  # likeness by the matcher's features is another thing
         self._matcher = matcher
 
     def encode(self, image: np.ndarray) -> Embedding:

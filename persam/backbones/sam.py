@@ -55,6 +55,7 @@ class SamBackbone:
         self.std = np.array(STD, dtype=np.float32)
         self.precision = precision
         self.recipe = "default"
+        self.calibration = None
         self._early_maps = 1 if isinstance(model, SamHQModel) else 0
 
     @property

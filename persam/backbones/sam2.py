@@ -73,6 +73,7 @@ class Sam2Backbone:
         self.std = np.array(std, dtype=np.float32)
         self.precision = precision
         self.recipe = "default"
+        self.calibration = None
 
     @property
     def device(self) -> torch.device:

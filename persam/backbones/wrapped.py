@@ -18,7 +18,7 @@ class WrappedBackbone:
     Attributes:
         name: the inner backbone's, or the one that was given.
         model: the inner backbone's, where it has one.
-        square, mean, std, recipe: the inner backbone's.
+        square, mean, std, recipe, calibration: the inner backbone's.
     """
 
     def __init__(self, backbone: Backbone, name: str | None = None) -> None:
@@ -28,6 +28,7 @@ class WrappedBackbone:
         self.mean = backbone.mean
         self.std = backbone.std
         self.recipe = backbone.recipe
+        self.calibration = backbone.calibration
         self._backbone = backbone
 
     @property

@@ -50,7 +50,8 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "contrast with the background": {"contrast": 0.0},
     "smoothed similarity": {"smoothing": 0.0},
     "location prior as mask": {"prior_mask": 0.0},
-    "absence by likeness": {"min_likeness": 0.0},
+    "points on parts": {"parts": 0},
+    "absence": {"min_presence": 0.0},
 }
 _OFFICIAL_PARTS = ("negative point", "refinement", "guided attention", "semantic prompt")
 _LEARN = {"persam": personalize, "persam-f": finetune}
