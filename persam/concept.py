@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam import locating, presence, refine
+from persam import locating, refine
 from persam.concept_file import read_concept, write_concept
 from persam.errors import InputError
 from persam.fit import fit
 from persam.images import read_image
+from persam.presence import calibration_of
 from persam.prompts import mask_box
 from persam.reference import Shown, observe, view
 from persam.structures import Prediction
@@ -242,13 +243,3 @@ class Concept:
             found["weights"] = np.array(self.weights)
             found["point_xy"] = seen.prompts.points[seen.prompts.labels == 1]
         return found
-
-
-def calibration_of(
-    backbone: Backbone, views: Sequence[View], variant: Variant
-) -> Calibration | None:
-    """What likeness means for an object learnt so; None where nothing is known.
-
-    The model's own calibration was measured without centred features.
-    """
-    return presence.calibrate(views, None if variant.centre else backbone.calibration)

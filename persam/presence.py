@@ -10,7 +10,7 @@ peak, the found mask's cells back to the object, ...) were measured beside it an
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,14 @@ from persam import geometry
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from persam.backbones import Backbone
     from persam.structures import Frame
+    from persam.variants import Variant
     from persam.views import Known, View
 
-_SURE = math.log(0.95 / 0.05)  # log-odds of the probability 0.95
+# Where references alone calibrate: shares of the gap between their likeness to each other with the
+# object and without it, as benchmarks/presence.py measured best with the pocket model's features.
+_MIDDLE, _SLOPE, _LEAST_GAP = 0.3, 3.0, 0.05
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Calibration:
     Attributes:
         middle: the likeness at which the object is as likely there as not.
         slope: how fast the log-odds rise from there; above 0.
+        share: how far the middle moves, 0..1, towards the likeness that several references of an
+            object have to each other: an object that is easily found has to be found so.
 
     Example:
         >>> calibration = Calibration(middle=0.3, slope=40.0)
@@ -44,6 +50,7 @@ class Calibration:
 
     middle: float
     slope: float
+    share: float = 0.0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.middle) and math.isfinite(self.slope) and self.slope > 0):
@@ -85,38 +92,55 @@ def likeness(vectors: torch.Tensor, foregrounds: Sequence[torch.Tensor]) -> floa
     return max(float((cells @ vectors.T).amax(dim=1).mean()) for cells in foregrounds)
 
 
+def calibration_of(
+    backbone: Backbone, views: Sequence[View], variant: Variant
+) -> Calibration | None:
+    """What likeness means for an object learnt so; None where nothing is known.
+
+    The model's own calibration was measured without centred features.
+    """
+    return calibrate(views, None if variant.centre else backbone.calibration)
+
+
 def calibrate(views: Sequence[View], own: Calibration | None) -> Calibration | None:
-    """What likeness means for an object, as far as its references and the model tell.
+    """What likeness means for an object, as far as the model and its references tell.
+
+    Several references are looked for by each other: every one once in its whole picture (the object
+    is there) and once in its background alone (it is not).
 
     Args:
         views: of the object.
-        own: the model's calibration, measured on many objects; it stands where there is one.
+        own: the model's calibration, measured on many objects.
 
     Returns:
-        None where a view keeps no cells. The model's own; else one from the references themselves,
-        where there are at least two: every reference is looked for by the others, once in its whole
-        picture (it is there) and once in its background alone (it is not). The middle lies halfway
-        between; the two means get the probabilities 0.95 and 0.05. None where the references find
-        each other's background no worse than the object.
+        The model's own, its middle moved by what several references say; without one, from two
+        references on, a calibration from these alone; else None, as where cells were not kept.
     """
+    pairs = list(_found_by_the_others(views))
+    if own is None:
+        return _from_references_alone(pairs) if pairs else None
     if not all(len(view.foreground) > 0 for view in views):
         return None
-    if own is not None:
-        return own
-    pairs = list(_found_by_the_others(views))
     if not pairs:
-        return None
+        return own
+    there = fmean(with_object for with_object, _ in pairs)
+    return replace(own, middle=own.middle + own.share * (there - own.middle))
+
+
+def _from_references_alone(pairs: Sequence[tuple[float, float]]) -> Calibration:
+    """A calibration from likeness ``(with the object, without it)`` of each reference."""
     there, away = (fmean(side) for side in zip(*pairs, strict=True))
-    if there <= away:
-        return None
-    return Calibration(middle=(there + away) / 2, slope=2 * _SURE / (there - away))
+    # References that hardly find each other say little, and must not say it firmly.
+    gap = max(there - away, (1 - away) * _LEAST_GAP)
+    return Calibration(middle=away + _MIDDLE * gap, slope=_SLOPE / gap)
 
 
 def _found_by_the_others(views: Sequence[View]) -> Iterator[tuple[float, float]]:
     """For each view its likeness to the others, with the object and without it."""
     for number, view in enumerate(views):
         others = [other.foreground for other in (*views[:number], *views[number + 1 :])]
-        if others and len(view.background) > 0:
+        kept = all(len(cells) > 0 for cells in (*others, view.foreground, view.background))
+        if others and kept:
             picture = torch.cat([view.foreground, view.background])
             yield likeness(picture, others), likeness(view.background, others)
 
@@ -124,7 +148,8 @@ def _found_by_the_others(views: Sequence[View]) -> Iterator[tuple[float, float]]
 def judge(features: torch.Tensor, frame: Frame, known: Known, calibration: Calibration) -> float:
     """The probability that an object is in a picture, 0..1.
 
-    A picture that is more like a rival counts as less like the object by as much.
+    Cells that are more like a rival than like the object do not count as like the object, so that
+    the rival in the object's place is not taken for it, and does no harm beside it.
 
     Args:
         features: ``(d, h, w)`` matching features of the picture.
@@ -133,7 +158,9 @@ def judge(features: torch.Tensor, frame: Frame, known: Known, calibration: Calib
         calibration: of likeness.
     """
     vectors = picture_vectors(features, frame)
-    found = likeness(vectors, known.foregrounds)
     if known.rivals:
-        found -= max(0.0, likeness(vectors, known.rivals) - found)
-    return calibration.presence(found)
+        rival = (vectors @ torch.cat(known.rivals).T).amax(dim=1)
+        vectors = vectors[rival <= (vectors @ known.foreground.T).amax(dim=1)]
+    if len(vectors) == 0:
+        return calibration.presence(-1.0)
+    return calibration.presence(likeness(vectors, known.foregrounds))

@@ -123,6 +123,11 @@ class Known:
             parts=cluster(torch.cat(foregrounds), parts),
         )
 
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """All numbers, one after the other."""
+        single = (self.target_feature, self.target_embedding, self.parts)
+        return (*single, *self.foregrounds, *self.backgrounds, *self.rivals)
+
     @property
     def foreground(self) -> torch.Tensor:
         """``(n, d)`` the object's cells of all views."""

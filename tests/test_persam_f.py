@@ -127,6 +127,7 @@ def test_everything_of_persam_can_be_switched_on_too(parity_sam):
         negative_point=True,
         guided_attention=True,
         semantic_prompt=True,
+        parts=0,
     )
     concept = finetune(parity_sam, REFERENCE, mask=MASK, variant=recipe)
     trace = concept.segment(parity.picture("vit", "test"), trace=True).trace

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from persam.structures import Frame, Guidance, Prompts
 
 # From `python benchmarks/presence.py DATA --json benchmarks/presence.json`: half of 48 objects.
-CALIBRATION = Calibration(middle=0.328, slope=43.4)
+CALIBRATION = Calibration(middle=0.328, slope=43.4, share=0.15)
 
 
 class PocketBackbone:
@@ -52,7 +52,7 @@ class PocketBackbone:
         self.std = np.full(3, 127.5, dtype=np.float32)
         self.precision = precision
         self.recipe = "pocket"
-        self.calibration = CALIBRATION
+        self.calibration: Calibration | None = CALIBRATION
 
     @property
     def device(self) -> torch.device:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import torch
 
     from persam.backbones import Backbone
+    from persam.presence import Calibration
     from persam.structures import Embedding, Frame, Guidance, MaskLogits, Prompts
 
 
@@ -28,7 +29,7 @@ class WrappedBackbone:
         self.mean = backbone.mean
         self.std = backbone.std
         self.recipe = backbone.recipe
-        self.calibration = backbone.calibration
+        self.calibration: Calibration | None = backbone.calibration
         self._backbone = backbone
 
     @property

@@ -37,18 +37,18 @@ def own_score(found: Prediction) -> float:
     return found.score
 
 
-def likeness(found: Prediction) -> float:
-    """How well all of the object finds its like in the photo.
+def probability(found: Prediction) -> float:
+    """The probability that the object is there.
 
     Raises:
-        InputError: the variant keeps no cells of the reference to compare with.
+        InputError: the concept has no calibration.
     """
-    if found.likeness is None:
+    if found.presence is None:
         raise InputError(
-            "There is no likeness to judge by: the variant keeps no cells of the reference. "
-            "Learn the objects with a contrast above 0."
+            "There is no presence to judge by: the model has no calibration of its own and there "
+            "is a single reference, or the variant keeps none of its cells. Judge by the score."
         )
-    return found.likeness
+    return found.presence
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam.concept import Concept, calibration_of
+from persam.concept import Concept
 from persam.errors import InputError
+from persam.presence import calibration_of
 from persam.reference import Shown, object_cells, observe, resolve, view
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from persam.reference import Reference
     from persam.variants import Variant
 
-RIVAL_CONTRAST = 0.5  # the pocket recipe's
+RIVAL_CONTRAST = 1.0  # of 0.5, 1 and 2 the best with one rival: benchmarks/many.md
 
 
 def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say one thing)
@@ -45,7 +46,7 @@ def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say o
         box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
         points: ``(x, y)`` pixels on the object; the model makes the mask.
         rivals: what the object is not, however like it: another dog, the other mug. They are told
-            from it by contrast; a variant without one gets one of 0.5 for them.
+            from it by contrast, which is at least 1 where there are any.
         variant: ``"default"``, ``"official"``, or a :class:`~persam.variants.Variant`.
 
     Raises:
@@ -64,14 +65,13 @@ def learn(
 ) -> Concept:
     """PerSAM's concept of the object that the references show.
 
-    Rivals are told from the object by the contrast of their cells; where the variant has none, the
-    concept's has one of 0.5.
+    Rivals are told from the object by the contrast of their cells, which is at least 1 with them.
 
     Raises:
         InputError: the official foreground rule leaves no cell.
     """
-    if rivals and variant.contrast == 0:
-        variant = replace(variant, contrast=RIVAL_CONTRAST)
+    if rivals:
+        variant = replace(variant, contrast=max(variant.contrast, RIVAL_CONTRAST))
     first = references[0]
     embedding = first.embedding
     inside = object_cells(backbone, first, embedding.matching.shape[2:], variant)

@@ -52,7 +52,7 @@ def test_a_recipe_with_more_parts_has_its_own_table():
         "+ contrast with the background",
         "+ smoothed similarity",
         "+ location prior as mask",
-        "+ absence by likeness",
+        "+ absence",
         "+ scale weights",
         "PerSAM-F's own recipe",
     ]

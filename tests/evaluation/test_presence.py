@@ -101,12 +101,12 @@ def test_another_score_turns_the_judgement(drawn):
     assert report.auc == 0.0
 
 
-def test_likeness_is_a_score_where_there_is_one(drawn):
-    with pytest.raises(InputError, match="contrast above 0"):
-        presence.evaluate_presence(learn, Looking(), drawn, score=presence.likeness)
+def test_the_probability_is_a_score_where_there_is_one(drawn):
+    with pytest.raises(InputError, match="no calibration of its own"):
+        presence.evaluate_presence(learn, Looking(), drawn, score=presence.probability)
     mask = np.ones((2, 2), dtype=bool)
     nothing = np.zeros((0, 2)), np.zeros(0)
-    assert presence.likeness(Prediction(mask, 0.9, None, *nothing, likeness=0.25)) == 0.25
+    assert presence.probability(Prediction(mask, 0.9, None, *nothing, presence=0.25)) == 0.25
 
 
 def test_the_areas_by_hand():
