@@ -186,7 +186,7 @@ def figures(
 
 
 def rivals(seen: Seen, data: Dataset, calibration: Calibration, least: float) -> list[dict]:
-    """An object's photos against those of the next of its kind, which is shown as a rival or not."""
+    """An object's photos against those of the next of its kind, shown as a rival or not."""
     found = {False: ([], []), True: ([], [])}
     for subject in data.subjects:
         other = next_of_kind(subject, data)

@@ -148,7 +148,7 @@ def plan(own: str, fit: Fit = "fast") -> tuple[Row, ...]:
         for method in get_args(Method)
     }
     recipes = {method: Variant.named(own, method) for method in get_args(Method)}
-    rows = list(_cumulative("official", official["persam"], official["persam-f"]))
+    rows = [*_cumulative("official", official["persam"], official["persam-f"])]
     if set(parts(recipes["persam"])) - set(_OFFICIAL_PARTS):
         rows += _cumulative("own", recipes["persam"], recipes["persam-f"])
     rows += [
