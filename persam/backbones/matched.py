@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.backbones import Backbone
+    from persam.presence import Calibration
     from persam.structures import Embedding
 
 # config.json's model_type -> transformers class.
@@ -93,7 +94,7 @@ class MatchedBackbone(WrappedBackbone):
 
     def __init__(self, backbone: Backbone, matcher: Matcher) -> None:
         super().__init__(backbone, joined(backbone.name, matcher.name))
-        self.calibration = None  # likeness by the matcher's features is another thing
+        self.calibration: Calibration | None = None  # likeness by the matcher's features is another thing
         self._matcher = matcher
 
     def encode(self, image: np.ndarray) -> Embedding:
