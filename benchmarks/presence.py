@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 REFERENCES = (1, 2, 3)
 RECALL = 0.98  # of the fitting objects' photos, which the threshold keeps at least
-SHARES = np.arange(0, 0.55, 0.05)
+SHARE = 0.2  # of the way that a middle is moved, to see what that brings
 FINEST = 0.05  # of the threshold
 
 
@@ -69,11 +70,11 @@ class Trial:
     def same_kind(self) -> bool:
         return kind(self.sought) == kind(self.shown)
 
-    def chance(self, calibration: Calibration) -> float:
-        """Presence by a calibration for a single reference, moved by what several say."""
+    def chance(self, calibration: Calibration, share: float = 0.0) -> float:
+        """Presence by a calibration, its middle moved towards how like the references are."""
         middle = calibration.middle
         if self.own is not None:
-            middle += calibration.share * (self.own - middle)
+            middle += share * (self.own - middle)
         return Calibration(middle, calibration.slope).presence(self.likeness)
 
 
@@ -121,8 +122,9 @@ def trials(seen: Seen, names: Sequence[str], count: int) -> list[Trial]:
     for sought in names:
         views = [seen.views[sought, number] for number in range(count)]
         foregrounds = [view.foreground for view in views]
-        moved = calibrate(views, Calibration(0.0, 1.0, share=1.0))
-        own = moved.middle if moved is not None and count > 1 else None
+        others = [foregrounds[:n] + foregrounds[n + 1 :] for n in range(count)]
+        pairs = zip((seen.cells[sought, n] for n in range(count)), others, strict=True)
+        own = fmean(presence.likeness(*pair) for pair in pairs) if count > 1 else None
         alone = calibrate(views, None)
         first = 1 if count == 1 else 3
         for shown in names:
@@ -146,26 +148,26 @@ def log_loss(found: Sequence[Trial], calibration: Calibration) -> float:
     return float(-np.log(there + small).mean() - np.log(1 - away + small).mean())
 
 
-def fitted(found: Sequence[Trial]) -> Calibration:
-    """Middle and slope from single references, the share from several."""
-    single = [trial for trial in found if trial.views == 1]
-    several = [trial for trial in found if trial.views > 1]
+def fitted(found: Sequence[Trial]) -> tuple[Calibration, float]:
+    """Middle and slope by log loss, and the highest threshold that keeps enough."""
     best = minimize(
-        lambda x: log_loss(single, Calibration(x[0], abs(x[1]) + 1e-3)),
+        lambda x: log_loss(found, Calibration(x[0], abs(x[1]) + 1e-3)),
         (0.3, 40.0),
         method="Nelder-Mead",
     )
-    middle, slope = round(float(best.x[0]), 3), round(float(abs(best.x[1])), 1)
-    options = [Calibration(middle, slope, round(float(share), 2)) for share in SHARES]
-    return min(options, key=lambda option: log_loss(several, option))
+    plain = Calibration(round(float(best.x[0]), 3), round(float(abs(best.x[1])), 1))
+    least = max(step for step in np.arange(0, 1, FINEST) if kept(found, plain, step) >= RECALL)
+    return plain, round(float(least), 2)
 
 
-def threshold(found: Sequence[Trial], calibration: Calibration) -> float:
-    """The highest threshold in steps of 0.05 that keeps enough of the single references' photos."""
-    there, _ = sides([t for t in found if t.views == 1], lambda t: t.chance(calibration))
-    steps = np.arange(0, 1, FINEST)
-    kept = [float(step) for step in steps if np.mean(np.array(there) >= step) >= RECALL]
-    return round(max(kept), 2)
+def moved(calibration: Calibration, trial: Trial) -> float:
+    return trial.chance(calibration, SHARE)
+
+
+def kept(found: Sequence[Trial], calibration: Calibration, least: float) -> float:
+    """Share of the photos with the object that are not emptied."""
+    there, _ = sides(found, lambda trial: trial.chance(calibration))
+    return fmean(chance >= least for chance in there)
 
 
 def figures(
@@ -199,7 +201,8 @@ def rivals(seen: Seen, data: Dataset, calibration: Calibration, least: float) ->
                 for name, side in ((subject.name, there), (other.name, away)):
                     cells = seen.cells[name, number].T[:, :, None]
                     frame = Frame(1, 1, cells.shape[1:], max(cells.shape[1:]))
-                    side.append(presence.judge(cells, frame, known, calibration))
+                    like = presence.find(cells, frame, known)
+                    side.append(calibration.presence(-1.0 if like is None else like))
     return [
         {
             "warned": warned,
@@ -238,8 +241,7 @@ def main(
         half: [trial for count in REFERENCES for trial in trials(seen, members, count)]
         for half, members in halves.items()
     }
-    calibration = fitted(found["fitting"])
-    least = threshold(found["fitting"], calibration)
+    calibration, least = fitted([trial for trial in found["fitting"] if trial.views == 1])
     typer.echo(f"{calibration}; threshold {least}; the model has {backbone.calibration}\n")
     rows = []
     for half, members in found.items():
@@ -248,6 +250,8 @@ def main(
             facts = {"objects": half, "references": count, "by": "the model's calibration"}
             rows.append(facts | figures(some, lambda trial: trial.chance(calibration), least))
             if count > 1:
+                facts["by"] = "the same, moved by the references"
+                rows.append(facts | figures(some, partial(moved, calibration), least))
                 facts["by"] = "the references alone"
                 rows.append(facts | figures(some, lambda trial: float(trial.alone or 0), 0.1))
     typer.echo(table(rows))

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from persam.reference import Shown
     from persam.structures import Embedding, Guidance, MaskLogits, Prediction, Prompts
     from persam.variants import Variant
+    from persam.video.choices import Tracking
+    from persam.video.structures import VideoFrame
+    from persam.video.tracking import track
 
 __version__ = "0.1.0"
 
@@ -37,10 +40,13 @@ _HOMES = {
     "Prediction": "persam.structures",
     "Prompts": "persam.structures",
     "Shown": "persam.reference",
+    "Tracking": "persam.video.choices",
     "Variant": "persam.variants",
+    "VideoFrame": "persam.video.structures",
     "finetune": "persam.methods.persam_f",
     "load": "persam.backbones",
     "personalize": "persam.methods.persam",
+    "track": "persam.video.tracking",
 }
 
 __all__ = [
@@ -56,11 +62,14 @@ __all__ = [
     "Prediction",
     "Prompts",
     "Shown",
+    "Tracking",
     "Variant",
+    "VideoFrame",
     "__version__",
     "finetune",
     "load",
     "personalize",
+    "track",
 ]
 
 

@@ -135,6 +135,7 @@ class Concept:
             box=mask_box(mask),
             points=seen.prompts.points,
             labels=seen.prompts.labels,
+            likeness=seen.likeness,
             presence=seen.presence,
             trace=stages,
         )
@@ -147,7 +148,7 @@ class Concept:
         return refine.cascade(self.backbone, embedding, first, self.variant)
 
     def locate(self, embedding: Embedding) -> Sighting:
-        """Find where the object seems to be, and whether it is there, without asking the decoder.
+        """Find where the object seems to be and how surely, without asking the decoder.
 
         Raises:
             InputError: the embedding is another model's.
@@ -163,6 +164,13 @@ class Concept:
     def is_absent(self, seen: Sighting) -> bool:
         """Whether the variant calls the object absent where it was sighted so."""
         return seen.presence is not None and seen.presence < self.variant.min_presence
+
+    @property
+    def min_likeness(self) -> float:
+        """The likeness below which the object is called absent, 0 where it never is."""
+        if self.calibration is None:
+            return 0.0
+        return max(0.0, self.calibration.likeness(self.variant.min_presence))
 
     def correct(
         self,
@@ -192,17 +200,17 @@ class Concept:
         reference = observe(self.backbone, Shown(image, mask, box, points), self.variant)
         added = view(self.backbone, reference, self.variant)
         better = self.with_views((*self.views, added))
-        if self.method == "persam":
+        if self.weights is None:
             return better
         lesson = better.lesson(reference)
         views = (*self.views, replace(added, lesson=lesson.thinned()))
         lessons = [*(known.lesson for known in self.views if known.lesson), lesson]
         return replace(better, views=views, weights=fit(lessons, self.variant.fit).weights)
 
-    def with_views(self, views: tuple[View, ...], rivals: tuple[View, ...] = ()) -> Concept:
-        """The concept with other views, and with these rivals added; calibrated anew."""
+    def with_views(self, views: tuple[View, ...]) -> Concept:
+        """The concept with other views, calibrated anew; PerSAM-F's weights stay."""
         calibration = calibration_of(self.backbone, views, self.variant)
-        return replace(self, views=views, rivals=(*self.rivals, *rivals), calibration=calibration)
+        return replace(self, views=views, calibration=calibration)
 
     def lesson(self, reference: Reference) -> Lesson:
         """What PerSAM-F's weights are to be fitted to, of one reference."""

@@ -31,18 +31,19 @@ class Schedule:
         steps: how many.
         rate: learning rate of the first step.
         epsilon: AdamW's.
-        longest: side in pixels, at most, of the picture at which the loss is taken. The official
-            loss is at the original size; a decoder's masks are far coarser than 512 pixels.
-            PerSAM-F itself does not read it.
+        longest: side in pixels, at most, of the picture at which the loss is taken. None takes the
+            original size under a recipe whose fit is the official one, as the official code does,
+            and else 512 pixels, than which a decoder's masks are far coarser. PerSAM-F itself
+            does not read it.
     """
 
     steps: int = 1000
     rate: float = 1e-3
     epsilon: float = 1e-4
-    longest: int = 512
+    longest: int | None = None
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.longest < 1:
+        if self.steps < 1 or (self.longest is not None and self.longest < 1):
             raise InputError(
                 f"A schedule has at least 1 step and 1 pixel; got {self.steps} steps and a "
                 f"longest side of {self.longest}."

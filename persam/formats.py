@@ -7,17 +7,55 @@ system does in one step: whoever looks, or interrupts, finds the old file or the
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from threading import get_ident
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from persam.errors import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _PART = ".persam-{}.part"
+
+
+def part_path(path: str | Path, tag: str = "") -> Path:
+    """Name of the temporary file in which ``path`` is made; :func:`remove_leftovers` knows it.
+
+    Args:
+        path: the file to be.
+        tag: tells temporary files apart that one thread keeps open at once in one folder.
+    """
+    # A name of its own length, as the target's may already be as long as file systems allow.
+    return Path(path).parent / _PART.format(f"{os.getpid()}-{get_ident()}{tag}")
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary file to fill, which takes the place of ``path`` if nothing goes wrong.
+
+    The folder is made where it is missing.
+
+    Raises:
+        InputError: the operating system refuses; the message names the file and the reason.
+    """
+    path = Path(path)
+    part = part_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            with suppress(FileNotFoundError):
+                part.unlink()
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -26,19 +64,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     Raises:
         InputError: the operating system refuses; the message names the file and the reason.
     """
-    path = Path(path)
-    # A name of its own length, as the target's may already be as long as file systems allow.
-    part = path.parent / _PART.format(f"{os.getpid()}-{get_ident()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(data)
-            part.replace(path)
-        finally:
-            with suppress(FileNotFoundError):
-                part.unlink()
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+    with written_whole(path) as part:
+        part.write_bytes(data)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -64,6 +91,23 @@ def write_mask(path: str | Path, mask: np.ndarray) -> None:
     write_bytes(path, _encode(Image.fromarray(mask.astype(np.uint8) * 255), "PNG"))
 
 
+def write_labels(path: str | Path, labels: np.ndarray, palette: bytes) -> None:
+    """Write label numbers as an indexed PNG.
+
+    Args:
+        path: the PNG file.
+        labels: ``(H, W)`` uint8.
+        palette: red, green and blue of each number, one after the other.
+    """
+    if labels.ndim != 2 or labels.dtype != np.uint8:
+        raise InputError(
+            f"Labels are written from (H, W) uint8; got {labels.shape} {labels.dtype}."
+        )
+    image = Image.fromarray(labels)
+    image.putpalette(palette)
+    write_bytes(path, _encode(image, "PNG"))
+
+
 def write_cutout(path: str | Path, rgba: np.ndarray, profile: bytes | None = None) -> None:
     """Write a cut-out as a PNG with transparency.
 
@@ -74,6 +118,16 @@ def write_cutout(path: str | Path, rgba: np.ndarray, profile: bytes | None = Non
     """
     options = {} if profile is None else {"icc_profile": profile}
     write_bytes(path, _encode(Image.fromarray(rgba), "PNG", **options))
+
+
+def write_png(path: str | Path, pixels: np.ndarray) -> None:
+    """Write a picture without loss.
+
+    Args:
+        path: the PNG file.
+        pixels: ``(H, W)`` grey or ``(H, W, 3)`` RGB, uint8.
+    """
+    write_bytes(path, _encode(Image.fromarray(pixels), "PNG"))
 
 
 def write_overlay(path: str | Path, rgb: np.ndarray) -> None:

@@ -23,14 +23,16 @@ _DAMAGE = (SyntaxError, ValueError, EOFError, KeyError, IndexError, struct.error
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 
 
-def read_image(source: Source) -> np.ndarray:
+def read_image(source: Source, *, upright: bool = True) -> np.ndarray:
     """Read one picture.
 
-    Files and PIL images are turned upright by their EXIF orientation; transparency is laid on
-    white; 16-bit grey is scaled to 8 bits; of an animation the first frame counts.
+    Transparency is laid on white; 16-bit grey is scaled to 8 bits; of an animation the first frame
+    counts.
 
     Args:
         source: a path, a PIL image, or a uint8 array ``(H, W, 3)`` RGB or ``(H, W)`` grey.
+        upright: turn files and PIL images by their EXIF orientation. Benchmarks whose annotations
+            were drawn on the pixels as they are stored want False.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB, never a view of a caller's array that may be written to.
@@ -42,8 +44,9 @@ def read_image(source: Source) -> np.ndarray:
     if isinstance(source, np.ndarray):
         return _colour_array(source)
     if isinstance(source, Image.Image):
-        return _rgb(_upright(source, "The picture"), "The picture")
-    return _rgb(_open(Path(source)), str(source))
+        turned = _upright(source, "The picture") if upright else source
+        return _rgb(turned, "The picture")
+    return _rgb(_open(Path(source), upright=upright), str(source))
 
 
 def read_mask(source: Source, size: tuple[int, int], *, usable: bool = True) -> np.ndarray:
@@ -57,7 +60,7 @@ def read_mask(source: Source, size: tuple[int, int], *, usable: bool = True) -> 
         source: a path, a PIL image, or an array ``(H, W)`` bool, uint8 or uint16, or
             ``(H, W, 3)`` or ``(H, W, 4)`` uint8.
         size: ``(H, W)`` of the upright picture that the mask belongs to.
-        usable: refuse a mask that shows nothing or everything, from which nothing can be learnt.
+        usable: refuse a mask that shows nothing, from which nothing can be learnt.
 
     Returns:
         ``(H, W)`` uint8; True becomes 255.
@@ -83,22 +86,35 @@ def read_mask(source: Source, size: tuple[int, int], *, usable: bool = True) -> 
     return grey
 
 
-def read_labels(path: str | Path, size: tuple[int, int]) -> np.ndarray:
+def pixel_type(path: str | Path) -> str:
+    """What the pixels of a picture file are, by Pillow's mode: ``"P"`` palette, ``"L"`` grey, ...
+
+    Raises:
+        InputError: not a readable picture.
+    """
+    return _open(Path(path)).mode
+
+
+def read_labels(path: str | Path, size: tuple[int, int], *, luminance: bool = False) -> np.ndarray:
     """Read a file whose pixels are label numbers, as segmentation data sets write them.
 
-    Numbers are taken as they stand: of a palette picture the indices, not its colours.
+    Pixels are taken as they are stored, whatever orientation EXIF gives: of a palette picture the
+    indices, not its colours.
 
     Args:
         path: an 8-bit grey or palette picture.
-        size: ``(H, W)`` of the picture that it belongs to.
+        size: ``(H, W)`` of the picture that it belongs to, as stored.
+        luminance: take any picture, and of its colours how bright they are (ITU-R 601).
 
     Returns:
         ``(H, W)`` uint8.
 
     Raises:
-        InputError: unreadable, of colour or more bits, or of another size.
+        InputError: unreadable, of another size, or numbers of colour or of more bits.
     """
-    image = _open(Path(path))
+    image = _open(Path(path), upright=False)
+    if luminance:
+        image = image.convert("L")
     if image.mode not in ("L", "P", "1"):
         raise InputError(
             f"{path} has pixels of type {image.mode}; label numbers are 8-bit grey or palette."
@@ -112,23 +128,25 @@ def read_labels(path: str | Path, size: tuple[int, int]) -> np.ndarray:
     return labels
 
 
-def check_mask(mask: np.ndarray, name: str = "The mask") -> None:
-    """Refuse a mask that shows nothing or everything.
+def check_mask(mask: np.ndarray, name: str = "The mask", *, full: bool = True) -> None:
+    """Refuse a mask that shows nothing, and perhaps one that shows everything.
 
     Args:
         mask: ``(H, W)`` uint8 grey values; above half of the largest value is object.
         name: what to call it in the error.
+        full: accept a mask of the whole picture. Benchmarks have such; a person's is nearly
+            always a mistake.
 
     Raises:
-        InputError: no pixel, or every pixel, is object.
+        InputError: no pixel is object, or every pixel where that is refused.
     """
     top = int(mask.max(initial=0))
     if top == 0:
         raise InputError(f"{name} is empty: no pixel is above 0. Paint the object, leave the rest.")
-    if bool((mask > top / 2).all()):
+    if not full and bool((mask > top / 2).all()):
         raise InputError(
-            f"{name} covers the whole picture. Leave the background black, so that there is "
-            f"something to tell the object from."
+            f"{name} covers the whole picture; is it inverted? Leave the background black, so that "
+            f"there is something to tell the object from."
         )
 
 
@@ -139,10 +157,10 @@ def read_profile(path: str | Path) -> bytes | None:
     return image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
 
 
-def _open(path: Path) -> Image.Image:
-    """Decode a file completely and turn it upright."""
+def _open(path: Path, *, upright: bool = True) -> Image.Image:
+    """Decode a file completely and, perhaps, turn it upright."""
     try:
-        return _decode(path)
+        return _decode(path, upright)
     except UnidentifiedImageError as error:
         if not _is_heif(path):
             raise InputError(
@@ -151,18 +169,18 @@ def _open(path: Path) -> Image.Image:
             ) from error
         _register_heif(path)
     try:
-        return _decode(path)
+        return _decode(path, upright)
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is not a HEIC picture, or damaged.") from error
 
 
-def _decode(path: Path) -> Image.Image:
+def _decode(path: Path, upright: bool) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 image.load()
-                return _upright(image, str(path))
+                return _upright(image, str(path)) if upright else image.copy()
     except UnidentifiedImageError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -232,7 +250,17 @@ def _rgb(image: Image.Image, name: str) -> np.ndarray:
         return _three(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
     if pixels.shape[2] == 3:
         return pixels
-    colour, alpha = pixels[..., :3].astype(np.uint32), pixels[..., 3:].astype(np.uint32)
+    return on_white(pixels)
+
+
+def on_white(rgba: np.ndarray) -> np.ndarray:
+    """Lay ``(H, W, 4)`` uint8 on white: ``(H, W, 3)`` uint8.
+
+    Example:
+        >>> on_white(np.array([[[10, 20, 30, 255], [10, 20, 30, 0]]], dtype=np.uint8)).tolist()
+        [[[10, 20, 30], [255, 255, 255]]]
+    """
+    colour, alpha = rgba[..., :3].astype(np.uint32), rgba[..., 3:].astype(np.uint32)
     return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 

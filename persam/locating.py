@@ -32,6 +32,7 @@ class Sighting:
         prior: ``(height, width)``, the same in original pixels.
         prompts: points, perhaps a mask.
         guidance: for the first decoder call; None where the variant has none.
+        likeness: how well all of the object finds its like, -1..1; None without its cells.
         presence: probability that the object is there, 0..1; None without a calibration.
     """
 
@@ -39,6 +40,7 @@ class Sighting:
     prior: torch.Tensor
     prompts: Prompts
     guidance: Guidance | None
+    likeness: float | None
     presence: float | None
 
 
@@ -67,10 +69,9 @@ def locate(
         labels = np.concatenate([labels[on], np.ones(len(more), dtype=np.int64), labels[~on]])
     prompts = Prompts(points, labels, mask=_prior_mask(found, embedding, variant))
     guidance = _guidance(prior, embedding, known, variant)
-    chance = None
-    if calibration is not None:
-        chance = presence.judge(features, embedding.frame, known, calibration)
-    return Sighting(found, prior, prompts, guidance, chance)
+    like = presence.find(features, embedding.frame, known)
+    chance = None if like is None or calibration is None else calibration.presence(like)
+    return Sighting(found, prior, prompts, guidance, like, chance)
 
 
 def stages(embedding: Embedding, seen: Sighting) -> Mapping[str, np.ndarray]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from persam.errors import InputError
 from persam.formats import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from persam.structures import Box
 
 NAME = "manifest.jsonl"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -105,16 +107,13 @@ class Manifest:
                 the file cannot be read.
         """
         self.path = Path(folder) / NAME
-        self.records: dict[str, Record] = {record.input: record for record in _read(self.path)}
+        records = read_lines(self.path, Record.from_json)
+        self.records: dict[str, Record] = {record.input: record for record in records}
 
     def add(self, record: Record) -> None:
         """Take a record up and append its line."""
         self.records[record.input] = record
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(record.to_json() + "\n")
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be written: {error.strerror}.") from error
+        append_line(self.path, record.to_json())
 
     def tidy(self, order: Iterable[str] = ()) -> None:
         """Rewrite the file: one line a photo, the inputs of ``order`` last and in that order."""
@@ -124,17 +123,40 @@ class Manifest:
         write_text(self.path, "".join(record.to_json() + "\n" for record in first + last))
 
 
-def _read(path: Path) -> list[Record]:
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a text file and let go of the file, so that a killed run has written it.
+
+    Raises:
+        InputError: the operating system refuses.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def read_lines(path: Path, parse: Callable[[str], T]) -> list[T]:
+    """Read a file that was written line by line; none for a file that is missing.
+
+    Args:
+        path: the file.
+        parse: makes a record of a line, or raises ValueError, TypeError or KeyError.
+
+    Raises:
+        InputError: a line before the last is broken (a broken last line is a killed run's), or
+            the file cannot be read.
+    """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    records = []
+    records: list[T] = []
     for number, line in enumerate(lines, start=1):
         try:
-            records.append(Record.from_json(line))
+            records.append(parse(line))
         except (ValueError, TypeError, KeyError) as error:
             if number < len(lines):
                 raise InputError(

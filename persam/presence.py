@@ -10,7 +10,7 @@ peak, the found mask's cells back to the object, ...) were measured beside it an
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # Where references alone calibrate: shares of the gap between their likeness to each other with the
 # object and without it, as benchmarks/presence.py measured best with the pocket model's features.
 _MIDDLE, _SLOPE, _LEAST_GAP = 0.3, 3.0, 0.05
+_CLEARLY = 0.1  # in cosine: of 0, 0.05 and 0.1 the one that keeps nearly all right masks
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,6 @@ class Calibration:
     Attributes:
         middle: the likeness at which the object is as likely there as not.
         slope: how fast the log-odds rise from there; above 0.
-        share: how far the middle moves, 0..1, towards the likeness that several references of an
-            object have to each other: an object that is easily found has to be found so.
 
     Example:
         >>> calibration = Calibration(middle=0.3, slope=40.0)
@@ -50,13 +49,18 @@ class Calibration:
 
     middle: float
     slope: float
-    share: float = 0.0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.middle) and math.isfinite(self.slope) and self.slope > 0):
             raise ValueError(
                 f"A calibration has a finite middle and a finite slope above 0; got {self}."
             )
+
+    def likeness(self, presence: float) -> float:
+        """The likeness at which presence is so much; -1 and 1 for 0 and 1, which it never is."""
+        if not 0 < presence < 1:
+            return 2.0 * presence - 1
+        return self.middle + math.log(presence / (1 - presence)) / self.slope
 
     def presence(self, likeness: float) -> float:
         """The probability, 0..1."""
@@ -103,28 +107,24 @@ def calibration_of(
 
 
 def calibrate(views: Sequence[View], own: Calibration | None) -> Calibration | None:
-    """What likeness means for an object, as far as the model and its references tell.
-
-    Several references are looked for by each other: every one once in its whole picture (the object
-    is there) and once in its background alone (it is not).
+    """What likeness means for an object, as far as the model or its references tell.
 
     Args:
         views: of the object.
-        own: the model's calibration, measured on many objects.
+        own: the model's calibration, measured on many objects. Moving it by what several
+            references say of each other was measured, too, and emptied right masks.
 
     Returns:
-        The model's own, its middle moved by what several references say; without one, from two
-        references on, a calibration from these alone; else None, as where cells were not kept.
+        None where cells were not kept. The model's own; without one, from two references on, a
+        calibration from these alone: they are looked for by each other, every one once in its whole
+        picture (the object is there) and once in its background alone (it is not).
     """
-    pairs = list(_found_by_the_others(views))
-    if own is None:
-        return _from_references_alone(pairs) if pairs else None
     if not all(len(view.foreground) > 0 for view in views):
         return None
-    if not pairs:
+    if own is not None:
         return own
-    there = fmean(with_object for with_object, _ in pairs)
-    return replace(own, middle=own.middle + own.share * (there - own.middle))
+    pairs = list(_found_by_the_others(views))
+    return _from_references_alone(pairs) if pairs else None
 
 
 def _from_references_alone(pairs: Sequence[tuple[float, float]]) -> Calibration:
@@ -139,28 +139,26 @@ def _found_by_the_others(views: Sequence[View]) -> Iterator[tuple[float, float]]
     """For each view its likeness to the others, with the object and without it."""
     for number, view in enumerate(views):
         others = [other.foreground for other in (*views[:number], *views[number + 1 :])]
-        kept = all(len(cells) > 0 for cells in (*others, view.foreground, view.background))
-        if others and kept:
+        if others and len(view.background) > 0:
             picture = torch.cat([view.foreground, view.background])
             yield likeness(picture, others), likeness(view.background, others)
 
 
-def judge(features: torch.Tensor, frame: Frame, known: Known, calibration: Calibration) -> float:
-    """The probability that an object is in a picture, 0..1.
+def find(features: torch.Tensor, frame: Frame, known: Known) -> float | None:
+    """Likeness of a picture to an object, rivals considered; None where no cells were kept.
 
-    Cells that are more like a rival than like the object do not count as like the object, so that
-    the rival in the object's place is not taken for it, and does no harm beside it.
+    Cells that are clearly more like a rival than like the object do not count as like the object,
+    so that the rival in the object's place is not taken for it, and does no harm beside it.
 
     Args:
         features: ``(d, h, w)`` matching features of the picture.
         frame: where the picture lies in the model's square; padding is like nothing.
-        known: of the object, with its cells.
-        calibration: of likeness.
+        known: of the object.
     """
+    if not all(len(cells) > 0 for cells in known.foregrounds):
+        return None
     vectors = picture_vectors(features, frame)
     if known.rivals:
         rival = (vectors @ torch.cat(known.rivals).T).amax(dim=1)
-        vectors = vectors[rival <= (vectors @ known.foreground.T).amax(dim=1)]
-    if len(vectors) == 0:
-        return calibration.presence(-1.0)
-    return calibration.presence(likeness(vectors, known.foregrounds))
+        vectors = vectors[rival <= (vectors @ known.foreground.T).amax(dim=1) + _CLEARLY]
+    return likeness(vectors, known.foregrounds) if len(vectors) > 0 else -1.0

@@ -61,7 +61,7 @@ class Reference:
     Attributes:
         embedding: the encoded picture.
         grey: ``(height, width)`` uint8 grey values of the mask.
-        mask: ``(height, width)`` bool, the object; neither empty nor everything.
+        mask: ``(height, width)`` bool, the object; not empty.
         facts: how the object was shown, for :attr:`persam.views.View.facts`.
     """
 
@@ -79,8 +79,8 @@ def observe(backbone: Backbone, shown: Shown, variant: Variant) -> Reference:
     is not ambiguous; points ask for three, of which the one with the highest IoU estimate counts.
 
     Raises:
-        InputError: unreadable input, a box or point outside the picture, or a mask that is empty
-            or covers everything.
+        InputError: unreadable input, a box or point outside the picture, a mask that is empty, or
+            one that the model made and that is empty or covers everything.
     """
     picture = read_image(shown.image)
     height, width = picture.shape[:2]
@@ -135,10 +135,11 @@ def _object(grey: np.ndarray, variant: Variant) -> np.ndarray:
     if variant.foreground == "coverage":
         return grey > grey.max() / 2
     mask = grey > 0
-    if mask.all():
+    if mask.all() and not (grey > grey.max() / 2).all():
         raise InputError(
-            "The mask covers the whole picture: the official variant takes every grey value above "
-            '0 as object. Make the background exactly 0, or use variant="default".'
+            "The mask has a dark background that is not 0: the official variant takes every grey "
+            "value above 0 as object, which is the whole picture. Make the background exactly 0, "
+            'or use variant="default".'
         )
     return mask
 

@@ -69,7 +69,7 @@ def first_step(
     """
     answer = backbone.decode(embedding, prompts, guidance=guidance, multimask=weights is not None)
     if weights is None:
-        return _step(1, embedding, prompts, answer, 0)
+        return chosen(1, embedding, prompts, answer, 0)
     factors = answer.logits.new_tensor(weights)
     fused = torch.einsum("k,kij->ij", factors, answer.logits)[None]
     score = float((factors * answer.iou).sum())
@@ -95,7 +95,7 @@ def refine_step(
         mask=previous.logits,
     )
     answer = backbone.decode(embedding, prompts, multimask=True)
-    return _step(number, embedding, prompts, answer, answer.best())
+    return chosen(number, embedding, prompts, answer, answer.best())
 
 
 def cascade(backbone: Backbone, embedding: Embedding, first: Step, variant: Variant) -> list[Step]:
@@ -142,9 +142,10 @@ def stages(steps: Sequence[Step], final: Step) -> Mapping[str, np.ndarray]:
     return found
 
 
-def _step(
+def chosen(
     number: int, embedding: Embedding, prompts: Prompts, answer: MaskLogits, index: int
 ) -> Step:
+    """The step that takes one mask of the decoder's answer."""
     logits = answer.logits[index : index + 1]
     score = _finite(float(answer.iou[index]))
     return Step(number, prompts, answer, index, logits, _mask(logits, embedding), score)

@@ -145,6 +145,8 @@ class Prediction:
         box: tight box of the mask, or None where the mask is empty.
         points: ``(n, 2)`` the point prompts that were used, ``(x, y)``.
         labels: ``(n,)``, 1 on the object, 0 off it.
+        likeness: how well all of the object finds its like in the picture, -1..1. None where the
+            variant keeps no cells of the reference.
         presence: the probability that the object is in the picture, 0..1, where it was as likely
             as not beforehand. None where the concept has no calibration: other models than the
             pocket model with a single reference, or a variant that keeps no cells of it.
@@ -156,6 +158,7 @@ class Prediction:
     box: Box | None
     points: np.ndarray
     labels: np.ndarray
+    likeness: float | None = None
     presence: float | None = None
     trace: Mapping[str, np.ndarray] = field(default_factory=dict)
 

@@ -35,6 +35,8 @@ ORDER = [
     "folders",
     "manifest",
     "album",
+    "video",
+    "dreambooth",
     "samples",
     "evaluation",
     "training",

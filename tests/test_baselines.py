@@ -14,6 +14,7 @@ import torch
 from persam import geometry
 from persam.descent import Schedule, losses
 from persam.errors import InputError, MissingExtra, PersamError
+from persam.methods.baselines.tuning import study
 from persam.methods.custom import resolve_method
 from persam.methods.persam_f import finetune
 from persam.structures import Guidance, Prompts
@@ -151,6 +152,19 @@ def test_the_same_reference_gives_the_same_parts_and_draws_nothing_of_ours(tiny,
     second = learner(backbone, PICTURE, mask=MASK, schedule=SHORT)
     assert np.array_equal(first.losses, second.losses)
     assert same(answers(first.concept.backbone), answers(second.concept.backbone))
+
+
+def test_the_official_recipe_takes_the_loss_at_the_original_size(tiny):
+    picture = np.random.RandomState(5).randint(0, 256, (600, 300, 3), dtype=np.uint8)
+    mask = np.zeros((600, 300), dtype=np.uint8)
+    mask[100:500] = 255
+
+    def sizes(variant: str) -> list[tuple[int, ...]]:
+        looked = study(tiny("sam"), picture, mask, variant)
+        return [tuple(looked.truth(Schedule(longest=one)).share.shape) for one in (None, 60)]
+
+    assert sizes("official") == [(600, 300), (60, 30)]  # a size that was asked for is taken
+    assert sizes("default") == [(512, 256), (60, 30)]
 
 
 def test_parameters_by_hand(tiny):

@@ -38,8 +38,9 @@ def test_both_tables_of_the_paper(root, tmp_path, tiny_sam_folder):
     for row in ("positive point", "+ scale weights", "filled box"):
         assert f"| {row} |" in done.stdout
     read = json.loads(report.read_text())
-    assert len(read["rows"]) == 7 + 9 + 8
-    assert len(list(out.glob("*/dog/01.png"))) == 24
+    assert len(read["rows"]) == 7 + 9 + 8 + 8
+    assert len(list(out.glob("*/dog/01.png"))) == 32
+    assert read["settings"]["precision"] == "fp32"
     times = [path.stat().st_mtime_ns for path in sorted(out.glob("*/dog/01.png"))]
     again = run(*words)
     assert again.exit_code == 0, again.output

@@ -50,11 +50,14 @@ def test_the_list_for_scripts():
     assert rows[2]["folds"] == [str(fold) for fold in range(10)]
 
 
-def test_complete(root):
+def test_usable(root):
     done = run("check", "perseg", root)
     assert done.exit_code == 0
     # 100.jpg is a photo like any other, though its name holds 00, as mug00 and run00 do.
-    assert "is complete: 2 subjects of 2 classes, 102 photos to search." in done.output
+    assert (
+        "whole protocol: 2 of 40 objects; 2 subjects of 2 classes, 102 photos to search."
+        in done.output
+    )
     assert run("check", "PerSeg", samples.PICTURES).exit_code == 0
 
 
@@ -79,7 +82,7 @@ def test_everything_that_is_wrong_is_said_at_once(root):
     ("words", "said"),
     [
         (["check", "voc", "."], "no data set 'voc'; there are perseg, fss-1000"),
-        (["check", "perseg", "nowhere"], "Images is not a folder"),
+        (["check", "perseg", "nowhere"], "nowhere is not a folder. Give the folder PerSeg"),
         (["check", "lvis-92i", "nowhere"], "nowhere is not a folder. Give the folder LVIS"),
     ],
 )

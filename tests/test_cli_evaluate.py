@@ -164,7 +164,9 @@ def test_episodes_of_another_data_set(fss, tmp_path, tiny_sam_folder):
     assert len(read["objects"]["dot"]["photos"]) == 2
     full = CliRunner().invoke(app, ["evaluate", *map(str, words), "--original-size"])
     assert full.exit_code == 0, full.output
-    assert "size" not in json.loads(report.read_text())["settings"]
+    settings = json.loads(report.read_text())["settings"]
+    assert (settings["size"], settings["original_size"]) == (518, True)
+    assert settings["precision"] in ("fp32", "bf16")  # never auto
 
 
 def test_a_method_of_ones_own(root, tmp_path, tiny_sam_folder):
@@ -224,6 +226,7 @@ def test_dino_in_front_of_a_model(root, tmp_path, tiny_sam_folder):
         (["--score-only", "x", "--save-masks", "y"], "--save-masks would do nothing"),
         (["--score-only", "nowhere"], "nowhere is not a folder"),
         (["--folds", "0", "--episodes", "3"], "--folds and --episodes would do nothing"),
+        (["--original-size"], "--original-size would do nothing: perseg has no such thing"),
         (["--method", "seggpt", "--alpha", "1"], "SegGPT is a model of its own"),
         (["--method", "nothing"], "The methods are persam"),
         (["--out", "{root}"], "files of its own (Annotations, Images)"),

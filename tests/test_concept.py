@@ -105,6 +105,16 @@ def test_an_object_that_is_not_there_gets_an_empty_mask_and_no_score(calibrated,
     assert np.array_equal(here.mask, calibrated.segment(TEST).mask)
 
 
+def test_the_likeness_that_goes_with_the_threshold(calibrated):
+    def least(presence: float) -> float:
+        recipe = replace(calibrated.variant, min_presence=presence)
+        return replace(calibrated, variant=recipe).min_likeness
+
+    assert least(0.5) == pytest.approx(0.9)
+    assert (least(0.0), least(1.0)) == (0, 1)
+    assert replace(calibrated, calibration=None).min_likeness == 0
+
+
 def test_without_a_calibration_nothing_is_called_absent(learnt):
     concept = learnt["persam"]
     strict = replace(concept, variant=replace(concept.variant, min_presence=1.0))

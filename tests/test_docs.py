@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from persam import samples
 from persam.cli import app
+from persam.images import read_image
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,7 +21,7 @@ COMMANDS = [
     for language, block in BLOCKS
     if language == ""
     for line in block.splitlines()
-    if line.startswith(("persam segment", "persam learn", "persam evaluate"))
+    if line.startswith(("persam segment", "persam learn", "persam evaluate", "persam track"))
 ]
 
 
@@ -35,8 +36,21 @@ def desk(tmp_path, monkeypatch):
         if number == 0:
             (tmp_path / "dog.png").write_bytes(mask.read_bytes())
     samples.copy(tmp_path / "DATA")
+    (tmp_path / "clip").mkdir()
+    for number in range(3):
+        (tmp_path / "clip" / f"{number:02}.jpg").write_bytes((tmp_path / "dog.jpg").read_bytes())
+    _clip(tmp_path / "clip.mp4", tmp_path / "dog.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def _clip(path: Path, picture: Path) -> None:
+    av = pytest.importorskip("av", reason="pip install 'persam[video]'")
+    frame = av.VideoFrame.from_ndarray(read_image(picture)[:240, :320].copy(), format="rgb24")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, width=320, height=240)
+        for packet in (*stream.encode(frame), *stream.encode()):
+            container.mux(packet)
 
 
 def test_the_readme_has_commands():

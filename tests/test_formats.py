@@ -21,12 +21,30 @@ def test_mask_is_a_grey_png_of_0_and_255(tmp_path: Path) -> None:
         formats.write_mask(tmp_path / "m.png", np.zeros((2, 2)))
 
 
+def test_labels_are_an_indexed_png(tmp_path: Path) -> None:
+    labels = np.array([[0, 2, 1]], dtype=np.uint8)
+    formats.write_labels(tmp_path / "l.png", labels, bytes([0, 0, 0, 9, 8, 7, 1, 2, 3]))
+    with Image.open(tmp_path / "l.png") as image:
+        assert (image.format, image.mode) == ("PNG", "P")
+        assert np.array(image).tolist() == labels.tolist()
+        assert np.array(image.convert("RGB")).tolist() == [[[0, 0, 0], [1, 2, 3], [9, 8, 7]]]
+    with pytest.raises(InputError, match="int64"):
+        formats.write_labels(tmp_path / "l.png", labels.astype(np.int64), b"")
+
+
 def test_cutout_keeps_the_colour_profile(tmp_path: Path) -> None:
     rgba = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
     formats.write_cutout(tmp_path / "c.png", rgba, b"profile")
     with Image.open(tmp_path / "c.png") as image:
         np.testing.assert_array_equal(np.array(image), rgba)
         assert image.info["icc_profile"] == b"profile"
+
+
+def test_png_keeps_every_value(tmp_path: Path) -> None:
+    for pixels in (np.arange(12, dtype=np.uint8).reshape(3, 4), np.full((2, 3, 3), 77, np.uint8)):
+        formats.write_png(tmp_path / "p.png", pixels)
+        with Image.open(tmp_path / "p.png") as image:
+            np.testing.assert_array_equal(np.array(image), pixels)
 
 
 def test_overlay_is_a_jpeg(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from persam.errors import InputError, MissingExtra
-from persam.images import check_mask, read_image, read_mask, read_profile
+from persam.images import check_mask, read_image, read_labels, read_mask, read_profile
 
 RED_BLUE = np.array([[[255, 0, 0], [0, 0, 255], [0, 255, 0]]], dtype=np.uint8)  # 1 x 3
 
@@ -221,10 +221,38 @@ def test_masks_without_information_are_refused_unless_wanted(photo) -> None:
     with pytest.raises(InputError, match=r"empty\.png is empty"):
         read_mask(empty, (2, 2))
     assert read_mask(empty, (2, 2), usable=False).max() == 0
-    with pytest.raises(InputError, match="whole picture"):
-        read_mask(np.full((2, 2), 200, dtype=np.uint8), (2, 2))
+    with pytest.raises(InputError, match="is empty"):
+        check_mask(np.zeros((2, 2), dtype=np.uint8), full=False)
+
+
+def test_masks_of_everything_are_refused_only_where_that_is_asked_for() -> None:
+    whole = np.full((2, 2), 200, dtype=np.uint8)
+    assert read_mask(whole, (2, 2)).tolist() == whole.tolist()
+    with pytest.raises(InputError, match="covers the whole picture; is it inverted"):
+        check_mask(whole, full=False)
     # Compression noise in the background is no object.
-    check_mask(np.array([[255, 3]], dtype=np.uint8))
+    check_mask(np.array([[255, 3]], dtype=np.uint8), full=False)
+
+
+def test_pixels_as_they_are_stored(photo) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    turned = photo(Image.fromarray(RED_BLUE), "turned.png", exif=exif)
+    assert np.array_equal(read_image(turned, upright=False), RED_BLUE)
+    assert np.array_equal(read_image(turned), np.rot90(RED_BLUE, -1))
+    with Image.open(turned) as image:
+        assert np.array_equal(read_image(image, upright=False), RED_BLUE)
+    labels = np.array([[1, 2, 3]], dtype=np.uint8)
+    path = photo(Image.fromarray(labels), "labels.png", exif=exif)
+    assert read_labels(path, (1, 3)).tolist() == [[1, 2, 3]]
+
+
+def test_luminance_is_how_bright_a_colour_is(photo) -> None:
+    colours = np.array([[[255, 0, 0], [0, 255, 0], [255, 255, 255], [0, 0, 0]]], dtype=np.uint8)
+    path = photo(colours, "colours.png")
+    assert read_labels(path, (1, 4), luminance=True).tolist() == [[76, 150, 255, 0]]
+    with pytest.raises(InputError, match="type RGB"):
+        read_labels(path, (1, 4))
 
 
 def test_profile_only_where_it_fits_the_pixels(photo) -> None:

@@ -120,8 +120,7 @@ def test_dino_says_where_and_sam_gives_the_target(tiny, matcher, family):
     x, y = trace["points_xy"][0]
     assert prior[y, x] == pytest.approx(prior.max(), abs=1e-5)
     side = both.encode(OTHER).features.shape[-1]
-    if "attention_similarity" in trace:
-        assert trace["attention_similarity"].shape == (side, side)
+    assert trace["attention_similarity"].shape == (side, side)
 
 
 @pytest.mark.parametrize("learner", [personalize, finetune])

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import parity
 import pytest
 import torch
 
 from persam import geometry
+from persam.concept import Concept
 from persam.errors import InputError
 from persam.methods.persam import personalize
+from persam.methods.persam_f import finetune
 from persam.structures import Prompts
 from persam.variants import Variant
 
 REFERENCE = parity.picture("vit", "reference")
 MASK = parity.picture("vit", "reference_mask")
+OTHER = parity.picture("vit", "test")
 HEIGHT, WIDTH = MASK.shape
 
 
@@ -68,7 +73,6 @@ def test_bad_points_are_refused(parity_sam, points):
     ("mask", "words"),
     [
         (np.zeros_like(MASK), "empty"),
-        (np.full_like(MASK, 255), "whole picture"),
         (MASK[:-1], "240x179"),
     ],
 )
@@ -76,6 +80,31 @@ def test_bad_points_are_refused(parity_sam, points):
 def test_unusable_masks_are_refused(parity_sam, mask, words, variant):
     with pytest.raises(InputError, match=words):
         personalize(parity_sam, REFERENCE, mask=mask, variant=variant)
+
+
+@pytest.mark.parametrize("learner", [personalize, finetune])
+@pytest.mark.parametrize("variant", ["default", "official", "pocket"])
+def test_an_object_may_fill_its_reference(parity_sam, tmp_path, learner, variant):
+    method = "persam" if learner is personalize else "persam-f"
+    recipe = replace(Variant.named(variant, method), fit="fast", alpha=1.0)
+    concept = learner(parity_sam, REFERENCE, mask=np.full_like(MASK, 255), variant=recipe)
+    assert len(concept.background) == 0
+    found = concept.segment(OTHER, trace=True)
+    assert all(np.isfinite(stage).all() for stage in found.trace.values())
+    assert np.isfinite(found.score)
+    concept.save(tmp_path / "all.safetensors")
+    again = Concept.load(tmp_path / "all.safetensors", parity_sam)
+    assert np.array_equal(again.segment(OTHER).mask, found.mask)
+
+
+def test_nothing_contrasts_with_an_object_that_fills_its_reference(parity_sam):
+    whole = np.full_like(MASK, 255)
+    plain, contrasted = (
+        personalize(parity_sam, REFERENCE, mask=whole, variant=Variant(contrast=contrast))
+        for contrast in (0.0, 0.5)
+    )
+    one, two = (concept.segment(OTHER, trace=True).trace for concept in (plain, contrasted))
+    assert np.array_equal(one["similarity"], two["similarity"])
 
 
 def test_the_official_variant_tells_why_a_dark_mask_has_no_object(parity_sam):

@@ -8,6 +8,7 @@ import tiny as tiny_models
 import torch
 from PIL import Image
 
+from persam.backbones import hub
 from persam.errors import InputError, ModelNotFound
 from persam.methods.custom import resolve_method
 from persam.methods.seggpt import SegGpt, load_seggpt
@@ -102,6 +103,14 @@ def test_a_saved_folder_answers_as_before(seggpt, tmp_path):
     assert before.score == pytest.approx(after.score, rel=1e-4)
 
 
+def test_an_object_that_fills_its_reference(seggpt):
+    found = seggpt(None, PICTURE, mask=np.full_like(MASK, 255)).segment(OTHER)
+    assert found.mask.shape == OTHER.shape[:2]
+    assert np.isfinite(found.score)
+    with pytest.raises(InputError, match="is empty"):
+        seggpt(None, PICTURE, mask=np.zeros_like(MASK))
+
+
 def test_a_mask_of_another_size(seggpt):
     with pytest.raises(InputError, match=r"52x40|40x52"):
         seggpt(None, PICTURE, mask=MASK[:20])
@@ -110,6 +119,13 @@ def test_a_mask_of_another_size(seggpt):
 def test_its_weights_go_by_their_name():
     with pytest.raises(ModelNotFound, match="BAAI/seggpt-vit-large"):
         resolve_method("seggpt", device="cpu")
+
+
+@pytest.mark.parametrize("name", ["sam-vit-huge", "facebook/sam-vit-huge", "nobody/knows"])
+def test_another_model_is_refused_before_anything_is_fetched(name, monkeypatch):
+    monkeypatch.setattr(hub, "fetch_repository", lambda *_: pytest.fail("fetched"))
+    with pytest.raises(InputError, match=f"'{name}' is no SegGPT: expected BAAI"):
+        load_seggpt(name, device="cpu")
 
 
 @pytest.mark.parametrize("name", ["pocket", "sam"])

@@ -171,12 +171,24 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     """
     import torch
 
+    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    return kinds[resolved_precision(precision, device)]
+
+
+def resolved_precision(precision: str, device: torch.device) -> str:
+    """Name the number format of the image encoder on a device: never ``"auto"``.
+
+    Raises:
+        InputError: not one of ``PRECISIONS``.
+    """
+    import torch
+
     if precision not in PRECISIONS:
         raise InputError(f"Precision is one of {', '.join(PRECISIONS)}; got {precision!r}.")
-    if precision == "auto":
-        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-        precision = "bf16" if fast else "fp32"
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    if precision != "auto":
+        return precision
+    fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    return "bf16" if fast else "fp32"
 
 
 def locate(name: str | Path) -> Path | None:

@@ -78,7 +78,7 @@ def read_folder(folder: Path, known: Mapping[str, str] = SAM_TYPES) -> Any:
     _require_packages(known[kind])
     family = getattr(transformers, known[kind])
     try:
-        with _quiet():
+        with quiet():
             model, report = family.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
             )
@@ -191,7 +191,7 @@ def _model_type(folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Hold back transformers' progress bars and reports; missing tensors are checked here."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -94,7 +94,8 @@ class MatchedBackbone(WrappedBackbone):
 
     def __init__(self, backbone: Backbone, matcher: Matcher) -> None:
         super().__init__(backbone, joined(backbone.name, matcher.name))
-        self.calibration: Calibration | None = None  # likeness by the matcher's features is another thing
+        # Likeness by the matcher's features is another thing than by the model's own.
+        self.calibration: Calibration | None = None
         self._matcher = matcher
 
     def encode(self, image: np.ndarray) -> Embedding:

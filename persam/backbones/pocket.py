@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from persam.structures import Frame, Guidance, Prompts
 
 # From `python benchmarks/presence.py DATA --json benchmarks/presence.json`: half of 48 objects.
-CALIBRATION = Calibration(middle=0.34, slope=28.6, share=0.2)
+CALIBRATION = Calibration(middle=0.34, slope=28.6)
 
 
 class PocketBackbone:

@@ -44,8 +44,9 @@ ONE_HALF = ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
 class Sam2Backbone:
     """SAM 2's kind: the picture fills the whole square, its aspect is not kept.
 
-    The decoder's low-resolution features include SAM 2's "no memory" embedding; the target
-    embedding of a concept lives in that space. SAM 2's replacement of an unstable mask 0 by one
+    The decoder's low-resolution features of SAM 2 and EdgeTAM include the "no memory" embedding,
+    and the target embedding of a concept lives in that space; SAM 3's tracker in transformers
+    leaves it out of what the decoder reads. SAM 2's replacement of an unstable mask 0 by one
     of masks 1..3 is switched off, so that mask 0 is what ``multimask=False`` gives.
 
     Attributes:

@@ -12,12 +12,14 @@ from persam import __version__
 from persam.cli.ablate import ablate
 from persam.cli.datasets import datasets
 from persam.cli.demo import demo
+from persam.cli.dreambooth import dreambooth
 from persam.cli.evaluate import evaluate
 from persam.cli.learn import learn
 from persam.cli.models import models
 from persam.cli.report import report
 from persam.cli.screen import complain, say
 from persam.cli.segment import segment
+from persam.cli.track import track
 from persam.cli.train import train
 from persam.errors import PersamError
 
@@ -66,6 +68,7 @@ def _persam(
 
 
 app.command()(segment)
+app.command()(track)
 app.command()(learn)
 app.command()(models)
 app.command()(demo)
@@ -74,6 +77,7 @@ app.command()(ablate)
 app.command()(report)
 app.add_typer(datasets, name="datasets")
 app.add_typer(train, name="train")
+app.add_typer(dreambooth, name="dreambooth")
 
 
 def main() -> None:

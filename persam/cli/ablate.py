@@ -50,11 +50,11 @@ def ablate(
     """Put the recipe together part by part, and show the object by mask, box or point.
 
     The first table is the paper's ablation, on the official recipe; the second, the same for the
-    model's own recipe, where that has parts of its own; the third tells what becomes of it when a
-    box or a point shows the object instead of a mask. A point is the pixel deepest inside the
-    mask. Objects that a row could not learn count with empty masks.
+    model's own recipe, where that has parts of its own; the last two tell what becomes of both
+    recipes when a box or a point shows the object instead of a mask. A point is the pixel deepest
+    inside the mask. Objects that a row could not learn count with empty masks.
     """
-    from persam.backbones import load
+    from persam.backbones import load, resolved_precision
     from persam.evaluation import datasets
     from persam.evaluation.ablation import ablate as measure
     from persam.evaluation.ablation import plan
@@ -69,7 +69,7 @@ def ablate(
             dataset,
             rows,
             out=out,
-            settings={"precision": precision},
+            settings={"precision": resolved_precision(precision, backbone.device)},
             on_photo=lambda *_: step(),
         )
     if json is not None:

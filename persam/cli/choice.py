@@ -35,39 +35,64 @@ class Chosen:
     settings: dict[str, Any]
 
 
-def choose(
-    method: str,
-    model: str,
-    recipe: dict[str, Any],
-    place: dict[str, Any],
-    typed: Collection[str],
-) -> Chosen:
-    """Load the model and bind the recipe to the method.
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What a command line asks for: which method, on which model.
 
-    Args:
+    Attributes:
         method: as ``--method`` takes it.
         model: as ``--model`` takes it.
         recipe: ``variant``, ``without`` and ``alpha``, as their options take them.
         place: ``match_with``, ``device`` and ``precision`` likewise.
         typed: names of the options that were given.
+    """
+
+    method: str
+    model: str
+    recipe: dict[str, Any]
+    place: dict[str, Any]
+    typed: Collection[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Which folders a command line names.
+
+    Attributes:
+        out: for the predictions of a run.
+        score_only: predictions to score without any run.
+        save_masks: for the masks alone.
+    """
+
+    out: Path | None = None
+    score_only: Path | None = None
+    save_masks: Path | None = None
+
+
+def choose(asked: Asked) -> Chosen:
+    """Load the model and bind the recipe to the method.
 
     Raises:
         InputError: no such method or model, or an option that nothing would read.
     """
+    method, recipe, place, typed = asked.method, asked.recipe, asked.place, asked.typed
     if method == SEGGPT:
         from persam.methods.seggpt import CHECKPOINT, load_seggpt
 
         unread = [option for option in (*_RECIPE, "match_with", "precision") if option in typed]
         refuse(unread, "SegGPT is a model of its own")
-        seggpt = load_seggpt(model if "model" in typed else CHECKPOINT, device=place["device"])
+        seggpt = load_seggpt(
+            asked.model if "model" in typed else CHECKPOINT, device=place["device"]
+        )
         return Chosen(seggpt, seggpt, {"method": method})
     learner: Any = resolve_method(method)  # only some take a variant
     if method not in WITH_VARIANT:
         refuse([option for option in _RECIPE if option in typed], f"{method} has its own recipe")
-    from persam.backbones import load
+    from persam.backbones import load, resolved_precision
 
-    backbone = load(model, **place)
-    settings: dict[str, Any] = {"method": method, "precision": place["precision"]}
+    backbone = load(asked.model, **place)
+    precision = resolved_precision(place["precision"], backbone.device)
+    settings: dict[str, Any] = {"method": method, "precision": precision}
     if method not in WITH_VARIANT:
         file = Path(method.rpartition(":")[0]).expanduser()
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -87,7 +112,7 @@ def refuse(options: Sequence[str], why: str) -> None:
         InputError: there are any; names them and says why.
     """
     if options:
-        named = " and ".join(f"--{option.replace('_', '-')}" for option in options)
+        named = " and ".join(f"--{option.strip('_').replace('_', '-')}" for option in options)
         raise InputError(f"{named} would do nothing: {why}. Leave it out.")
 
 

@@ -65,11 +65,12 @@ def check(
 ) -> None:
     """Say what is missing, by name, before anything runs.
 
-    Looks at all files that the whole protocol needs, and at the sizes that their headers give.
-    The exit code is 0 where nothing is missing, 1 where something is, 2 where the folder cannot be
-    looked at.
+    Looks at all files that the whole protocol needs, at the sizes that their headers give, and at
+    every mask, which is what takes long. The exit code is 0 where nothing is missing, 1 where
+    something is missing or unreadable, 2 where there is no such folder.
     """
     from persam.evaluation import datasets
+    from persam.evaluation.datasets.problems import listed
 
     found = datasets.check(name, data)
     for problem in found.problems:
@@ -79,14 +80,27 @@ def check(
         say(f"{problem.where}: {problem.what}:")
         for missing in problem.names:
             say(f"  {missing}")
-    if found.problems or found.dataset is None:
+    if found.dataset is None:
         raise typer.Exit(1)
-    say(_complete(found.dataset))
+    say(_state(found.dataset))
+    if found.empty:
+        names = ", ".join(found.empty) if every else listed(found.empty)
+        say(f"{len(found.empty)} masks are empty, which the protocol counts all the same: {names}.")
 
 
-def _complete(dataset: Dataset[Any]) -> str:
-    groups = len({subject.group for subject in dataset.subjects})
+def _state(dataset: Dataset[Any]) -> str:
+    """What can be done with a data set of which nothing is missing."""
+    if dataset.name == "davis":
+        return (
+            f"{dataset.name} {dataset.settings['year']} in {dataset.root} is complete; "
+            f"{len(dataset.subjects)} sequences, {dataset.photos} frames to search."
+        )
+    from persam.evaluation.datasets.protocol import departures
+
+    groups = len({(subject.fold, subject.group) for subject in dataset.subjects})
+    departs = departures(dataset.name, dataset.settings, groups)
+    state = f"usable, but not the whole protocol: {', '.join(departs)}" if departs else "complete"
     return (
-        f"{dataset.name} in {dataset.root} is complete: {len(dataset.subjects)} subjects of "
+        f"{dataset.name} in {dataset.root} is {state}; {len(dataset.subjects)} subjects of "
         f"{groups} classes, {dataset.photos} photos to search."
     )

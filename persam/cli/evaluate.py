@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import nullcontext
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from persam.cli.choice import choose, refuse, typed_options
+from persam.cli import evaluate_pictures, evaluate_video
+from persam.cli.choice import Asked, Places, refuse, typed_options
 from persam.cli.options import (
     AlphaOption,
     AnyMethodOption,
@@ -20,17 +17,15 @@ from persam.cli.options import (
     MatchOption,
     ModelOption,
     PrecisionOption,
-    VariantOption,
     WithoutOption,
 )
-from persam.cli.screen import complain, progress, say
+from persam.cli.screen import complain
 from persam.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from persam.evaluation.datasets import Dataset
     from persam.evaluation.reports import Report
+    from persam.evaluation.video.reports import VideoReport
 
 # What decides how predictions are made, and so is settled once they are there.
 _MAKING = (
@@ -45,7 +40,18 @@ _MAKING = (
     "device",
     "precision",
 )
-_NAMED = 5
+# Options that belong to one data set, and those that belong to all that draw episodes.
+_OWN = {"perseg": ("reference_index", "objects"), "davis": ("year", "sequences")}
+_EPISODES = ("folds", "episodes", "original_size")
+
+AnyVariantOption = Annotated[
+    Literal["default", "official", "memory"],
+    typer.Option(
+        "--variant",
+        help="default measures best; official repeats the official code; DAVIS: memory follows "
+        "with the video memory of SAM 2 or EdgeTAM.",
+    ),
+]
 
 
 def evaluate(
@@ -57,7 +63,7 @@ def evaluate(
     method: AnyMethodOption = "persam",
     model: ModelOption = "pocket",
     match_with: MatchOption = None,
-    variant: VariantOption = "default",
+    variant: AnyVariantOption = "default",
     without: WithoutOption = None,
     alpha: AlphaOption = None,
     reference_index: Annotated[
@@ -70,6 +76,14 @@ def evaluate(
         str | None,
         typer.Option("--objects", help="PerSeg: only these, with commas between. Left out: all."),
     ] = None,
+    year: Annotated[
+        int | None,
+        typer.Option("--year", help="DAVIS: 2016 or 2017. Left out: 2017 where its list is there."),
+    ] = None,
+    sequences: Annotated[
+        str | None,
+        typer.Option("--sequences", help="DAVIS: only these, with commas between. Left out: all."),
+    ] = None,
     folds: Annotated[
         str | None,
         typer.Option("--folds", help="Only these folds: 0 or 0,2. Left out: all that there are."),
@@ -80,7 +94,10 @@ def evaluate(
     ] = None,
     original_size: Annotated[
         bool,
-        typer.Option("--original-size", help="Not at the square size that the protocol scales to."),
+        typer.Option(
+            "--original-size",
+            help="Bring what was found at the square to the pictures' own size to be scored.",
+        ),
     ] = False,
     out: Annotated[
         Path | None,
@@ -108,125 +125,88 @@ def evaluate(
 
     Predictions are written first and scored after. IoU and accuracy are pooled over the photos of
     an object (PerSeg) or of a class, then averaged, as the official scripts do. Boundary IoU is
-    averaged over photos.
+    averaged over photos. On DAVIS, objects are learnt from the first frame and followed; J and F
+    are averaged over an object's frames, then over objects.
 
     Exit code: 0 all is scored, 1 some predictions were missing, 2 nothing could be done.
     """
     typed = typed_options(context)
     if score_only is not None:
         refuse([option for option in typed if option in _MAKING], "--score-only runs no model")
-    from persam.evaluation import benchmark
     from persam.evaluation.datasets import catalogue
 
     name = catalogue.find(name).name
     refuse([option for option in typed if option in _unread(name)], f"{name} has no such thing")
-    names = None if objects is None else _words(objects)
-    numbers = None if folds is None else _numbers(folds)
-    dataset = _open(name, data, (reference_index, names), (numbers, episodes))
+    kind: Any = evaluate_video if name == "davis" else evaluate_pictures
+    dataset = _open(
+        *(name, data),
+        {"reference_index": reference_index, "objects": _words(objects)},
+        {"year": year, "sequences": _words(sequences)},
+        {"folds": _numbers(folds), "episodes": episodes},
+    )
     if original_size:
-        dataset = dataclasses.replace(dataset, size=None)
-    if score_only is not None:
-        with progress(dataset.photos, "Scoring", quiet=quiet) as step:
-            report = benchmark.score_only(score_only, dataset, step)
-    else:
-        recipe = {"variant": variant, "without": without, "alpha": alpha}
-        place = {"match_with": match_with, "device": device, "precision": precision}
-        chosen = choose(method, model, recipe, place, typed)
-        kept = TemporaryDirectory(prefix="persam-") if out is None else nullcontext(str(out))
-        with kept as folder, progress(dataset.photos, "Measuring", quiet=quiet) as step:
-            report = benchmark.evaluate(
-                chosen.learner,
-                chosen.backbone,
-                dataset,
-                out=folder,
-                settings=chosen.settings,
-                on_photo=lambda *_: step(),
-            )
-            if save_masks is not None:
-                benchmark.copy_masks(dataset, folder, save_masks)
+        dataset = dataclasses.replace(dataset, original_size=True)
+    recipe = {"variant": variant, "without": without, "alpha": alpha}
+    place = {"match_with": match_with, "device": device, "precision": precision}
+    asked = Asked(method, model, recipe, place, typed)
+    report = kind.measure(dataset, asked, Places(out, score_only, save_masks), quiet=quiet)
     if json is not None:
         report.write(json)
-    _tell(report, name, quiet=quiet)
+    kind.tell(report, name, quiet=quiet)
+    _complain(report)
     if report.missing:
         raise typer.Exit(1)
 
 
-def _unread(name: str) -> tuple[str, ...]:
+def _unread(name: str) -> list[str]:
     """Options that a data set does not have."""
-    return ("folds", "episodes") if name == "perseg" else ("reference_index", "objects")
+    own = _OWN.get(name, _EPISODES)
+    every = {option for options in (*_OWN.values(), _EPISODES) for option in options}
+    return sorted(every - set(own))
 
 
 def _open(
     name: str,
     data: Path,
-    photos: tuple[int, list[str] | None],
-    protocol: tuple[list[int] | None, int | None],
+    perseg: dict[str, Any],
+    davis: dict[str, Any],
+    others: dict[str, Any],
 ) -> Dataset[Any]:
-    """Open the data set: reference index and objects for PerSeg, folds and episodes for others."""
+    """Open the data set with the options that are its own."""
     from persam.evaluation import datasets
 
     if name == "perseg":
-        return datasets.perseg(data, reference_index=photos[0], objects=photos[1])
-    return datasets.open_dataset(name, data, folds=protocol[0], episodes=protocol[1])
+        return datasets.perseg(data, **perseg)
+    if name == "davis":
+        return datasets.davis(data, **davis)
+    return datasets.open_dataset(name, data, **others)
 
 
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",")]
+def _words(text: str | None) -> list[str] | None:
+    return None if text is None else [word.strip() for word in text.split(",")]
 
 
-def _numbers(text: str) -> list[int]:
+def _numbers(text: str | None) -> list[int] | None:
+    words = _words(text)
     try:
-        return [int(word) for word in _words(text)]
+        return None if words is None else [int(word) for word in words]
     except ValueError:
         raise InputError(
             f"--folds takes numbers with commas between, as 0,2; got {text!r}."
         ) from None
 
 
-def _tell(report: Report, name: str, *, quiet: bool) -> None:
-    if not quiet:
-        Console().print(_table(report, "object" if name == "perseg" else "class"))
-    say(_overall(report, "objects" if name == "perseg" else "classes"))
+def _complain(report: Report | VideoReport) -> None:
+    from persam.evaluation.datasets.problems import listed
+
     if report.failed:
         first, reason = next(iter(report.failed.items()))
         complain(
             f"{len(report.failed)} could not be learnt and count with empty masks: "
-            f"{_listed(list(report.failed))}. The reason for {first}: {reason}"
+            f"{listed(report.failed)}. The reason for {first}: {reason}"
         )
     if report.missing:
         complain(
             f"{len(report.missing)} predictions are missing and not scored: "
-            f"{_listed(report.missing)}."
+            f"{listed(report.missing)}."
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
-
-
-def _table(report: Report, what: str) -> Table:
-    table = Table(what, title=None)
-    for title in ("IoU", "accuracy", "boundary IoU", "point hit", "photos", "seconds"):
-        table.add_column(title, justify="right")
-    for name, row in report.objects.items():
-        shares = (_percent(value, 1) for value in (row.iou, row.acc, row.biou, row.point_hit))
-        table.add_row(name, *shares, str(len(row.photos)), _seconds(row.seconds))
-    return table
-
-
-def _overall(report: Report, what: str) -> str:
-    fb_iou = "" if report.fb_iou is None else f"FB-IoU {report.fb_iou:.2%}, "
-    return (
-        f"mIoU {report.miou:.2%}, {fb_iou}mAcc {report.macc:.2%}, bIoU {report.biou:.2%}, "
-        f"point hit {_percent(report.point_hit, 1)}: {len(report.objects)} {what}, "
-        f"{report.photos} photos, {_seconds(report.seconds)} s."
-    )
-
-
-def _percent(share: float | None, digits: int) -> str:
-    return "–" if share is None else f"{share:.{digits}%}"  # noqa: RUF001
-
-
-def _seconds(seconds: float | None) -> str:
-    return "–" if seconds is None else f"{seconds:.1f}"  # noqa: RUF001

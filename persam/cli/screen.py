@@ -28,11 +28,11 @@ def complain(text: str) -> None:
 
 
 @contextmanager
-def progress(total: int, label: str, *, quiet: bool = False) -> Iterator[Callable[[], None]]:
+def progress(total: int | None, label: str, *, quiet: bool = False) -> Iterator[Callable[[], None]]:
     """Show a bar on standard error, if that is a terminal.
 
     Args:
-        total: how many steps there are.
+        total: how many steps there are; None where nobody knows.
         label: what is being done.
         quiet: show nothing.
 
@@ -46,6 +46,26 @@ def progress(total: int, label: str, *, quiet: bool = False) -> Iterator[Callabl
     ) as bar:
         task = bar.add_task(label, total=total)
         yield lambda: bar.advance(task)
+
+
+def as_percent(share: float | None, digits: int) -> str:
+    """A share 0..1 as percent; a dash where it is not known."""
+    return "–" if share is None else f"{share:.{digits}%}"  # noqa: RUF001
+
+
+def as_seconds(seconds: float | None) -> str:
+    """Seconds with one digit; a dash where they are not known."""
+    return "–" if seconds is None else f"{seconds:.1f}"  # noqa: RUF001
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A number and what it counts.
+
+    Example:
+        >>> count(1, "mask"), count(2, "mask"), count(0, "entry", "entries")
+        ('1 mask', '2 masks', '0 entries')
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _printable(text: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from persam.cli.choice import refuse, typed_options
+from persam.cli.learn import LEARNING, digest, stored_concept
 from persam.cli.options import (
     AlphaOption,
     DeviceOption,
@@ -22,7 +23,7 @@ from persam.cli.options import (
     resolve_variant,
     with_min_presence,
 )
-from persam.cli.screen import complain, progress, say
+from persam.cli.screen import complain, count, progress, say
 from persam.cli.shown import (
     AlsoOption,
     BoxOption,
@@ -39,15 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from persam.album import Summary
-    from persam.concept import Concept
     from persam.folders import Listing
     from persam.manifest import Record
 
-# What a concept file has settled already.
-_LEARNING = (
-    *("mask", "box", "point", "also", "rivals"),
-    *("method", "match_with", "variant", "without", "alpha"),
-)
 _NAMED = 5
 
 
@@ -63,7 +58,7 @@ def segment(
     box: BoxOption = None,
     point: PointOption = None,
     also: AlsoOption = None,
-    rivals: NotOption = None,
+    not_: NotOption = None,
     concept: Annotated[
         Path | None,
         typer.Option("--concept", help="Instead of a reference: a file from `persam learn`."),
@@ -95,11 +90,11 @@ def segment(
 
     Exit code: 0 all photos have a mask, 1 some failed, 2 nothing could be done.
     """
-    typed = [name for name in context.params if _was_typed(context, name)]
+    typed = typed_options(context)
     ways = (mask, box, tuple(point or ()))
     source = _source(None if reference is None else Told(reference, *ways), concept, typed)
     if isinstance(source, Told):
-        source = Examples.of(source, also, rivals)
+        source = Examples.of(source, also, not_)
     listing = list_images(photos)
     _check_folder(photos, out)
     from persam.album import Output, segment_album
@@ -114,21 +109,16 @@ def segment(
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
         learnt = source.learn(backbone, method, recipe)
     else:
-        learnt = _stored(source, model if "model" in typed else None, device, precision)
+        learnt = stored_concept(source, model if "model" in typed else None, device, precision)
     learnt = with_min_presence(learnt, min_presence)
     places = source.places if isinstance(source, Examples) else ()
     words = repr((learnt.backbone.name, precision, method, learnt.variant, places))
-    output = replace(output, identity=_identity(words, files))
+    output = replace(output, identity=digest(words, files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
         summary = segment_album(learnt, listing.photos, output, lambda _: step())
     _report(summary, listing, quiet=quiet)
     if summary.failed:
         raise typer.Exit(1)
-
-
-def _was_typed(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def _source(told: Told | None, concept: Path | None, typed: Sequence[str]) -> Told | Path:
@@ -140,17 +130,8 @@ def _source(told: Told | None, concept: Path | None, typed: Sequence[str]) -> To
             f"Say what to look for by --reference (with --mask, --box or --point) or by --concept; "
             f"got {'neither' if concept is None else 'both'}."
         )
-    unread = [_option(name) for name in typed if name in _LEARNING]
-    if unread:
-        raise InputError(
-            f"{' and '.join(unread)} would do nothing: the concept {concept} has settled it. "
-            f"Leave it out, or learn the object again."
-        )
+    refuse([name for name in typed if name in LEARNING], f"the concept {concept} has settled it")
     return concept
-
-
-def _option(name: str) -> str:
-    return "--not" if name == "rivals" else f"--{name.replace('_', '-')}"
 
 
 def _check_folder(photos: Sequence[Path], out: Path) -> None:
@@ -162,43 +143,22 @@ def _check_folder(photos: Sequence[Path], out: Path) -> None:
             )
 
 
-def _stored(path: Path, model: str | None, device: str, precision: str) -> Concept:
-    from persam.backbones import load
-    from persam.concept import Concept
-    from persam.concept_file import concept_model
-
-    name = concept_model(path) if model is None else model
-    return Concept.load(path, load(name, device=device, precision=precision))
-
-
-def _identity(words: str, files: Sequence[Path]) -> str:
-    """What the run looks for, by the contents of the files that say so."""
-    digest = hashlib.sha256(words.encode())
-    for path in files:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
 def _report(summary: Summary, listing: Listing, *, quiet: bool) -> None:
     if not quiet:
-        say(f"{_count(summary.written, 'mask')} written to {summary.manifest.parent}")
+        say(f"{count(summary.written, 'mask')} written to {summary.manifest.parent}")
         if summary.skipped:
-            say(f"{_count(summary.skipped, 'photo')} skipped, done already (--overwrite to redo)")
+            say(f"{count(summary.skipped, 'photo')} skipped, done already (--overwrite to redo)")
         if summary.sheet is not None:
             say(f"Contact sheet: {summary.sheet}")
         if listing.passed_over:
             named = [path.name for path in listing.passed_over[:_NAMED]]
             more = ", ..." if len(listing.passed_over) > _NAMED else ""
-            entries = _count(len(listing.passed_over), "entry", "entries")
+            entries = count(len(listing.passed_over), "entry", "entries")
             say(f"{entries} of the folders passed over, no pictures: {', '.join(named)}{more}")
     if summary.failed:
-        complain(f"{_count(len(summary.failed), 'photo')} failed:")
+        complain(f"{count(len(summary.failed), 'photo')} failed:")
     for record in summary.failed:
         complain(f"  {_named(record)}")
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _named(record: Record) -> str:

@@ -12,7 +12,9 @@ import typer
 from persam.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
 
     from persam.backbones import Backbone
     from persam.concept import Concept
@@ -110,16 +112,19 @@ class Told:
         return tuple(path for path in (self.picture, self.mask) if path is not None)
 
     def shown(self) -> Shown:
-        """The same for the library.
+        """The same for the library, its picture read, so that a mask can be compared with it.
 
         Raises:
-            InputError: numbers that are none.
+            InputError: an unreadable file, a mask that shows nothing or everything, or numbers
+                that are none.
         """
+        from persam.images import read_image
         from persam.reference import Shown
 
+        picture = read_image(self.picture)
         return Shown(
-            self.picture,
-            mask=self.mask,
+            picture,
+            mask=None if self.mask is None else _grey(self.mask, picture),
             box=None if self.box is None else numbers(self.box, "--box", 4),
             points=[numbers(point, "--point", 2) for point in self.points] or None,
         )
@@ -164,15 +169,20 @@ class Examples:
         Raises:
             InputError: unreadable files, or a mask, box or point that cannot be used.
         """
-        from persam.methods.persam import personalize
-        from persam.methods.persam_f import finetune
-
-        return (finetune if method == "persam-f" else personalize)(
+        return learner(method)(
             backbone,
             [told.shown() for told in self.references],
             rivals=[told.shown() for told in self.rivals],
             variant=variant,
         )
+
+
+def learner(method: Method) -> Callable[..., Concept]:
+    """The function that learns an object by a method."""
+    from persam.methods.persam import personalize
+    from persam.methods.persam_f import finetune
+
+    return finetune if method == "persam-f" else personalize
 
 
 def numbers(text: str, option: str, count: int) -> tuple[float, ...]:
@@ -193,6 +203,16 @@ def numbers(text: str, option: str, count: int) -> tuple[float, ...]:
             f"got {text!r}."
         )
     return values
+
+
+def _grey(mask: Path, picture: np.ndarray) -> np.ndarray:
+    """The mask of a picture ``(H, W, 3)`` as ``(H, W)`` grey values, neither empty nor full."""
+    from persam.images import check_mask, read_mask
+
+    height, width = picture.shape[:2]
+    grey = read_mask(mask, (height, width))
+    check_mask(grey, f"The mask {mask}", full=False)
+    return grey
 
 
 def _values(text: str) -> tuple[float, ...]:

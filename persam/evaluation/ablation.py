@@ -7,24 +7,22 @@ paper's order: points, refinement, guided attention, semantic prompt, scale weig
 from __future__ import annotations
 
 import dataclasses
-import json
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from persam import __version__
+from persam.evaluation.ablation_cells import CAPTIONS, TITLES, cells, published_cells
 from persam.evaluation.predictions import Predictions
 from persam.evaluation.published import ABLATION, REFERENCES
-from persam.evaluation.reports import environment
+from persam.evaluation.reports import AsJson, environment
 from persam.evaluation.running import Job, describe, predict
 from persam.evaluation.scores import dataset_settings, score
 from persam.evaluation.showing import SHOWN, Showing, show
 from persam.evaluation.tables import table
-from persam.formats import write_text
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
 from persam.variants import Fit, Method, Variant
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from persam.evaluation.reports import Report
     from persam.evaluation.running import OnPhoto
 
-Table = Literal["official", "own", "references"]
+Table = Literal["official", "own", "official references", "references"]
 START = "positive point"
 SCALE = "+ scale weights"
 # Components in the paper's order, then those that are not in it; each with its fields switched off.
@@ -89,49 +87,34 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Ablation:
+class Ablation(AsJson):
     """All rows, and what they depend on.
 
     Attributes:
         rows: in the order of the tables.
         settings: data set and model.
-        seconds: for all rows together: they share the encoding of every picture.
+        seconds: of learning and finding, for all rows together, which share the encoding of every
+            picture; as logged, in however many starts. None where something was not logged.
         version: of persam.
-        environment: versions of Python and libraries, and the hardware.
+        environment: as in a :class:`~persam.evaluation.reports.Report`.
     """
 
     rows: tuple[Measured, ...]
     settings: Mapping[str, Any]
-    seconds: float
+    seconds: float | None
     version: str = __version__
-    environment: Mapping[str, Any] = field(default_factory=environment)
-
-    def write(self, path: str | Path) -> None:
-        """Write all of it as JSON, whole or not at all.
-
-        Raises:
-            InputError: the file cannot be written.
-        """
-        write_text(path, json.dumps(asdict(self), indent=2, allow_nan=False) + "\n")
+    environment: Mapping[str, Any] | Sequence[Mapping[str, Any]] = field(
+        default_factory=environment
+    )
 
     def markdown(self) -> str:
         """The tables as Markdown."""
         parts = [
-            f"{_CAPTIONS[name]}\n\n{table([_cells(row) for row in rows], _TITLES)}"
+            f"{CAPTIONS[name]}\n\n{table([*map(cells, rows), *published_cells(name)], TITLES)}"
             for name in get_args(Table)
             if (rows := [row for row in self.rows if row.row.table == name])
         ]
         return "\n\n".join(parts) + "\n"
-
-
-_CAPTIONS: Mapping[str, str] = {
-    "official": "The official recipe, one component after the other:",
-    "own": "The model's own recipe, one component after the other:",
-    "references": "The model's own recipe, by how the reference shows the object:",
-}
-_PAPER = "paper: PerSeg, SAM ViT-H"
-_HIT = "first point on the object"
-_TITLES = ("method", "recipe", "mIoU", "boundary IoU", _HIT, _PAPER, "failed")
 
 
 def plan(own: str, fit: Fit = "fast") -> tuple[Row, ...]:
@@ -151,11 +134,7 @@ def plan(own: str, fit: Fit = "fast") -> tuple[Row, ...]:
     rows = [*_cumulative("official", official["persam"], official["persam-f"])]
     if set(parts(recipes["persam"])) - set(_OFFICIAL_PARTS):
         rows += _cumulative("own", recipes["persam"], recipes["persam-f"])
-    rows += [
-        Row("references", name, method, recipes[method], name)
-        for method in get_args(Method)
-        for name in SHOWN
-    ]
+    rows += [*_shown("official references", official), *_shown("references", recipes)]
     return tuple(rows)
 
 
@@ -192,7 +171,6 @@ def ablate(  # noqa: PLR0913  (what is run, on what; where it is kept, and under
         InputError: a file of the data set cannot be used, ``out`` holds the predictions of other
             settings.
     """
-    began = perf_counter()
     facts = {
         **dataset_settings(dataset),
         "model": str(backbone.name),
@@ -204,7 +182,18 @@ def ablate(  # noqa: PLR0913  (what is run, on what; where it is kept, and under
         predict(jobs, backbone, dataset, on_photo)
         reports = [score(dataset, job.kept) for job in jobs]
     measured = (_measured(row, report) for row, report in zip(rows, reports, strict=True))
-    return Ablation(tuple(measured), facts, round(perf_counter() - began, 1))
+    logged = [report.seconds for report in reports if report.seconds is not None]
+    seconds = round(sum(logged), 1) if len(logged) == len(rows) else None
+    return Ablation(tuple(measured), facts, seconds, environment=reports[0].environment)
+
+
+def _shown(table_name: Table, recipes: Mapping[Method, Variant]) -> list[Row]:
+    """Every way to show the object, to both methods."""
+    return [
+        Row(table_name, name, method, recipes[method], name)
+        for method in get_args(Method)
+        for name in SHOWN
+    ]
 
 
 def _cumulative(table_name: Table, recipe: Variant, scaled: Variant) -> Iterator[Row]:
@@ -230,22 +219,9 @@ def _job(row: Row, folder: Path, facts: Mapping[str, Any]) -> Job:
 
 
 def _measured(row: Row, report: Report) -> Measured:
-    if row.table == "references":
+    if row.table in ("official references", "references"):
         paper = REFERENCES.get((row.method, row.shown))
     else:
         paper = ABLATION.get(row.name) if row.table == "official" else None
     failed = dict(report.failed)
     return Measured(row, report.miou, report.biou, report.point_hit, failed, paper)
-
-
-def _cells(measured: Measured) -> dict[str, str]:
-    hit = measured.point_hit
-    return {
-        "method": measured.row.method,
-        "recipe": measured.row.name,
-        "mIoU": f"{100 * measured.miou:.1f}",
-        "boundary IoU": f"{100 * measured.biou:.1f}",
-        _HIT: "" if hit is None else f"{100 * hit:.1f}",
-        _PAPER: "" if measured.paper is None else f"{measured.paper:.1f}",
-        "failed": str(len(measured.failed)) if measured.failed else "",
-    }

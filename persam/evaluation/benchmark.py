@@ -57,7 +57,8 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
         backbone: the model.
         dataset: what :func:`persam.evaluation.datasets.open_dataset` gave.
         out: folder for the predictions, ``<subject>/<stem>.png``; a second call with the same
-            settings goes on where the first was stopped. None keeps nothing.
+            settings goes on where the first was stopped, on whatever device and wherever the data
+            lie by then. None keeps nothing.
         settings: what else the predictions depend on, as JSON can hold it; goes into the report.
         on_photo: called with subject and stem after each target photo.
 
@@ -91,9 +92,7 @@ def score_only(
         InputError: no such folder, no predictions, predictions of another data set or size, or a
             file of the data set that cannot be used.
     """
-    facts = drawing(dataset)
-    del facts["data"]  # the same pictures may have moved
-    return score(dataset, Predictions.open(out, facts), on_photo)
+    return score(dataset, Predictions.open(out, drawing(dataset)), on_photo)
 
 
 def evaluate_perseg(
@@ -101,7 +100,6 @@ def evaluate_perseg(
     backbone: Backbone,
     data: str | Path | Dataset,
     *,
-    save_masks: str | Path | None = None,
     on_photo: Callable[[str, str], None] | None = None,
 ) -> Report:
     """Score a method as the official PerSeg script does, with Boundary IoU beside it.
@@ -113,18 +111,13 @@ def evaluate_perseg(
         method: learns an object from ``(backbone, image, mask=...)``.
         backbone: the model.
         data: a folder, or what :func:`persam.evaluation.datasets.perseg` made of it.
-        save_masks: folder for the found masks, ``<object>/<NN>.png``; None keeps none.
         on_photo: called with object and stem after each target photo.
 
     Raises:
         InputError: the folder or one of its files cannot be used.
     """
     dataset = data if isinstance(data, datasets.Dataset) else datasets.perseg(data)
-    with TemporaryDirectory(prefix="persam-") as folder:
-        report = evaluate(method, backbone, dataset, out=folder, on_photo=on_photo)
-        if save_masks is not None:
-            copy_masks(dataset, folder, save_masks)
-    return report
+    return evaluate(method, backbone, dataset, on_photo=on_photo)
 
 
 def copy_masks(dataset: Dataset, source: str | Path, target: str | Path) -> None:

@@ -125,14 +125,14 @@ def iou(found: np.ndarray, truth: np.ndarray) -> float:
     return overlap(found, truth).iou
 
 
-def at_size(mask: np.ndarray, side: int | None) -> np.ndarray:
+def at_size(mask: np.ndarray, side: int | tuple[int, int] | None) -> np.ndarray:
     """Scale a mask to ``side`` x ``side`` as few-shot scorers do, by nearest neighbour.
 
     The pixel is the one that ``torch.nn.functional.interpolate(mode="nearest")`` takes.
 
     Args:
         mask: ``(H, W)`` bool.
-        side: None leaves the mask as it is.
+        side: of a square, or height and width; None leaves the mask as it is.
 
     Example:
         >>> at_size(np.array([[True, False, False]]), 2).tolist()
@@ -140,7 +140,12 @@ def at_size(mask: np.ndarray, side: int | None) -> np.ndarray:
     """
     if side is None:
         return mask
-    rows, columns = (np.arange(side) * length // side for length in mask.shape)
+    sides = (side, side) if isinstance(side, int) else side
+    if mask.shape == sides:
+        return mask
+    rows, columns = (
+        np.arange(new) * old // new for new, old in zip(sides, mask.shape, strict=True)
+    )
     return mask[rows[:, None], columns]
 
 

@@ -1,29 +1,34 @@
 """A folder of predictions: masks to be scored later, and what is worth knowing of their making.
 
-``<subject>/<stem>.png`` are the masks; ``run.json`` holds the settings of the run that makes them,
-``predictions.jsonl`` a line for each object that was learnt and each photo that was searched. Masks
-alone are enough to be scored, whoever made them; the two files make a run resumable.
+``<subject>/<stem>.png`` are the masks, or label maps where a picture holds several objects;
+``run.json`` holds the settings of the run that makes them, ``predictions.jsonl`` a line for each
+object that was learnt and each photo that was searched. Masks alone are enough to be scored,
+whoever made them; the two files make a run resumable.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from persam import __version__
 from persam.errors import InputError
 from persam.evaluation.records import Finding, Learning, read_log, to_line
 from persam.evaluation.reports import environment
 from persam.formats import remove_leftovers, write_mask, write_text
-from persam.images import read_mask
+from persam.images import read_labels, read_mask
+from persam.video import palette
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy as np
+    from collections.abc import Iterator, Mapping
 
 RUN, LOG = "run.json", "predictions.jsonl"
+# Where files lie and what computes does not make another run of it; both are in the report.
+_PLACES = ("data", "device")
 
 
 class Predictions:
@@ -31,8 +36,8 @@ class Predictions:
 
     Attributes:
         folder: where they are.
-        run: ``version``, ``environment`` and ``settings`` of the run; empty for masks of another
-            program.
+        run: ``version``, ``settings`` and ``environment`` of the run, a list of these where it was
+            started on several; empty for masks of another program.
         learnt: by subject.
         found: by subject and stem.
     """
@@ -56,7 +61,9 @@ class Predictions:
 
         Args:
             folder: made where it is missing.
-            settings: all that the predictions depend on, as JSON can hold it.
+            settings: all that the predictions depend on, as JSON can hold it. ``data`` and
+                ``device`` may change from one start to the next, and so may the place of a
+                ``method`` that has a ``method_sha256``.
 
         Raises:
             InputError: the folder holds the predictions of other settings or of another version
@@ -68,9 +75,10 @@ class Predictions:
             _refuse_other(kept, {"version": __version__, "settings": wanted})
         else:
             _refuse_strange(kept.folder)
-            kept.run = {"version": __version__, "environment": environment(), "settings": wanted}
-            write_text(kept.folder / RUN, json.dumps(kept.run, indent=2) + "\n")
-        remove_leftovers(kept.folder)
+            kept.run = {"version": __version__, "environment": {}, "settings": wanted}
+        kept._log_start({**environment(), "device": wanted.get("device")})
+        for place in (kept.folder, *filter(Path.is_dir, kept.folder.iterdir())):
+            remove_leftovers(place)
         # A killed run may have left half a line, which the next one must not be appended to.
         lines = (to_line(record) for record in (*kept.learnt.values(), *kept.found.values()))
         write_text(kept.folder / LOG, "".join(lines))
@@ -99,6 +107,15 @@ class Predictions:
             wanted = json.loads(json.dumps(shared))
             _refuse_other(kept, {"settings": old | wanted})
         return kept
+
+    def _log_start(self, machine: dict[str, Any]) -> None:
+        """Write down on what the run is started, unless it was started on the same before."""
+        before = self.run["environment"]
+        known = before if isinstance(before, list) else [before] if before else []
+        if machine not in known:
+            known = [*known, machine]
+            self.run["environment"] = known if len(known) > 1 else machine
+            write_text(self.folder / RUN, json.dumps(self.run, indent=2) + "\n")
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -130,20 +147,36 @@ class Predictions:
         Raises:
             InputError: no readable mask, or one of another size.
         """
-        path = self.path(subject, stem)
-        try:
+        with _naming(self.path(subject, stem)) as path:
             return read_mask(path, size, usable=False) > 0
-        except InputError as error:
-            raise InputError(f"The prediction {path} cannot be scored. {error}") from error
+
+    def read_labels(self, subject: str, stem: str, size: tuple[int, int]) -> np.ndarray:
+        """The found objects by their numbers, ``(H, W)`` uint8, 0 where there is none.
+
+        Args:
+            subject: the sequence.
+            stem: of the frame.
+            size: ``(H, W)`` that it must have.
+
+        Raises:
+            InputError: no readable picture of numbers, or one of another size.
+        """
+        with _naming(self.path(subject, stem)) as path:
+            return read_labels(path, size)
 
     def add(self, record: Learning | Finding, mask: np.ndarray | None = None) -> None:
         """Keep a record, its mask before its line, so that a line means that all is there.
+
+        Args:
+            record: of one step.
+            mask: ``(H, W)`` bool, or uint8 numbers of objects.
 
         Raises:
             InputError: a file cannot be written.
         """
         if isinstance(record, Finding) and mask is not None:
-            write_mask(self.path(record.subject, record.stem), mask)
+            write = write_mask if mask.dtype == np.bool_ else palette.write_labels
+            write(self.path(record.subject, record.stem), mask)
         path = self.folder / LOG
         try:
             with path.open("a", encoding="utf-8") as file:
@@ -176,6 +209,15 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
     return found
 
 
+@contextmanager
+def _naming(path: Path) -> Iterator[Path]:
+    """Say which prediction it is that cannot be read."""
+    try:
+        yield path
+    except InputError as error:
+        raise InputError(f"The prediction {path} cannot be scored. {error}") from error
+
+
 class _Nothing:
     def __repr__(self) -> str:
         return "(nothing)"
@@ -185,14 +227,23 @@ _NOTHING = _Nothing()
 
 
 def _refuse_other(kept: Predictions, wanted: Mapping[str, Any]) -> None:
-    old = {name: kept.run[name] for name in wanted}
-    changed = differences(old, wanted)
+    old, new = (
+        {**side, "settings": _placeless(side["settings"])}
+        for side in ({name: kept.run[name] for name in wanted}, wanted)
+    )
+    changed = differences(old, new)
     if changed:
         raise InputError(
             f"{kept.folder} holds the predictions of another run: "
             f"{'; '.join(line.removeprefix('settings.') for line in changed)}. "
             f"Repeat its settings, or choose another folder."
         )
+
+
+def _placeless(settings: Mapping[str, Any]) -> dict[str, Any]:
+    # Of a method's file its contents count.
+    dropped = (*_PLACES, "method") if "method_sha256" in settings else _PLACES
+    return {name: value for name, value in settings.items() if name not in dropped}
 
 
 def _refuse_strange(folder: Path) -> None:

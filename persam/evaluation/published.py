@@ -6,7 +6,7 @@ that nothing confirms are left out, which is why some cells are empty.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Evidence = Literal["summary", "quoted"]
@@ -21,16 +21,13 @@ WITH_DINO = "SAM and DINOv2"
 
 
 @dataclass(frozen=True)
-class Published:
-    """One row of a published table; IoUs in percent.
+class Row:
+    """What every row of a published table says.
 
     Attributes:
-        dataset: a name that ``persam datasets`` lists.
+        dataset: a name that ``persam datasets`` lists; with the year behind it for DAVIS.
         method: as its authors call it.
-        model: the frozen model under it; empty where it is its own.
-        miou: mean IoU.
-        biou: mean boundary IoU; None where it is not known.
-        parameters: how many were trained; empty where it is not known.
+        model: the frozen model under it; empty where it is its own, or not known.
         source: whose figure it is.
         evidence: ``"summary"``, summaries of the paper state it; ``"quoted"``, a later paper, a
             review or a README repeats it.
@@ -39,17 +36,45 @@ class Published:
     dataset: str
     method: str
     model: str
-    miou: float
-    biou: float | None = None
-    parameters: str = ""
-    source: str = PAPER
-    evidence: Evidence = "quoted"
+    source: str = field(default=PAPER, kw_only=True)
+    evidence: Evidence = field(default="quoted", kw_only=True)
 
     @property
     def origin(self) -> str:
         """The source, and through what it is known."""
         through = "as summarised" if self.evidence == "summary" else "as quoted"
         return f"{self.source}, {through}" if self.source == PAPER else self.source
+
+
+@dataclass(frozen=True)
+class Published(Row):
+    """One row of a published table on pictures; IoUs in percent.
+
+    Attributes:
+        miou: mean IoU.
+        biou: mean boundary IoU; None where it is not known.
+        parameters: how many were trained; empty where it is not known.
+    """
+
+    miou: float
+    biou: float | None = None
+    parameters: str = ""
+
+
+@dataclass(frozen=True)
+class PublishedVideo(Row):
+    """One row of a published table on sequences, in percent.
+
+    Attributes:
+        jf: J&F.
+        j, f: means of J and F; None where they are not known.
+        remark: what a reader has to know of the figures.
+    """
+
+    jf: float
+    j: float | None = None
+    f: float | None = None
+    remark: str = ""
 
 
 _PERSEG = (
@@ -63,13 +88,13 @@ _PERSEG = (
     Published("perseg", "PerSAM-F", "SAM ViT-L", 92.2, source=P2SAM),
     Published("perseg", "PerSAM", "SAM ViT-B", 64.0, source=P2SAM),
     Published("perseg", "PerSAM-F", "SAM ViT-B", 87.2, source=P2SAM),
-    Published("perseg", "prompt tuning", HUGE, 76.5),
-    Published("perseg", "adapter", HUGE, 78.3),
-    Published("perseg", "LoRA", HUGE, 90.0),
+    Published("perseg", "prompt tuning", "", 76.5),
+    Published("perseg", "adapter", "", 78.3),
+    Published("perseg", "LoRA", "", 90.0),
     Published("perseg", "P²SAM", HUGE, 95.7, source=P2SAM),
     Published("perseg", "DINOv2 nearest neighbour", "", 68.7, 27.6, source=PDM),
     Published("perseg", "PDM features", "", 95.4, 79.8, source=PDM),
-    Published("perseg", "PerSAM with PDM features", HUGE, 97.4, 81.9, source=PDM),
+    Published("perseg", "PerSAM with PDM features", "", 97.4, 81.9, source=PDM),
 )
 _FSS = (
     Published("fss-1000", "HSNet", "", 86.5),
@@ -107,6 +132,21 @@ _COCO = (
 )
 TABLES = (*_PERSEG, *_FSS, *_LVIS, *_PARTS, *_COCO)
 
+# The paper's first version and its last one (ICLR) differ in their figures; of the first one's, J&F
+# alone is known.
+_VIDEOS = "trained on videos"
+_PRINTED = "as printed, where J&F is not the mean of J and F"
+VIDEO_TABLES = (
+    PublishedVideo("davis-2017", f"AGAME, {_VIDEOS}", "", 70.0, 67.2, 72.7),
+    PublishedVideo("davis-2017", f"AGSS, {_VIDEOS}", "", 67.4, 64.9, 69.9),
+    PublishedVideo("davis-2017", f"AFB-URR, {_VIDEOS}", "", 74.6, 73.0, 76.1),
+    PublishedVideo("davis-2017", "Painter", "", 34.6, 28.5, 40.8),
+    PublishedVideo("davis-2017", "SEEM", "", 58.9, 55.0, 62.8),
+    PublishedVideo("davis-2017", "SegGPT", "", 75.6, 72.5, 78.6),
+    PublishedVideo("davis-2017", "PerSAM-F", "", 76.1, 74.9, 79.7, _PRINTED),
+    PublishedVideo("davis-2017", "PerSAM-F, first version", "", 71.9, evidence="summary"),
+)
+
 # The paper's ablation on PerSeg with SAM ViT-H, mIoU in percent, by the part that a row adds.
 ABLATION = {
     "positive point": 69.1,
@@ -116,18 +156,25 @@ ABLATION = {
     "+ semantic prompt": 89.3,
     "+ scale weights": 95.3,
 }
-# The same set, the reference given as a mask or as a box, by method. Whether the paper fills the
-# box or has the model make a mask from it is not known, so its figure stands beside both.
+# The same set, the reference given as a mask or as a box, by method. The paper does not say what it
+# makes of the box; to fill it and take it for the mask is the reading that needs no other model.
 REFERENCES = {
     ("persam", "mask"): 89.3,
-    ("persam", "box"): 88.1,
     ("persam", "filled box"): 88.1,
     ("persam-f", "mask"): 95.3,
-    ("persam-f", "box"): 94.9,
     ("persam-f", "filled box"): 94.9,
+    ("SegGPT", "mask"): 94.3,
+    ("SegGPT", "filled box"): 36.0,
+    ("Visual Prompting", "mask"): 65.9,
+    ("Visual Prompting", "filled box"): 38.1,
 }
 
 
 def published(dataset: str) -> tuple[Published, ...]:
-    """The published rows of a data set; none where nothing is known of it."""
+    """The published rows of a data set of pictures; none where nothing is known of it."""
     return tuple(row for row in TABLES if row.dataset == dataset)
+
+
+def published_video(dataset: str) -> tuple[PublishedVideo, ...]:
+    """The published rows of a data set of sequences, ``"davis-2017"``; none likewise."""
+    return tuple(row for row in VIDEO_TABLES if row.dataset == dataset)

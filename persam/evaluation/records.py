@@ -43,12 +43,14 @@ class Finding:
         stem: of the photo.
         seconds: what the search took.
         point: ``(x, y)`` of the first point prompt on the object; None where there was none.
+        memory: the most that the process had held by then, in bytes; None where nobody looked.
     """
 
     subject: str
     stem: str
     seconds: float
     point: tuple[int, int] | None = None
+    memory: int | None = None
 
 
 def to_line(record: Learning | Finding) -> str:

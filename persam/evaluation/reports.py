@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 import platform
-from dataclasses import asdict, dataclass, field, replace
+import sys
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from persam.formats import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 def environment() -> dict[str, Any]:
@@ -32,6 +33,33 @@ def _cpu() -> str:
     lines = listing.read_text().splitlines() if listing.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def peak_memory() -> int | None:
+    """The most memory that this process has held so far, in bytes; None where nothing says it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+class AsJson:
+    """A report that becomes a JSON file; its fields are what JSON can hold."""
+
+    def to_json(self) -> str:
+        """The report as indented JSON."""
+        fields: Any = asdict(cast("Any", self))
+        return json.dumps(fields, indent=2, allow_nan=False) + "\n"
+
+    def write(self, path: str | Path) -> None:
+        """Write the report as JSON, whole or not at all.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        write_text(path, self.to_json())
 
 
 @dataclass(frozen=True)
@@ -69,7 +97,7 @@ class ObjectReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(AsJson):
     """What an evaluation found: means over the groups, and all that led to them.
 
     Attributes:
@@ -87,7 +115,8 @@ class Report:
         failed: subjects that the method could not learn, with its reason; their masks are empty
             and count.
         version: of persam.
-        environment: versions of Python and libraries, and the hardware.
+        environment: versions of Python and libraries, the hardware and the device; a list of these
+            where the run was started on several, and empty for masks of another program.
     """
 
     miou: float
@@ -106,20 +135,6 @@ class Report:
     missing: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
     version: str = field(default_factory=lambda: version("persam"))
-    environment: Mapping[str, Any] = field(default_factory=environment)
-
-    def to_json(self) -> str:
-        """The report as indented JSON."""
-        return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
-
-    def with_settings(self, **settings: str | float | None) -> Report:
-        """The same report with more settings written into it."""
-        return replace(self, settings={**self.settings, **settings})
-
-    def write(self, path: str | Path) -> None:
-        """Write the report as JSON, whole or not at all.
-
-        Raises:
-            InputError: the file cannot be written.
-        """
-        write_text(path, self.to_json())
+    environment: Mapping[str, Any] | Sequence[Mapping[str, Any]] = field(
+        default_factory=environment
+    )

@@ -16,6 +16,7 @@ from persam.backbones.wrapped import WrappedBackbone
 from persam.errors import InputError
 from persam.evaluation.metrics import at_size
 from persam.evaluation.records import Finding, Learning
+from persam.images import read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,10 +75,53 @@ def predict(
         if shared is not None:
             shared.forget()
     for job in jobs:
-        _refuse_failure(job, len(dataset.subjects))
+        refuse_failure(job, len(dataset.subjects))
 
 
-def describe(method: Learner) -> dict[str, Any]:
+def learn(
+    job: Job, backbone: Backbone, name: str, picture: np.ndarray, mask: Source
+) -> Learnt | None:
+    """Learn one object and keep what is worth knowing of it; None where the method refuses.
+
+    Args:
+        job: the method, and where its record goes.
+        backbone: the model.
+        name: of the object.
+        picture: ``(H, W, 3)`` uint8 RGB, the reference.
+        mask: the object in it.
+    """
+    began = perf_counter()
+    try:
+        finder = job.method(backbone, picture, mask=mask)
+    except InputError as error:
+        job.kept.add(Learning(name, failed=str(error)))
+        return None
+    job.kept.add(_learnt(name, finder, perf_counter() - began))
+    return finder
+
+
+def refuse_failure(job: Job, subjects: int) -> None:
+    """Stop a method that learns nothing of anything.
+
+    Args:
+        job: the method, and what it learnt so far.
+        subjects: how many there are to learn.
+
+    Raises:
+        InputError: all of the first ones failed, as many as the job has patience for.
+    """
+    failures = job.kept.failures
+    if job.patience is None or not failures or len(failures) < len(job.kept.learnt):
+        return
+    if len(failures) >= min(job.patience, subjects):
+        name, reason = next(iter(failures.items()))
+        raise InputError(
+            f"Nothing could be learnt of {', '.join(list(failures)[: job.patience])}. "
+            f"The reason for {name}: {reason}"
+        )
+
+
+def describe(method: Callable[..., Any]) -> dict[str, Any]:
     """The function behind a method, and what it was bound to as far as JSON can hold it.
 
     Example:
@@ -124,52 +168,39 @@ def _look(
     """Learn one subject and look for it where it has not been looked for."""
     stems = {photo.stem for photo in subject.targets}
     todo = {stem for stem in stems if not job.kept.done(subject.name, stem)}
-    finder = _learn(job, backbone, subject, dataset) if todo else None
+    finder = None
+    if todo:
+        finder = learn(job, backbone, subject.name, *_shown(subject.reference, dataset.size))
+        refuse_failure(job, len(dataset.subjects))
     for photo in subject.targets:
         if photo.stem in todo:
-            _find(job.kept, finder, (subject, photo), dataset.size)
+            _find(job.kept, finder, (subject, photo), dataset)
         if on_photo is not None:
             on_photo(subject.name, photo.stem)
 
 
-def _learn(job: Job, backbone: Backbone, subject: Subject, dataset: Dataset) -> Learnt | None:
-    picture, mask = _shown(subject.reference, dataset.size)
-    began = perf_counter()
-    try:
-        finder = job.method(backbone, picture, mask=mask)
-    except InputError as error:
-        job.kept.add(Learning(subject.name, failed=str(error)))
-        _refuse_failure(job, len(dataset.subjects))
-        return None
-    job.kept.add(_learnt(subject.name, finder, perf_counter() - began))
-    return finder
-
-
 def _find(
-    kept: Predictions, finder: Learnt | None, where: tuple[Subject, AnyPhoto], size: int | None
+    kept: Predictions, finder: Learnt | None, where: tuple[Subject, AnyPhoto], dataset: Dataset
 ) -> None:
     subject, photo = where
-    picture = _at_size(photo.read()[0], size)
+    original = photo.read()[0]
+    picture = _at_size(original, dataset.size)
+    height, width = (original if dataset.original_size else picture).shape[:2]
     if finder is None:
-        nothing = np.zeros(picture.shape[:2], dtype=bool)
+        nothing = np.zeros((height, width), dtype=bool)
         kept.add(Finding(subject.name, photo.stem, 0.0), nothing)
         return
     began = perf_counter()
     found = finder.segment(picture)
     seconds = perf_counter() - began
-    kept.add(Finding(subject.name, photo.stem, round(seconds, 4), _point(found)), found.mask)
-
-
-def _refuse_failure(job: Job, subjects: int) -> None:
-    failures = job.kept.failures
-    if job.patience is None or not failures or len(failures) < len(job.kept.learnt):
-        return
-    if len(failures) >= min(job.patience, subjects):
-        name, reason = next(iter(failures.items()))
+    if found.mask.shape != picture.shape[:2]:
         raise InputError(
-            f"Nothing could be learnt of {', '.join(list(failures)[: job.patience])}. "
-            f"The reason for {name}: {reason}"
+            f"The method's mask of {photo.describe()} is {found.mask.shape} (height, width), but "
+            f"the picture that it was given is {picture.shape[:2]}. Let it answer at that size."
         )
+    point = _point(found, (height, width))
+    mask = at_size(found.mask, (height, width))
+    kept.add(Finding(subject.name, photo.stem, round(seconds, 4), point), mask)
 
 
 def _learnt(subject: str, finder: Learnt, seconds: float) -> Learning:
@@ -185,16 +216,23 @@ def _learnt(subject: str, finder: Learnt, seconds: float) -> Learning:
     return Learning(subject, round(seconds, 4), int(trained), weights, facts)
 
 
-def _point(found: Prediction) -> tuple[int, int] | None:
+def _point(found: Prediction, size: tuple[int, int]) -> tuple[int, int] | None:
+    """The first point on the object, in pixels of a picture ``(H, W)`` that shows the same."""
     on_object = found.points[found.labels == 1]
-    return (int(on_object[0, 0]), int(on_object[0, 1])) if len(on_object) else None
+    if len(on_object) == 0:
+        return None
+    scales = [new / old for new, old in zip(size, found.mask.shape, strict=True)]
+    x, y = ((on_object[0] + 0.5) * scales[::-1]).astype(int).tolist()
+    return x, y
 
 
 def _shown(photo: AnyPhoto, size: int | None) -> tuple[np.ndarray, Source]:
+    """The reference and its mask, both read, so that no method's seconds hold the reading."""
     picture, truth = photo.read()
     if size is None:
-        # Perhaps a file, since the official foreground rule depends on the mask's grey value.
-        return picture, photo.mask
+        # Of a file the grey values, since the official foreground rule depends on them.
+        height, width = picture.shape[:2]
+        return picture, read_mask(photo.mask, (height, width))
     return _at_size(picture, size), at_size(truth, size)
 
 

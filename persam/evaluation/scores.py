@@ -6,6 +6,7 @@ Pixels are pooled over the photos of a group, the groups of a fold are averaged,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from persam import __version__
 from persam.errors import InputError
 from persam.evaluation.metrics import Overlap, at_size, boundary_overlap, fb_iou, overlap, pooled
-from persam.evaluation.reports import ObjectReport, Report, environment
+from persam.evaluation.reports import ObjectReport, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 # How much of a protocol is run; its subjects are the same ones in a longer run and in a shorter.
-_EXTENT = ("objects", "folds", "classes", "episodes", "full_protocol")
+_EXTENT = ("objects", "folds", "classes", "episodes", "sequences", "full_protocol")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,11 @@ def compare(found: np.ndarray, truth: np.ndarray, point: tuple[int, int] | None)
 
 def dataset_settings(dataset: Dataset) -> dict[str, Any]:
     """What of a data set a report has to say: name, folder, and how episodes were drawn."""
-    chosen = {"reference_index": dataset.reference_index, "size": dataset.size}
+    chosen = {
+        "reference_index": dataset.reference_index,
+        "size": dataset.size,
+        "original_size": dataset.original_size or None,
+    }
     return {
         "dataset": dataset.name,
         "data": str(dataset.root),
@@ -118,7 +123,7 @@ def score(
 
 
 def _score(dataset: Dataset, kept: Predictions, subject: Subject, photo: AnyPhoto) -> PhotoScore:
-    truth = at_size(photo.read()[1], dataset.size)
+    truth = at_size(photo.read()[1], dataset.scored_size)
     height, width = truth.shape
     found = kept.read(subject.name, photo.stem, (height, width))
     record = kept.found.get((subject.name, photo.stem))
@@ -142,16 +147,16 @@ def _report(dataset: Dataset, kept: Predictions, scores: Scores, missing: Sequen
         biou_pooled=fmean(fold_means((row.fold, row.biou_pooled) for row in every).values()),
         point_hit=fmean(fold_means(hits).values()) if hits else None,
         photos=len(scores),
-        seconds=_total(row.seconds for row in every),
+        seconds=total(row.seconds for row in every),
         objects=rows,
-        settings=_settings(dataset, kept),
-        learn_seconds=_total(row.learn_seconds for row in every),
+        settings=told_settings(dataset, kept),
+        learn_seconds=total(row.learn_seconds for row in every),
         parameters=max((row.parameters or 0 for row in every), default=0) if kept.learnt else None,
         fb_iou=None if official else _fb_iou(dataset, scores),
         folds={} if list(folds) == [""] else folds,
         missing=tuple(missing),
         failed={name: reason for name, reason in kept.failures.items() if name in names},
-        environment=kept.run.get("environment") or environment(),
+        environment=kept.run.get("environment", {}),
     )
 
 
@@ -187,6 +192,8 @@ def _group(
         for photo in subject.targets
         if (subject.name, photo.stem) in scores
     }
+    # One rule for masks and bands, pooled and one by one: in episodes two empty masks give 0.
+    share = attrgetter("iou" if official else "episode_iou")
     area = pooled(each.area for each in own.values())
     hits = [each.hit for each in own.values() if each.hit is not None]
     learnt = [kept.learnt[one.name] for one in subjects if one.name in kept.learnt]
@@ -197,10 +204,10 @@ def _group(
     return ObjectReport(
         iou=area.official_iou if official else area.episode_iou,
         acc=area.recall,
-        biou=fmean(each.band.iou for each in own.values()),
-        biou_pooled=pooled(each.band for each in own.values()).iou,
+        biou=fmean(share(each.band) for each in own.values()),
+        biou_pooled=share(pooled(each.band for each in own.values())),
         point_hit=fmean(hits) if hits else None,
-        photos={key[1] if alone else "/".join(key): each.area.iou for key, each in own.items()},
+        photos={key[1] if alone else "/".join(key): share(each.area) for key, each in own.items()},
         weights=learnt[0].weights if alone and learnt else None,
         seconds=round(learning + sum(searched), 3) if known else None,
         learn_seconds=round(learning, 3) if known else None,
@@ -221,13 +228,14 @@ def _fb_iou(dataset: Dataset, scores: Scores) -> float:
     )
 
 
-def _total(seconds: Iterable[float | None]) -> float | None:
+def total(seconds: Iterable[float | None]) -> float | None:
     """The sum, or None where one of them is not known."""
     known = list(seconds)
-    return None if None in known else round(sum(value or 0.0 for value in known), 3)
+    return None if None in known else round(sum(value or 0.0 for value in known), 6)
 
 
-def _settings(dataset: Dataset, kept: Predictions) -> dict[str, Any]:
+def told_settings(dataset: Dataset, kept: Predictions) -> dict[str, Any]:
+    """All that led to a score, for the report: the data, the method, and who predicted."""
     facts = [one.facts for one in kept.learnt.values() if one.failed is None]
     run = kept.run.get("version", __version__)
     maker = {} if run == __version__ else {"predicted_by": run}

@@ -129,5 +129,5 @@ def _matched(contour: np.ndarray, other: np.ndarray, radius: int) -> float:
         return 1.0
     if not other.any():
         return 0.0
-    near = ndimage.distance_transform_edt(~other) <= radius
+    near = np.asarray(ndimage.distance_transform_edt(~other)) <= radius
     return np.count_nonzero(contour & near) / pixels

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 from persam.errors import InputError
-from persam.evaluation.published import published
-from persam.variants import Method, Variant
+from persam.evaluation.rows import MARK, Kind, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from persam.evaluation.published import Published
-
-_NEEDED = ("miou", "biou", "photos", "settings", "version")
-_TITLES = ("method", "model", "data", "mIoU", "boundary IoU", "FB-IoU", "parameters", "source")
-_LEFT = ("method", "recipe", "model", "data", "source")
+_MARKED = (
+    f"{MARK} Not the whole protocol, as the data column says, or with predictions missing: not "
+    f"comparable with what is published."
+)
+_LEFT = ("method", "recipe", "tracking", "model", "data", "source")
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,12 @@ class Line:
 
     Attributes:
         dataset: whose table it belongs to.
+        kind: of the report that it comes from.
         cells: by the column's title; a missing one stays empty.
     """
 
     dataset: str
+    kind: Kind
     cells: Mapping[str, str]
 
 
@@ -50,13 +50,17 @@ def read_report(path: str | Path) -> Line:
         raise InputError(
             f"{path} is not JSON. Give the files that `persam evaluate --json` wrote."
         ) from error
-    absent = [name for name in _NEEDED if not isinstance(report, dict) or name not in report]
+    kind = kind_of(report)
+    absent = [name for name in kind.needed if not isinstance(report, dict) or name not in report]
     if absent:
         raise InputError(
             f"{path} has no {', '.join(absent)}: it is no report of `persam evaluate --json`."
         )
     try:
-        return _line(report, path)
+        cells = dict(kind.cells(report))
+        return Line(
+            kind.dataset(report), kind, cells | {"source": f"{path.name}, {cells['source']}"}
+        )
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise InputError(
             f"{path} is a damaged report of `persam evaluate --json` ({error!r}). Make it again."
@@ -66,14 +70,19 @@ def read_report(path: str | Path) -> Line:
 def markdown(lines: Sequence[Line]) -> str:
     """One table a data set, the best row first; columns that nothing fills are left out.
 
+    Rows of less than the whole protocol are marked, and a line below says so.
+
     Args:
         lines: what :func:`read_report` gave; at least one.
     """
+    kinds = {line.dataset: line.kind for line in lines}
     parts: list[str] = []
-    for dataset in dict.fromkeys(line.dataset for line in lines):
+    for dataset, kind in kinds.items():
         own = [line.cells for line in lines if line.dataset == dataset]
-        rows = [*own, *map(_published, published(dataset))]
-        parts.append(f"## {dataset}\n\n{table(_ordered(rows), _TITLES)}")
+        rows = sorted([*own, *kind.published(dataset)], key=lambda row: -float(row[kind.rank]))
+        parts.append(f"## {dataset}\n\n{table(rows, kind.titles)}")
+        if any(cells["data"].endswith(MARK) for cells in own):
+            parts.append(_MARKED)
     return "\n\n".join(parts) + "\n"
 
 
@@ -95,57 +104,6 @@ def table(rows: Sequence[Mapping[str, str]], titles: Iterable[str]) -> str:
     rules = ["---" if title in _LEFT else "---:" for title in used]
     cells = [[_escaped(row.get(title, "")) for title in used] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in (used, rules, *cells))
-
-
-def recipe_name(variant: Mapping[str, Any]) -> str:
-    """The name of a stored recipe, or ``"own"`` for one without a name.
-
-    Example:
-        >>> import dataclasses
-        >>> recipe_name(dataclasses.asdict(Variant.named("official", "persam-f")))
-        'official'
-    """
-    for name in ("official", "default", "pocket"):
-        for method in get_args(Method):
-            if dataclasses.asdict(Variant.named(name, method)) == dict(variant):
-                return name
-    return "own"
-
-
-def _line(report: Mapping[str, Any], path: Path) -> Line:
-    settings = report["settings"]
-    method = str(settings.get("method", "masks from elsewhere"))
-    variant = settings.get("variant")
-    label = method if variant is None else f"{method}, {recipe_name(variant)}"
-    missing = len(report.get("missing", ()))
-    source = f"{path.name}, persam {report['version']}"
-    cells = {
-        "method": label,
-        "model": str(settings.get("model", "")),
-        "data": f"{Path(str(settings['data'])).name}, {report['photos']} photos",
-        "mIoU": f"{100 * report['miou']:.1f}",
-        "boundary IoU": f"{100 * report['biou']:.1f}",
-        "FB-IoU": "" if report.get("fb_iou") is None else f"{100 * report['fb_iou']:.1f}",
-        "parameters": "" if report.get("parameters") is None else f"{report['parameters']:,}",
-        "source": f"{source}, {missing} photos missing" if missing else source,
-    }
-    return Line(str(settings["dataset"]), cells)
-
-
-def _published(row: Published) -> dict[str, str]:
-    return {
-        "method": row.method,
-        "model": row.model,
-        "data": "as published",
-        "mIoU": f"{row.miou:.1f}",
-        "boundary IoU": "" if row.biou is None else f"{row.biou:.1f}",
-        "parameters": row.parameters,
-        "source": row.origin,
-    }
-
-
-def _ordered(rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    return sorted(rows, key=lambda row: -float(row["mIoU"]))
 
 
 def _escaped(text: str) -> str:

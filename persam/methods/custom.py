@@ -99,8 +99,11 @@ def load_function(text: str) -> Learner:
 
 
 def _run(path: Path) -> Any:
-    """Import a file under a name that no other file has."""
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
+    """Import a file under a name that no other file has, wherever it lies."""
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     name = f"persam_method_{digest[:16]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

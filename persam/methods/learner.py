@@ -33,6 +33,8 @@ class Learner(Protocol):
         def build(backbone, image, *, mask):
             return persam.personalize(backbone, image, mask=mask, variant="official")
 
+    One picture and one mask are all that it is given: every protocol here is one-shot.
+
     A method may use ``backbone.encode`` and ``backbone.decode``, or bring a model of its own. It
     must leave the backbone as it found it: the next object is learnt with the same one.
     """

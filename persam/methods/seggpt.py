@@ -7,6 +7,7 @@ no SAM: as a method it ignores the backbone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,19 +126,23 @@ def load_seggpt(name: str = CHECKPOINT, *, device: str = "auto") -> SegGpt:
     """Load SegGPT, ready to use as a method.
 
     Args:
-        name: a hub id or, where it exists, a folder that transformers saved.
+        name: ``CHECKPOINT`` (perhaps with ``@revision``), or a folder that transformers saved.
         device: ``"auto"`` (CUDA, then Apple's MPS, then the CPU) or a torch device.
 
     Raises:
         ModelNotFound: neither on this machine nor downloadable.
-        InputError: a folder that holds no SegGPT, or a device that is not there.
+        InputError: another model, a folder that holds no SegGPT, or a device that is not there.
     """
     place = choose_device(device)
-    folder = locate(name)
-    if folder is None or not folder.is_dir():
-        raise InputError(
-            f"{name!r} is no SegGPT: expected {CHECKPOINT}, or a folder that transformers saved."
-        )
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        # Said before anything is downloaded: of another model's name it is known without that.
+        if name.partition("@")[0] != CHECKPOINT:
+            raise InputError(
+                f"{name!r} is no SegGPT: expected {CHECKPOINT}, or a folder that transformers "
+                f"saved. Give one of these, or leave the model out."
+            )
+        folder = locate(name) or folder
     return SegGpt(name, read_folder(folder, MODEL_TYPES).to(place))
 
 

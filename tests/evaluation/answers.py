@@ -5,6 +5,7 @@ A photo's green channel carries the mask that is going to be found in it.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,7 @@ class Reader(Concept):
     def segment(self, image, *, trace: bool = False) -> Prediction:
         mask = read_image(image)[..., 1] > 127
         point = np.argwhere(mask)[:1, ::-1]
-        labels = np.array([0, 1])
+        labels = np.array([0, *[1] * len(point)])
         return Prediction(mask, 1.0, None, np.vstack([[[0, 39]], point]), labels)
 
 
@@ -74,6 +75,21 @@ def learn(backbone, image, *, mask, variant="default"):
     assert read_mask(mask, read_image(image).shape[:2]).any()
     view = View(torch.ones(4), torch.ones(4), torch.zeros(0, 4), torch.zeros(0, 4))
     return Reader(backbone, "persam", Variant(contrast=0.0), (view,))
+
+
+class Slow:
+    """Takes its time, so that it can be killed in the middle."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def segment(self, image) -> Prediction:
+        time.sleep(0.1)
+        return self.reader.segment(image)
+
+
+def learn_slowly(backbone, image, *, mask) -> Slow:
+    return Slow(learn(backbone, image, mask=mask))
 
 
 @dataclass

@@ -50,6 +50,27 @@ def square(row: int, column: int, side: int = 3) -> np.ndarray:
     return mask
 
 
+def perseg(root: Path, objects: Sequence[str] = ("cat", "mug"), count: int = 3) -> Path:
+    """PerSeg: the object is a square in row and column of the photo's number."""
+    folder = root / "PerSeg"
+    for name in objects:
+        for number in range(count):
+            picture(folder / "Images" / name / f"{number:02d}.jpg")
+            file = folder / "Annotations" / name / f"{number:02d}.png"
+            grey(file, square(number % 8, number % 7))
+    return folder
+
+
+def choose(names: Any) -> Any:
+    """One of a list as the official loaders draw it: by name, from NumPy's one global stream."""
+    return np.random.choice(np.array(names, dtype=object), 1, replace=False)[0]
+
+
+def stems(dataset: Any) -> list[tuple[str, str]]:
+    """Reference and target of every episode."""
+    return [(subject.reference.stem, subject.targets[0].stem) for subject in dataset.subjects]
+
+
 def fss(
     root: Path, classes: Sequence[str] = ("abe's_flyingfish", "abacus"), count: int = 10
 ) -> Path:
@@ -197,3 +218,4 @@ LAYOUTS = {
     "paco-part": paco,
     "coco-20i": coco,
 }
+EVERY = {"perseg": perseg, **LAYOUTS}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,9 @@ from PIL import Image
 import persam
 from persam.errors import InputError
 from persam.evaluation import benchmark, datasets
-from persam.evaluation.datasets import Dataset, Photo, Subject
+from persam.evaluation.datasets import Dataset
+from persam.methods.custom import load_function
+from persam.structures import Prediction
 from persam.variants import Variant
 
 
@@ -22,33 +25,6 @@ from persam.variants import Variant
 def root(tmp_path):
     """Two objects; the photo's green channel carries what a method is going to answer."""
     return answers.draw(tmp_path)
-
-
-@pytest.fixture
-def episodes(tmp_path) -> Dataset:
-    """Two folds: a class of two episodes and one of one, then a class of its own."""
-    answers.write(tmp_path, "bee", "00", truth=box(0, 0, 20), answer=box(0, 0, 20))
-    answers.write(tmp_path, "bee", "01", truth=box(0, 0, 20), answer=box(0, 0, 20))
-    answers.write(tmp_path, "bee", "02", truth=box(0, 0, 40), answer=box(20, 20, 20))
-    answers.write(tmp_path, "fly", "00", truth=box(0, 0, 20), answer=box(0, 0, 20))
-    answers.write(tmp_path, "fly", "01", truth=box(0, 0, 20), answer=box(0, 20, 20))
-    folders = [tmp_path / "data" / part for part in ("Images", "Annotations")]
-
-    def photo(name: str, stem: str) -> Photo:
-        return Photo(stem, *(folder / name / f"{stem}.png" for folder in folders))
-
-    def episode(number: int, name: str, target: str, fold: str) -> Subject:
-        pair = photo(name, "00"), (photo(name, target),)
-        return Subject(f"{fold}-{number:04d}_{name}", *pair, group=name, fold=fold)
-
-    subjects = (
-        episode(0, "bee", "01", "0"),
-        episode(1, "bee", "02", "0"),
-        episode(2, "fly", "01", "0"),
-        episode(0, "fly", "01", "1"),
-    )
-    settings = {"folds": ["0", "1"], "seed": 0, "episodes": 4}
-    return Dataset("fss-1000", tmp_path, subjects, settings=settings, size=SIZE // 2)
 
 
 def test_scores_by_hand(root):
@@ -71,38 +47,27 @@ def test_scores_by_hand(root):
     assert report.folds == {}
 
 
-def test_episodes_by_hand(episodes):
-    counting = Counting()
-    report = benchmark.evaluate(counting, Stand(), episodes)
-    # At 20 x 20: bee 100 of 100 and 100 of 400 pixels, fly 0 of 200.
-    assert report.objects["0/bee"].iou == pytest.approx(200 / 500)
-    assert report.objects["0/bee"].photos == {
-        "0-0000_bee/01": 1.0,
-        "0-0001_bee/02": pytest.approx(1 / 4),
-    }
-    assert report.objects["0/fly"].iou == report.objects["1/fly"].iou == 0
-    assert report.folds == {"0": pytest.approx(0.2), "1": 0.0}
-    assert report.miou == pytest.approx(0.1)
-    # Fold 0, background: 300 + 0 + 200 of 300 + 300 + 400; foreground: 200 of 700. Fold 1,
-    # background: 200 of 400; foreground: none.
-    assert report.fb_iou == pytest.approx(((2 / 7 + 0.5) / 2 + 0.5 / 2) / 2)
-    assert report.settings["size"] == 20
-    assert report.settings["episodes"] == 4
-    assert (report.parameters, report.photos) == (5, 4)
-    # Methods see the pictures at the protocol's size.
-    assert counting.searched == [(20, 20)] * 4
+def test_a_mask_of_another_size_than_the_picture_is_the_methods_fault(root):
+    class Cropped:
+        def segment(self, image):
+            answer = np.zeros((3, 4), dtype=bool)
+            return Prediction(answer, 1.0, None, np.zeros((0, 2), int), np.zeros(0, int))
+
+    with pytest.raises(InputError, match=r"method's mask of .*01.png is \(3, 4\)"):
+        benchmark.evaluate_perseg(lambda *_, mask: Cropped(), Stand(), root)
 
 
 def test_the_report_says_how_it_came_about(root, tmp_path):
     data = datasets.perseg(root, reference_index=1)
-    report = benchmark.evaluate_perseg(learn, Stand(), data_of(data, "cat"))
-    report = report.with_settings(precision="fp32")
+    told = {"precision": "fp32"}
+    report = benchmark.evaluate(learn, Stand(), data_of(data, "cat"), settings=told)
     report.write(tmp_path / "reports" / "one.json")
     read = json.loads((tmp_path / "reports" / "one.json").read_text())
     assert read["settings"] == {
         "dataset": "perseg",
         "data": str(root),
         "reference_index": 1,
+        "full_protocol": False,
         "method": "persam",
         "variant": json.loads(Variant(contrast=0.0).to_json()),
         "model": "reader",
@@ -112,6 +77,7 @@ def test_the_report_says_how_it_came_about(root, tmp_path):
     assert list(read["objects"]) == ["cat"]
     assert list(read["objects"]["cat"]["photos"]) == ["00", "02"]
     assert read["environment"]["torch"] == torch.__version__
+    assert read["environment"]["device"] == "cpu"
     assert read["seconds"] >= read["learn_seconds"] >= 0
     assert read["parameters"] == 0
     assert read["version"]
@@ -123,13 +89,9 @@ def data_of(data: Dataset, name: str) -> Dataset:
 
 def test_masks_are_kept_and_photos_announced(root, tmp_path):
     seen = []
-    benchmark.evaluate_perseg(
-        learn,
-        Stand(),
-        root,
-        save_masks=tmp_path / "found",
-        on_photo=lambda name, stem: seen.append((name, stem)),
-    )
+    data, out = datasets.perseg(root), tmp_path / "out"
+    benchmark.evaluate(learn, Stand(), data, out=out, on_photo=lambda *which: seen.append(which))
+    benchmark.copy_masks(data, out, tmp_path / "found")
     assert seen == [("cat", "01"), ("cat", "02"), ("mug", "01")]
     kept = np.asarray(Image.open(tmp_path / "found" / "cat" / "02.png"))
     assert np.array_equal(kept == 255, box(0, 10, 20))
@@ -211,6 +173,35 @@ def test_other_objects_of_the_same_data_are_no_other_run(root, tmp_path):
     assert report.miou == pytest.approx(300 / 700 / 2)
 
 
+def test_a_run_goes_on_wherever_its_data_and_method_lie(root, tmp_path):
+    out, method = tmp_path / "out", tmp_path / "mine.py"
+    method.write_text("def build(backbone, image, *, mask):\n    raise NotImplementedError\n")
+
+    def run(data, file, device, learner):
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        told = {"method": f"{file}:build", "method_sha256": digest}
+        data = datasets.perseg(data)
+        return benchmark.evaluate(learner, Stand(device=device), data, out=out, settings=told)
+
+    function = load_function(f"{method}:build").__module__
+    first = Counting()
+    first_report = run(root, method, "cpu", first)
+    (tmp_path / "elsewhere").mkdir()
+    moved, file = root.rename(tmp_path / "elsewhere" / "data"), tmp_path / "elsewhere" / "my.py"
+    method.rename(file)
+    assert load_function(f"{file}:build").__module__ == function
+    rest = Counting()
+    report = run(moved, file, "cuda", rest)
+    assert (rest.learnt, report.miou) == (0, first_report.miou)
+    assert report.settings["data"] == str(moved)
+    # On what each part was made is in the report.
+    assert [one["device"] for one in report.environment] == ["cpu", "cuda"]
+    assert run(moved, file, "cpu", rest).environment == report.environment
+    file.write_text("# changed\n" + file.read_text())
+    with pytest.raises(InputError, match="method_sha256 was"):
+        run(moved, file, "cpu", rest)
+
+
 def test_what_cannot_be_learnt_counts_as_not_found(root, tmp_path):
     data = datasets.perseg(root)
     report = benchmark.evaluate(Counting(refused=((5, 5),)), Stand(), data, out=tmp_path / "out")
@@ -263,6 +254,7 @@ def test_masks_of_another_program_are_scored(root, tmp_path):
     assert report.objects["cat"].iou == pytest.approx((100 + 100) / (100 + 400))
     assert (report.point_hit, report.seconds, report.parameters) == (None, None, None)
     assert "model" not in report.settings
+    assert report.environment == {}  # nobody knows on what they were made
 
 
 def test_a_prediction_of_another_size_is_named(root, tmp_path):

@@ -106,6 +106,28 @@ def test_a_strange_line_is_refused_unless_it_is_the_last(tmp_path, line):
     assert list(read_log(tmp_path / LOG)) == [Finding("cat", "01", 0.5)]
 
 
+def test_what_a_killed_run_left_half_written_is_cleared_away(tmp_path):
+    kept = Predictions.start(tmp_path, {})
+    kept.add(Finding("cat", "01", 0.5), np.eye(4, dtype=bool))
+    parts = [folder / ".persam-99-1.part" for folder in (tmp_path, tmp_path / "cat")]
+    for part in parts:
+        part.write_bytes(b"half a mask")
+    Predictions.start(tmp_path, {})
+    assert not any(part.exists() for part in parts)
+    assert kept.path("cat", "01").is_file()
+
+
+def test_on_what_it_was_started_is_logged_once_each(tmp_path):
+    def machine(device: str):
+        Predictions.start(tmp_path, {"device": device})
+        return json.loads((tmp_path / RUN).read_text())["environment"]
+
+    assert machine("cpu")["device"] == "cpu"
+    assert machine("cpu")["device"] == "cpu"
+    assert [one["device"] for one in machine("cuda:0")] == ["cpu", "cuda:0"]
+    assert len(machine("cpu")) == 2
+
+
 def test_scoring_needs_a_folder_of_the_same_data(tmp_path):
     with pytest.raises(InputError, match="is not a folder"):
         Predictions.open(tmp_path / "nowhere", {})

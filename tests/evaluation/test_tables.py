@@ -92,6 +92,57 @@ def test_reports_of_the_first_version_are_read():
 def test_missing_predictions_are_told(tmp_path):
     line = tables.read_report(report(tmp_path, missing=["a/01", "a/02"]))
     assert line.cells["source"] == "mine.json, persam 1.2.3, 2 photos missing"
+    assert line.cells["data"].endswith("†")
+
+
+def test_rows_of_less_than_the_protocol_say_so_and_are_marked(tmp_path):
+    part = {
+        "dataset": "lvis-92i",
+        "data": "/far/LVIS",
+        "folds": ["0", "3"],
+        "classes": 184,
+        "episodes": 200,
+        "full_protocol": False,
+        "size": 518,
+        "original_size": True,
+    }
+    whole = part | {
+        "folds": [str(fold) for fold in range(10)],
+        "classes": 920,
+        "episodes": 23_000,
+        "full_protocol": True,
+        "original_size": False,
+    }
+    paths = [
+        report(tmp_path, "part.json", settings=part, failed={"0-0001": "too small"}),
+        report(tmp_path, "whole.json", settings=whole, miou=0.1),
+    ]
+    text = tables.markdown([tables.read_report(path) for path in paths])
+    assert (
+        "| LVIS, 3 photos, 2 of 10 folds (0, 3), 200 of 4,600 episodes, at original size, "
+        "1 not learnt † |"
+    ) in text
+    assert "| LVIS, 3 photos |" in text
+    assert text.rstrip().splitlines()[-1].startswith("† Not the whole protocol")
+    alone = tables.markdown([tables.read_report(paths[1])])
+    assert "†" not in alone
+
+
+def test_another_set_in_persegs_layout_is_marked(tmp_path):
+    few = {name: {} for name in ("cat", "dog")}
+    line = tables.read_report(report(tmp_path, objects=few))
+    assert line.cells["data"] == "photos, 3 photos, 2 of 40 objects †"
+    more = {str(number): {} for number in range(48)}
+    line = tables.read_report(report(tmp_path, objects=more))
+    assert line.cells["data"] == "photos, 3 photos, 48 objects instead of 40 †"
+
+
+def test_no_model_is_named_that_is_not_known():
+    named = {row.method: row.model for row in published.published("perseg")}
+    for method in ("prompt tuning", "adapter", "LoRA", "PerSAM with PDM features"):
+        assert named[method] == ""
+    assert published.REFERENCES["SegGPT", "filled box"] == 36.0
+    assert {shown for _, shown in published.REFERENCES} == {"mask", "filled box"}
 
 
 @pytest.mark.parametrize(

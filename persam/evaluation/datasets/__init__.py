@@ -11,16 +11,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from persam.errors import InputError
 from persam.evaluation.datasets.catalogue import CATALOGUE, Entry, find
 from persam.evaluation.datasets.coco20i import open_coco20i
-from persam.evaluation.datasets.episodes import Options
+from persam.evaluation.datasets.davis import davis, open_davis
+from persam.evaluation.datasets.episodes import Options, home
 from persam.evaluation.datasets.fss1000 import open_fss1000
 from persam.evaluation.datasets.lvis92i import open_lvis92i
 from persam.evaluation.datasets.paco_part import open_paco_part
 from persam.evaluation.datasets.pascal_part import open_pascal_part
 from persam.evaluation.datasets.perseg_folder import OTHER_SIZE, open_perseg, perseg
-from persam.evaluation.datasets.photos import MaskedPhoto, Photo, SegmentedPhoto
+from persam.evaluation.datasets.photos import Photo, SegmentedPhoto, Values
 from persam.evaluation.datasets.problems import Findings, IncompleteData, Problem
 from persam.evaluation.datasets.structures import AnyPhoto, Dataset, Subject
 
@@ -34,12 +34,13 @@ __all__ = [
     "Dataset",
     "Entry",
     "IncompleteData",
-    "MaskedPhoto",
     "Photo",
     "Problem",
     "SegmentedPhoto",
     "Subject",
+    "Values",
     "check",
+    "davis",
     "find",
     "open_dataset",
     "perseg",
@@ -53,6 +54,7 @@ _OPENERS: Mapping[str, Callable[[Entry, Path, Options], Dataset[Any]]] = Mapping
         "pascal-part": open_pascal_part,
         "paco-part": open_paco_part,
         "coco-20i": open_coco20i,
+        "davis": open_davis,
     }
 )
 
@@ -79,8 +81,10 @@ def open_dataset(
             options that the data set does not have.
     """
     entry = find(name)
-    chosen = None if folds is None else tuple(folds)
-    return _OPENERS[entry.name](entry, Path(root), Options(chosen, episodes, reference))
+    options = Options(None if folds is None else tuple(folds), episodes, reference)
+    dataset = _OPENERS[entry.name](entry, Path(root), options)
+    options.findings.refuse()
+    return dataset
 
 
 @dataclass(frozen=True)
@@ -88,33 +92,46 @@ class Check:
     """What is there of a data set.
 
     Attributes:
-        dataset: opened; None where something is missing.
+        dataset: opened; None where something is wrong.
         problems: what is missing or does not fit; empty where all is well.
+        empty: pictures whose true mask is empty where the protocol counts them all the same.
     """
 
     dataset: Dataset[Any] | None
     problems: tuple[Problem, ...]
+    empty: tuple[str, ...] = ()
 
 
 def check(name: str, root: str | Path) -> Check:
-    """See whether the whole protocol could run: files, and sizes as the pictures' headers say.
+    """See whether the whole protocol could run: files, sizes by the headers, and every mask.
+
+    The masks are what takes long: all of them are read or drawn.
 
     Raises:
-        InputError: no such data set, or a file that says what is needed is itself no use.
+        InputError: no such data set, or no such folder.
     """
-    try:
-        dataset = open_dataset(name, root)
-    except IncompleteData as error:
-        return Check(None, error.problems)
-    findings = Findings()
-    sizes, unreadable = set(), set()
+    entry, options = find(name), Options()
+    home(Path(root), entry)
+    dataset, empty = None, set[str]()
+    with options.findings.gathering(root):
+        dataset = _OPENERS[entry.name](entry, Path(root), options)
+        empty = _look(dataset, options.findings)
+    problems = tuple(options.findings.problems)
+    return Check(None if problems else dataset, problems, tuple(sorted(empty)))
+
+
+def _look(dataset: Dataset[Any], findings: Findings) -> set[str]:
+    """Look at the photos whose files are there; gives those whose mask is empty."""
+    empty: set[str] = set()
     # Episodes share photos; looking at each once is enough.
     photos = {id(photo): photo for subject in dataset.subjects for photo in subject.photos}
     for photo in photos.values():
-        try:
-            sizes.add(photo.complaint())
-        except InputError as error:
-            unreadable.add(str(error))
-    findings.add(dataset.root, "unreadable files", unreadable)
-    findings.add(dataset.root, OTHER_SIZE, sizes - {None})
-    return Check(dataset, tuple(findings.problems))
+        if not all(file.is_file() for file in photo.files):
+            continue  # named already
+        with findings.gathering(dataset.root):
+            complaint = photo.complaint()
+            if complaint is not None:
+                findings.add(dataset.root, OTHER_SIZE, [complaint])
+            elif not photo.truth().any():
+                empty.add(photo.describe())
+    return empty

@@ -24,6 +24,8 @@ class Entry:
         layout: what lies where within the folder, one a line.
         source: where to get it, one a line.
         licence: as far as it is stated.
+        classes: how many the whole protocol has (PerSeg: objects); None where that is not fixed.
+        episodes: of all folds together; None where the pictures decide it.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Entry:
     layout: tuple[str, ...]
     source: tuple[str, ...]
     licence: str
+    classes: int | None = None
+    episodes: int | None = None
 
 
 _POOLED = (
@@ -53,6 +57,7 @@ CATALOGUE = (
         layout=("Images/<object>/<NN>.jpg", "Annotations/<object>/<NN>.png"),
         source=("linked from https://github.com/ZrrSkywalker/Personalize-SAM",),
         licence="none stated for the photos; treat as research only",
+        classes=40,
     ),
     Entry(
         name="fss-1000",
@@ -71,6 +76,8 @@ CATALOGUE = (
             "with splits: linked from https://github.com/aim-uofa/Matcher/tree/main/datasets",
         ),
         licence="none stated in its repository; treat as research only",
+        classes=240,
+        episodes=2_400,
     ),
     Entry(
         name="lvis-92i",
@@ -90,6 +97,8 @@ CATALOGUE = (
             "lvis_v1_val.json: https://www.lvisdataset.org",
         ),
         licence=f"{_COCO_IMAGES}; annotations: see https://www.lvisdataset.org",
+        classes=920,
+        episodes=23_000,
     ),
     Entry(
         name="pascal-part",
@@ -111,6 +120,7 @@ CATALOGUE = (
             "original parts: http://roozbehm.info/pascal-parts/pascal-parts.html",
         ),
         licence="none stated with the annotations; pictures: see the VOC 2010 page",
+        classes=56,
     ),
     Entry(
         name="paco-part",
@@ -132,6 +142,8 @@ CATALOGUE = (
             "original annotations: https://github.com/facebookresearch/paco",
         ),
         licence=f"{_COCO_IMAGES}; annotations: see https://github.com/facebookresearch/paco",
+        classes=448,
+        episodes=10_000,
     ),
     Entry(
         name="coco-20i",
@@ -151,6 +163,29 @@ CATALOGUE = (
             "annotation pictures: linked from https://github.com/juhongm999/hsnet",
         ),
         licence=f"{_COCO_IMAGES}; annotations: CC BY 4.0",
+        classes=80,
+        episodes=4_000,
+    ),
+    Entry(
+        name="davis",
+        title="DAVIS 2016 and 2017",
+        folder="DAVIS",
+        folds=("",),
+        splits="semi-supervised, validation: 20 sequences of one object (2016), 30 of several "
+        "(2017); the first frame's masks are shown, all other frames are searched",
+        metric="J and F of every object and frame but the first and the last, mean over an "
+        "object's frames, mean over objects; J&F is the mean of the two; at 480p",
+        layout=(
+            "JPEGImages/480p/<sequence>/<NNNNN>.jpg",
+            "Annotations/480p/<sequence>/<NNNNN>.png    2017: palette, its numbers are objects; "
+            "2016: all but 0 is object",
+            "ImageSets/2017/val.txt       the 30 names, one a line",
+            "ImageSets/2016/val.txt       the 20 names (or ImageSets/480p/val.txt, as DAVIS 2016 "
+            "came first)",
+        ),
+        source=("TrainVal, 480p: https://davischallenge.org",),
+        licence="BSD for what https://github.com/davisvideochallenge/davis holds; of the pictures "
+        "see https://davischallenge.org",
     ),
 )
 

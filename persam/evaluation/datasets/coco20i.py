@@ -15,9 +15,8 @@ from persam.evaluation.datasets.episodes import (
     home,
     pick,
     pick_other,
-    require,
 )
-from persam.evaluation.datasets.photos import MaskedPhoto
+from persam.evaluation.datasets.photos import Photo, Values
 from persam.evaluation.datasets.problems import Findings
 
 if TYPE_CHECKING:
@@ -39,7 +38,8 @@ def open_coco20i(entry: Entry, root: Path, options: Options) -> Dataset[AnyPhoto
     """
     folder = home(root, entry)
     splits = [f"splits/val/fold{fold}.pkl" for fold in options.chosen(entry)]
-    require(folder, "val2014", "annotations/val2014", *splits)
+    options.findings.require(folder, "val2014", "annotations/val2014", *splits)
+    options.findings.refuse()
     return assemble(entry, folder, options, partial(_fold, folder))
 
 
@@ -58,7 +58,7 @@ def _fold(folder: Path, number: int) -> Fold:
 
 def _draw(
     names: Mapping[int, list[str]],
-    photo: Callable[[str, int], MaskedPhoto],
+    photo: Callable[[str, int], Photo],
     draws: np.random.RandomState,
 ) -> Iterator[Episode]:
     classes = list(names)
@@ -70,7 +70,7 @@ def _draw(
         yield Episode(f"{number:02d}", photo(shown, number), photo(target, number))
 
 
-def _photo(folder: Path, name: str, number: int) -> MaskedPhoto:
+def _photo(folder: Path, name: str, number: int) -> Photo:
     labels = folder / "annotations" / Path(name).with_suffix(".png")
     value = number + 1  # 0 is background
-    return MaskedPhoto(Path(name).stem, folder / name, labels, value, value, indexed=True)
+    return Photo(Path(name).stem, folder / name, labels, Values(value, value, indexed=True))

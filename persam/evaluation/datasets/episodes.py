@@ -8,14 +8,14 @@ fewer episodes takes the first ones; their names do not change.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from persam.errors import InputError
-from persam.evaluation.datasets.problems import Findings, listed
+from persam.evaluation.datasets.problems import MISSING_FILES, Findings, listed
 from persam.evaluation.datasets.structures import AnyPhoto, Dataset, Subject
 
 if TYPE_CHECKING:
@@ -30,11 +30,20 @@ SIDE = 518  # of the square that pictures and masks are compared at
 
 @dataclass(frozen=True)
 class Options:
-    """What a user chooses of a protocol; None and 0 are the official choice."""
+    """What a user chooses of a protocol; None and 0 are the official choice.
+
+    Attributes:
+        folds: numbers from 0 on.
+        episodes: how many a fold.
+        reference: PerSeg: which photo is shown.
+        findings: takes up what is wrong on the way. Whoever opens a data set goes on as long as
+            it can, so that all problems are named at once; the caller refuses.
+    """
 
     folds: tuple[int, ...] | None = None
     episodes: int | None = None
     reference: int = 0
+    findings: Findings = field(default_factory=Findings, compare=False)
 
     def chosen(self, entry: Entry) -> tuple[int, ...]:
         """The folds to open, ascending.
@@ -74,14 +83,16 @@ class Fold:
     """A fold that is ready to be drawn from.
 
     Attributes:
-        classes: how many it has.
+        classes: how many it draws from.
         episodes: how many the protocol draws.
         draw: yields episodes from a stream of random numbers, at least ``episodes`` of them.
+        listed: how many classes the protocol lists, where some cannot be drawn from.
     """
 
     classes: int
     episodes: int
     draw: Callable[[np.random.RandomState], Iterator[Episode]]
+    listed: int | None = None
 
 
 def assemble(
@@ -93,6 +104,8 @@ def assemble(
 ) -> Dataset[AnyPhoto]:
     """Draw the episodes of the chosen folds and see that their files are there.
 
+    Folds that cannot be drawn and files that are missing go to the findings of the options.
+
     Args:
         entry: the data set.
         root: its folder.
@@ -101,30 +114,31 @@ def assemble(
         settings: what else the report should say, or say otherwise.
 
     Raises:
-        InputError: options that do not fit, or missing files; all are named.
+        InputError: options that do not fit.
     """
     folds = options.chosen(entry)
-    ready = {number: fold_of(number) for number in folds}
+    ready: list[Fold] = []
     subjects: list[Subject[AnyPhoto]] = []
-    for number, fold in ready.items():
-        count = options.episodes or fold.episodes
-        drawn = fold.draw(np.random.RandomState(SEED))
-        name = entry.folds[number]
-        found = [_subject(name, *pair) for pair in enumerate(islice(drawn, count))]
-        if len(found) < count:
-            raise InputError(
-                f"{entry.title} has {len(found)} episodes here, not {count}; ask for at most that."
+    for number in folds:
+        with options.findings.gathering(root):
+            fold = fold_of(number)
+            drawn = islice(
+                fold.draw(np.random.RandomState(SEED)), options.episodes or fold.episodes
             )
-        subjects += found
-    refuse_missing(root, subjects)
-    whole = len(folds) == len(entry.folds) and options.episodes is None
+            subjects += [_subject(entry.folds[number], *pair) for pair in enumerate(drawn)]
+            ready.append(fold)
+    _find_missing(root, subjects, options.findings)
+    listed_classes = sum(fold.classes if fold.listed is None else fold.listed for fold in ready)
     facts = {
         "folds": [entry.folds[number] or "all" for number in folds],
-        "classes": sum(fold.classes for fold in ready.values()),
+        "classes": sum(fold.classes for fold in ready),
         "episodes": len(subjects),
         "shots": 1,
         "seed": SEED,
-        "full_protocol": whole,
+        "full_protocol": len(folds) == len(entry.folds)
+        and options.episodes is None
+        and listed_classes == entry.classes
+        and entry.episodes in (None, len(subjects)),
         **(settings or {}),
     }
     return Dataset(entry.name, root, tuple(subjects), settings=facts, size=SIDE)
@@ -136,19 +150,11 @@ def _subject(fold: str, number: int, episode: Episode) -> Subject[AnyPhoto]:
     return Subject(name, episode.reference, (episode.target,), group=episode.group, fold=fold)
 
 
-def refuse_missing(root: Path, subjects: Sequence[Subject[AnyPhoto]]) -> None:
-    """See that all files of all photos exist.
-
-    Raises:
-        IncompleteData: some do not.
-    """
+def _find_missing(root: Path, subjects: Sequence[Subject[AnyPhoto]], findings: Findings) -> None:
     # Episodes share photos: by identity, as telling equal segments apart takes long.
     photos = {id(photo): photo for subject in subjects for photo in subject.photos}.values()
     files = {file for photo in photos for file in photo.files}
-    findings = Findings()
-    missing = [within(file, root) for file in files if not file.is_file()]
-    findings.add(root, "missing files", missing)
-    findings.refuse()
+    findings.add(root, MISSING_FILES, [within(file, root) for file in files if not file.is_file()])
 
 
 def within(file: Path, root: Path) -> str:
@@ -169,18 +175,6 @@ def home(root: Path, entry: Entry) -> Path:
         )
     inside = root / entry.folder
     return inside if inside.is_dir() else root
-
-
-def require(folder: Path, *names: str) -> None:
-    """See that files and folders of a layout are there.
-
-    Raises:
-        IncompleteData: some are not; all are named.
-    """
-    findings = Findings()
-    missing = [name for name in names if not (folder / name).exists()]
-    findings.add(folder, "missing (`persam datasets` shows the layout)", missing)
-    findings.refuse()
 
 
 def pick(draws: np.random.RandomState, count: int) -> int:

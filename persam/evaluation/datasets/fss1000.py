@@ -13,10 +13,9 @@ from persam.evaluation.datasets.episodes import (
     assemble,
     home,
     pick_other,
-    require,
 )
-from persam.evaluation.datasets.photos import MaskedPhoto
-from persam.evaluation.datasets.problems import Findings
+from persam.evaluation.datasets.photos import Photo, Values
+from persam.evaluation.datasets.problems import MISSING_FILES, NOT_THERE, Findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,38 +36,37 @@ def open_fss1000(entry: Entry, root: Path, options: Options) -> Dataset[AnyPhoto
     Raises:
         InputError: something is missing, or options do not fit.
     """
-    folder = home(root, entry)
-    require(folder, "data")
-    split = next((name for name in SPLITS if (folder / name).is_file()), None)
-    if split is None:
-        raise InputError(
-            f"{folder} has no {SPLITS[0]} with the 240 test classes, one name a line, and no "
-            f"{SPLITS[1]} either. `persam datasets` says where they come from."
-        )
+    folder, findings = home(root, entry), options.findings
+    findings.require(folder, "data")
+    split = next((name for name in SPLITS if (folder / name).is_file()), "")
+    if not split:
+        findings.add(folder, NOT_THERE, [f"{SPLITS[0]}, one test class a line (or {SPLITS[1]})"])
+    findings.refuse()
     lines = (folder / split).read_text(encoding="utf-8").splitlines()
     classes = sorted({line.strip() for line in lines if line.strip()})
-    pictures = _pictures(folder / "data", classes)
-    draw = partial(_draw, folder / "data", pictures)
+    if not classes:
+        findings.add(folder, "empty list of test classes", [split])
+    pictures = _pictures(folder, classes, findings)
     count = sum(map(len, pictures.values()))
-    fold = Fold(len(classes), count, draw)
+    if options.episodes is not None and options.episodes > count:
+        findings.refuse()
+        raise InputError(
+            f"{entry.title} has {count} episodes here, not {options.episodes}; ask for at most "
+            f"that."
+        )
+    fold = Fold(len(pictures), count, partial(_draw, folder / "data", pictures))
     return assemble(entry, folder, options, lambda _: fold, {"split": split})
 
 
-def _pictures(data: Path, classes: Sequence[str]) -> dict[str, list[str]]:
-    """The pictures' stems by class; all that is missing is named."""
-    findings = Findings()
-    findings.add(data, "classes without a folder", [c for c in classes if not (data / c).is_dir()])
-    findings.refuse()
-    stems = {name: _stems(data / name, ".jpg") for name in classes}
-    masks = {name: set(_stems(data / name, ".png")) for name in classes}
-    pairs = [(name, stem) for name, found in stems.items() for stem in found]
-    lone = [f"{name}/{stem}.png" for name, stem in pairs if stem not in masks[name]]
-    findings.add(data, "missing masks", lone)
-    gaps = [f"{c}/{n}.jpg" for c in classes for n in SHOWN_NUMBERS if n not in stems[c]]
-    findings.add(data, "missing pictures", gaps)
-    if not classes:
-        findings.add(data.parent, "empty list of test classes", SPLITS)
-    findings.refuse()
+def _pictures(folder: Path, classes: Sequence[str], findings: Findings) -> dict[str, list[str]]:
+    """The pictures' stems by class; what is missing goes to the findings."""
+    data = folder / "data"
+    there = [name for name in classes if (data / name).is_dir()]
+    findings.add(data, "classes without a folder", set(classes) - set(there))
+    stems = {name: _stems(data / name, ".jpg") for name in there}
+    # Any of the ten may be shown, whether or not a draw happens to take it.
+    gaps = [f"data/{c}/{n}.jpg" for c in there for n in SHOWN_NUMBERS if n not in stems[c]]
+    findings.add(folder, MISSING_FILES, gaps)
     return stems
 
 
@@ -87,6 +85,6 @@ def _draw(
             yield Episode(name, _photo(data / name, shown), _photo(data / name, stem))
 
 
-def _photo(folder: Path, stem: str) -> MaskedPhoto:
+def _photo(folder: Path, stem: str) -> Photo:
     image, mask = folder / f"{stem}.jpg", folder / f"{stem}.png"
-    return MaskedPhoto(stem, image, mask, first=128, last=255, indexed=False)
+    return Photo(stem, image, mask, Values(128, 255, indexed=False))

@@ -16,9 +16,9 @@ from persam.evaluation.datasets.episodes import (
     home,
     pick,
     pick_other,
-    require,
 )
 from persam.evaluation.datasets.photos import SegmentedPhoto
+from persam.evaluation.datasets.problems import NOT_THERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,16 +47,15 @@ def open_lvis92i(entry: Entry, root: Path, options: Options) -> Dataset[AnyPhoto
     """
     folder = home(root, entry)
     options.chosen(entry)
-    require(folder, "coco")
+    findings = options.findings
+    findings.require(folder, "coco")
+    if not any((folder / name).is_file() for name in (PICKLE, JSON)):
+        findings.add(folder, NOT_THERE, [f"{PICKLE} (or {JSON})"])
+    findings.refuse()
     if (folder / PICKLE).is_file():
         file, index = PICKLE, _from_pickle(folder / PICKLE)
-    elif (folder / JSON).is_file():
-        file, index = JSON, _from_json(folder / JSON)
     else:
-        raise InputError(
-            f"{folder} has neither {PICKLE} nor {JSON}. `persam datasets` says where they come "
-            f"from."
-        )
+        file, index = JSON, _from_json(folder / JSON)
     index = {number: pictures for number, pictures in index.items() if len(pictures) > 1}
     if len(index) < FOLDS:
         raise InputError(

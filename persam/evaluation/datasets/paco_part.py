@@ -16,7 +16,6 @@ from persam.evaluation.datasets.episodes import (
     home,
     pick,
     pick_other,
-    require,
 )
 from persam.evaluation.datasets.photos import SegmentedPhoto
 from persam.evaluation.datasets.problems import Findings
@@ -80,12 +79,22 @@ def open_paco_part(entry: Entry, root: Path, options: Options) -> Dataset[AnyPho
     """
     folder = home(root, entry)
     options.chosen(entry)
-    require(folder, "coco", TRAIN, VAL)
-    held = read_pickle(folder / TRAIN)
-    with laid_out(folder / TRAIN, EXPECTED):
-        order = list(held["cid2img"])
-    parts = _read(folder / VAL)
+    findings = options.findings
+    findings.require(folder, "coco", TRAIN, VAL)
+    findings.refuse()
+    order, parts = list[int](), _Parts({}, {})
+    with findings.gathering(folder):
+        order = _order(folder / TRAIN)
+    with findings.gathering(folder):
+        parts = _read(folder / VAL)
+    findings.refuse()
     return assemble(entry, folder, options, partial(_fold, folder, order, parts))
+
+
+def _order(file: Path) -> list[int]:
+    held = read_pickle(file)
+    with laid_out(file, EXPECTED):
+        return list(held["cid2img"])
 
 
 def _read(file: Path) -> _Parts:
@@ -115,7 +124,8 @@ def _fold(folder: Path, order: Sequence[int], parts: _Parts, number: int) -> Fol
     findings.refuse()
     names = {one: [name for _, name in parts.pictures[one]] for one in usable}
     photos = cache(partial(_photos, folder, parts))
-    return Fold(len(usable), EPISODES, partial(_draw, names, photos))
+    draw = partial(_draw, names, photos)
+    return Fold(len(usable), EPISODES, draw, listed=len(listed))
 
 
 def _draw(

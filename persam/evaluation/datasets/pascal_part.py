@@ -15,10 +15,9 @@ from persam.evaluation.datasets.episodes import (
     assemble,
     home,
     pick,
-    require,
 )
 from persam.evaluation.datasets.photos import SegmentedPhoto
-from persam.evaluation.datasets.problems import Findings
+from persam.evaluation.datasets.problems import MISSING_FILES, Findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,7 +62,8 @@ def open_pascal_part(entry: Entry, root: Path, options: Options) -> Dataset[AnyP
     folder = home(root, entry)
     inside = folder / "VOCdevkit" / "VOC2010"
     folder = inside if inside.is_dir() else folder
-    require(folder, LISTS, PARTS, PICTURES)
+    options.findings.require(folder, LISTS, PARTS, PICTURES)
+    options.findings.refuse()
     lists = read_json(folder / LISTS)
     return assemble(entry, folder, options, lambda n: _fold(folder, lists, entry.folds[n]))
 
@@ -80,9 +80,8 @@ def _fold(folder: Path, lists: Any, name: str) -> Fold:
             if facts["train"] and facts["val"] and (thing, part) != LEFT_OUT
         ]
     _refuse(folder, name, classes)
-    return Fold(
-        len(classes), min(count, EPISODES), partial(_draw, classes, cache(partial(_photos, folder)))
-    )
+    photos = cache(partial(_photos, folder))
+    return Fold(len(classes), min(count, EPISODES), partial(_draw_all, folder, classes, photos))
 
 
 def _refuse(folder: Path, fold: str, classes: Sequence[_Part]) -> None:
@@ -94,8 +93,27 @@ def _refuse(folder: Path, fold: str, classes: Sequence[_Part]) -> None:
     pictures = {picture for part in classes for picture in part.pictures}
     files = [f"{PARTS}/{picture}.json" for picture in pictures]
     files += [f"{PICTURES}/{picture}.jpg" for picture in pictures]
-    findings.add(folder, "missing files", [name for name in files if not (folder / name).is_file()])
+    findings.add(folder, MISSING_FILES, [name for name in files if not (folder / name).is_file()])
     findings.refuse()
+
+
+def _draw_all(
+    folder: Path,
+    classes: Sequence[_Part],
+    photos: Callable[[_Part, str], list[SegmentedPhoto | None]],
+    draws: np.random.RandomState,
+) -> Iterator[Episode]:
+    """Draw; where an annotation file stands in the way, look at all of them before refusing."""
+    try:
+        yield from _draw(classes, photos, draws)
+    except InputError:
+        findings = Findings()
+        for part in classes:
+            for picture in part.pictures:
+                with findings.gathering(folder):
+                    photos(part, picture)
+        findings.refuse()
+        raise
 
 
 def _draw(

@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persam.errors import InputError
+from persam.evaluation.datasets.catalogue import find
+from persam.evaluation.datasets.episodes import Options, home
 from persam.evaluation.datasets.photos import Photo
-from persam.evaluation.datasets.problems import Findings, listed
+from persam.evaluation.datasets.problems import listed
 from persam.evaluation.datasets.structures import Dataset, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from persam.evaluation.datasets.catalogue import Entry
-    from persam.evaluation.datasets.episodes import Options
+    from persam.evaluation.datasets.problems import Findings
 
+PARTS = ("Images", "Annotations")
 PICTURES = (".jpg", ".jpeg", ".png")
 MASKS = (".png",)
 OTHER_SIZE = "masks of another size (height x width) than their picture"
@@ -36,7 +39,7 @@ def open_perseg(entry: Entry, root: Path, options: Options) -> Dataset[Photo]:
             f"{entry.title} has no folds and no episodes: every object is shown once and searched "
             f"in all its other photos. Leave folds and episodes out."
         )
-    return perseg(root, reference_index=options.reference)
+    return _open(home(root, entry), options, None)
 
 
 def perseg(
@@ -45,7 +48,7 @@ def perseg(
     """Read the layout of a PerSeg folder; nothing but picture headers is opened.
 
     Args:
-        root: folder with ``Images`` and ``Annotations``.
+        root: folder with ``Images`` and ``Annotations``, or the one that holds it as ``PerSeg``.
         reference_index: 0 takes the photos named ``00`` as references; all others are targets.
         objects: names to keep; None keeps all.
 
@@ -53,34 +56,41 @@ def perseg(
         InputError: the folder, an object, a picture, a mask or the reference is missing, two
             files share a stem, or a mask has another size than its picture. All names are listed.
     """
-    root = Path(root)
-    pictures, masks = (_folders(root / part) for part in ("Images", "Annotations"))
-    findings = Findings()
+    options = Options(reference=reference_index)
+    dataset = _open(home(Path(root), find("perseg")), options, objects)
+    options.findings.refuse()
+    return dataset
+
+
+def _open(root: Path, options: Options, objects: Sequence[str] | None) -> Dataset[Photo]:
+    """The data set as far as it is there; what is wrong goes to the findings of the options."""
+    findings = options.findings
+    findings.require(root, *PARTS)
+    findings.refuse()
+    pictures, masks = (_folders(root / part) for part in PARTS)
+    findings.add(
+        root,
+        "no object folders in",
+        [p for p, f in zip(PARTS, (pictures, masks), strict=True) if not f],
+    )
     findings.add(root, "objects with pictures but no masks", set(pictures) - set(masks))
     findings.add(root, "objects with masks but no pictures", set(masks) - set(pictures))
     names = _selected(sorted(set(pictures) | set(masks)), objects)
-    photos = {
-        name: _pairs(pictures[name], masks[name], findings)
-        for name in names
-        if name in pictures and name in masks
-    }
+    photos: dict[str, list[Photo]] = {}
+    for name in names:
+        if name in pictures and name in masks:
+            with findings.gathering(root):
+                photos[name] = _pairs(pictures[name], masks[name], findings)
     _find_other_sizes(photos, root, findings)
-    findings.refuse()
-    subjects = tuple(_subject(name, photos[name], reference_index) for name in names)
+    subjects = _subjects(photos, f"{options.reference:02d}", root, findings)
+    whole = (objects, options.reference, len(subjects)) == (None, 0, find("perseg").classes)
     chosen = {} if objects is None else {"objects": list(names)}
-    return Dataset("perseg", root, subjects, reference_index, settings=chosen)
+    settings = {**chosen, "full_protocol": whole}
+    return Dataset("perseg", root, subjects, options.reference, settings=settings)
 
 
 def _folders(parent: Path) -> dict[str, Path]:
-    if not parent.is_dir():
-        raise InputError(
-            f"{parent} is not a folder. A PerSeg folder holds Images/<object>/<NN>.jpg and "
-            f"Annotations/<object>/<NN>.png; give the folder that holds these two."
-        )
-    found = {path.name: path for path in parent.iterdir() if path.is_dir() and _visible(path)}
-    if not found:
-        raise InputError(f"{parent} holds no object folders.")
-    return found
+    return {path.name: path for path in parent.iterdir() if path.is_dir() and _visible(path)}
 
 
 def _visible(path: Path) -> bool:
@@ -99,7 +109,7 @@ def _selected(known: Sequence[str], objects: Sequence[str] | None) -> list[str]:
 
 
 def _pairs(pictures: Path, masks: Path, findings: Findings) -> list[Photo]:
-    images, truths = _by_stem(pictures, PICTURES), _by_stem(masks, MASKS)
+    images, truths = by_stem(pictures, PICTURES), by_stem(masks, MASKS)
     where = f"{pictures.parent.parent}, object {pictures.name}"
     findings.add(where, "pictures without a mask", set(images) - set(truths))
     findings.add(where, "masks without a picture", set(truths) - set(images))
@@ -107,7 +117,12 @@ def _pairs(pictures: Path, masks: Path, findings: Findings) -> list[Photo]:
     return [Photo(stem, images[stem], truths[stem]) for stem in both]
 
 
-def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+def by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """The files of a folder that have one of the suffixes, by stem; hidden ones are passed over.
+
+    Raises:
+        InputError: there are none, or two share a stem.
+    """
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and _visible(path)]
     found: dict[str, Path] = {}
     for path in files:
@@ -126,20 +141,28 @@ def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
 def _find_other_sizes(
     photos: Mapping[str, Sequence[Photo]], root: Path, findings: Findings
 ) -> None:
-    complaints = (photo.complaint() for group in photos.values() for photo in group)
-    findings.add(root, OTHER_SIZE, [complaint for complaint in complaints if complaint])
+    for photo in (photo for group in photos.values() for photo in group):
+        with findings.gathering(root):
+            complaint = photo.complaint()
+            findings.add(root, OTHER_SIZE, [complaint] if complaint else [])
 
 
-def _subject(name: str, photos: Sequence[Photo], reference_index: int) -> Subject[Photo]:
-    stem = f"{reference_index:02d}"
-    reference = next((photo for photo in photos if photo.stem == stem), None)
-    stems = listed(photo.stem for photo in photos)
-    if reference is None:
-        raise InputError(
-            f"{name} has no photo {stem} to take as reference (it has {stems}); "
-            f"choose another reference index."
-        )
-    targets = tuple(photo for photo in photos if photo is not reference)
-    if not targets:
-        raise InputError(f"{name} has only its reference {stem}; it needs at least one more photo.")
-    return Subject(name, reference, targets)
+def _subjects(
+    photos: Mapping[str, Sequence[Photo]], stem: str, root: Path, findings: Findings
+) -> tuple[Subject[Photo], ...]:
+    """Every object that has the reference and something to search."""
+    subjects: list[Subject[Photo]] = []
+    for name, found in photos.items():
+        reference = next((photo for photo in found if photo.stem == stem), None)
+        targets = tuple(photo for photo in found if photo is not reference)
+        if reference is None:
+            stems = listed(photo.stem for photo in found) or "none"
+            what = f"no photo {stem} to take as reference (choose another reference index)"
+            findings.add(root, what, [f"{name} (has {stems})"])
+        elif not targets:
+            findings.add(
+                root, f"objects with only their reference {stem} and nothing to search", [name]
+            )
+        else:
+            subjects.append(Subject(name, reference, targets))
+    return tuple(subjects)

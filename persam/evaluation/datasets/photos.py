@@ -20,8 +20,12 @@ Box = tuple[int, int, int, int]
 _ORIENTATION = 0x0112  # EXIF tag; from 5 on, width and height are swapped
 
 
-def header_size(path: Path) -> Size:
-    """``(height, width)`` of the upright picture, from the file's header alone.
+def header_size(path: Path, *, upright: bool = True) -> Size:
+    """``(height, width)`` of a picture, from the file's header alone.
+
+    Args:
+        path: the file.
+        upright: after turning it by its EXIF orientation, not as it is stored.
 
     Raises:
         InputError: not a readable picture.
@@ -29,48 +33,89 @@ def header_size(path: Path) -> Size:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            turned = image.getexif().get(_ORIENTATION, 1) >= 5
+            turned = upright and image.getexif().get(_ORIENTATION, 1) >= 5
     except OSError as error:
         raise InputError(f"{path} is not a readable picture: {error}.") from error
     return (width, height) if turned else (height, width)
 
 
 @dataclass(frozen=True)
+class Values:
+    """Which pixel values of a mask file are object.
+
+    Attributes:
+        first, last: the values, both included.
+        indexed: they are label numbers, also where a palette colours them; otherwise they say how
+            bright a pixel is.
+    """
+
+    first: int
+    last: int
+    indexed: bool
+
+
+@dataclass(frozen=True)
 class Photo:
-    """A picture file and a mask file: ``stem`` is what their names share."""
+    """A picture file and a mask file.
+
+    Attributes:
+        stem: names the picture.
+        image: the picture.
+        labels: the mask.
+        values: which of its pixel values are object. Picture and mask are then taken as they are
+            stored, whatever their EXIF orientation, as the official loaders do, and the mask may
+            be empty. None: all that is not black is object, there must be some, and both files
+            are turned upright.
+    """
 
     stem: str
     image: Path
-    mask: Path
+    labels: Path
+    values: Values | None = None
+
+    @property
+    def indexed(self) -> bool:
+        """Whether the mask's pixels are label numbers."""
+        return self.values is not None and self.values.indexed
+
+    @property
+    def mask(self) -> Path | np.ndarray:
+        """The mask file where all that is not black counts, else the true mask, read anew."""
+        return self.labels if self.values is None else self.truth()
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Picture and mask."""
-        return (self.image, self.mask)
+        return (self.image, self.labels)
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         """The picture ``(H, W, 3)`` uint8 RGB and its true mask ``(H, W)`` bool.
 
         Raises:
-            InputError: a file cannot be read, or the mask is empty.
+            InputError: a file cannot be read, the sizes differ, or the mask is empty and must not
+                be.
         """
-        picture = read_image(self.image)
+        picture = read_image(self.image, upright=self.values is None)
         height, width = picture.shape[:2]
         return picture, self.truth((height, width))
 
-    def truth(self, size: Size) -> np.ndarray:
-        """The true mask, ``(H, W)`` bool: object wherever the grey value is above 0.
+    def truth(self, size: Size | None = None) -> np.ndarray:
+        """The true mask, ``(H, W)`` bool.
 
         Args:
-            size: ``(H, W)`` of the upright picture.
+            size: ``(H, W)`` of the picture that :meth:`read` gives; None looks it up.
 
         Raises:
-            InputError: the mask cannot be read, has another size, or is empty.
+            InputError: the mask cannot be read, has another size, or is empty and must not be.
         """
-        truth = read_mask(self.mask, size, usable=False) > 0
+        size = size or header_size(self.image, upright=self.values is None)
+        if self.values is not None:
+            values = read_labels(self.labels, size, luminance=not self.indexed)
+            return (values >= self.values.first) & (values <= self.values.last)
+        truth = read_mask(self.labels, size, usable=False) > 0
         if not truth.any():
             raise InputError(
-                f"{self.mask} is empty, but this score needs the object in every photo. "
+                f"{self.labels} is empty, but this score needs the object in every photo. "
                 f"Take photo and mask out of the folder."
             )
         return truth
@@ -81,76 +126,20 @@ class Photo:
 
     def complaint(self) -> str | None:
         """Another size, said as ``cat/00.png (6x9, not 6x8)``, height first."""
-        return _other_size(self.mask, self.image)
-
-
-@dataclass(frozen=True)
-class MaskedPhoto:
-    """A picture file, and a file in which some pixel values mean the class.
-
-    Attributes:
-        stem: names the picture.
-        image: the picture.
-        labels: the file of pixel values.
-        first, last: the values that are object, both included.
-        indexed: the values are label numbers, also where a palette colours them; otherwise they
-            are grey values.
-    """
-
-    stem: str
-    image: Path
-    labels: Path
-    first: int
-    last: int
-    indexed: bool
-
-    @property
-    def mask(self) -> np.ndarray:
-        """The true mask, ``(H, W)`` bool, read anew every time."""
-        return self.truth(header_size(self.image))
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Picture and labels."""
-        return (self.image, self.labels)
-
-    def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """The picture ``(H, W, 3)`` uint8 RGB and its true mask ``(H, W)`` bool, perhaps empty.
-
-        Raises:
-            InputError: a file cannot be read, or the sizes differ.
-        """
-        picture = read_image(self.image)
-        height, width = picture.shape[:2]
-        return picture, self.truth((height, width))
-
-    def truth(self, size: Size) -> np.ndarray:
-        """The true mask, ``(H, W)`` bool, perhaps empty.
-
-        Args:
-            size: ``(H, W)`` of the upright picture.
-
-        Raises:
-            InputError: the labels cannot be read, or have another size.
-        """
-        if self.indexed:
-            values = read_labels(self.labels, size)
-        else:
-            values = read_mask(self.labels, size, usable=False)
-        return (values >= self.first) & (values <= self.last)
-
-    def describe(self) -> str:
-        """The picture's path."""
-        return str(self.image)
-
-    def complaint(self) -> str | None:
-        """Another size, said as ``cat/1.png (6x9, not 6x8)``, height first."""
-        return _other_size(self.labels, self.image)
+        upright = self.values is None
+        given, wanted = (header_size(file, upright=upright) for file in (self.labels, self.image))
+        if given == wanted:
+            return None
+        name = f"{self.labels.parent.name}/{self.labels.name}"
+        return f"{name} ({given[0]}x{given[1]}, not {wanted[0]}x{wanted[1]})"
 
 
 @dataclass(frozen=True)
 class SegmentedPhoto:
     """A picture file, and segments of it that an annotation file holds.
+
+    Segments were drawn on the pixels as they are stored, so the picture is not turned by its EXIF
+    orientation.
 
     Attributes:
         stem: names the picture.
@@ -170,12 +159,12 @@ class SegmentedPhoto:
     @property
     def image(self) -> Path | np.ndarray:
         """The file, or ``(H, W, 3)`` uint8 RGB within the box, read anew every time."""
-        return self.picture if self.box is None else self._crop(read_image(self.picture))
+        return self.picture if self.box is None else self._crop(self._pixels())
 
     @property
     def mask(self) -> np.ndarray:
         """The true mask of what is shown, ``(H, W)`` bool, drawn anew every time."""
-        return self._crop(self._draw(header_size(self.picture)))
+        return self.truth()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -188,21 +177,21 @@ class SegmentedPhoto:
         Raises:
             InputError: the picture cannot be read, or segments or box do not fit it.
         """
-        picture = read_image(self.picture)
+        picture = self._pixels()
         height, width = picture.shape[:2]
         return self._crop(picture), self._crop(self._draw((height, width)))
 
-    def truth(self, size: Size) -> np.ndarray:
+    def truth(self, size: Size | None = None) -> np.ndarray:
         """The true mask of what is shown, ``(H, W)`` bool, perhaps empty.
 
         Args:
-            size: ``(H, W)`` of what is shown.
+            size: ``(H, W)`` of what is shown; None looks it up.
 
         Raises:
             InputError: segments or box do not fit the picture, or the size is another one.
         """
-        mask = self.mask
-        if mask.shape != tuple(size):
+        mask = self._crop(self._draw(self._size()))
+        if size is not None and mask.shape != tuple(size):
             raise InputError(
                 f"{self.describe()} is shown as {mask.shape[0]}x{mask.shape[1]} (height x width), "
                 f"but its mask was asked for as {size[0]}x{size[1]}. Ask for the size that read() "
@@ -216,12 +205,18 @@ class SegmentedPhoto:
 
     def complaint(self) -> str | None:
         """Segments of another size, said as ``dog/1.jpg (segments 6x9, picture 6x8)``."""
-        size = header_size(self.picture)
+        size = self._size()
         others = {own_size(segment) or size for segment in self.segments} - {size}
         if not others:
             return None
         (height, width), *_ = sorted(others)
         return f"{self.picture} (segments {height}x{width}, picture {size[0]}x{size[1]})"
+
+    def _pixels(self) -> np.ndarray:
+        return read_image(self.picture, upright=False)
+
+    def _size(self) -> Size:
+        return header_size(self.picture, upright=False)
 
     def _draw(self, size: Size) -> np.ndarray:
         try:
@@ -240,11 +235,3 @@ class SegmentedPhoto:
                 f"a picture of {array.shape[0]}x{array.shape[1]} (height x width)."
             )
         return np.ascontiguousarray(cut)
-
-
-def _other_size(mask: Path, image: Path) -> str | None:
-    given, wanted = header_size(mask), header_size(image)
-    if given == wanted:
-        return None
-    name = f"{mask.parent.name}/{mask.name}"
-    return f"{name} ({given[0]}x{given[1]}, not {wanted[0]}x{wanted[1]})"

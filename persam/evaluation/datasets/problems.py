@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persam.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
 SHOWN = 12  # names in one error message; the rest is counted
+NOT_THERE = "missing (`persam datasets` shows the layout)"
+MISSING_FILES = "missing files"
+UNUSABLE = "files that cannot be used"
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,34 @@ class Findings:
         self.problems: list[Problem] = []
 
     def add(self, where: Path | str, what: str, names: Iterable[str]) -> None:
-        """Note a problem, unless there are no names to it."""
-        found = tuple(sorted(names))
+        """Note a problem, unless there are no names to it; the same one takes up more names."""
+        old = next(
+            (one for one in self.problems if (one.where, one.what) == (str(where), what)), None
+        )
+        found = tuple(sorted({*names, *(old.names if old else ())}))
+        if old:
+            self.problems.remove(old)
         if found:
             self.problems.append(Problem(str(where), what, found))
+
+    def require(self, folder: Path, *names: str) -> None:
+        """Note which files and folders of a layout are not in ``folder``."""
+        self.add(folder, NOT_THERE, [name for name in names if not (folder / name).exists()])
+
+    @contextmanager
+    def gathering(self, where: Path | str) -> Iterator[None]:
+        """Note what the block complains of, so that the next one has its say, too.
+
+        Args:
+            where: of complaints that do not say it.
+        """
+        try:
+            yield
+        except IncompleteData as error:
+            for problem in error.problems:
+                self.add(problem.where, problem.what, problem.names)
+        except InputError as error:
+            self.add(where, UNUSABLE, [str(error).removesuffix(".")])
 
     def refuse(self) -> None:
         """Raise what was found.

@@ -45,11 +45,11 @@ class AnyPhoto(Protocol):
         """
         ...
 
-    def truth(self, size: tuple[int, int]) -> np.ndarray:
+    def truth(self, size: tuple[int, int] | None = None) -> np.ndarray:
         """The true mask, ``(H, W)`` bool.
 
         Args:
-            size: ``(H, W)`` of the picture that :meth:`read` gives.
+            size: ``(H, W)`` of the picture that :meth:`read` gives; None looks it up.
 
         Raises:
             InputError: the mask cannot be read, or has another size.
@@ -96,11 +96,6 @@ class Subject(Generic[PhotoT_co]):
             object.__setattr__(self, "group", self.name)
 
     @property
-    def references(self) -> tuple[PhotoT_co, ...]:
-        """The photos that are shown; one in every protocol so far."""
-        return (self.reference,)
-
-    @property
     def photos(self) -> tuple[PhotoT_co, ...]:
         """All photos, the reference first."""
         return (self.reference, *self.targets)
@@ -131,7 +126,9 @@ class Dataset(Generic[PhotoT_co]):
         reference_index: which photo of every object is the reference; None where episodes are
             drawn.
         settings: how the subjects were chosen, for the report: folds, shots, episodes, seed.
-        size: side S where the protocol compares masks at S x S; None: at original size.
+        size: side S where methods see pictures scaled to S x S; None: as they are.
+        original_size: compare masks at the pictures' own size all the same: what was found at
+            S x S is brought there. Else they are compared where they are found.
     """
 
     name: str
@@ -140,6 +137,12 @@ class Dataset(Generic[PhotoT_co]):
     reference_index: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     size: int | None = None
+    original_size: bool = False
+
+    @property
+    def scored_size(self) -> int | None:
+        """Side of the square at which masks are kept and compared; None: the pictures' own."""
+        return None if self.original_size else self.size
 
     @property
     def photos(self) -> int:

@@ -41,7 +41,7 @@ def free_weights(
         PersamError: the model's masks of the reference are not finite numbers.
     """
     looked = study(backbone, image, mask, variant)
-    truth = looked.truth(schedule.longest)
+    truth = looked.truth(schedule)
     maps = truth.lay(looked.ask(multimask=True).logits)  # fixed, as prompts and picture are
     free = torch.full((3,), 1 / 3, device=maps.device, requires_grad=True)
     losses = descend([free], lambda: truth.losses(torch.einsum("k,kij->ij", free, maps)), schedule)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from persam.variants import Variant
 
 
+LONGEST = 512
+
+
 @dataclass(frozen=True, eq=False)
 class Study:
     """The reference as PerSAM-F sees it, before anything is fitted.
@@ -55,9 +58,12 @@ class Study:
             multimask=multimask,
         )
 
-    def truth(self, longest: int) -> Truth:
-        """The reference mask at a longest side of ``longest`` pixels, where losses are taken."""
-        frame = self.reference.embedding.frame
+    def truth(self, schedule: Schedule) -> Truth:
+        """The reference mask at the size where a schedule takes its losses."""
+        frame, longest = self.reference.embedding.frame, schedule.longest
+        if longest is None:
+            whole = self.concept.variant.fit == "official"
+            longest = max(frame.height, frame.width) if whole else LONGEST
         return Truth.of(self.reference.mask, frame, longest, self.backbone.device)
 
 
@@ -137,7 +143,7 @@ def tune(study: Study, plug: Plug, schedule: Schedule, method: str) -> Tuned:
     Raises:
         PersamError: the descent ran off to numbers that are none.
     """
-    truth = study.truth(schedule.longest)
+    truth = study.truth(schedule)
 
     def loss() -> tuple[torch.Tensor, torch.Tensor]:
         dice, focal = truth.losses(truth.lay(study.ask(multimask=False).logits))

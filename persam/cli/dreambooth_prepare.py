@@ -1,0 +1,131 @@
+"""`persam dreambooth prepare`: photos and one reference to folders that trainers read."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from persam.cli.options import (
+    DeviceOption,
+    MatchOption,
+    MethodOption,
+    ModelOption,
+    PrecisionOption,
+    resolve_variant,
+)
+from persam.cli.screen import complain, say
+from persam.cli.shown import BoxOption, Examples, MaskOption, PointOption, Told
+
+if TYPE_CHECKING:
+    from persam.dreambooth.prepare import Prepared
+
+
+def prepare(
+    photos: Annotated[list[Path], typer.Argument(help="Photos, and folders of photos.")],
+    reference: Annotated[
+        Path, typer.Option("--reference", help="A photo that shows the subject; trained on, too.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the subject.")],
+    *,
+    mask: MaskOption = None,
+    box: BoxOption = None,
+    point: PointOption = None,
+    class_name: Annotated[
+        str, typer.Option("--class", help="What kind of thing it is, as dog.")
+    ] = "object",
+    token: Annotated[
+        str, typer.Option("--token", help="The rare word that comes to mean this one.")
+    ] = "sks",  # noqa: S107  (no secret)
+    caption: Annotated[
+        str, typer.Option("--caption", help="Of every photo, with {token} and {class} in it.")
+    ] = "a photo of {token} {class}",
+    resolution: Annotated[
+        int, typer.Option("--resolution", help="Short side of the training pictures, in pixels.")
+    ] = 512,
+    dilate: Annotated[
+        float, typer.Option("--dilate", help="Grow the masks by so many latent cells (8 pixels).")
+    ] = 0.0,
+    feather: Annotated[
+        float, typer.Option("--feather", help="Let them fade out over so many more cells.")
+    ] = 0.0,
+    background: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--background",
+            metavar="COLOUR|PICTURE|FOLDER",
+            help="Put the subject before this. May be given again: they take turns.",
+        ),
+    ] = None,
+    keep_unmasked: Annotated[
+        bool,
+        typer.Option("--keep-unmasked", help="Train on all of a photo without the subject."),
+    ] = False,
+    repeats: Annotated[
+        int, typer.Option("--repeats", help="kohya: how often an epoch shows each picture.")
+    ] = 10,
+    method: MethodOption = "persam",
+    model: ModelOption = "pocket",
+    match_with: MatchOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+) -> None:
+    """Find the subject in all photos and write folders to train with, for three trainers.
+
+    Exit code: 0 all photos are in, 1 some are not, 2 nothing could be done.
+    """
+    from persam.backbones import load
+    from persam.dreambooth import prepare as stage
+    from persam.dreambooth.subject import Choices
+    from persam.folders import list_images
+
+    shown = Told(reference, mask, box, tuple(point or ()))
+    choices = Choices(
+        class_name,
+        token,
+        caption,
+        resolution,
+        dilate,
+        feather,
+        tuple(background or ()),
+        keep_unmasked,
+        repeats,
+    )
+    listing = list_images(photos)
+    backbone = load(model, match_with=match_with, device=device, precision=precision)
+    recipe = resolve_variant("default", method, own=backbone.recipe)
+    concept = Examples((shown,)).learn(backbone, method, recipe)
+    files = tuple(path for path in (reference, mask) if path is not None)
+    words = repr((backbone.name, precision, concept.method, concept.variant, box, point))
+    given = stage.Shown(reference, mask, _identity(words, files), files)
+    made = stage.prepare(concept, listing.photos, given, out, choices)
+    _report(made)
+    if made.left_out or made.failed:
+        raise typer.Exit(1)
+
+
+def _identity(words: str, files: tuple[Path, ...]) -> str:
+    """What is looked for, by the contents of the files that say so."""
+    digest = hashlib.sha256(words.encode())
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _report(made: Prepared) -> None:
+    folder = made.subject.folder
+    say(f"{len(made.subject.photos)} photos of {made.subject.choices.instance_prompt()!r}:")
+    for photo in made.subject.photos:
+        part = f"{photo.share:.1%} of it trained on" if photo.masked else "trained on as a whole"
+        say(f"  {photo.name}: {part}")
+    say(f"Look at the masks in {made.sheet}; mend one in {folder / 'found'} and run this again.")
+    say(f"Train: persam dreambooth train {folder} --base MODEL")
+    say(f"kohya: {folder / 'kohya'}; OneTrainer: {folder / 'onetrainer'}")
+    for path in made.left_out:
+        complain(f"Left out, the subject was not found: {path} (--keep-unmasked keeps it)")
+    for path in made.unmasked:
+        complain(f"Kept without a mask, the subject was not found: {path}")
+    for record in made.failed:
+        complain(f"Failed: {record.input}: {record.error}")

@@ -1,0 +1,204 @@
+"""`persam track`: objects through a clip, masks and videos of every frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from persam.cli.choice import refuse, typed_options
+from persam.cli.learn import LEARNING, digest
+from persam.cli.options import (
+    DeviceOption,
+    MatchOption,
+    MethodOption,
+    ModelOption,
+    PrecisionOption,
+)
+from persam.cli.screen import complain, count, progress, say
+from persam.cli.shown import BoxOption, MaskOption, PointOption, Told
+from persam.cli.sought import Sought, TrackVariant, named_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+
+    from persam.backbones import Backbone
+    from persam.concept import Concept
+    from persam.video.clip import Clip
+    from persam.video.job import ClipSummary, Search
+    from persam.video.places import ClipOutput
+
+_NAMED = 5
+
+
+def track(
+    context: typer.Context,
+    clip: Annotated[Path, typer.Argument(help="A video file, or a folder of frames.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
+    *,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", help="A picture that shows the object.")
+    ] = None,
+    mask: MaskOption = None,
+    box: BoxOption = None,
+    point: PointOption = None,
+    name: Annotated[
+        str, typer.Option("--name", help="Name of the one object, for files and the manifest.")
+    ] = "object",
+    first_mask: Annotated[
+        Path | None,
+        typer.Option(
+            "--first-mask",
+            help="The first frame's mask: of one object, or an indexed PNG of several, which are "
+            "named by their numbers.",
+        ),
+    ] = None,
+    object_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--object",
+            metavar="NAME=MASK",
+            help="One object's mask of the first frame. May be given again.",
+        ),
+    ] = None,
+    concept: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--concept",
+            metavar="[NAME=]FILE",
+            help="A file from `persam learn`; its name is the object's unless one is given. May "
+            "be given again.",
+        ),
+    ] = None,
+    method: MethodOption = "persam",
+    model: ModelOption = "pocket",
+    match_with: MatchOption = None,
+    variant: Annotated[
+        TrackVariant,
+        typer.Option(
+            "--variant",
+            help="default is our own; official repeats the official video scripts; memory follows "
+            "with the video memory of a SAM 2 or EdgeTAM model.",
+        ),
+    ] = "default",
+    save: Annotated[
+        str,
+        typer.Option(
+            "--save",
+            help="Any of masks,alpha,webm,cutouts,overlay,coco with commas between; masks come "
+            "always.",
+        ),
+    ] = "masks",
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="Frames per second of a folder of frames; 25.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Put earlier results away and begin anew.")
+    ] = False,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
+    ] = False,
+) -> None:
+    """Follow objects through a clip and write the masks of every frame.
+
+    An interrupted run goes on when the same command is given again. Exit code: 0 every frame has
+    its masks, 1 the clip has frames that cannot be decoded, 2 nothing could be done.
+    """
+    typed = typed_options(context)
+    sought = Sought(
+        shown=None if reference is None else Told(reference, mask, box, tuple(point or ())),
+        first_mask=first_mask,
+        objects=named_files(object_ or (), "--object"),
+        concepts=named_files(concept or (), "--concept", stem=True),
+        name=name,
+    )
+    _refuse_unread(sought, typed)
+    from persam.video.clip import open_clip
+    from persam.video.places import ClipOutput
+
+    products = frozenset(word.strip() for word in save.split(","))
+    output = ClipOutput(out, products, overwrite, sought.files)
+    opened = open_clip(clip, fps)
+    masks = sought.masks(opened)
+    place = {"match_with": match_with, "device": device, "precision": precision}
+    backbone = _load(sought, model if "model" in typed else None, place)
+    words = repr((name, tuple(sought.objects), tuple(sought.concepts), box, point))
+    search = _search(sought.learn(backbone, opened, masks, method, variant), masks, variant)
+    settings = {
+        "model": backbone.name,
+        "precision": precision,
+        "method": method,
+        "variant": variant,
+        "what to look for": digest(words, sought.files),
+    }
+    began = perf_counter()
+    with progress(opened.frames, "Tracking", quiet=quiet) as step:
+        summary = _run(replace(search, settings=settings), opened, output, step)
+    _report(summary, opened, perf_counter() - began, quiet=quiet)
+    if summary.damage.lost:
+        raise typer.Exit(1)
+
+
+def _refuse_unread(sought: Sought, typed: Sequence[str]) -> None:
+    if sought.shown is None:
+        unread = [name for name in ("mask", "box", "point") if name in typed]
+        refuse(unread, "it belongs to --reference")
+    if sought.objects or sought.concepts:
+        refuse([name for name in typed if name == "name"], "the objects have names")
+    if sought.concepts:
+        settled = [name for name in typed if name in LEARNING and name != "variant"]
+        refuse(settled, "the concepts have settled it")
+
+
+def _load(sought: Sought, model: str | None, place: dict[str, Any]) -> Backbone:
+    from persam.backbones import load
+    from persam.concept_file import concept_model
+
+    if model is None and sought.concepts:
+        model = concept_model(next(iter(sought.concepts.values())))
+    return load(model or "pocket", **place)
+
+
+def _search(
+    concepts: dict[str, Concept], masks: Mapping[str, np.ndarray], variant: TrackVariant
+) -> Search:
+    from persam.video.job import Search
+    from persam.video.tracking import track
+
+    return Search(tuple(concepts), partial(track, concepts, variant=variant), masks or None)
+
+
+def _run(search: Search, clip: Clip, output: ClipOutput, step: Callable[[], None]) -> ClipSummary:
+    from persam.video.job import segment_clip
+
+    return segment_clip(search, clip, output, lambda _: step())
+
+
+def _report(summary: ClipSummary, clip: Clip, seconds: float, *, quiet: bool) -> None:
+    if not quiet:
+        found = ", ".join(f"{name} in {number}" for name, number in summary.present.items())
+        say(f"{count(summary.frames, 'frame')} in {seconds:.1f} s: {found}")
+        say(f"Results: {summary.folder}")
+        if summary.resumed:
+            say(f"{count(summary.resumed, 'frame')} done already (--overwrite to redo)")
+        if clip.passed_over:
+            names = [path.name for path in clip.passed_over[:_NAMED]]
+            more = ", ..." if len(clip.passed_over) > _NAMED else ""
+            entries = count(len(clip.passed_over), "entry", "entries")
+            say(f"{entries} of the folder passed over, no pictures: {', '.join(names)}{more}")
+    damage = summary.damage
+    for number, what in (
+        (damage.lost, "could not be decoded and left out"),
+        (damage.concealed, "damaged, made up by FFmpeg in part"),
+        (damage.retimed, "without a usable time, placed behind the one before"),
+    ):
+        if number:
+            complain(f"{clip.path}: {count(number, 'frame')} {what}")

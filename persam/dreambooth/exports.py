@@ -1,0 +1,107 @@
+"""A subject's folder -> the layouts of kohya's sd-scripts and of OneTrainer.
+
+What their documentation says, and no more, is relied on:
+
+* kohya: a picture and a mask of the same stem, the masks in a folder of their own that the dataset
+  file calls ``conditioning_data_dir`` (white is trained on, grey in part, the R channel counts), or
+  masks in the pictures' transparency with ``alpha_mask``; captions ``<stem>.txt``; folders
+  ``<repeats>_<token> <class>`` where there is no dataset file.
+* OneTrainer: ``<stem>-masklabel.png`` and ``<stem>.txt`` beside ``<stem>.png``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from persam.formats import write_bytes, write_cutout, write_text
+from persam.images import read_image, read_mask
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from persam.dreambooth.subject import Photo, Subject
+
+ONETRAINER_MASK = "-masklabel"
+
+
+def kohya_images(subject: Subject, kind: str = "img") -> Path:
+    """Folder of kohya's pictures: ``kind`` is ``"img"``, or ``"alpha"`` for transparent ones."""
+    choices = subject.choices
+    name = f"{choices.repeats}_{choices.token} {choices.class_name}"
+    return subject.folder / "kohya" / kind / name
+
+
+def export_files(subject: Subject, photo: Photo) -> dict[str, Path]:
+    """Every file that other trainers get of a photo."""
+    plain, alpha = kohya_images(subject), kohya_images(subject, "alpha")
+    one = subject.folder / "onetrainer"
+    return {
+        "kohya": plain / f"{photo.name}.png",
+        "kohya_caption": plain / f"{photo.name}.txt",
+        "kohya_mask": subject.folder / "kohya" / "masks" / f"{photo.name}.png",
+        "alpha": alpha / f"{photo.name}.png",
+        "alpha_caption": alpha / f"{photo.name}.txt",
+        "onetrainer": one / f"{photo.name}.png",
+        "onetrainer_caption": one / f"{photo.name}.txt",
+        "onetrainer_mask": one / f"{photo.name}{ONETRAINER_MASK}.png",
+    }
+
+
+def export(subject: Subject) -> None:
+    """Write the folders of all other trainers.
+
+    Raises:
+        InputError: a file of the subject cannot be read, or one cannot be written.
+    """
+    for photo in subject.photos:
+        files = export_files(subject, photo)
+        picture, caption, mask = (
+            path.read_bytes()
+            for path in (subject.image(photo), subject.caption(photo), subject.mask(photo))
+        )
+        for name, path in files.items():
+            if name.endswith("caption"):
+                write_bytes(path, caption)
+            elif name.endswith("mask"):
+                write_bytes(path, mask)
+            elif name != "alpha":
+                write_bytes(path, picture)
+        write_cutout(files["alpha"], _transparent(subject, photo))
+    for kind, line in _MASK_LINES.items():
+        text = _dataset(subject, kind, line.format(folder=_toml(subject.folder / "kohya/masks")))
+        write_text(subject.folder / "kohya" / f"dataset-{kind}.toml", text)
+
+
+_MASK_LINES = {"img": "conditioning_data_dir = {folder}", "alpha": "alpha_mask = true"}
+
+
+def _transparent(subject: Subject, photo: Photo) -> np.ndarray:
+    """The picture with its weights as alpha; colours stay, as they are what is encoded."""
+    image = read_image(subject.image(photo))
+    weights = read_mask(subject.mask(photo), image.shape[:2], usable=False)
+    return np.concatenate([image, weights[..., None]], axis=2)
+
+
+def _dataset(subject: Subject, kind: str, mask_line: str) -> str:
+    choices = subject.choices
+    return (
+        "# For --dataset_config of kohya's sd-scripts; give --masked_loss with it.\n"
+        "[general]\n"
+        'caption_extension = ".txt"\n\n'
+        "[[datasets]]\n"
+        f"resolution = {choices.resolution}\n"
+        "batch_size = 1\n"
+        "enable_bucket = true\n\n"
+        "  [[datasets.subsets]]\n"
+        f"  image_dir = {_toml(kohya_images(subject, kind))}\n"
+        f"  {mask_line}\n"
+        f"  num_repeats = {choices.repeats}\n"
+    )
+
+
+def _toml(path: Path) -> str:
+    """A path as a TOML string that needs no escapes on any system."""
+    text = path.absolute().as_posix()
+    return f"'{text}'" if "'" not in text else '"' + text.replace('"', '\\"') + '"'

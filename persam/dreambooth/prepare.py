@@ -1,0 +1,214 @@
+"""Photos and one reference -> a subject's folder, with training folders for every trainer."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from persam.album import Output, segment_album
+from persam.dreambooth.backgrounds import read_backgrounds, replace_background
+from persam.dreambooth.exports import export, export_files
+from persam.dreambooth.masks import cell_pixels, loss_weights
+from persam.dreambooth.subject import Choices, Photo, Subject, peek_subject, write_subject
+from persam.errors import InputError
+from persam.formats import write_mask, write_png, write_text
+from persam.images import read_image, read_mask
+from persam.sheet import make_tile, write_sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from persam.concept import Concept
+    from persam.dreambooth.backgrounds import Background
+    from persam.images import Source
+    from persam.manifest import Record
+    from persam.sheet import Tile
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The picture that showed the subject; it is trained on, too.
+
+    Attributes:
+        picture: its file.
+        mask: the subject in it, where it was given; trained on as it is.
+        identity: names what the concept was made from, so that a second run need not look again.
+        protected: files that must not be written over, besides the photos.
+    """
+
+    picture: Path
+    mask: Source | None = None
+    identity: str = ""
+    protected: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was made, and what was not.
+
+    Attributes:
+        subject: the folder.
+        sheet: the contact sheet.
+        left_out: photos in which the subject was not found.
+        unmasked: photos in which it was not found and that are trained on as a whole.
+        failed: photos that could not be read, with the reason.
+    """
+
+    subject: Subject
+    sheet: Path
+    left_out: tuple[Path, ...] = ()
+    unmasked: tuple[Path, ...] = ()
+    failed: tuple[Record, ...] = ()
+
+
+@dataclass
+class _Made:
+    """What has come together so far."""
+
+    photos: list[Photo] = field(default_factory=list)
+    tiles: list[Tile | None] = field(default_factory=list)
+    left_out: list[Path] = field(default_factory=list)
+
+
+def prepare(
+    concept: Concept,
+    photos: Sequence[str | Path],
+    shown: Shown,
+    folder: str | Path,
+    choices: Choices | None = None,
+) -> Prepared:
+    """Find the subject everywhere and write what it is trained with.
+
+    The masks as found stay in ``found/``: one that is mended there by hand is used by the next run
+    with the same reference. Files of photos that are not in this run are removed.
+
+    Args:
+        concept: the subject, learnt from ``shown``.
+        photos: picture files; the reference comes to them where it is not among them.
+        shown: the reference.
+        folder: for everything, see :mod:`persam.dreambooth.subject`.
+        choices: names, sizes and widths.
+
+    Raises:
+        InputError: nothing is left to train on, a background or mask cannot be read, or a file
+            would be written over.
+    """
+    folder, choices = Path(folder), choices or Choices()
+    backgrounds = read_backgrounds(choices.backgrounds)
+    files = {Path(path).absolute(): Path(path) for path in (shown.picture, *photos)}
+    _refuse_inside(folder, [*files.values(), *shown.protected])
+    before = peek_subject(folder)
+    output = Output(
+        folder / "found", overwrite=False, identity=shown.identity, protected=shown.protected
+    )
+    summary = segment_album(concept, list(files.values()), output)
+    _give_mask(summary.records[0], shown)
+    made = _Made()
+    for record in summary.records:
+        _make(folder, choices, record, made, backgrounds)
+    write_sheet(folder / "sheet.html", summary.records, made.tiles)
+    if not made.photos:
+        raise InputError(
+            f"The subject was found in none of {len(files)} photos. Look at "
+            f"{folder / 'sheet.html'}, and try another reference, method or model."
+        )
+    given = None if shown.mask is None else summary.records[0].input
+    subject = Subject(folder, choices, tuple(_unscored(made.photos, given)))
+    _remove_others(before, subject)
+    concept.save(subject.concept)
+    export(subject)
+    write_subject(subject)
+    unmasked = [Path(photo.source) for photo in subject.photos if not photo.masked]
+    return Prepared(
+        subject, folder / "sheet.html", tuple(made.left_out), tuple(unmasked), summary.failed
+    )
+
+
+def _refuse_inside(folder: Path, sources: Sequence[Path]) -> None:
+    """Everything in the folder may be written over, so nothing of the user's may lie there."""
+    for path in sources:
+        if folder.resolve() in path.resolve().parents:
+            raise InputError(
+                f"{path} lies in {folder}, where the training folders are written. Choose another "
+                f"output folder."
+            )
+
+
+def _give_mask(record: Record, shown: Shown) -> None:
+    """Put the given mask in the place of the one that was found."""
+    if shown.mask is not None and record.output is not None:
+        grey = read_mask(shown.mask, read_image(shown.picture).shape[:2])
+        write_mask(record.output, grey > grey.max() / 2)
+
+
+def _unscored(photos: Sequence[Photo], given: str | None) -> list[Photo]:
+    """The photos without a score where the mask was given."""
+    return [replace(p, score=None) if p.source == given else p for p in photos]
+
+
+def _make(
+    folder: Path,
+    choices: Choices,
+    record: Record,
+    made: _Made,
+    backgrounds: Sequence[Background],
+) -> None:
+    """Write the picture, weights and caption of one photo, or leave it out."""
+    if record.output is None:
+        made.tiles.append(None)
+        return
+    image = read_image(record.input)
+    mask = read_mask(record.output, image.shape[:2], usable=False) > 127
+    image, mask = _scaled(image, mask, choices.resolution)
+    masked = bool(mask.any())
+    cell = cell_pixels(mask.shape, choices.resolution)
+    weights = loss_weights(mask, cell, dilate=choices.dilate, feather=choices.feather)
+    if masked and backgrounds:
+        image = replace_background(image, mask, backgrounds[len(made.photos) % len(backgrounds)])
+    made.tiles.append(make_tile(image, weights > 127))
+    if not masked and not choices.keep_unmasked:
+        made.left_out.append(Path(record.input))
+        return
+    if not masked:
+        weights = np.full_like(weights, 255)
+    share = round(float((weights > 127).mean()), 4)
+    photo = Photo(Path(record.output).stem, record.input, masked, share, record.score)
+    made.photos.append(photo)
+    subject = Subject(folder, choices, ())
+    write_png(subject.image(photo), image)
+    write_png(subject.mask(photo), weights)
+    write_text(subject.caption(photo), choices.instance_prompt() + "\n")
+
+
+def _scaled(image: np.ndarray, mask: np.ndarray, resolution: int) -> tuple[np.ndarray, np.ndarray]:
+    """Picture and mask with a short side of at most the resolution."""
+    height, width = mask.shape
+    factor = resolution / min(height, width)
+    if factor >= 1:
+        return image, mask
+    size = max(resolution, round(width * factor)), max(resolution, round(height * factor))
+    small = Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)
+    share = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
+    return np.array(small), np.array(share) > 127
+
+
+def _remove_others(before: Subject | None, now: Subject) -> None:
+    """Remove what an earlier run wrote and this one did not: it would be trained on."""
+    if before is None:
+        return
+    kept = {path for photo in now.photos for path in _files(now, photo)}
+    for photo in before.photos:
+        for path in set(_files(before, photo)) - kept:
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # its folder, where nothing else is in it
+                path.parent.rmdir()
+
+
+def _files(subject: Subject, photo: Photo) -> list[Path]:
+    own = [subject.image(photo), subject.mask(photo), subject.caption(photo)]
+    return [*own, *export_files(subject, photo).values()]

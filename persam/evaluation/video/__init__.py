@@ -1,0 +1,1 @@
+"""How well objects are followed through clips: DAVIS's protocol, beside that of the pictures."""

@@ -1,0 +1,1 @@
+"""One object through a clip: frames in, masks of every frame out."""

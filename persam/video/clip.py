@@ -1,0 +1,192 @@
+"""Clips in: a video file, or a folder of frames, as pictures one after the other."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from persam.errors import InputError
+from persam.folders import list_images, name_outputs
+from persam.images import read_image
+from persam.video.structures import VideoFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+FOLDER_RATE = Fraction(25)
+UNSPECIFIED = 2
+
+
+@dataclass(frozen=True)
+class ClipFormat:
+    """What a file made from a clip must repeat to be shown like it.
+
+    Attributes:
+        width, height: of the upright pictures, in pixels.
+        time_base: seconds per unit of the frames' times.
+        rate: frames per second on average; a guess where the file does not say.
+        pixel_aspect: width of a pixel divided by its height, upright.
+        primaries, transfer: colour, by the numbers of ITU-T H.273; 2 is unspecified.
+        wide: its colours were coded by the matrix of BT.2020.
+    """
+
+    width: int
+    height: int
+    time_base: Fraction
+    rate: Fraction
+    pixel_aspect: Fraction = Fraction(1)
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+    wide: bool = False
+
+
+@dataclass
+class Damage:
+    """What went wrong while a clip was read; counted as it happens.
+
+    Attributes:
+        lost: frames that could not be decoded and are missing from what was read.
+        concealed: frames that were read, but of which FFmpeg had to make up a part.
+        retimed: frames without a usable time, which were placed behind the frame before.
+    """
+
+    lost: int = 0
+    concealed: int = 0
+    retimed: int = 0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip that can be read from its beginning any number of times.
+
+    Iterating decodes one frame at a time and gives a :class:`VideoFrame` each.
+
+    Attributes:
+        path: the file or folder.
+        format: size, timing and colour.
+        frames: how many it announces to have; None where only reading tells.
+        has_sound: whether there is a sound track.
+        stamp: changes when the file, or any file of the folder, changes.
+        pictures: file names of a folder's frames by their names.
+        passed_over: entries of a folder that are no pictures.
+        damage: of the latest reading, so far.
+    """
+
+    path: Path
+    format: ClipFormat
+    frames: int | None
+    has_sound: bool
+    stamp: str
+    reader: Callable[[Damage], Iterator[VideoFrame]] = field(repr=False)
+    pictures: Mapping[str, str] = field(default_factory=dict, repr=False)
+    passed_over: tuple[Path, ...] = ()
+    damage: Damage = field(default_factory=Damage, compare=False)
+
+    @property
+    def width(self) -> int:
+        """Of the upright pictures, in pixels."""
+        return self.format.width
+
+    @property
+    def height(self) -> int:
+        """Of the upright pictures, in pixels."""
+        return self.format.height
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second, on average."""
+        return self.format.rate
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        """Read from the beginning.
+
+        Raises:
+            InputError: a frame of a folder cannot be read, or a frame has another size.
+        """
+        self.damage.lost = self.damage.concealed = self.damage.retimed = 0
+        for frame in self.reader(self.damage):
+            height, width = frame.image.shape[:2]
+            if (height, width) != (self.height, self.width):
+                raise InputError(
+                    f"Frame {frame.name} of {self.path} is {width}x{height}, the first one "
+                    f"{self.width}x{self.height}. Cut the clip where its size changes."
+                )
+            yield frame
+
+
+def open_clip(path: str | Path, fps: Fraction | float | None = None) -> Clip:
+    """Open a clip.
+
+    Args:
+        path: a file that FFmpeg reads, or a folder of pictures in the order of their names.
+        fps: frames per second of a folder; 25 where not given.
+
+    Raises:
+        InputError: missing, no video, without frames, or an ``fps`` that cannot be used.
+        MissingExtra: a file without PyAV.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _open_folder(path, FOLDER_RATE if fps is None else _rate(fps))
+    if fps is not None:
+        raise InputError(
+            f"--fps {float(fps):g} would do nothing: {path} says itself when its frames are shown. "
+            f"Leave it out; it is for folders of frames."
+        )
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    from persam.video.decoding import examine, read_frames
+
+    found = examine(path)
+    return Clip(
+        path=path,
+        format=found.format,
+        frames=found.frames,
+        has_sound=found.has_sound,
+        stamp=f"{facts.st_size} {facts.st_mtime_ns}",
+        reader=lambda damage: read_frames(path, damage),
+    )
+
+
+def _rate(fps: Fraction | float) -> Fraction:
+    try:
+        rate = Fraction(str(fps)).limit_denominator(1001)
+    except ValueError:  # not a number, or infinite
+        rate = Fraction(0)
+    if rate <= 0:
+        raise InputError(f"--fps is a number of frames per second above 0; got {fps}.")
+    return rate
+
+
+def _open_folder(path: Path, rate: Fraction) -> Clip:
+    listing = list_images([path])
+    photos = listing.photos
+    names = name_outputs(photos, {})
+    height, width = read_image(photos[0]).shape[:2]
+    digest = hashlib.sha256()
+    for photo in photos:
+        facts = photo.stat()
+        digest.update(
+            f"{photo.name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode(errors="replace")
+        )
+    time_base = 1 / rate
+
+    def read(_: Damage) -> Iterator[VideoFrame]:
+        for index, (photo, name) in enumerate(zip(photos, names, strict=True)):
+            yield VideoFrame(read_image(photo), index, index, time_base, name)
+
+    return Clip(
+        path=path,
+        format=ClipFormat(width, height, time_base, rate),
+        frames=len(photos),
+        has_sound=False,
+        stamp=digest.hexdigest()[:16],
+        reader=read,
+        pictures={name: photo.name for name, photo in zip(names, photos, strict=True)},
+        passed_over=listing.passed_over,
+    )

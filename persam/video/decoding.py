@@ -1,0 +1,239 @@
+"""Video files in, by PyAV: what a file holds, and its frames, upright and in RGB."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from persam.errors import InputError, MissingExtra
+from persam.images import on_white
+from persam.video.clip import UNSPECIFIED, ClipFormat, Damage
+from persam.video.structures import VideoFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# FFmpeg's own decoders of these leave transparency out.
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_BT2020 = 9
+# With several threads, FFmpeg 8's conversion from RGB to 10 bits now and then writes eight wrong
+# pixels where the slices of two threads meet.
+ONE_THREAD = 1
+# Where a file does not say how its colours were coded, players go by the height of the picture.
+_HIGH_DEFINITION = 720
+_GUESSED_RATE = Fraction(25)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a video file holds; the attributes are those of :class:`persam.video.clip.Clip`."""
+
+    format: ClipFormat
+    frames: int | None
+    has_sound: bool
+
+
+def load_av() -> Any:
+    """Import PyAV.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        return import_module("av")
+    except ImportError as error:
+        raise MissingExtra(
+            "Video files need an extra: pip install 'persam[video]'. Folders of frames do not."
+        ) from error
+
+
+def new_scaler() -> Any:
+    """What converts frames; one for a whole clip, as every frame's own would keep megabytes."""
+    return load_av().video.reformatter.VideoReformatter()
+
+
+def examine(path: Path) -> Found:
+    """Look into a video file, as far as its first frame.
+
+    Raises:
+        InputError: FFmpeg cannot read it, or there is no picture in it.
+        MissingExtra: PyAV is not installed.
+    """
+    with _opened(path) as (container, stream):
+        damage = Damage()
+        first = next(_decoded(container, stream, damage), None)
+        if first is None:
+            why = f", and {damage.lost} packets that cannot be decoded" if damage.lost else ""
+            raise InputError(f"{path} holds no frames{why}. Give a clip that can be played.")
+        image = _upright(_rgb(first, new_scaler()), first)
+        aspect = Fraction(stream.sample_aspect_ratio or 1)
+        shown = ClipFormat(
+            width=image.shape[1],
+            height=image.shape[0],
+            time_base=Fraction(stream.time_base),
+            rate=Fraction(stream.average_rate or stream.guessed_rate or _GUESSED_RATE),
+            pixel_aspect=1 / aspect if _transposed(first) else aspect,
+            primaries=int(stream.codec_context.color_primaries),
+            transfer=int(stream.codec_context.color_trc),
+            wide=int(first.colorspace) == _BT2020,
+        )
+        return Found(shown, stream.frames or None, bool(container.streams.audio))
+
+
+def read_frames(path: Path, damage: Damage) -> Iterator[VideoFrame]:
+    """Decode a video file, one frame at a time.
+
+    What cannot be decoded is left out, as FFmpeg does, and counted.
+
+    Args:
+        path: the file.
+        damage: is added to.
+    """
+    with _opened(path) as (container, stream):
+        clock, scaler = _Clock(stream, damage), new_scaler()
+        for count, frame in enumerate(_decoded(container, stream, damage)):
+            image = _upright(_rgb(frame, scaler), frame)
+            yield VideoFrame(image, count, clock.place(frame), clock.time_base, f"{count:05d}")
+
+
+class _Clock:
+    """Gives every frame a time behind that of the frame before."""
+
+    def __init__(self, stream: Any, damage: Damage) -> None:
+        self.time_base = Fraction(stream.time_base)
+        rate = Fraction(stream.average_rate or stream.guessed_rate or _GUESSED_RATE)
+        self._step = max(1, round(1 / rate / self.time_base))
+        self._damage = damage
+        self._last: int | None = None
+
+    def place(self, frame: Any) -> int:
+        time = frame.pts if frame.pts is not None else frame.dts
+        if time is None or (self._last is not None and time <= self._last):
+            self._damage.retimed += 1
+            time = 0 if self._last is None else self._last + self._step
+        self._last = time
+        return time
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    av = load_av()
+    try:
+        # The protocol is said so that a colon in a name is not taken for one.
+        container = av.open(f"file:{path}", metadata_errors="replace")
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise InputError(
+            f"{path} is not a video that FFmpeg reads ({_reason(error)}). Give a video file, or a "
+            f"folder of frames."
+        ) from error
+    with container:
+        stream = next((s for s in container.streams.video if not _is_cover(av, s)), None)
+        if stream is None:
+            kind = "only sound" if container.streams.audio else "no video"
+            raise InputError(f"{path} holds {kind}. Give a clip with pictures.")
+        yield container, stream
+
+
+def _is_cover(av: Any, stream: Any) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _decoded(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
+    """Every frame that the decoder gives, and the count of those that it did not."""
+    decoder = _decoder(stream)
+    shown = discarded = failed = 0
+    for packet in _packets(container, stream, damage):
+        discarded += packet.is_discard
+        frames = _decode(decoder, packet)
+        if frames is None:
+            failed += 1
+            damage.lost += 1
+            continue
+        for frame in frames:
+            damage.concealed += bool(frame.is_corrupt)
+            shown += 1
+            yield frame
+    # Frames that the file's edit list cuts away are announced, too.
+    missing = stream.frames - discarded - shown
+    damage.lost += max(0, missing - failed)
+
+
+def _decoder(stream: Any) -> Any:
+    av = load_av()
+    decoder = stream.codec_context
+    if stream.metadata.get("alpha_mode") == "1" and decoder.name in _WITH_ALPHA:
+        decoder = av.CodecContext.create(_WITH_ALPHA[decoder.name], "r")
+    # Threads that work on frames of their own report an error with another frame than its own.
+    decoder.thread_type = "SLICE"
+    # As many frames as the file has, made up in part where they must be.
+    decoder.flags |= av.codec.context.Flags.output_corrupt
+    return decoder
+
+
+def _packets(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
+    try:
+        yield from container.demux(stream)
+    except load_av().error.FFmpegError:  # the file is broken off; what it had is what there is
+        damage.lost += 1
+
+
+def _decode(decoder: Any, packet: Any) -> list[Any] | None:
+    """Frames of one packet; None where it cannot be decoded."""
+    try:
+        return decoder.decode(packet if packet.size else None)
+    except load_av().error.FFmpegError:
+        return None
+
+
+def _rgb(frame: Any, scaler: Any) -> np.ndarray:
+    """``(H, W, 3)`` uint8, full range, transparency laid on white."""
+    kind = frame.format
+    said = int(frame.colorspace) != UNSPECIFIED
+    guess = "ITU709" if frame.height >= _HIGH_DEFINITION else "ITU601"
+    space = None if kind.is_rgb or said else guess
+    if kind.has_palette or any(part.is_alpha for part in kind.components):
+        return on_white(_array(frame, scaler, "rgba", space))
+    return _array(frame, scaler, "rgb24", space)
+
+
+def _array(frame: Any, scaler: Any, kind: str, space: str | None) -> np.ndarray:
+    converted = scaler.reformat(
+        frame, format=kind, src_colorspace=space, dst_color_range="JPEG", threads=ONE_THREAD
+    )
+    return converted.to_ndarray()
+
+
+def _matrix(frame: Any) -> tuple[int, int, int, int]:
+    """Where x and y of a stored pixel go: ``x' = a x + c y``, ``y' = b x + d y``, as a, b, c, d."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(data, dtype=np.int32)[:5].tolist()
+    return a, b, c, d
+
+
+def _transposed(frame: Any) -> bool:
+    a, b, _, _ = _matrix(frame)
+    return abs(b) > abs(a)
+
+
+def _upright(image: np.ndarray, frame: Any) -> np.ndarray:
+    """Turn and mirror a picture by its frame's display matrix, to the nearest quarter turn."""
+    a, b, c, d = _matrix(frame)
+    if _transposed(frame):
+        image, (along_x, along_y) = image.transpose(1, 0, 2), (c, b)
+    else:
+        along_x, along_y = a, d
+    image = image[:, ::-1] if along_x < 0 else image
+    image = image[::-1] if along_y < 0 else image
+    return np.ascontiguousarray(image)

@@ -1,0 +1,100 @@
+"""Several objects in one frame: what was found of each, and to whom a pixel belongs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from persam import geometry
+from persam.prompts import mask_box
+from persam.structures import Prediction, Prompts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from persam.refine import Step
+    from persam.structures import Embedding
+
+CERTAIN = 10.0  # logit of a pixel of which there is no doubt
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What was found of one object in one frame, before the objects are told apart.
+
+    Attributes:
+        logits: ``(height, width)``; above 0 is object.
+        score: the model's estimate of the mask's IoU.
+        prompts: what the decoder was asked for that mask.
+        likeness: see :class:`~persam.structures.Prediction`.
+        within: the same of the mask that was found instead of the whole frame.
+    """
+
+    logits: torch.Tensor
+    score: float
+    prompts: Prompts
+    likeness: float | None = None
+    within: float | None = None
+
+    @classmethod
+    def of(cls, step: Step, embedding: Embedding, likeness: float | None = None) -> Look:
+        """What a step of the decoder cascade found."""
+        logits = geometry.to_original(step.logits, embedding.frame)[0]
+        return cls(logits, step.score, step.prompts, likeness)
+
+    @classmethod
+    def given(cls, mask: np.ndarray, embedding: Embedding) -> Look:
+        """A ``(height, width)`` bool mask that somebody gave: it is beyond doubt."""
+        sign = torch.from_numpy(mask).to(embedding.features.device).float() * 2 - 1
+        return cls(sign * CERTAIN, 1.0, Prompts())
+
+    def denied(self) -> Look:
+        """The same look with nothing found."""
+        return Look(torch.full_like(self.logits, -CERTAIN), 0.0, self.prompts, self.likeness)
+
+
+def merge(looks: Mapping[str, Look]) -> dict[str, np.ndarray]:
+    """Give every pixel to the object with the highest logit, or to none where all are below 0.
+
+    Args:
+        looks: of all objects in one frame, at least one; of equals the first has the pixel.
+
+    Returns:
+        ``(height, width)`` bool by object name.
+    """
+    logits = torch.stack([look.logits for look in looks.values()])
+    best, owner = logits.max(dim=0)
+    return {
+        name: ((owner == number) & (best > 0)).cpu().numpy() for number, name in enumerate(looks)
+    }
+
+
+def predictions(looks: Mapping[str, Look]) -> dict[str, Prediction]:
+    """The answer of one frame: masks that do not overlap; empty ones have a score of 0.
+
+    Args:
+        looks: of all objects in one frame; may be none.
+    """
+    masks = merge(looks) if looks else {}
+    return {name: _prediction(look, masks[name]) for name, look in looks.items()}
+
+
+def nothing(height: int, width: int) -> Prediction:
+    """The answer for an object that was not looked for."""
+    empty = Prompts()
+    mask = np.zeros((height, width), dtype=bool)
+    return Prediction(mask, 0.0, None, empty.points, empty.labels)
+
+
+def _prediction(look: Look, mask: np.ndarray) -> Prediction:
+    return Prediction(
+        mask=mask,
+        score=look.score if mask.any() else 0.0,
+        box=mask_box(mask),
+        points=look.prompts.points,
+        labels=look.prompts.labels,
+        likeness=look.likeness,
+    )

@@ -1,0 +1,162 @@
+"""Where the results of a clip go, and what must not be written over."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from persam.errors import InputError
+from persam.manifest import NAME, read_lines
+from persam.video.record import FrameLine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Product = Literal["masks", "alpha", "webm", "cutouts", "overlay", "coco"]
+PRODUCTS: tuple[Product, ...] = get_args(Product)
+_SUFFIXES = {"alpha": "mov", "webm": "webm"}
+_NO_NAME = frozenset('/\\:*?"<>|')
+
+
+@dataclass(frozen=True)
+class ClipOutput:
+    """Where the results of a clip go, and which.
+
+    Attributes:
+        folder: for ``masks/``, ``cutouts/<object>/``, ``alpha*.mov``, ``alpha*.webm``,
+            ``overlay.mp4``, ``annotations.json``, ``manifest.jsonl`` and ``run.json``.
+        save: any of :data:`PRODUCTS`; masks are always written, as a run resumes from them.
+        overwrite: put away what an earlier run wrote and begin anew.
+        protected: files that must not be written over, besides the clip.
+    """
+
+    folder: str | Path
+    save: frozenset[str] = frozenset({"masks"})
+    overwrite: bool = False
+    protected: tuple[str | Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.save) - set(PRODUCTS))
+        if unknown:
+            raise InputError(f"save takes {', '.join(PRODUCTS)}; got {', '.join(unknown)}.")
+
+
+class Places:
+    """Absolute paths of everything that a run may write."""
+
+    def __init__(self, folder: str | Path, objects: Sequence[str]) -> None:
+        """Settle them.
+
+        Raises:
+            InputError: a name that cannot be a file's, or two that differ in case alone.
+        """
+        _check_names(objects)
+        self.folder = Path(folder).absolute()
+        self.objects = tuple(objects)
+        self.masks = self.folder / "masks"
+        self.manifest = self.folder / NAME
+        self.run = self.folder / "run.json"
+        self.overlay = self.folder / "overlay.mp4"
+        self.annotations = self.folder / "annotations.json"
+
+    def mask(self, frame: str) -> Path:
+        """The label map of a frame."""
+        return self.masks / f"{frame}.png"
+
+    def cutouts(self, name: str) -> Path:
+        """The folder of an object's cut-outs."""
+        return self.folder / "cutouts" / name
+
+    def cutout(self, name: str, frame: str) -> Path:
+        """The cut-out of an object in a frame."""
+        return self.cutouts(name) / f"{frame}.png"
+
+    def alpha(self, suffix: str, name: str) -> Path:
+        """The video of an object: with its name where there are several."""
+        tail = "" if len(self.objects) == 1 else f"-{name}"
+        return self.folder / f"alpha{tail}.{suffix}"
+
+    def owner(self, video: Path) -> str:
+        """The object that a path of :meth:`alpha` is of."""
+        suffix = video.suffix[1:]
+        return next(name for name in self.objects if self.alpha(suffix, name) == video)
+
+    def single_files(self) -> list[Path]:
+        """All files but those of single frames, whether asked for or not."""
+        videos = [self.alpha(suffix, n) for suffix in _SUFFIXES.values() for n in self.objects]
+        return [*videos, self.overlay, self.annotations, self.manifest, self.run]
+
+    def frame_folders(self) -> list[Path]:
+        """The folders with a file a frame."""
+        return [self.masks, *(self.cutouts(name) for name in self.objects)]
+
+    def wanted(self, save: frozenset[str]) -> list[Path]:
+        """The files among :meth:`single_files` that are asked for and not there yet."""
+        videos = [
+            self.alpha(suffix, name)
+            for product, suffix in _SUFFIXES.items()
+            for name in self.objects
+            if product in save
+        ]
+        overlay = [self.overlay] if "overlay" in save else []
+        coco = [self.annotations] if "coco" in save else []
+        return [path for path in (*videos, *overlay, *coco) if not path.exists()]
+
+
+def _check_names(objects: Sequence[str]) -> None:
+    for name in objects:
+        if not name.isprintable() or _NO_NAME & set(name) or name.strip(" .") != name or not name:
+            raise InputError(
+                f"An object's name is part of file names; {name!r} cannot be. Use letters, digits, "
+                f"- and _."
+            )
+    if len({name.casefold() for name in objects}) != len(objects):
+        raise InputError(
+            f"Objects need names that differ in more than case; got {', '.join(objects)}."
+        )
+
+
+def refuse_to_overwrite(places: Places, sources: Iterable[str | Path]) -> None:
+    """Make sure that no result takes the place of a file of the user's.
+
+    Args:
+        places: of the results.
+        sources: the clip, and other files or folders that were given.
+
+    Raises:
+        InputError: one would, or could.
+    """
+    files = {_same(path) for path in places.single_files()}
+    folders = {_same(path) for path in places.frame_folders()}
+    for source in map(Path, sources):
+        inside = _same(source) in folders or _same(source.absolute().parent) in folders
+        if inside or _same(source) in files:
+            raise InputError(
+                f"Results in {places.folder} would be written over your {source}. Choose another "
+                f"output folder."
+            )
+
+
+def _same(path: Path) -> str:
+    # Folders that ignore case exist; better to refuse once too often there.
+    return str(path.resolve()).casefold()
+
+
+def put_away(places: Places) -> None:
+    """Delete what an earlier run wrote, so that nothing of it passes for the new one's.
+
+    Raises:
+        InputError: something cannot be deleted, or the manifest is another program's.
+    """
+    try:
+        for line in read_lines(places.manifest, FrameLine.from_json):
+            places.mask(line.name).unlink(missing_ok=True)
+            for name in line.objects:
+                with suppress(NotADirectoryError):
+                    places.cutout(name, line.name).unlink(missing_ok=True)
+        for path in places.single_files():
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{places.folder} cannot be cleared: {error.strerror}.") from error

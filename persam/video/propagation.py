@@ -1,0 +1,153 @@
+"""Our own way through a clip: the last mask says where to look, the cells say whether it is there.
+
+An object is asked for by the box of its last mask, the box's centre and the concept's own points.
+What comes back is believed where it is about as like the object as what was found before; otherwise
+the concept searches the whole frame by itself. The last box is kept while the object is away: many
+an object is only doubted for a frame or two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from persam import presence, refine, similarity
+from persam.structures import Prompts
+from persam.video.merging import Look
+
+if TYPE_CHECKING:
+    from persam.concept import Concept
+    from persam.locating import Sighting
+    from persam.refine import Step
+    from persam.structures import Box, Embedding
+    from persam.video.choices import Tracking
+
+
+SLOWLY = 0.1  # share of the newest frame in an object's level: one blurred frame says little
+
+
+@dataclass(frozen=True)
+class Trail:
+    """What the frames so far say of one object.
+
+    Attributes:
+        box: tight box of its last mask; None before it was ever found.
+        level: how like the object its masks were, a running mean; None without cells to compare.
+    """
+
+    box: Box | None = None
+    level: float | None = None
+
+    def after(self, look: Look, box: Box | None) -> Trail:
+        """The trail with one more frame.
+
+        Args:
+            look: what was found of the object in it.
+            box: tight box of what is left of that; None where it was not there.
+        """
+        if box is None or look.within is None:
+            return replace(self, box=box or self.box)
+        level = look.within if self.level is None else self.level
+        return Trail(box, level + SLOWLY * (look.within - level))
+
+
+def acquainted(concept: Concept, embedding: Embedding, mask: np.ndarray) -> Concept:
+    """The same object, compared by the cells that one frame of the clip shows.
+
+    They take the place of the reference's: a clip is more like itself than like another photo,
+    and the mean over both would be like neither. The target feature stays.
+
+    Args:
+        concept: the object.
+        embedding: of the frame.
+        mask: ``(height, width)`` bool, the object in it, not empty.
+    """
+    features = similarity.matching_features(embedding, centre=concept.variant.centre)
+    inside = _cells(mask, embedding)
+    outside = similarity.background_cells(inside, embedding.frame)
+    view = replace(
+        concept.views[0],
+        target_feature=concept.target_feature,
+        target_embedding=concept.target_embedding,
+        foreground=similarity.unit_vectors(features, inside),
+        background=similarity.unit_vectors(features, outside),
+    )
+    return replace(concept, views=(view,))
+
+
+def look(concept: Concept, embedding: Embedding, trail: Trail, choices: Tracking) -> Look:
+    """Find one object in one frame.
+
+    Args:
+        concept: the object.
+        embedding: the frame.
+        trail: what the frames before say of it.
+        choices: the way of tracking.
+
+    Returns:
+        What was found; nothing where it is not like the object.
+    """
+    seen = concept.locate(embedding)
+    least = choices.min_likeness
+    least = concept.min_likeness if least is None else least
+    kept = least if trail.level is None else choices.kept * trail.level
+    if trail.box is not None and choices.last_box:
+        step = _ask_there(concept, embedding, seen, trail.box, centre=choices.centre_point)
+        found = _compared(concept, embedding, seen, step)
+        if step.mask.any() and _like(found, kept):
+            return found
+    steps = concept.ask(embedding, seen)
+    step = refine.standing(steps, keep_best=concept.variant.keep_best)
+    found = _compared(concept, embedding, seen, step)
+    return found if _like(found, max(least, kept)) else found.denied()
+
+
+def likeness_within(concept: Concept, embedding: Embedding, mask: np.ndarray) -> float | None:
+    """How well all of the object finds its like within a mask.
+
+    Args:
+        concept: the object.
+        embedding: the frame.
+        mask: ``(height, width)`` bool, not empty.
+
+    Returns:
+        Mean over the object's cells of the cosine to the nearest cell of the mask, -1..1; None for
+        a concept without cells to compare with.
+    """
+    if len(concept.foreground) == 0:
+        return None
+    features = similarity.matching_features(embedding, centre=concept.variant.centre)
+    within = similarity.unit_vectors(features, _cells(mask, embedding))
+    return presence.likeness(within, concept.known.foregrounds)
+
+
+def _ask_there(
+    concept: Concept, embedding: Embedding, seen: Sighting, last: Box, *, centre: bool
+) -> Step:
+    points, labels = seen.prompts.points, seen.prompts.labels
+    if centre:
+        x0, y0, x1, y1 = last
+        points = np.concatenate([points, [[(x0 + x1) // 2, (y0 + y1) // 2]]])
+        labels = np.append(labels, 1)
+    # A box asks for the single mask, which no weights of three are needed for.
+    return refine.first_step(concept.backbone, embedding, Prompts(points, labels, last))
+
+
+def _compared(concept: Concept, embedding: Embedding, seen: Sighting, step: Step) -> Look:
+    found = Look.of(step, embedding, seen.likeness)
+    if not step.mask.any():
+        return found
+    return replace(found, within=likeness_within(concept, embedding, step.mask))
+
+
+def _like(found: Look, least: float) -> bool:
+    return found.within is None or found.within >= least
+
+
+def _cells(mask: np.ndarray, embedding: Embedding) -> torch.Tensor:
+    grid = embedding.matching.shape[2:]
+    cells = similarity.covered_cells(mask, embedding.frame, grid)
+    return torch.from_numpy(cells).to(embedding.matching.device)

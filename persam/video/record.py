@@ -1,0 +1,147 @@
+"""What a run on a clip writes down: a line a frame, and the settings that they came from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from persam.errors import InputError
+from persam.formats import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from persam.structures import Box
+    from persam.video.structures import Answer, VideoFrame
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What became of one object in one frame.
+
+    Attributes:
+        present: whether its mask has any pixel.
+        score: the model's estimate of the mask's IoU, about 0..1; 0 where it is absent.
+        box: tight box of the mask in pixels, None where it is empty.
+        likeness: to the object of the reference, -1..1; None where the recipe does not say.
+    """
+
+    present: bool
+    score: float
+    box: Box | None
+    likeness: float | None
+
+
+@dataclass(frozen=True)
+class FrameLine:
+    """One line of ``manifest.jsonl``.
+
+    Attributes:
+        index: of the frame, from 0 on.
+        name: of its files.
+        pts: its time, in the clip's own units.
+        seconds: the same in seconds.
+        objects: by object name.
+    """
+
+    index: int
+    name: str
+    pts: int
+    seconds: float
+    objects: Mapping[str, Seen]
+
+    @classmethod
+    def of(cls, frame: VideoFrame, answer: Answer) -> FrameLine:
+        """The line of a frame and what was found in it."""
+        objects = {
+            name: Seen(
+                present=found.present,
+                score=round(float(found.score), 6),
+                box=None if found.box is None else _box(found.box),
+                likeness=None if found.likeness is None else round(float(found.likeness), 6),
+            )
+            for name, found in answer.items()
+        }
+        seconds = round(float(frame.pts * frame.time_base), 6)
+        return cls(frame.index, frame.name, frame.pts, seconds, objects)
+
+    def to_json(self) -> str:
+        """All fields as one line of JSON."""
+        return json.dumps(asdict(self), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> FrameLine:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is something else.
+        """
+        fields: dict[str, Any] = json.loads(line)
+        objects = {name: _seen(values) for name, values in fields["objects"].items()}
+        return cls(
+            index=int(fields["index"]),
+            name=str(fields["name"]),
+            pts=int(fields["pts"]),
+            seconds=float(fields["seconds"]),
+            objects=objects,
+        )
+
+
+def _box(box: Box) -> Box:
+    x0, y0, x1, y1 = (int(value) for value in box)
+    return x0, y0, x1, y1
+
+
+def _seen(values: dict[str, Any]) -> Seen:
+    box = values["box"]
+    return Seen(
+        present=bool(values["present"]),
+        score=float(values["score"]),
+        box=None if box is None else _box(box),
+        likeness=None if values["likeness"] is None else float(values["likeness"]),
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    """What ``run.json`` says of a folder of results.
+
+    Attributes:
+        settings: all that the masks depend on.
+        ended: of a run that reached the clip's end, how many frames it read and what was damaged;
+            None before.
+    """
+
+    settings: Mapping[str, Any]
+    ended: Mapping[str, int] | None = None
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Run | None:
+        """Read what :meth:`write` wrote; None where there is no such file.
+
+        Raises:
+            InputError: something else wrote it.
+        """
+        try:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            return cls(dict(fields["settings"]), fields["ended"])
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"{path} is not of a persam run. Move the file away, or choose another folder."
+            ) from error
+
+    def differences(self, settings: Mapping[str, Any]) -> list[str]:
+        """Names of the settings that are not those of this run."""
+        wanted = json.loads(json.dumps(settings))
+        names = dict.fromkeys((*self.settings, *wanted))
+        return [name for name in names if self.settings.get(name) != wanted.get(name)]
