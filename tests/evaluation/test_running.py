@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 import pytest
-from persam.methods.descent import Schedule
 
+from persam.descent import Schedule
 from persam.evaluation import datasets
 from persam.evaluation.predictions import Predictions
 from persam.evaluation.running import Job, predict
