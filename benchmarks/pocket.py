@@ -24,7 +24,7 @@ import persam
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment, evaluate_perseg
 from persam.evaluation.lookalikes import evaluate_lookalikes
-from persam.evaluation.presence import evaluate_presence, likeness, summarise
+from persam.evaluation.presence import evaluate_presence, probability, summarise
 from persam.evaluation.prompted import box_prompt, evaluate_prompts
 from persam.evaluation.speed import at_long_side, photos_per_second
 from persam.images import read_image, read_mask
@@ -134,14 +134,14 @@ def presence(bench: Bench) -> Finding:
 
     def keeping(prediction: Prediction) -> float:
         found.append(prediction)
-        return likeness(prediction)
+        return probability(prediction)
 
     report = evaluate_presence(persam.personalize, bench.backbone, bench.data, score=keeping)
     pairs = list(zip(report.trials, found, strict=True))
     own = summarise([replace(trial, score=prediction.score) for trial, prediction in pairs])
     empty = [not prediction.mask.any() for trial, prediction in pairs if not trial.present]
     areas = (
-        ("present or not by likeness, area under ROC", report.auc, 0.95),
+        ("present or not by presence, area under ROC", report.auc, 0.95),
         ("the same, absent ones of the same class", report.auc_same_kind, None),
         ("the same, absent ones of other classes", report.auc_other_kind, None),
         ("present or not by the mask's own score, area under ROC", own.auc, None),

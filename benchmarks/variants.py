@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 METHODS: dict[Method, Learner] = {"persam": persam.personalize, "persam-f": persam.finetune}
 CHANGES = {
     "prior mask": {"prior_mask": 0.0},
-    "contrast and absence": {"contrast": 0.0, "min_likeness": 0.0},
-    "absence": {"min_likeness": 0.0},
+    "contrast": {"contrast": 0.0},
+    "absence": {"min_presence": 0.0},
     "smoothing": {"smoothing": 0.0},
     "three positive points": {"positive_points": 1},
+    "points on parts": {"parts": 0},
     "negative point": {"negative_point": False},
     "guided attention": {"guided_attention": False},
     "semantic prompt": {"semantic_prompt": False},
@@ -39,6 +40,7 @@ CHANGES = {
     "refinement 2": {"refine_box": False},
     "keeping the best step": {"keep_best": False},
 }
+ON = {"prior_mask": 3.0, "smoothing": 0.5, "positive_points": 3, "parts": 5}
 
 
 def rows(method: Method, own: str) -> Iterator[tuple[str, Variant]]:
@@ -52,8 +54,7 @@ def rows(method: Method, own: str) -> Iterator[tuple[str, Variant]]:
         if getattr(default, field) != value:
             yield f"default without {name}", replace(default, **off)
         else:
-            on = {"prior_mask": 3.0, "smoothing": 0.5, "positive_points": 3}.get(field, True)
-            yield f"default with {name}", replace(default, **{field: on})
+            yield f"default with {name}", replace(default, **{field: ON.get(field, True)})
 
 
 def main(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from persam.errors import InputError, MissingExtra, ModelNotFound, PersamError
     from persam.methods.persam import personalize
     from persam.methods.persam_f import finetune
+    from persam.reference import Shown
     from persam.structures import Embedding, Guidance, MaskLogits, Prediction, Prompts
     from persam.variants import Variant
     from persam.video.choices import Tracking
@@ -38,6 +39,7 @@ _HOMES = {
     "PersamError": "persam.errors",
     "Prediction": "persam.structures",
     "Prompts": "persam.structures",
+    "Shown": "persam.reference",
     "Tracking": "persam.video.choices",
     "Variant": "persam.variants",
     "VideoFrame": "persam.video.structures",
@@ -59,6 +61,7 @@ __all__ = [
     "PersamError",
     "Prediction",
     "Prompts",
+    "Shown",
     "Tracking",
     "Variant",
     "VideoFrame",

@@ -131,11 +131,10 @@ def segment_album(
 
 def fingerprint(concept: Concept) -> str:
     """A short name for everything that decides what a concept finds: model, recipe, numbers."""
-    digest = hashlib.sha256()
     words = (concept.backbone.name, concept.method, concept.variant, concept.weights)
-    digest.update(repr(words).encode())
-    for name in ("target_feature", "target_embedding", "foreground", "background"):
-        digest.update(getattr(concept, name).cpu().numpy().tobytes())
+    digest = hashlib.sha256(repr((*words, concept.calibration)).encode())
+    for numbers in concept.known.tensors():
+        digest.update(numbers.cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -189,6 +188,7 @@ class _Run:
             input=str(photo.absolute()),
             output=str(files["masks"]),
             score=round(found.score, 6),
+            presence=None if found.presence is None else round(found.presence, 6),
             box=found.box,
             points=tuple((x, y, label) for x, y, label in marks),
             stamp=stamp,

@@ -2,79 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from persam import refine, similarity
+from persam import locating, refine
 from persam.concept_file import read_concept, write_concept
 from persam.errors import InputError
+from persam.fit import fit
 from persam.images import read_image
-from persam.prompts import mask_box, point_prompts
-from persam.structures import Guidance, Prediction, Prompts
+from persam.presence import calibration_of
+from persam.prompts import mask_box
+from persam.reference import Shown, observe, view
+from persam.structures import Prediction
+from persam.views import Known, Lesson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    import torch
 
     from persam.backbones import Backbone
     from persam.images import Source
+    from persam.locating import Sighting
+    from persam.presence import Calibration
+    from persam.reference import Reference
     from persam.refine import Step, Weights
     from persam.structures import Embedding
     from persam.variants import Method, Variant
-
-
-@dataclass(frozen=True, eq=False)
-class Sighting:
-    """Where an object seems to be in a picture, and what the decoder is asked because of it.
-
-    Attributes:
-        similarity: ``(h, w)`` on the matching grid.
-        prior: ``(height, width)``, the same in original pixels.
-        prompts: points, perhaps a mask.
-        guidance: for the first decoder call; None where the variant has none.
-        likeness: how well all of the object finds its like, -1..1; None without its cells.
-    """
-
-    similarity: torch.Tensor
-    prior: torch.Tensor
-    prompts: Prompts
-    guidance: Guidance | None
-    likeness: float | None
+    from persam.views import View
 
 
 @dataclass(frozen=True, eq=False)
 class Concept:
-    """One object, learnt from one picture.
+    """One object, learnt from one picture or several.
 
     Attributes:
         backbone: the model that it was learnt with, and that finds it.
         method: ``"persam"`` or ``"persam-f"``.
         variant: the recipe.
-        target_feature: ``(d,)`` unit vector that pictures are searched for.
-        target_embedding: ``(c,)`` mean of the object's decoder features, not normalised.
-        foreground: ``(n, d)`` unit vectors of the object's cells; none unless the variant's
-            contrast asks for them.
-        background: ``(k, d)`` the same of the other cells of the reference.
+        views: what each reference taught, at least one.
+        rivals: the same of what is not the object, however like it.
         weights: PerSAM-F's weights of the three masks; None for PerSAM.
-        reference: how the object was shown, in words and numbers that JSON can hold: ``prompt``
-            (``"mask"``, ``"box"`` or ``"points"``), ``value``, ``size``, and the ``score`` of a
-            mask that the model made.
-        trace: the stages of the reference by name; not kept by :meth:`save`.
+        calibration: turns evidence into the probability that the object is there; None where
+            nothing is known: a model without a calibration of its own, and a single view.
+        trace: the stages of the first reference by name; not kept by :meth:`save`.
     """
 
     backbone: Backbone
     method: Method
     variant: Variant
-    target_feature: torch.Tensor
-    target_embedding: torch.Tensor
-    foreground: torch.Tensor
-    background: torch.Tensor
+    views: tuple[View, ...]
+    rivals: tuple[View, ...] = ()
     weights: Weights | None = None
-    reference: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    calibration: Calibration | None = None
     trace: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
@@ -83,11 +68,38 @@ class Concept:
                 f"PerSAM-F has three weights and PerSAM none; got weights {self.weights} for "
                 f"{self.method!r}."
             )
-        if self.variant.contrast > 0 and len(self.foreground) == 0:
+        if not self.views:
+            raise InputError("A concept is learnt from at least one reference; got none.")
+        if self.variant.contrast > 0 and not all(len(view.foreground) for view in self.views):
             raise InputError(
                 f"A contrast of {self.variant.contrast:g} compares with the reference's cells, "
                 f"but this concept was learnt without them. Learn it with that variant."
             )
+
+    @cached_property
+    def known(self) -> Known:
+        """What the views and the rivals taught together."""
+        return Known.of(self.views, self.rivals, self.variant.parts)
+
+    @property
+    def target_feature(self) -> torch.Tensor:
+        """``(d,)`` unit vector that pictures are searched for."""
+        return self.known.target_feature
+
+    @property
+    def target_embedding(self) -> torch.Tensor:
+        """``(c,)`` mean of the object's decoder features, not normalised."""
+        return self.known.target_embedding
+
+    @property
+    def foreground(self) -> torch.Tensor:
+        """``(n, d)`` unit vectors of the object's cells in all views."""
+        return self.known.foreground
+
+    @property
+    def background(self) -> torch.Tensor:
+        """``(k, d)`` unit vectors of all that is not the object: the views' other cells, rivals."""
+        return self.known.against
 
     def segment(self, image: Source, *, trace: bool = False) -> Prediction:
         """Find the object in a picture.
@@ -108,22 +120,35 @@ class Concept:
             InputError: the embedding is another model's.
         """
         seen = self.locate(embedding)
-        steps = self.ask(embedding, seen)
-        final = refine.standing(steps, keep_best=self.variant.keep_best)
-        if seen.likeness is not None and seen.likeness < self.variant.min_likeness:
-            final = refine.nothing(final)
+        stages = self._stages(embedding, seen) if trace else {}
+        mask, score = np.zeros((embedding.frame.height, embedding.frame.width), dtype=bool), 0.0
+        if self.is_absent(seen):  # then the decoder has nothing to say
+            stages |= {"final_mask": mask.astype(np.uint8)} if trace else {}
+        else:
+            steps = self.ask(embedding, seen)
+            final = refine.standing(steps, keep_best=self.variant.keep_best)
+            mask, score = final.mask, final.score
+            stages |= refine.stages(steps, final) if trace else {}
         return Prediction(
-            mask=final.mask,
-            score=final.score,
-            box=mask_box(final.mask),
+            mask=mask,
+            score=score,
+            box=mask_box(mask),
             points=seen.prompts.points,
             labels=seen.prompts.labels,
             likeness=seen.likeness,
-            trace={**self._stages(embedding, seen), **refine.stages(steps, final)} if trace else {},
+            presence=seen.presence,
+            trace=stages,
         )
 
+    def ask(self, embedding: Embedding, seen: Sighting) -> list[Step]:
+        """Ask the decoder for the object where it was sighted; all steps of the recipe in order."""
+        first = refine.first_step(
+            self.backbone, embedding, seen.prompts, seen.guidance, self.weights
+        )
+        return refine.cascade(self.backbone, embedding, first, self.variant)
+
     def locate(self, embedding: Embedding) -> Sighting:
-        """Find where the object seems to be, without asking the decoder.
+        """Find where the object seems to be and how surely, without asking the decoder.
 
         Raises:
             InputError: the embedding is another model's.
@@ -134,24 +159,66 @@ class Concept:
                 f"{len(self.target_feature)}: they come from different models. Encode the picture "
                 f"with the concept's own backbone, {self.backbone.name}."
             )
-        features = similarity.matching_features(embedding, centre=self.variant.centre)
-        found = self._similarity(features)
-        prior = similarity.location_prior(found, embedding.frame)
-        points, labels = point_prompts(
-            prior, positive=self.variant.positive_points, negative=self.variant.negative_point
-        )
-        prompts = Prompts(points, labels, mask=self._prior_mask(found, embedding))
-        likeness = None
-        if len(self.foreground) > 0:
-            likeness = similarity.likeness(features, self.foreground, embedding.frame)
-        return Sighting(found, prior, prompts, self._guidance(prior, embedding), likeness)
+        return locating.locate(embedding, self.known, self.variant, self.calibration)
 
-    def ask(self, embedding: Embedding, seen: Sighting) -> list[Step]:
-        """Ask the decoder for what :meth:`locate` found, and refine its answer; all steps."""
-        first = refine.first_step(
-            self.backbone, embedding, seen.prompts, seen.guidance, self.weights
+    def is_absent(self, seen: Sighting) -> bool:
+        """Whether the variant calls the object absent where it was sighted so."""
+        return seen.presence is not None and seen.presence < self.variant.min_presence
+
+    @property
+    def min_likeness(self) -> float:
+        """The likeness below which the object is called absent, 0 where it never is."""
+        if self.calibration is None:
+            return 0.0
+        return max(0.0, self.calibration.likeness(self.variant.min_presence))
+
+    def correct(
+        self,
+        image: Source,
+        *,
+        mask: Source | None = None,
+        box: Sequence[float] | None = None,
+        points: Sequence[Sequence[float]] | None = None,
+    ) -> Concept:
+        """Learn from one more picture, usually one where the answer was wrong.
+
+        Exactly one of ``mask``, ``box`` and ``points`` shows the object in it. PerSAM-F's weights
+        are fitted anew to all references. This concept stays as it is.
+
+        Args:
+            image: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array.
+            mask: the object in it: a path, a PIL image or an array of the same size.
+            box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
+            points: ``(x, y)`` pixels on the object; the model makes the mask.
+
+        Returns:
+            The improved concept.
+
+        Raises:
+            InputError: unreadable or unusable input; the message says which and what to do.
+        """
+        reference = observe(self.backbone, Shown(image, mask, box, points), self.variant)
+        added = view(self.backbone, reference, self.variant)
+        better = self.with_views((*self.views, added))
+        if self.weights is None:
+            return better
+        lesson = better.lesson(reference)
+        views = (*self.views, replace(added, lesson=lesson.thinned()))
+        lessons = [*(known.lesson for known in self.views if known.lesson), lesson]
+        return replace(better, views=views, weights=fit(lessons, self.variant.fit).weights)
+
+    def with_views(self, views: tuple[View, ...]) -> Concept:
+        """The concept with other views, calibrated anew; PerSAM-F's weights stay."""
+        calibration = calibration_of(self.backbone, views, self.variant)
+        return replace(self, views=views, calibration=calibration)
+
+    def lesson(self, reference: Reference) -> Lesson:
+        """What PerSAM-F's weights are to be fitted to, of one reference."""
+        seen = self.locate(reference.embedding)
+        answer = self.backbone.decode(
+            reference.embedding, seen.prompts, guidance=seen.guidance, multimask=True
         )
-        return refine.cascade(self.backbone, embedding, first, self.variant)
+        return Lesson(answer.logits, reference.embedding.frame, reference.mask)
 
     def save(self, path: str | Path) -> None:
         """Write the concept to a safetensors file, whole or not at all.
@@ -176,44 +243,10 @@ class Concept:
         """
         return cls(backbone=backbone, **read_concept(path, backbone))
 
-    def _similarity(self, features: torch.Tensor) -> torch.Tensor:
-        found = similarity.cosine(features, self.target_feature)
-        if self.variant.contrast > 0:
-            contrast = similarity.contrast(features, self.foreground, self.background)
-            found = found + self.variant.contrast * contrast
-        return similarity.smooth(found, self.variant.smoothing) if self.variant.smoothing else found
-
-    def _prior_mask(self, found: torch.Tensor, embedding: Embedding) -> torch.Tensor | None:
-        if self.variant.prior_mask == 0:
-            return None
-        # SAM's mask input, and its masks, have four times the side of the image features.
-        side = 4 * embedding.features.shape[-1]
-        return similarity.prior_mask(found, embedding.frame, side, self.variant.prior_mask)
-
-    def _guidance(self, prior: torch.Tensor, embedding: Embedding) -> Guidance | None:
-        variant = self.variant
-        if not (variant.guided_attention or variant.semantic_prompt):
-            return None
-        guide = None
-        if variant.guided_attention:
-            grid = embedding.features.shape[2:]
-            guide = similarity.attention_guide(prior, embedding.frame, grid, variant.guide_frame)
-        target = self.target_embedding[None, None] if variant.semantic_prompt else None
-        return Guidance(guide, target, variant.alpha)
-
     def _stages(self, embedding: Embedding, seen: Sighting) -> dict[str, np.ndarray]:
-        found = dict(self.trace)
+        found = {**self.trace, **locating.stages(embedding, seen)}
         found["target_feature"] = self.target_feature.cpu().numpy()
         found["target_embedding"] = self.target_embedding.cpu().numpy()
-        found["test_embedding"] = embedding.features[0].cpu().numpy()
-        found["similarity"] = seen.similarity.cpu().numpy()
-        found["points_xy"] = seen.prompts.points
-        found["point_labels"] = seen.prompts.labels
-        if seen.guidance is not None and seen.guidance.attention is not None:
-            grid = embedding.features.shape[2:]
-            found["attention_similarity"] = seen.guidance.attention.reshape(grid).cpu().numpy()
-        if seen.prompts.mask is not None:
-            found["prior_mask"] = seen.prompts.mask[0].cpu().numpy()
         if self.weights is not None:
             found["weights"] = np.array(self.weights)
             found["point_xy"] = seen.prompts.points[seen.prompts.labels == 1]

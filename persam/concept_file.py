@@ -7,24 +7,29 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from persam.errors import InputError
+from persam.presence import Calibration
+from persam.structures import Frame
 from persam.variants import Method, Variant
+from persam.views import Lesson, View
 
 if TYPE_CHECKING:
-    import torch
-
     from persam.backbones import Backbone
     from persam.concept import Concept
 
-FORMAT = "2"  # 2: the pocket model weighs the strides of its matching features
+FORMAT = "3"  # 3: several views, rivals, and the calibration of presence
 _DIMENSIONS = {"target_feature": 1, "target_embedding": 1, "foreground": 2, "background": 2}
+_LESSON = {"logits": 3, "mask": 2}
+_KEYS = {"model", "method", "variant", "weights", "calibration", "views", "rivals"}
 
 
 def write_concept(concept: Concept, path: str | Path) -> None:
@@ -34,15 +39,19 @@ def write_concept(concept: Concept, path: str | Path) -> None:
         InputError: the file cannot be written.
     """
     path = Path(path)
-    tensors = {name: getattr(concept, name).cpu().contiguous() for name in _DIMENSIONS}
+    tensors: dict[str, torch.Tensor] = {}
     header = {
         "persam_concept": FORMAT,
         "model": concept.backbone.name,
         "method": concept.method,
         "variant": concept.variant.to_json(),
         "weights": json.dumps(concept.weights),
-        "reference": json.dumps(dict(concept.reference)),
+        "calibration": json.dumps(concept.calibration and asdict(concept.calibration)),
     }
+    for kind, views in (("views", concept.views), ("rivals", concept.rivals)):
+        header[kind] = json.dumps([_said(view) for view in views])
+        for number, view in enumerate(views):
+            tensors |= {f"{kind}.{number}.{name}": t for name, t in _tensors(view).items()}
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         beside.write_bytes(save(tensors, header))
@@ -82,8 +91,49 @@ def read_concept(path: str | Path, backbone: Backbone) -> dict[str, Any]:
             f"loaded; their features do not compare. Load {header['model']!r}, or learn the "
             f"object again with {backbone.name!r}."
         )
-    fields: dict[str, Any] = {name: tensor.to(backbone.device) for name, tensor in tensors.items()}
-    return fields | _words(header, path)
+    tensors = {name: tensor.to(backbone.device) for name, tensor in tensors.items()}
+    try:
+        return _words(header, path) | {
+            kind: tuple(
+                _view(said, tensors, f"{kind}.{number}.")
+                for number, said in enumerate(json.loads(header[kind]))
+            )
+            for kind in ("views", "rivals")
+        }
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{path} is a damaged concept: {error!r}. Learn the object again."
+        ) from error
+
+
+def _said(view: View) -> dict[str, Any]:
+    """The words of a view."""
+    return {
+        "facts": dict(view.facts),
+        "frame": None if view.lesson is None else asdict(view.lesson.frame),
+    }
+
+
+def _tensors(view: View) -> dict[str, torch.Tensor]:
+    """The numbers of a view by name."""
+    tensors = {name: getattr(view, name) for name in _DIMENSIONS}
+    if view.lesson is not None:
+        tensors |= {"logits": view.lesson.logits, "mask": torch.from_numpy(view.lesson.mask)}
+    return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _view(said: dict[str, Any], tensors: dict[str, torch.Tensor], start: str) -> View:
+    """The view whose tensors' names begin so."""
+    lesson = None
+    if said["frame"] is not None:
+        values = said["frame"]
+        frame = Frame(**{**values, "resized": tuple(values["resized"])})
+        mask = tensors[f"{start}mask"].cpu().numpy()
+        lesson = Lesson(tensors[f"{start}logits"], frame, mask)
+    fields = {name: tensors[start + name] for name in _DIMENSIONS}
+    return View(**fields, facts=said["facts"], lesson=lesson)
 
 
 def _open(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
@@ -117,12 +167,18 @@ def _check(header: dict[str, str], tensors: dict[str, torch.Tensor], path: Path)
             f"{path} has the concept format {version}; this persam reads {FORMAT}. "
             f"Use the persam that wrote it, or learn the object again."
         )
-    missing = {"model", "method", "variant", "weights", "reference"} - set(header)
-    shapes = {name: tensor.ndim for name, tensor in tensors.items()}
-    if missing or shapes != _DIMENSIONS:
+    missing = _KEYS - set(header)
+    shapes = _DIMENSIONS | _LESSON
+    wrong = {
+        name: tuple(tensor.shape)
+        for name, tensor in tensors.items()
+        if shapes.get(name.rpartition(".")[2]) != tensor.ndim
+    }
+    if missing or wrong or not tensors:
         raise InputError(
-            f"{path} is a damaged concept: it lacks {sorted(missing) or 'nothing'} and its tensors "
-            f"have {shapes} dimensions, not {_DIMENSIONS}. Learn the object again."
+            f"{path} is a damaged concept: it lacks {sorted(missing) or 'no word'}, and of its "
+            f"{len(tensors)} tensors these have a strange name or shape: {wrong or 'none'}. "
+            f"Learn the object again."
         )
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
@@ -130,11 +186,7 @@ def _check(header: dict[str, str], tensors: dict[str, torch.Tensor], path: Path)
 
 
 def _words(header: dict[str, str], path: Path) -> dict[str, Any]:
-    try:
-        weights = json.loads(header["weights"])
-        reference = json.loads(header["reference"])
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is a damaged concept: {error}.") from error
+    weights, calibration = json.loads(header["weights"]), json.loads(header["calibration"])
     if header["method"] not in get_args(Method):
         raise InputError(
             f"{path} was learnt by {header['method']!r}; this persam knows "
@@ -146,5 +198,5 @@ def _words(header: dict[str, str], path: Path) -> dict[str, Any]:
         "method": header["method"],
         "variant": Variant.from_json(header["variant"]),
         "weights": None if weights is None else tuple(weights),
-        "reference": reference,
+        "calibration": None if calibration is None else Calibration(**calibration),
     }

@@ -47,6 +47,7 @@ class Record:
         points: ``(x, y, label)`` of each prompt point, label 1 on the object.
         seconds: from opening the photo to its last written file.
         stamp: what the result depends on.
+        presence: the probability that the object is there, 0..1; None where none is known.
         error: why there is no mask, in one line; None where there is one.
     """
 
@@ -57,6 +58,7 @@ class Record:
     points: tuple[tuple[int, int, int], ...] = ()
     seconds: float | None = None
     stamp: Stamp | None = None
+    presence: float | None = None
     error: str | None = None
 
     def to_json(self) -> str:
@@ -86,6 +88,7 @@ class Record:
             points=tuple((x, y, label) for x, y, label in fields["points"]),
             seconds=float(fields["seconds"]),
             stamp=Stamp(**fields["stamp"]),
+            presence=fields.get("presence"),  # lines of earlier versions have none
         )
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
-    from persam.structures import Box
+    from persam.structures import Box, Frame
 
 
 def point_prompts(
@@ -42,6 +44,29 @@ def point_prompts(
     width = prior.shape[1]
     points = [(index % width, index // width) for index in indices]
     return np.array(points, dtype=np.int64), np.array(labels, dtype=np.int64)
+
+
+def cell_points(cells: Sequence[tuple[int, int]], frame: Frame, grid: Sequence[int]) -> np.ndarray:
+    """Middles of grid cells as points in the original picture.
+
+    Args:
+        cells: ``(row, column)`` each.
+        frame: where the picture lies in the model's square.
+        grid: ``(h, w)`` cells over the square.
+
+    Returns:
+        ``(n, 2)`` int64 points ``(x, y)``; a cell that is mostly padding gives the picture's edge.
+
+    Example:
+        >>> from persam.structures import Frame
+        >>> cell_points([(0, 3)], Frame(40, 80, (32, 64), 64), (4, 4)).tolist()
+        [[70, 10]]
+    """
+    rows, columns = np.array(cells, dtype=np.float64).reshape(-1, 2).T + 0.5
+    down = rows * frame.square / grid[0] * frame.height / frame.resized[0]
+    right = columns * frame.square / grid[1] * frame.width / frame.resized[1]
+    points = np.stack([right, down], axis=1).astype(np.int64)
+    return np.minimum(points, (frame.width - 1, frame.height - 1))
 
 
 def mask_box(mask: np.ndarray) -> Box | None:

@@ -6,7 +6,7 @@ that the mask before it stands (the official scripts stop with an exception ther
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,11 +118,6 @@ def standing(steps: Sequence[Step], *, keep_best: bool = False) -> Step:
     """
     found = [step for step in steps if step.mask.any()] or list(steps[:1])
     return max(found, key=lambda step: step.score) if keep_best else found[-1]
-
-
-def nothing(step: Step) -> Step:
-    """The same step with an empty mask and a score of 0: the object is not there."""
-    return replace(step, mask=np.zeros_like(step.mask), score=0.0)
 
 
 def stages(steps: Sequence[Step], final: Step) -> Mapping[str, np.ndarray]:

@@ -99,13 +99,16 @@ def _figure(record: Record, tile: Tile | None) -> str:
             f'<figure class="failed"><figcaption>{name}<br>'
             f"<span>{html.escape(record.error or 'no picture')}</span></figcaption></figure>"
         )
+    told = [f"score {record.score:.3f}"]
+    if record.presence is not None:
+        told.append(f"presence {record.presence:.3f}")
     cut = '<span class="cutout">nothing found</span>'
     if tile.cutout is not None:
         cut = _picture(tile.cutout, "webp", "the object alone", "cutout")
     return (
         f'<figure><div class="pictures">'
         f"{_picture(tile.overlay, 'jpeg', 'the photo with the object marked', 'photo')}{cut}</div>"
-        f"<figcaption>{name}<br><span>score {record.score:.3f} · {record.seconds:.2f} s</span>"
+        f"<figcaption>{name}<br><span>{' · '.join(told)} · {record.seconds:.2f} s</span>"
         f"</figcaption></figure>"
     )
 

@@ -150,25 +150,6 @@ def contrast(
     return nearer.reshape(features.shape[1:])
 
 
-def likeness(features: torch.Tensor, foreground: torch.Tensor, frame: Frame) -> float:
-    """How well the whole object finds its like in a picture: whether it may be there at all.
-
-    A location prior says where the object would be, not whether it is: its largest value may be
-    one lucky cell. This asks every cell of the object for its nearest cell in the picture.
-
-    Args:
-        features: ``(d, h, w)`` of the picture that is searched.
-        foreground: ``(n, d)`` unit vectors of the object's cells in the reference, at least one.
-        frame: where the picture lies in the model's square; padding is like nothing.
-
-    Returns:
-        Mean over the object's cells of the cosine to the nearest cell, -1..1.
-    """
-    rows, columns = geometry.picture_cells(frame, features.shape[1:])
-    cells = F.normalize(features[:, :rows, :columns], dim=0).flatten(1)
-    return float((foreground @ cells).amax(dim=1).mean())
-
-
 def smooth(similarity: torch.Tensor, share: float) -> torch.Tensor:
     """Mix a similarity map with its 3 x 3 mean, so that one stray cell does not win.
 
@@ -245,6 +226,14 @@ def prior_mask(similarity: torch.Tensor, frame: Frame, side: int, factor: float)
     padding = (0, similarity.shape[1] - columns, 0, similarity.shape[0] - rows)
     laid = F.pad(standard, padding, value=float(standard.min()))
     return (geometry.bilinear(laid[None], (side, side)) - PRIOR_CUT) * factor
+
+
+def likely(similarity: torch.Tensor, frame: Frame) -> torch.Tensor:
+    """``(h, w)`` bool: cells of the picture that are PRIOR_CUT deviations above its mean."""
+    rows, columns = geometry.picture_cells(frame, similarity.shape)
+    cells = torch.zeros_like(similarity, dtype=torch.bool)
+    cells[:rows, :columns] = standardise(similarity[:rows, :columns]) > PRIOR_CUT
+    return cells
 
 
 def standardise(values: torch.Tensor) -> torch.Tensor:

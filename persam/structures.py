@@ -145,9 +145,11 @@ class Prediction:
         box: tight box of the mask, or None where the mask is empty.
         points: ``(n, 2)`` the point prompts that were used, ``(x, y)``.
         labels: ``(n,)``, 1 on the object, 0 off it.
-        likeness: how well all of the object finds its like in the picture, -1..1; for comparing
-            pictures by whether they show the object. None where the variant keeps no cells of the
-            reference (a contrast of 0).
+        likeness: how well all of the object finds its like in the picture, -1..1. None where the
+            variant keeps no cells of the reference.
+        presence: the probability that the object is in the picture, 0..1, where it was as likely
+            as not beforehand. None where the concept has no calibration: other models than the
+            pocket model with a single reference, or a variant that keeps no cells of it.
         trace: every intermediate stage by name, where it was asked for; else empty.
     """
 
@@ -157,6 +159,7 @@ class Prediction:
     points: np.ndarray
     labels: np.ndarray
     likeness: float | None = None
+    presence: float | None = None
     trace: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -34,12 +34,12 @@ def test_both_tables_of_the_paper(root, tmp_path, tiny_sam_folder):
     done = run(*words)
     assert done.exit_code == 0, done.output
     assert "The official recipe, one component after the other:" in done.stdout
-    assert "The model's own recipe, one component" not in done.stdout  # no part of its own
+    assert "The model's own recipe, one component" in done.stdout  # points on parts, absence
     for row in ("positive point", "+ scale weights", "filled box"):
         assert f"| {row} |" in done.stdout
     read = json.loads(report.read_text())
-    assert len(read["rows"]) == 7 + 8 + 8
-    assert len(list(out.glob("*/dog/01.png"))) == 23
+    assert len(read["rows"]) == 7 + 9 + 8 + 8
+    assert len(list(out.glob("*/dog/01.png"))) == 32
     assert read["settings"]["precision"] == "fp32"
     times = [path.stat().st_mtime_ns for path in sorted(out.glob("*/dog/01.png"))]
     again = run(*words)

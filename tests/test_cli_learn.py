@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from persam.backbones import load
 from persam.cli import app
-from persam.cli.learn import numbers
+from persam.cli.shown import numbers
 from persam.concept import Concept
 from persam.errors import InputError
 

@@ -14,6 +14,7 @@ from persam.concept_file import FORMAT, concept_model
 from persam.errors import InputError
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
+from persam.presence import Calibration
 from persam.variants import Variant
 
 REFERENCE = parity.picture("vit", "reference")
@@ -46,7 +47,7 @@ def test_round_trip_finds_the_same(learnt, method, tmp_path, parity_sam):
         concept.variant,
         concept.weights,
     )
-    assert dict(again.reference) == dict(concept.reference)
+    assert [dict(view.facts) for view in again.views] == [dict(v.facts) for v in concept.views]
     before, after = concept.segment(TEST), again.segment(TEST)
     assert np.array_equal(before.mask, after.mask)
     assert before.score == after.score
@@ -66,31 +67,60 @@ def test_a_prediction_is_whole_and_its_trace_is_asked_for(learnt):
 
 def test_the_positive_point_is_where_the_prior_peaks(learnt, parity_sam):
     seen = learnt["persam"].locate(parity_sam.encode(TEST))
-    (x, y), (far_x, far_y) = seen.prompts.points
+    (x, y), *_, (far_x, far_y) = seen.prompts.points
     assert seen.prior[y, x] == seen.prior.max()
     assert seen.prior[far_y, far_x] == seen.prior.min()
 
 
-def test_an_object_is_most_like_itself_and_needs_its_cells_to_know(learnt, parity_sam):
-    assert learnt["persam"].segment(TEST).likeness is None
+@pytest.fixture(scope="module")
+def calibrated(parity_sam) -> Concept:
+    """As if the model had a calibration: likeness 0.9 is as likely the object as not."""
     concept = personalize(parity_sam, REFERENCE, mask=MASK, variant=Variant(contrast=0.5))
-    itself, noise = (concept.segment(picture).likeness for picture in (REFERENCE, TEST[::-1]))
-    assert itself == pytest.approx(1, abs=1e-4)
-    assert -1 <= noise < itself
+    return replace(concept, calibration=Calibration(middle=0.9, slope=30.0))
 
 
-def test_an_object_that_is_not_there_gets_an_empty_mask_and_no_score(parity_sam):
-    """The reference itself is more like the object than any other picture is."""
-    recipe = Variant(contrast=0.5)
-    likeness = personalize(parity_sam, REFERENCE, mask=MASK, variant=recipe).segment(TEST).likeness
-    assert likeness is not None and 0 < likeness < 0.99
-    strict = replace(recipe, min_likeness=likeness + 0.005)
-    concept = personalize(parity_sam, REFERENCE, mask=MASK, variant=strict)
-    absent = concept.segment(TEST, trace=True)
-    assert not absent.mask.any()
-    assert (absent.score, absent.box) == (0.0, None)
+def test_an_object_is_most_surely_in_its_own_picture(learnt, calibrated):
+    assert learnt["persam"].segment(TEST).presence is None
+    itself, noise = (calibrated.segment(picture).presence for picture in (REFERENCE, TEST[::-1]))
+    assert itself == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-3)
+    assert 0 <= noise < itself
+
+
+def test_an_object_that_is_not_there_gets_an_empty_mask_and_no_score(calibrated, parity_sam):
+    presence = calibrated.segment(TEST).presence
+    strict = replace(calibrated.variant, min_presence=presence + 0.01)
+    concept = replace(calibrated, variant=strict)
+    calls = []
+    head = parity_sam.model.mask_decoder.register_forward_hook(lambda *_: calls.append(1))
+    try:
+        absent = concept.segment(TEST, trace=True)
+    finally:
+        head.remove()
+    assert not absent.present
+    assert (absent.score, absent.box, absent.presence) == (0.0, None, presence)
     assert not absent.trace["final_mask"].any()
-    assert concept.segment(REFERENCE).mask.any()
+    assert calls == []  # the decoder has nothing to say
+    here = replace(concept, variant=replace(strict, min_presence=presence)).segment(TEST)
+    assert here.present
+    assert np.array_equal(here.mask, calibrated.segment(TEST).mask)
+
+
+def test_the_likeness_that_goes_with_the_threshold(calibrated):
+    def least(presence: float) -> float:
+        recipe = replace(calibrated.variant, min_presence=presence)
+        return replace(calibrated, variant=recipe).min_likeness
+
+    assert least(0.5) == pytest.approx(0.9)
+    assert (least(0.0), least(1.0)) == (0, 1)
+    assert replace(calibrated, calibration=None).min_likeness == 0
+
+
+def test_without_a_calibration_nothing_is_called_absent(learnt):
+    concept = learnt["persam"]
+    strict = replace(concept, variant=replace(concept.variant, min_presence=1.0))
+    found = strict.segment(TEST)
+    assert found.presence is None
+    assert found.present
 
 
 def test_one_picture_does_not_change_the_next(learnt):
@@ -106,6 +136,7 @@ SWITCHES = {
     "contrast": (0.0, "similarity"),
     "smoothing": (0.5, "similarity"),
     "positive_points": (2, "points_xy"),
+    "parts": (2, "points_xy"),
     "negative_point": (False, "points_xy"),
     "guided_attention": (False, "step1_logits"),
     "alpha": (3.0, "step1_logits"),
@@ -203,6 +234,11 @@ def test_foreign_and_truncated_files_are_refused(saved, tmp_path, parity_sam):
         ("weights", "{", "damaged"),
         ("variant", "{}", "another version"),
         ("weights", "[0.2, 0.3, 0.5]", "PerSAM none"),
+        ("calibration", '{"middle": 0.3}', "damaged"),
+        ("calibration", '{"middle": 0.3, "slope": -1}', "damaged"),
+        ("views", "[]", "at least one reference"),
+        ("views", '[{"facts": {}, "frame": null}, {"facts": {}, "frame": null}]', "damaged"),
+        ("rivals", "{", "damaged"),
     ],
 )
 def test_damaged_headers_are_refused(saved, parity_sam, field, value, words):
@@ -212,7 +248,9 @@ def test_damaged_headers_are_refused(saved, parity_sam, field, value, words):
         "method": "persam",
         "variant": Variant().to_json(),
         "weights": "null",
-        "reference": "{}",
+        "calibration": "null",
+        "views": '[{"facts": {}, "frame": null}]',
+        "rivals": "[]",
     }
     save_file(load_file(saved), saved, metadata=header | {field: value})
     with pytest.raises(InputError, match=words):
@@ -220,8 +258,9 @@ def test_damaged_headers_are_refused(saved, parity_sam, field, value, words):
 
 
 def test_nan_in_a_file_does_not_travel(saved, parity_sam, learnt):
-    broken = replace(learnt["persam"], target_feature=learnt["persam"].target_feature * torch.nan)
-    broken.save(saved)
+    (view,) = learnt["persam"].views
+    broken = replace(view, target_feature=view.target_feature * torch.nan)
+    replace(learnt["persam"], views=(broken,)).save(saved)
     with pytest.raises(InputError, match="target_feature"):
         Concept.load(saved, parity_sam)
 
@@ -243,7 +282,7 @@ def test_contrast_needs_the_cells_that_were_not_kept(parity_sam):
 
 
 def test_the_reference_is_told_in_json(learnt):
-    assert json.loads(json.dumps(dict(learnt["persam"].reference))) == {
+    assert json.loads(json.dumps(dict(learnt["persam"].views[0].facts))) == {
         "size": [180, 240],
         "prompt": "mask",
     }

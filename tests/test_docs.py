@@ -31,12 +31,12 @@ COMMANDS = [
 def desk(tmp_path, monkeypatch):
     """A folder with what the README's commands name."""
     (tmp_path / "photos").mkdir()
-    pictures = {0: "dog.jpg", 1: "park.jpg", 2: "photos/first.jpg"}
+    pictures = {0: "dog.jpg", 1: "park.jpg", 2: "photos/first.jpg", 3: "beach.jpg", 5: "other.jpg"}
     for number, name in pictures.items():
         image, mask = samples.files(samples.PICTURES, number)
         (tmp_path / name).write_bytes(image.read_bytes())
-        if number == 0:
-            (tmp_path / "dog.png").write_bytes(mask.read_bytes())
+        if "/" not in name:
+            (tmp_path / name).with_suffix(".png").write_bytes(mask.read_bytes())
     samples.copy(tmp_path / "DATA")
     (tmp_path / "clip").mkdir()
     for number in range(3):

@@ -31,7 +31,7 @@ def test_lines_come_back_as_they_were(name: str, error: str, score: float, empty
 
 def test_a_line_has_a_result_or_an_error_never_both() -> None:
     assert set(json.loads(Record("/a.jpg", error="damaged").to_json())) == {"input", "error"}
-    expected = {"input", "output", "score", "box", "points", "seconds", "stamp"}
+    expected = {"input", "output", "score", "box", "points", "seconds", "stamp", "presence"}
     assert set(json.loads(_found().to_json())) == expected
 
 

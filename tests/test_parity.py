@@ -13,9 +13,10 @@ from persam import geometry
 from persam.backbones.mobile_sam import load_mobile_sam
 from persam.backbones.sam import SamBackbone
 from persam.concept import Concept
-from persam.methods.fit import fit
+from persam.fit import fit
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
+from persam.views import Lesson
 
 METHODS = {"persam": personalize, "persam_f": finetune}
 RUNS = [(kind, m, g) for kind, g in (("vit", 128), ("vit", 255), ("tinyvit", 255)) for m in METHODS]
@@ -121,7 +122,7 @@ def test_the_fast_fit_is_no_worse_than_the_official_one(run):
     truth = parity.picture(kind, "reference_mask") > 0
     frame = run.concept.backbone.frame(*truth.shape)
     low = torch.from_numpy(run.concept.trace["ref_logits"])
-    fast = fit(low, frame, truth, "fast")
+    fast = fit([Lesson(low, frame, truth)], "fast")
     logits = geometry.to_original(low, frame).numpy()
     official = longhand_loss(logits, run.official["weights"], truth)
     assert official == pytest.approx(run.official["loss_trace_step_dice_focal"][-1, 1:].sum(), 1e-3)

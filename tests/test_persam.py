@@ -154,8 +154,8 @@ def test_the_model_makes_the_mask_of_a_box_or_points(parity_sam, hint, prompts):
     best = int(answer.iou.argmax())
     mask = geometry.to_original(answer.logits[best : best + 1], embedding.frame)[0] > 0
     assert np.array_equal(concept.trace["ref_mask"], mask.numpy())
-    assert concept.reference["prompt"] == next(iter(hint))
-    assert concept.reference["score"] == pytest.approx(float(answer.iou.max()))
+    assert concept.views[0].facts["prompt"] == next(iter(hint))
+    assert concept.views[0].facts["score"] == pytest.approx(float(answer.iou.max()))
     given = personalize(parity_sam, REFERENCE, mask=mask.numpy())
     assert torch.equal(given.target_feature, concept.target_feature)
 

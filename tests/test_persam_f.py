@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from persam import geometry
 from persam.errors import PersamError
-from persam.methods.fit import fit, losses
+from persam.fit import fit, losses
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
 from persam.variants import Variant
+from persam.views import Lesson
 
 REFERENCE = parity.picture("vit", "reference")
 MASK = parity.picture("vit", "reference_mask")
@@ -64,7 +65,7 @@ def test_no_place_of_a_fine_grid_is_lower(seed, size):
     maps = blobs(seed)
     mask = (geometry.to_original(blobs(seed + 1)[:1], frame)[0] > 1).numpy()
     mask[:3, :3] = True
-    found = fit(maps, frame, mask, "fast")
+    found = fit([Lesson(maps, frame, mask)], "fast")
     lowest = full_loss(maps, found.weights, frame, mask)
     assert lowest == pytest.approx(float(found.losses[-1, 1:].sum()), abs=1e-4)
     ticks = np.linspace(-0.25, 1.25, 13).tolist()
@@ -76,7 +77,7 @@ def test_big_pictures_are_fitted_on_smaller_maps_without_loss():
     frame = geometry.fit(1400, 900, 64, keep_aspect=True)
     maps = blobs(4)
     mask = (geometry.to_original(maps[1:2] + 0.3 * maps[2:], frame)[0] > 0).numpy()
-    found = fit(maps, frame, mask, "fast")
+    found = fit([Lesson(maps, frame, mask)], "fast")
     here = full_loss(maps, found.weights, frame, mask)
     assert here == pytest.approx(float(found.losses[-1, 1:].sum()), abs=1e-3)
     for a, b in ((0, 1), (1, 0), (0, -1), (-1, 0)):
@@ -88,7 +89,7 @@ def test_a_speck_in_a_big_picture_is_not_lost():
     frame = geometry.fit(1000, 1000, 64, keep_aspect=True)
     mask = np.zeros((1000, 1000), dtype=bool)
     mask[501:504, 333:335] = True
-    found = fit(blobs(1), frame, mask, "fast")
+    found = fit([Lesson(blobs(1), frame, mask)], "fast")
     assert found.losses[-1, 1:].sum() <= found.losses[0, 1:].sum()
     assert sum(found.weights) == pytest.approx(1)
 
@@ -98,7 +99,7 @@ def test_the_right_mask_is_found():
     maps = blobs(2)
     for k in range(3):
         mask = (geometry.to_original(maps[k : k + 1], frame)[0] > 0).numpy()
-        weights = fit(maps * 3, frame, mask, "fast").weights
+        weights = fit([Lesson(maps * 3, frame, mask)], "fast").weights
         assert int(np.argmax(weights)) == k
 
 
@@ -107,7 +108,7 @@ def test_overflow_is_an_error(how):
     frame = geometry.fit(10, 10, 64, keep_aspect=True)
     mask = np.eye(10, dtype=bool)
     with pytest.raises(PersamError, match="fp32"):
-        fit(torch.full((3, 8, 8), torch.nan), frame, mask, how)
+        fit([Lesson(torch.full((3, 8, 8), torch.nan), frame, mask)], how)
 
 
 def test_the_decoder_is_asked_once(parity_sam):
@@ -126,6 +127,7 @@ def test_everything_of_persam_can_be_switched_on_too(parity_sam):
         negative_point=True,
         guided_attention=True,
         semantic_prompt=True,
+        parts=0,
     )
     concept = finetune(parity_sam, REFERENCE, mask=MASK, variant=recipe)
     trace = concept.segment(parity.picture("vit", "test"), trace=True).trace

@@ -50,8 +50,11 @@ def test_unknown_recipe_names_the_known_ones():
         ("alpha", float("nan")),
         ("contrast", "0.5"),
         ("smoothing", 1.5),
-        ("min_likeness", 1.5),
-        ("min_likeness", 0.2),  # without the contrast that keeps the cells
+        ("min_presence", 1.5),
+        ("min_presence", -0.1),
+        ("parts", -1),
+        ("parts", 2.0),
+        ("parts", True),
         ("prior_mask", True),
         ("negative_point", 1),
         ("positive_points", 0),

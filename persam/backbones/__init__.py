@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from persam.presence import Calibration
     from persam.structures import Embedding, Frame, Guidance, MaskLogits, Prompts
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -34,6 +35,8 @@ class Backbone(Protocol):
         square: side of the model's input in pixels.
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         recipe: which named variant ``"default"`` means for this model.
+        calibration: what likeness by its matching features says about presence, where that was
+            measured; None where nobody knows.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Backbone(Protocol):
     mean: np.ndarray
     std: np.ndarray
     recipe: str
+    calibration: Calibration | None
 
     @property
     def device(self) -> torch.device:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.backbones import Backbone
+    from persam.presence import Calibration
     from persam.structures import Embedding
 
 # config.json's model_type -> transformers class.
@@ -88,10 +89,13 @@ class MatchedBackbone(WrappedBackbone):
         name: both models' names, as :func:`persam.load` takes them; stored in concepts.
         model: the SAM backbone's, where it has one.
         square, mean, std, recipe: the SAM backbone's.
+        calibration: None.
     """
 
     def __init__(self, backbone: Backbone, matcher: Matcher) -> None:
         super().__init__(backbone, joined(backbone.name, matcher.name))
+        # Likeness by the matcher's features is another thing than by the model's own.
+        self.calibration: Calibration | None = None
         self._matcher = matcher
 
     def encode(self, image: np.ndarray) -> Embedding:

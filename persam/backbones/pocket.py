@@ -16,10 +16,14 @@ from persam.backbones.pocket_network import PocketModel
 from persam.backbones.prompting import check_embedding, lay, prompt_tensors
 from persam.errors import InputError
 from persam.guidance import check_guidance, guided
+from persam.presence import Calibration
 from persam.structures import Embedding, MaskLogits
 
 if TYPE_CHECKING:
     from persam.structures import Frame, Guidance, Prompts
+
+# From `python benchmarks/presence.py DATA --json benchmarks/presence.json`: half of 48 objects.
+CALIBRATION = Calibration(middle=0.34, slope=28.6)
 
 
 class PocketBackbone:
@@ -35,6 +39,7 @@ class PocketBackbone:
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         precision: of the image encoder, by autocast; everything given back is float32.
         recipe: what the variant "default" means for this model: it was trained on location priors.
+        calibration: of presence; its matching features are the same whatever it is trained to.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class PocketBackbone:
         self.std = np.full(3, 127.5, dtype=np.float32)
         self.precision = precision
         self.recipe = "pocket"
+        self.calibration: Calibration | None = CALIBRATION
 
     @property
     def device(self) -> torch.device:

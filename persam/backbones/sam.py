@@ -19,6 +19,7 @@ from persam.guidance import check_guidance, guided
 from persam.structures import Embedding, MaskLogits
 
 if TYPE_CHECKING:
+    from persam.presence import Calibration
     from persam.structures import Frame, Guidance, Prompts
 
 # config.json's model_type -> transformers class. The loader looks adapters up by these tables.
@@ -55,6 +56,7 @@ class SamBackbone:
         self.std = np.array(STD, dtype=np.float32)
         self.precision = precision
         self.recipe = "default"
+        self.calibration: Calibration | None = None
         self._early_maps = 1 if isinstance(model, SamHQModel) else 0
 
     @property

@@ -21,6 +21,7 @@ from persam.structures import Embedding, MaskLogits
 if TYPE_CHECKING:
     from transformers import EdgeTamModel, Sam2Model
 
+    from persam.presence import Calibration
     from persam.structures import Frame, Guidance, Prompts
 
 # config.json's model_type -> transformers class. Published checkpoints are those of the video
@@ -74,6 +75,7 @@ class Sam2Backbone:
         self.std = np.array(std, dtype=np.float32)
         self.precision = precision
         self.recipe = "default"
+        self.calibration: Calibration | None = None
 
     @property
     def device(self) -> torch.device:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import torch
 
     from persam.backbones import Backbone
+    from persam.presence import Calibration
     from persam.structures import Embedding, Frame, Guidance, MaskLogits, Prompts
 
 
@@ -18,7 +19,7 @@ class WrappedBackbone:
     Attributes:
         name: the inner backbone's, or the one that was given.
         model: the inner backbone's, where it has one.
-        square, mean, std, recipe: the inner backbone's.
+        square, mean, std, recipe, calibration: the inner backbone's.
     """
 
     def __init__(self, backbone: Backbone, name: str | None = None) -> None:
@@ -28,6 +29,7 @@ class WrappedBackbone:
         self.mean = backbone.mean
         self.std = backbone.std
         self.recipe = backbone.recipe
+        self.calibration: Calibration | None = backbone.calibration
         self._backbone = backbone
 
     @property

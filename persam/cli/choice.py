@@ -112,7 +112,7 @@ def refuse(options: Sequence[str], why: str) -> None:
         InputError: there are any; names them and says why.
     """
     if options:
-        named = " and ".join(f"--{option.replace('_', '-')}" for option in options)
+        named = " and ".join(f"--{option.strip('_').replace('_', '-')}" for option in options)
         raise InputError(f"{named} would do nothing: {why}. Leave it out.")
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from persam.cli.learn import BoxOption, MaskOption, PointOption, Shown
 from persam.cli.options import (
     DeviceOption,
     MatchOption,
@@ -18,6 +17,7 @@ from persam.cli.options import (
     resolve_variant,
 )
 from persam.cli.screen import complain, say
+from persam.cli.shown import BoxOption, Examples, MaskOption, PointOption, Told
 
 if TYPE_CHECKING:
     from persam.dreambooth.prepare import Prepared
@@ -81,7 +81,7 @@ def prepare(
     from persam.dreambooth.subject import Choices
     from persam.folders import list_images
 
-    shown = Shown(reference, mask, box, tuple(point or ()))
+    shown = Told(reference, mask, box, tuple(point or ()))
     choices = Choices(
         class_name,
         token,
@@ -95,7 +95,8 @@ def prepare(
     )
     listing = list_images(photos)
     backbone = load(model, match_with=match_with, device=device, precision=precision)
-    concept = shown.learn(backbone, method, resolve_variant("default", method, own=backbone.recipe))
+    recipe = resolve_variant("default", method, own=backbone.recipe)
+    concept = Examples((shown,)).learn(backbone, method, recipe)
     files = tuple(path for path in (reference, mask) if path is not None)
     words = repr((backbone.name, precision, concept.method, concept.variant, box, point))
     given = stage.Shown(reference, mask, _identity(words, files), files)

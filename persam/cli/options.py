@@ -19,6 +19,8 @@ from persam.variants import Method, Variant
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from persam.concept import Concept
+
 VariantName = Literal["default", "official"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -27,9 +29,10 @@ class Component(StrEnum):
     """The parts of a recipe that ``--without`` switches off, named after the Variant's fields."""
 
     SMOOTHING = "smoothing"
-    MIN_LIKENESS = "min-likeness"
+    MIN_PRESENCE = "min-presence"
     NEGATIVE_POINT = "negative-point"
     PRIOR_MASK = "prior-mask"
+    PARTS = "parts"
     GUIDED_ATTENTION = "guided-attention"
     SEMANTIC_PROMPT = "semantic-prompt"
     REFINE_MASK = "refine-mask"
@@ -90,6 +93,14 @@ AlphaOption = Annotated[
         "--alpha", help="Strength of the guided attention. Left out: what the variant says."
     ),
 ]
+MinPresenceOption = Annotated[
+    float | None,
+    typer.Option(
+        "--min-presence",
+        help="Leave the mask empty where the object is there with a lower probability, 0..1. Left "
+        "out: what the variant says; 0 always takes the best guess.",
+    ),
+]
 DeviceOption = Annotated[
     str,
     typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps; auto takes the fastest here."),
@@ -139,6 +150,31 @@ def resolve_variant(
             f"for; leave one of the options out."
         )
     return dataclasses.replace(variant, alpha=alpha)
+
+
+def with_min_presence(concept: Concept, least: float | None) -> Concept:
+    """Change from which presence on a concept calls its object there.
+
+    Args:
+        concept: as it was learnt.
+        least: 0..1; None keeps the recipe's.
+
+    Raises:
+        InputError: not in 0..1, or nothing is known of presence.
+    """
+    if least is None:
+        return concept
+    if not 0 <= least <= 1:
+        raise InputError(f"--min-presence is a probability, 0..1; got {least}.")
+    if least > 0 and concept.calibration is None:
+        raise InputError(
+            f"--min-presence {least:g} would do nothing: {concept.backbone.name} has no "
+            f"calibration of its own, so that presence is known from two references on (--also); "
+            f"and the official recipe keeps no cells to know it by. Leave it out, or show the "
+            f"object anew."
+        )
+    variant = dataclasses.replace(concept.variant, min_presence=float(least))
+    return dataclasses.replace(concept, variant=variant)
 
 
 def _components(names: Sequence[Component | str]) -> list[Component]:

@@ -9,27 +9,30 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from persam.cli.choice import refuse, typed_options
-from persam.cli.learn import (
-    LEARNING,
-    BoxOption,
-    MaskOption,
-    PointOption,
-    Shown,
-    digest,
-    stored_concept,
-)
+from persam.cli.learn import LEARNING, digest, stored_concept
 from persam.cli.options import (
     AlphaOption,
     DeviceOption,
     MatchOption,
     MethodOption,
+    MinPresenceOption,
     ModelOption,
     PrecisionOption,
     VariantOption,
     WithoutOption,
     resolve_variant,
+    with_min_presence,
 )
 from persam.cli.screen import complain, count, progress, say
+from persam.cli.shown import (
+    AlsoOption,
+    BoxOption,
+    Examples,
+    MaskOption,
+    NotOption,
+    PointOption,
+    Told,
+)
 from persam.errors import InputError
 from persam.folders import list_images
 
@@ -54,6 +57,8 @@ def segment(
     mask: MaskOption = None,
     box: BoxOption = None,
     point: PointOption = None,
+    also: AlsoOption = None,
+    not_: NotOption = None,
     concept: Annotated[
         Path | None,
         typer.Option("--concept", help="Instead of a reference: a file from `persam learn`."),
@@ -64,6 +69,7 @@ def segment(
     variant: VariantOption = "default",
     without: WithoutOption = None,
     alpha: AlphaOption = None,
+    min_presence: MinPresenceOption = None,
     save: Annotated[
         str,
         typer.Option(
@@ -85,23 +91,28 @@ def segment(
     Exit code: 0 all photos have a mask, 1 some failed, 2 nothing could be done.
     """
     typed = typed_options(context)
-    source = _source(reference, concept, (mask, box, tuple(point or ())), typed)
+    ways = (mask, box, tuple(point or ()))
+    source = _source(None if reference is None else Told(reference, *ways), concept, typed)
+    if isinstance(source, Told):
+        source = Examples.of(source, also, not_)
     listing = list_images(photos)
     _check_folder(photos, out)
     from persam.album import Output, segment_album
     from persam.backbones import load
 
-    files = tuple(path for path in (reference, mask, concept) if path is not None)
+    files = source.files if isinstance(source, Examples) else (source,)
     output = Output(
         out, frozenset(word.strip() for word in save.split(",")), overwrite, protected=files
     )
-    if isinstance(source, Shown):
+    if isinstance(source, Examples):
         backbone = load(model, match_with=match_with, device=device, precision=precision)
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
         learnt = source.learn(backbone, method, recipe)
     else:
         learnt = stored_concept(source, model if "model" in typed else None, device, precision)
-    words = repr((learnt.backbone.name, precision, method, learnt.variant, box, point))
+    learnt = with_min_presence(learnt, min_presence)
+    places = source.places if isinstance(source, Examples) else ()
+    words = repr((learnt.backbone.name, precision, method, learnt.variant, places))
     output = replace(output, identity=digest(words, files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
         summary = segment_album(learnt, listing.photos, output, lambda _: step())
@@ -110,16 +121,11 @@ def segment(
         raise typer.Exit(1)
 
 
-def _source(
-    reference: Path | None,
-    concept: Path | None,
-    ways: tuple[Path | None, str | None, tuple[str, ...]],
-    typed: Sequence[str],
-) -> Shown | Path:
-    """The reference as it is shown, or the concept file: exactly one, nothing left unread."""
-    if concept is None and reference is not None:
-        return Shown(reference, *ways)
-    if concept is None or reference is not None:
+def _source(told: Told | None, concept: Path | None, typed: Sequence[str]) -> Told | Path:
+    """The reference or the concept file: exactly one, and no option that nothing would read."""
+    if concept is None and told is not None:
+        return told
+    if concept is None or told is not None:
         raise InputError(
             f"Say what to look for by --reference (with --mask, --box or --point) or by --concept; "
             f"got {'neither' if concept is None else 'both'}."

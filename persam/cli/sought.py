@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from persam.cli.learn import Shown, learner
 from persam.cli.options import resolve_variant
+from persam.cli.shown import Examples, Told, learner
 from persam.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Sought:
         name: of the object, where there is one that has no name yet.
     """
 
-    shown: Shown | None = None
+    shown: Told | None = None
     first_mask: Path | None = None
     objects: Mapping[str, Path] = field(default_factory=dict)
     concepts: Mapping[str, Path] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class Sought:
         if variant != "official":
             recipe = resolve_variant("default", method, own=backbone.recipe)
             if self.shown is not None:
-                return {self.name: self.shown.learn(backbone, method, recipe)}
+                return {self.name: Examples((self.shown,)).learn(backbone, method, recipe)}
             teach = partial(learner(method), backbone, variant=recipe)
         if self.shown is None:
             first = next(iter(clip)).image

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from persam.cli.choice import refuse, typed_options
-from persam.cli.learn import LEARNING, BoxOption, MaskOption, PointOption, Shown, digest
+from persam.cli.learn import LEARNING, digest
 from persam.cli.options import (
     DeviceOption,
     MatchOption,
@@ -20,6 +20,7 @@ from persam.cli.options import (
     PrecisionOption,
 )
 from persam.cli.screen import complain, count, progress, say
+from persam.cli.shown import BoxOption, MaskOption, PointOption, Told
 from persam.cli.sought import Sought, TrackVariant, named_files
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def track(
     """
     typed = typed_options(context)
     sought = Sought(
-        shown=None if reference is None else Shown(reference, mask, box, tuple(point or ())),
+        shown=None if reference is None else Told(reference, mask, box, tuple(point or ())),
         first_mask=first_mask,
         objects=named_files(object_ or (), "--object"),
         concepts=named_files(concept or (), "--concept", stem=True),

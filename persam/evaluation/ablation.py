@@ -48,7 +48,8 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "contrast with the background": {"contrast": 0.0},
     "smoothed similarity": {"smoothing": 0.0},
     "location prior as mask": {"prior_mask": 0.0},
-    "absence by likeness": {"min_likeness": 0.0},
+    "points on parts": {"parts": 0},
+    "absence": {"min_presence": 0.0},
 }
 _OFFICIAL_PARTS = ("negative point", "refinement", "guided attention", "semantic prompt")
 _LEARN = {"persam": personalize, "persam-f": finetune}
@@ -130,7 +131,7 @@ def plan(own: str, fit: Fit = "fast") -> tuple[Row, ...]:
         for method in get_args(Method)
     }
     recipes = {method: Variant.named(own, method) for method in get_args(Method)}
-    rows = list(_cumulative("official", official["persam"], official["persam-f"]))
+    rows = [*_cumulative("official", official["persam"], official["persam-f"])]
     if set(parts(recipes["persam"])) - set(_OFFICIAL_PARTS):
         rows += _cumulative("own", recipes["persam"], recipes["persam-f"])
     rows += [*_shown("official references", official), *_shown("references", recipes)]

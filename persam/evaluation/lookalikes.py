@@ -15,9 +15,12 @@ from persam.errors import InputError
 from persam.evaluation import datasets
 from persam.evaluation.metrics import iou
 from persam.evaluation.montage import add_lookalike, cut_out
+from persam.reference import Shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import Any
 
     from persam.backbones import Backbone
     from persam.evaluation.datasets import Dataset, Photo, Subject
@@ -71,8 +74,27 @@ class LookalikeReport:
         return fmean(choice.iou for choice in self.choices)
 
 
+def next_of_kind(subject: Subject, dataset: Dataset) -> Subject | None:
+    """The next object of the same kind in the data set's order, cyclic; None without another."""
+    kindred = [other for other in dataset.subjects if other.kind == subject.kind]
+    other = kindred[(kindred.index(subject) + 1) % len(kindred)]
+    return None if other is subject else other
+
+
+def next_of_other_kind(subject: Subject, dataset: Dataset) -> Subject | None:
+    """The next object of another kind in the data set's order, cyclic; None without one."""
+    place = dataset.subjects.index(subject)
+    after = (*dataset.subjects[place:], *dataset.subjects[:place])
+    return next((other for other in after if other.kind != subject.kind), None)
+
+
 def evaluate_lookalikes(
-    method: Learner, backbone: Backbone, data: str | Path | Dataset
+    method: Learner | Any,
+    backbone: Backbone,
+    data: str | Path | Dataset,
+    *,
+    beside: Callable[[Subject, Dataset], Subject | None] = next_of_kind,
+    warned: bool = False,
 ) -> LookalikeReport:
     """Look for every object in its target photos, with another one of its kind pasted in.
 
@@ -84,6 +106,8 @@ def evaluate_lookalikes(
         method: learns an object from ``(backbone, image, mask=...)``.
         backbone: the model.
         data: a folder, or what :func:`persam.evaluation.datasets.perseg` made of it.
+        beside: which other object is pasted in beside an object.
+        warned: show the method the other one in its reference photo, as ``rivals=[...]``.
 
     Raises:
         InputError: no two objects of a kind, no photo with room for a look-alike, or the folder or
@@ -92,10 +116,13 @@ def evaluate_lookalikes(
     dataset = data if isinstance(data, datasets.Dataset) else datasets.perseg(data)
     choices: list[Choice | None] = []
     for subject in dataset.subjects:
-        other = next_of_kind(subject, dataset)
+        other = beside(subject, dataset)
         if other is None:
             continue
-        concept = method(backbone, subject.reference.image, mask=subject.reference.mask)
+        shown = subject.reference
+        rival = Shown(other.reference.image, mask=other.reference.mask)
+        given: dict[str, Any] = {"rivals": [rival]} if warned else {}
+        concept = method(backbone, shown.image, mask=shown.mask, **given)
         for number, photo in enumerate(subject.targets):
             source = other.targets[number % len(other.targets)]
             choices.append(_choose(concept, subject, photo, (other, source)))
@@ -107,13 +134,6 @@ def evaluate_lookalikes(
             f"none with room for it."
         )
     return LookalikeReport(made, left_out=len(choices) - len(made))
-
-
-def next_of_kind(subject: Subject, dataset: Dataset) -> Subject | None:
-    """The next object of the same kind in the data set's order, cyclic; None without another."""
-    kindred = [other for other in dataset.subjects if other.kind == subject.kind]
-    other = kindred[(kindred.index(subject) + 1) % len(kindred)]
-    return None if other is subject else other
 
 
 def _choose(

@@ -37,18 +37,18 @@ def own_score(found: Prediction) -> float:
     return found.score
 
 
-def likeness(found: Prediction) -> float:
-    """How well all of the object finds its like in the photo.
+def probability(found: Prediction) -> float:
+    """The probability that the object is there.
 
     Raises:
-        InputError: the variant keeps no cells of the reference to compare with.
+        InputError: the concept has no calibration.
     """
-    if found.likeness is None:
+    if found.presence is None:
         raise InputError(
-            "There is no likeness to judge by: the variant keeps no cells of the reference. "
-            "Learn the objects with a contrast above 0."
+            "There is no presence to judge by: the model has no calibration of its own and there "
+            "is a single reference, or the variant keeps none of its cells. Judge by the score."
         )
-    return found.likeness
+    return found.presence
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,57 @@ def area_under_roc(present: Sequence[float], absent: Sequence[float]) -> float:
     below = np.searchsorted(away, there, side="left").sum()
     up_to = np.searchsorted(away, there, side="right").sum()
     return float(below + up_to) / (2 * len(there) * len(away))
+
+
+def false_alarms(
+    present: Sequence[float], absent: Sequence[float], *, recall: float = 0.95
+) -> float:
+    """Share of the absent that pass where the threshold lets so many of the present through.
+
+    Args:
+        present: scores where the object is there; at least one.
+        absent: scores where it is not; at least one.
+        recall: share of the present that must pass, above 0 and at most 1.
+
+    Returns:
+        0..1.
+
+    Example:
+        >>> false_alarms([0.9, 0.8, 0.5, 0.4], [0.6, 0.1], recall=0.75)
+        0.5
+    """
+    descending = np.sort(np.asarray(present, dtype=np.float64))[::-1]
+    # The smallest number of the present that is at least the recall; sums of shares round.
+    needed = int(np.ceil(recall * len(descending) - 1e-9))
+    return float((np.asarray(absent) >= descending[needed - 1]).mean())
+
+
+def calibration_error(
+    present: Sequence[float], absent: Sequence[float], *, bins: int = 10
+) -> float:
+    """How far probabilities are from shares: expected calibration error, both sides alike heavy.
+
+    A presence is a probability where the object was as likely there as not beforehand, so the
+    present weigh as much as the absent however many there are.
+
+    Args:
+        present: probabilities where the object is there; at least one.
+        absent: the same where it is not; at least one.
+        bins: of equal width.
+
+    Returns:
+        0..1: over the bins, the mean of |mean probability - share of the present|.
+
+    Example:
+        >>> calibration_error([1.0, 1.0], [0.0]), calibration_error([0.25], [0.25])
+        (0.0, 0.25)
+    """
+    chance = np.concatenate([np.asarray(present, np.float64), np.asarray(absent, np.float64)])
+    there = np.arange(len(chance)) < len(present)
+    weight = np.where(there, 0.5 / len(present), 0.5 / len(absent))
+    number = np.minimum((chance * bins).astype(int), bins - 1)
+    gaps = np.bincount(number, weights=weight * (chance - there), minlength=bins)
+    return float(np.abs(gaps).sum())
 
 
 def evaluate_presence(

@@ -1,44 +1,119 @@
-"""PerSAM: learn an object from one picture without any training (section 3.1)."""
+"""PerSAM: learn an object from one picture, or several, without any training (section 3.1)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from persam.methods.reference import Hint, learn, observe, resolve
+import numpy as np
+
+from persam.concept import Concept
+from persam.errors import InputError
+from persam.presence import calibration_of
+from persam.reference import Shown, object_cells, observe, resolve, view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from persam.backbones import Backbone
-    from persam.concept import Concept
     from persam.images import Source
+    from persam.reference import Reference
     from persam.variants import Variant
+
+RIVAL_CONTRAST = 1.0  # of 0.5, 1 and 2 the best with one rival: benchmarks/many.md
 
 
 def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say one thing)
     backbone: Backbone,
-    image: Source,
+    image: Source | Shown | Sequence[Shown],
     *,
     mask: Source | None = None,
     box: Sequence[float] | None = None,
     points: Sequence[Sequence[float]] | None = None,
+    rivals: Sequence[Shown] = (),
     variant: str | Variant = "default",
 ) -> Concept:
-    """Learn an object from one picture: PerSAM, training-free.
+    """Learn an object from one picture or several: PerSAM, training-free.
 
-    Exactly one of ``mask``, ``box`` and ``points`` shows the object.
+    Exactly one of ``mask``, ``box`` and ``points`` shows the object in a picture; where ``image``
+    is one :class:`persam.Shown` or several, they say it themselves.
 
     Args:
         backbone: what :func:`persam.load` gave.
-        image: the picture: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array.
+        image: the picture: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array; or
+            ``[persam.Shown("a.jpg", mask="a.png"), persam.Shown("b.jpg", box=(5, 5, 90, 80))]``.
         mask: the object in it: a path, a PIL image or an array of the same size.
         box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
         points: ``(x, y)`` pixels on the object; the model makes the mask.
+        rivals: what the object is not, however like it: another dog, the other mug. They are told
+            from it by contrast, which is at least 1 where there are any.
         variant: ``"default"``, ``"official"``, or a :class:`~persam.variants.Variant`.
 
     Raises:
         InputError: unreadable or unusable input; the message says which and what to do.
     """
     recipe = resolve(variant, "persam", backbone)
-    reference = observe(backbone, image, Hint(mask, box, points), recipe)
-    return learn(backbone, reference, recipe)
+    references = [observe(backbone, shown, recipe) for shown in shown_in(image, mask, box, points)]
+    return learn(backbone, references, recipe, [observe(backbone, one, recipe) for one in rivals])
+
+
+def learn(
+    backbone: Backbone,
+    references: Sequence[Reference],
+    variant: Variant,
+    rivals: Sequence[Reference] = (),
+) -> Concept:
+    """PerSAM's concept of the object that the references show.
+
+    Rivals are told from the object by the contrast of their cells, which is at least 1 with them.
+
+    Raises:
+        InputError: the official foreground rule leaves no cell.
+    """
+    if rivals:
+        variant = replace(variant, contrast=max(variant.contrast, RIVAL_CONTRAST))
+    first = references[0]
+    embedding = first.embedding
+    inside = object_cells(backbone, first, embedding.matching.shape[2:], variant)
+    views = tuple(view(backbone, reference, variant) for reference in references)
+    return Concept(
+        backbone=backbone,
+        method="persam",
+        variant=variant,
+        views=views,
+        rivals=tuple(view(backbone, reference, variant) for reference in rivals),
+        calibration=calibration_of(backbone, views, variant),
+        trace={
+            "ref_embedding": embedding.features[0].cpu().numpy(),
+            "ref_foreground": inside.cpu().numpy().astype(np.uint8),
+            "ref_mask": first.mask.astype(np.uint8),
+        },
+    )
+
+
+def shown_in(
+    image: Source | Shown | Sequence[Shown],
+    mask: Source | None,
+    box: Sequence[float] | None,
+    points: Sequence[Sequence[float]] | None,
+) -> list[Shown]:
+    """The references, however they were given; at least one.
+
+    Raises:
+        InputError: none, or references that say twice where the object is.
+    """
+    if isinstance(image, Shown):
+        image = [image]
+    if not isinstance(image, list | tuple):
+        return [Shown(image, mask, box, points)]  # pyright: ignore[reportArgumentType]
+    strange = [one for one in image if not isinstance(one, Shown)]
+    if not image or strange:
+        raise InputError(
+            f"Several references are a list of persam.Shown, at least one; got {len(image)}, of "
+            f"which {len(strange)} are something else."
+        )
+    if any(way is not None for way in (mask, box, points)):
+        raise InputError(
+            "persam.Shown says itself where the object is: leave mask=, box= and points= out."
+        )
+    return list(image)

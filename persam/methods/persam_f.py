@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from persam.methods.fit import fit
-from persam.methods.reference import Hint, learn, observe, resolve
+from persam.fit import fit
+from persam.methods.persam import learn, shown_in
+from persam.reference import observe, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,30 +15,35 @@ if TYPE_CHECKING:
     from persam.backbones import Backbone
     from persam.concept import Concept
     from persam.images import Source
+    from persam.reference import Shown
     from persam.variants import Variant
 
 
 def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one thing)
     backbone: Backbone,
-    image: Source,
+    image: Source | Shown | Sequence[Shown],
     *,
     mask: Source | None = None,
     box: Sequence[float] | None = None,
     points: Sequence[Sequence[float]] | None = None,
+    rivals: Sequence[Shown] = (),
     variant: str | Variant = "default",
 ) -> Concept:
-    """Learn an object from one picture: PerSAM-F, which fits two weights to it.
+    """Learn an object from one picture or several: PerSAM-F, which fits two weights to them.
 
     The decoder gives three masks of different extent (part, more, whole). Their weights are fitted
-    to the reference mask; the model itself stays as it is. Exactly one of ``mask``, ``box`` and
-    ``points`` shows the object.
+    to the masks of all references together; the model itself stays as it is. Exactly one of
+    ``mask``, ``box`` and ``points`` shows the object in a picture; where ``image`` is one
+    :class:`persam.Shown` or several, they say it themselves.
 
     Args:
         backbone: what :func:`persam.load` gave.
-        image: the picture: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array.
+        image: the picture: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array; or
+            ``[persam.Shown("a.jpg", mask="a.png"), persam.Shown("b.jpg", box=(5, 5, 90, 80))]``.
         mask: the object in it: a path, a PIL image or an array of the same size.
         box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
         points: ``(x, y)`` pixels on the object; the model makes the mask.
+        rivals: what the object is not; see :func:`persam.personalize`.
         variant: ``"default"``, ``"official"`` (1,000 steps of AdamW: up to minutes for a large
             picture), or a :class:`~persam.variants.Variant`.
 
@@ -45,22 +51,24 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
         InputError: unreadable or unusable input; the message says which and what to do.
     """
     recipe = resolve(variant, "persam-f", backbone)
-    reference = observe(backbone, image, Hint(mask, box, points), recipe)
-    concept = learn(backbone, reference, recipe)
-    seen = concept.locate(reference.embedding)
-    answer = backbone.decode(
-        reference.embedding, seen.prompts, guidance=seen.guidance, multimask=True
+    references = [observe(backbone, shown, recipe) for shown in shown_in(image, mask, box, points)]
+    concept = learn(
+        backbone, references, recipe, [observe(backbone, one, recipe) for one in rivals]
     )
-    fitted = fit(answer.logits, reference.embedding.frame, reference.mask, recipe.fit)
+    lessons = [concept.lesson(reference) for reference in references]
+    fitted = fit(lessons, recipe.fit)
+    seen = concept.locate(references[0].embedding)
     stages = {
         "ref_similarity": seen.similarity.cpu().numpy(),
         "ref_point_xy": seen.prompts.points[seen.prompts.labels == 1],
-        "ref_logits": answer.logits.cpu().numpy(),
+        "ref_logits": lessons[0].logits.cpu().numpy(),
         "loss_trace_step_dice_focal": fitted.losses,
     }
+    views = zip(concept.views, lessons, strict=True)
     return replace(
         concept,
         method="persam-f",
+        views=tuple(replace(view, lesson=lesson.thinned()) for view, lesson in views),
         weights=fitted.weights,
         trace={**concept.trace, **stages},
     )

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam import geometry, refine
+from persam.descent import Schedule
+from persam.fit import fit as fit_weights
 from persam.images import read_image, read_mask
-from persam.methods.descent import Schedule
-from persam.methods.fit import fit as fit_weights
-from persam.methods.reference import Hint, learn, observe
+from persam.methods.persam import learn
 from persam.prompts import mask_box, point_prompts
+from persam.reference import Shown, observe
 from persam.structures import Prompts
 from persam.variants import Variant
+from persam.views import Lesson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,14 +74,15 @@ def learn_object(
     grey = read_mask(mask, picture.shape[:2])
     shown = (grey > grey.max() / 2).astype(np.uint8) * np.uint8(GREY)
     variant = replace(VARIANTS[method], fit=fit)
-    reference = observe(backbone, picture, Hint(shown), variant)
-    concept = learn(backbone, reference, variant)
+    reference = observe(backbone, Shown(picture, mask=shown), variant)
+    concept = learn(backbone, [reference], variant)
     if method == "persam":
         return concept
     prompts = ask(concept, reference.embedding, mask_box(reference.mask))
     answer = backbone.decode(reference.embedding, prompts)
     frame = reference.embedding.frame
-    fitted = fit_weights(answer.logits, frame, reference.mask, fit, SCHEDULE)
+    lesson = Lesson(answer.logits, frame, reference.mask)
+    fitted = fit_weights([lesson], fit, SCHEDULE)
     return replace(concept, method=method, weights=fitted.weights)
 
 

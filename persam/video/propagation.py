@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from persam import refine, similarity
+from persam import presence, refine, similarity
 from persam.structures import Prompts
 from persam.video.merging import Look
 
 if TYPE_CHECKING:
-    from persam.concept import Concept, Sighting
+    from persam.concept import Concept
+    from persam.locating import Sighting
     from persam.refine import Step
     from persam.structures import Box, Embedding
     from persam.video.choices import Tracking
@@ -67,11 +68,14 @@ def acquainted(concept: Concept, embedding: Embedding, mask: np.ndarray) -> Conc
     features = similarity.matching_features(embedding, centre=concept.variant.centre)
     inside = _cells(mask, embedding)
     outside = similarity.background_cells(inside, embedding.frame)
-    return replace(
-        concept,
+    view = replace(
+        concept.views[0],
+        target_feature=concept.target_feature,
+        target_embedding=concept.target_embedding,
         foreground=similarity.unit_vectors(features, inside),
         background=similarity.unit_vectors(features, outside),
     )
+    return replace(concept, views=(view,))
 
 
 def look(concept: Concept, embedding: Embedding, trail: Trail, choices: Tracking) -> Look:
@@ -88,7 +92,7 @@ def look(concept: Concept, embedding: Embedding, trail: Trail, choices: Tracking
     """
     seen = concept.locate(embedding)
     least = choices.min_likeness
-    least = concept.variant.min_likeness if least is None else least
+    least = concept.min_likeness if least is None else least
     kept = least if trail.level is None else choices.kept * trail.level
     if trail.box is not None and choices.last_box:
         step = _ask_there(concept, embedding, seen, trail.box, centre=choices.centre_point)
@@ -117,7 +121,7 @@ def likeness_within(concept: Concept, embedding: Embedding, mask: np.ndarray) ->
         return None
     features = similarity.matching_features(embedding, centre=concept.variant.centre)
     within = similarity.unit_vectors(features, _cells(mask, embedding))
-    return float((concept.foreground @ within.T).amax(dim=1).mean())
+    return presence.likeness(within, concept.known.foregrounds)
 
 
 def _ask_there(

@@ -18,6 +18,7 @@ from persam.errors import InputError
 from persam.images import read_image, read_mask
 from persam.structures import Prediction
 from persam.variants import Variant
+from persam.views import View
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,9 +73,8 @@ class Stand:
 
 def learn(backbone, image, *, mask, variant="default"):
     assert read_mask(mask, read_image(image).shape[:2]).any()
-    row = torch.zeros(0, 4)
-    recipe = Variant(contrast=0.0)
-    return Reader(backbone, "persam", recipe, torch.ones(4), torch.ones(4), row, row)
+    view = View(torch.ones(4), torch.ones(4), torch.zeros(0, 4), torch.zeros(0, 4))
+    return Reader(backbone, "persam", Variant(contrast=0.0), (view,))
 
 
 class Slow:

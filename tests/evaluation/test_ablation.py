@@ -45,19 +45,27 @@ def test_the_official_table_is_the_papers():
 
 def test_a_recipe_with_more_parts_has_its_own_table():
     rows = ablation.plan("pocket")
-    assert names(ablation.plan("default"), "own") == []
+    assert names(ablation.plan("official"), "own") == []
+    assert names(ablation.plan("default"), "own")[4:] == [
+        "+ semantic prompt",
+        "+ points on parts",
+        "+ absence",
+        "+ scale weights",
+        "PerSAM-F's own recipe",
+    ]
     assert names(rows, "own") == [
         "positive point",
         "+ negative point",
         "+ contrast with the background",
         "+ smoothed similarity",
         "+ location prior as mask",
-        "+ absence by likeness",
+        "+ points on parts",
+        "+ absence",
         "+ scale weights",
         "PerSAM-F's own recipe",
     ]
     own = [row for row in rows if row.table == "own"]
-    assert own[5].variant == Variant.named("pocket", "persam")
+    assert own[6].variant == Variant.named("pocket", "persam")
     assert own[-1].variant == Variant.named("pocket", "persam-f")
     assert own[0].variant.contrast == own[0].variant.prior_mask == 0
 

@@ -90,6 +90,47 @@ def test_a_real_model(tiny, drawn):
     assert report == lookalikes.evaluate_lookalikes(persam.personalize, tiny("sam"), drawn)
 
 
+def test_another_object_beside_it(drawn):
+    data = datasets.perseg(drawn)
+    dog, _, mug = data.subjects
+    assert [lookalikes.next_of_other_kind(one, data) for one in data.subjects] == [mug, mug, dog]
+    report = lookalikes.evaluate_lookalikes(learn, None, data, beside=lookalikes.next_of_other_kind)
+    pairs = {(choice.name, choice.lookalike) for choice in report.choices}
+    assert pairs == {("dog_1", "mug_1"), ("dog_2", "mug_1"), ("mug_1", "dog_1")}
+    assert report.right == 1.0
+    alone = datasets.perseg(drawn, objects=["dog_1", "dog_2"])
+    assert lookalikes.next_of_other_kind(alone.subjects[0], alone) is None
+
+
+def test_the_method_may_be_warned_of_the_other(drawn):
+    warnings = []
+
+    def warned(backbone, image, *, mask, rivals):
+        (rival,) = rivals
+        warnings.append((image.parent.name, rival.image.parent.name, rival.image.stem))
+        return learn(backbone, image, mask=mask)
+
+    lookalikes.evaluate_lookalikes(warned, None, drawn, warned=True)
+    assert warnings == [("dog_1", "dog_2", "00"), ("dog_2", "dog_1", "00")]
+
+
+def test_a_rival_is_no_longer_taken_for_the_object(tiny, drawn):
+    """Red and green on the same grey: with the green one shown, what is green is not the object."""
+    variant = persam.Variant(contrast=1.0, guided_attention=False, semantic_prompt=False)
+    dog, other = datasets.perseg(drawn).subjects[:2]
+    backbone = tiny("sam")
+    rival = persam.Shown(other.reference.image, mask=other.reference.mask)
+    image, truth = other.targets[0].read()
+    points = []
+    for rivals in ([], [rival]):
+        concept = persam.personalize(
+            backbone, dog.reference.image, mask=dog.reference.mask, rivals=rivals, variant=variant
+        )
+        prior = concept.locate(backbone.encode(image)).prior.numpy()
+        points.append(prior[truth].mean() - prior[~truth].mean())
+    assert points[1] < points[0]
+
+
 def test_nobody_to_be_taken_for(drawn):
     data = datasets.perseg(drawn, objects=["dog_1", "mug_1"])
     with pytest.raises(InputError, match=r"no picture with a look-alike: of 2 objects, 0 photos"):

@@ -24,7 +24,7 @@ GOALS = {
     "true box, mIoU of the single mask": 85,
     "centre point, mIoU of the single mask": 72,
     "DUTS test, true box, mIoU of the single mask": 88,
-    "present or not by likeness, area under ROC": 0.95,
+    "present or not by presence, area under ROC": 0.95,
     "look-alike beside it, right one taken": 0.90,
     "photos a second": 12,
     "weights in the package, MB": 12,

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 import persam
 from persam.errors import InputError
 from persam.evaluation import datasets, presence
-from persam.evaluation.presence import Trial, area_under_roc
+from persam.evaluation.presence import (
+    Trial,
+    area_under_roc,
+    calibration_error,
+    false_alarms,
+)
 from persam.images import read_image
 from persam.structures import Prediction
 
@@ -52,6 +57,34 @@ def test_the_area_by_hand():
 def test_no_area_without_numbers_on_both_sides(present, absent, said):
     with pytest.raises(InputError, match=said):
         area_under_roc(present, absent)
+
+
+def test_false_alarms_by_hand():
+    present = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0]
+    absent = [0.95, 0.35, 0.05]
+    assert false_alarms(present, absent, recall=0.1) == pytest.approx(1 / 3)
+    assert false_alarms(present, absent, recall=0.7) == pytest.approx(2 / 3)  # down to 0.3
+    assert false_alarms(present, absent, recall=1.0) == 1.0
+    assert false_alarms([0.5], [0.5]) == 1.0  # a tie passes
+
+
+@given(scores, scores, st.floats(0.05, 1))
+@settings(deadline=None)
+def test_so_many_do_pass(present, absent, recall):
+    alarms = false_alarms(present, absent, recall=recall)
+    passing = [least for least in present if np.mean(np.array(present) >= least) >= recall - 1e-9]
+    assert alarms == np.mean(np.array(absent) >= max(passing))
+
+
+def test_the_calibration_error_by_hand():
+    # Half of the weight lies at 0.95, of which two thirds are there; the rest at 0.1, none there.
+    assert calibration_error([0.95, 0.95], [0.95, 0.1]) == pytest.approx(
+        abs(0.75 * 0.95 - 0.5) + 0.25 * 0.1
+    )
+    assert calibration_error([1.0], [0.0, 0.0]) == 0
+    assert calibration_error([0.0], [1.0]) == 1
+    # However many absent there are, they weigh as much as the present.
+    assert calibration_error([0.5], [0.5] * 9) == pytest.approx(0, abs=1e-12)
 
 
 @dataclass
@@ -101,12 +134,12 @@ def test_another_score_turns_the_judgement(drawn):
     assert report.auc == 0.0
 
 
-def test_likeness_is_a_score_where_there_is_one(drawn):
-    with pytest.raises(InputError, match="contrast above 0"):
-        presence.evaluate_presence(learn, Looking(), drawn, score=presence.likeness)
+def test_the_probability_is_a_score_where_there_is_one(drawn):
+    with pytest.raises(InputError, match="no calibration of its own"):
+        presence.evaluate_presence(learn, Looking(), drawn, score=presence.probability)
     mask = np.ones((2, 2), dtype=bool)
     nothing = np.zeros((0, 2)), np.zeros(0)
-    assert presence.likeness(Prediction(mask, 0.9, None, *nothing, likeness=0.25)) == 0.25
+    assert presence.probability(Prediction(mask, 0.9, None, *nothing, presence=0.25)) == 0.25
 
 
 def test_the_areas_by_hand():

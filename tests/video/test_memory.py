@@ -174,7 +174,9 @@ def test_masks_of_the_first_frame_are_its_answer_and_objects_keep_their_names(
 
 
 def test_masks_of_one_frame_never_overlap_however_they_came_about(memory, dog, cat):
-    concepts = {"dog": dog, "cat": cat, "other": replace(dog, target_feature=-dog.target_feature)}
+    (view,) = dog.views
+    other = replace(dog, views=(replace(view, target_feature=-view.target_feature),))
+    concepts = {"dog": dog, "cat": cat, "other": other}
     kinds = set()
     for answer in follow(concepts, FRAMES, first={"cat": RIGHT}, memory=memory, handover=EAGER):
         assert list(answer) == list(concepts)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 import persam
 from persam import similarity
+from persam.presence import Calibration
 from persam.structures import Prompts
 from persam.video import propagation
 from persam.video.choices import Tracking
@@ -31,7 +32,8 @@ def sam(tiny):
 
 @pytest.fixture(scope="module")
 def concept(sam):
-    return persam.personalize(sam, noise(0), mask=MASK)
+    bare = persam.Variant(parts=0, min_presence=0.0)
+    return persam.personalize(sam, noise(0), mask=MASK, variant=bare)
 
 
 def test_a_recipe_without_cells_is_compared_by_the_first_frames(sam, concept):
@@ -96,7 +98,8 @@ def test_what_is_not_like_the_object_is_denied(sam, concept):
     assert not (denied.logits > 0).any()
     assert denied.score == 0
     # The concept's own recipe has the say where the tracking has none.
-    cautious = replace(known, variant=replace(known.variant, contrast=0.5, min_likeness=1.0))
+    strict = replace(known.variant, min_presence=1.0)
+    cautious = replace(known, variant=strict, calibration=Calibration(0.3, 40.0))
     assert not (propagation.look(cautious, embedding, Trail(), Tracking()).logits > 0).any()
     assert (propagation.look(known, embedding, Trail(last), Tracking()).logits > 0).any()
 

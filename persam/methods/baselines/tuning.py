@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from persam.descent import Truth, descend
 from persam.errors import PersamError
 from persam.methods.baselines.plug import PluggedBackbone
-from persam.methods.descent import Truth, descend
-from persam.methods.reference import Hint, Reference, learn, observe, resolve
+from persam.methods.persam import learn
+from persam.reference import Reference, Shown, observe, resolve
 
 if TYPE_CHECKING:
     import torch
 
     from persam.backbones import Backbone
-    from persam.concept import Concept, Sighting
+    from persam.concept import Concept
+    from persam.descent import Schedule
     from persam.images import Source
+    from persam.locating import Sighting
     from persam.methods.baselines.plug import Plug
-    from persam.methods.descent import Schedule
     from persam.refine import Weights
     from persam.structures import Embedding, MaskLogits, Prediction
     from persam.variants import Variant
@@ -72,8 +74,8 @@ def study(backbone: Backbone, image: Source, mask: Source, variant: str | Varian
         InputError: unreadable or unusable input.
     """
     recipe = resolve(variant, "persam-f", backbone)
-    reference = observe(backbone, image, Hint(mask=mask), recipe)
-    concept = learn(backbone, reference, recipe)
+    reference = observe(backbone, Shown(image, mask=mask), recipe)
+    concept = learn(backbone, [reference], recipe)
     return Study(reference, concept, concept.locate(reference.embedding))
 
 
@@ -87,7 +89,7 @@ class Tuned:
         concept: what finds the object, with the tuned decoder.
         trained_parameters: how many numbers were fitted.
         losses: ``(n, 3)`` rows of step, dice and focal loss; see
-            :func:`~persam.methods.descent.descend`.
+            :func:`~persam.descent.descend`.
     """
 
     method: str

@@ -1,7 +1,8 @@
-"""PerSAM-F's two numbers: weights of the decoder's three masks, fitted to the reference mask.
+"""PerSAM-F's two numbers: weights of the decoder's three masks, fitted to the reference masks.
 
 Only the fused mask ``(1 - w1 - w2) m1 + w1 m2 + w2 m3`` changes while fitting, never the three
-masks themselves, so the decoder is asked once and everything here is arithmetic on its answer.
+masks themselves, so the decoder is asked once for each reference and everything here is arithmetic
+on its answers. Several references count alike, whatever their size: their losses' mean is fitted.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ import torch
 import torch.nn.functional as F
 
 from persam import geometry
+from persam.descent import OFFICIAL, Truth, descend, losses
 from persam.errors import PersamError
-from persam.methods.descent import OFFICIAL, Schedule, Truth, descend, losses
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from persam.descent import Schedule
     from persam.refine import Weights
-    from persam.structures import Frame
     from persam.variants import Fit as FitName
+    from persam.views import Lesson
 
 # The official schedule's learning rates add up to 0.5, so from 1/3 it ends within -0.17..0.83; the
 # fast search covers that and each mask on its own, and no wilder extrapolation.
@@ -46,45 +50,44 @@ class Fitted:
     losses: np.ndarray
 
 
-def fit(
-    logits: torch.Tensor,
-    frame: Frame,
-    mask: np.ndarray,
-    how: FitName,
-    schedule: Schedule = OFFICIAL,
-) -> Fitted:
+def fit(lessons: Sequence[Lesson], how: FitName, schedule: Schedule = OFFICIAL) -> Fitted:
     """Fit the weights.
 
     Args:
-        logits: ``(3, m, m)`` the decoder's masks of the reference.
-        frame: how the reference lies in the model's square.
-        mask: ``(height, width)`` bool, the object.
+        lessons: the decoder's masks of the references and the right ones; at least one.
         how: ``"official"`` runs the official descent; ``"fast"`` searches the weights' plane.
         schedule: of the official descent; 1,000 steps unless said otherwise.
 
     Raises:
         PersamError: the logits are not finite numbers.
     """
-    if not bool(logits.isfinite().all()):
+    if not all(bool(lesson.logits.isfinite().all()) for lesson in lessons):
         raise PersamError(
             "The model's masks of the reference overflow at this precision: load it with "
             'precision="fp32".'
         )
-    if how == "fast":
-        return _fast(logits, frame, mask)
-    return _official(logits, frame, mask, schedule)
+    return _official(lessons, schedule) if how == "official" else _fast(lessons)
 
 
-def _official(logits: torch.Tensor, frame: Frame, mask: np.ndarray, schedule: Schedule) -> Fitted:
-    maps = geometry.to_original(logits, frame).flatten(1).clone()
-    truth = torch.from_numpy(mask).to(maps.device).flatten().float()
-    free = torch.full((2,), 1 / 3, device=maps.device, requires_grad=True)
-    rows = descend([free], lambda: losses(_all_three(free) @ maps, truth), schedule)
+def _official(lessons: Sequence[Lesson], schedule: Schedule) -> Fitted:
+    maps, truths = [], []
+    for lesson in lessons:
+        maps.append(geometry.to_original(lesson.logits, lesson.frame).flatten(1).clone())
+        truths.append(torch.from_numpy(lesson.mask).to(maps[-1].device).flatten().float())
+    free = torch.full((2,), 1 / 3, device=maps[0].device, requires_grad=True)
+
+    def loss() -> tuple[torch.Tensor, torch.Tensor]:
+        weights = _all_three(free)
+        return _mean(
+            [losses(weights @ three, truth) for three, truth in zip(maps, truths, strict=True)]
+        )
+
+    rows = descend([free], loss, schedule)
     return Fitted(_weights(free.detach()), rows)
 
 
-def _fast(logits: torch.Tensor, frame: Frame, mask: np.ndarray) -> Fitted:
-    full = _Plane.of(logits, frame, mask)
+def _fast(lessons: Sequence[Lesson]) -> Fitted:
+    full = _Plane(tuple(_Layer.of(lesson) for lesson in lessons))
     fine, coarse = full.thinned(_FINE), full.thinned(_COARSE)
     places = [coarse.zoom(start, _SPACING, rounds=5) for start in coarse.basins()]
     lowest = min(places, key=lambda place: float(coarse.loss(place[None])))
@@ -97,8 +100,8 @@ def _fast(logits: torch.Tensor, frame: Frame, mask: np.ndarray) -> Fitted:
 
 
 @dataclass(frozen=True, eq=False)
-class _Plane:
-    """The loss over the plane of ``(w1, w2)``.
+class _Layer:
+    """What one reference has to say.
 
     Attributes:
         maps: ``(3, h, w)`` logits.
@@ -111,15 +114,15 @@ class _Plane:
     pixels: float
 
     @classmethod
-    def of(cls, logits: torch.Tensor, frame: Frame, mask: np.ndarray) -> _Plane:
+    def of(cls, lesson: Lesson) -> _Layer:
         """At the original resolution, or averaged to a long side of 1024.
 
         The decoder's masks are smooth at that scale, so averages say as much as the pixels.
         """
-        truth = Truth.of(mask, frame, _FULL, logits.device)
-        return cls(truth.lay(logits), truth.share, truth.pixels)
+        truth = Truth.of(lesson.mask, lesson.frame, _FULL, lesson.logits.device)
+        return cls(truth.lay(lesson.logits), truth.share, truth.pixels)
 
-    def thinned(self, side: int) -> _Plane:
+    def thinned(self, side: int) -> _Layer:
         """Every n-th row and column, for a long side of about ``side`` at most.
 
         Samples, not averages: where masks have hard edges an average of logits moves the optimum.
@@ -130,12 +133,27 @@ class _Plane:
         row, column = (on[len(on) // 2] % step).tolist()
         truth = self.truth[row::step, column::step]
         maps = self.maps[:, row::step, column::step]
-        return _Plane(maps, truth, self.pixels * self.truth.numel() / truth.numel())
+        return _Layer(maps, truth, self.pixels * self.truth.numel() / truth.numel())
 
     def losses(self, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """``(..., 2)`` places to ``(...)`` dice and focal losses."""
         fused = _all_three(places) @ self.maps.flatten(1)
         return losses(fused, self.truth.flatten(), pixels=self.pixels)
+
+
+@dataclass(frozen=True, eq=False)
+class _Plane:
+    """The loss over the plane of ``(w1, w2)``: the mean over the references."""
+
+    layers: tuple[_Layer, ...]
+
+    def thinned(self, side: int) -> _Plane:
+        """Every layer with a long side of about ``side`` at most."""
+        return _Plane(tuple(layer.thinned(side) for layer in self.layers))
+
+    def losses(self, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(..., 2)`` places to ``(...)`` dice and focal losses."""
+        return _mean([layer.losses(places) for layer in self.layers])
 
     def loss(self, places: torch.Tensor) -> torch.Tensor:
         """``(..., 2)`` places to ``(...)`` sums of both losses."""
@@ -146,9 +164,14 @@ class _Plane:
         dice, focal = self.losses(place)
         return step, float(dice), float(focal)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the layers lie."""
+        return self.layers[0].maps.device
+
     def basins(self) -> torch.Tensor:
         """The lowest places, at most three ``(w1, w2)``, of a wide grid: lower than around them."""
-        ticks = torch.arange(_LOWEST, _HIGHEST + _SPACING / 2, _SPACING, device=self.maps.device)
+        ticks = torch.arange(_LOWEST, _HIGHEST + _SPACING / 2, _SPACING, device=self.device)
         grid = torch.cartesian_prod(ticks, ticks)
         height = -self.loss(grid)
         square = height.reshape(1, len(ticks), len(ticks))
@@ -158,13 +181,21 @@ class _Plane:
 
     def zoom(self, place: torch.Tensor, reach: float, *, rounds: int) -> torch.Tensor:
         """Look round a place, go to the best one there, and look nearer: ``(2,)`` to ``(2,)``."""
-        ticks = torch.linspace(-1, 1, 3, device=self.maps.device)
+        ticks = torch.linspace(-1, 1, 3, device=self.device)
         around = torch.cartesian_prod(ticks, ticks)
         for _ in range(rounds):
             places = (place + reach * around).clamp(_LOWEST, _HIGHEST)
             place = places[self.loss(places).argmin()]
             reach /= 2
         return place
+
+
+def _mean(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Dice and focal loss, each the mean over the references. A single pair comes back as it is."""
+    if len(pairs) == 1:
+        return pairs[0]
+    dice, focal = zip(*pairs, strict=True)
+    return torch.stack(dice).mean(dim=0), torch.stack(focal).mean(dim=0)
 
 
 def _all_three(free: torch.Tensor) -> torch.Tensor:

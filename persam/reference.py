@@ -1,4 +1,4 @@
-"""The reference picture: how the object is shown, and what every method learns from it."""
+"""The reference picture: how the object is shown, and what it teaches."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 
 from persam import geometry, similarity
-from persam.concept import Concept
 from persam.errors import InputError
 from persam.images import read_image, read_mask
 from persam.structures import Prompts
 from persam.variants import Variant
+from persam.views import View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,15 +26,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Hint:
-    """Where the object is in the reference: exactly one of the three.
+class Shown:
+    """A picture, and where the object is in it: exactly one of mask, box and points says so.
 
     Attributes:
+        image: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array.
         mask: a path, a PIL image or an array of the picture's size.
         box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
         points: ``(x, y)`` pixels on the object; the model makes the mask.
+
+    Example:
+        >>> Shown("dog.jpg", box=(120, 80, 410, 460)).box
+        (120, 80, 410, 460)
     """
 
+    image: Source
     mask: Source | None = None
     box: Sequence[float] | None = None
     points: Sequence[Sequence[float]] | None = None
@@ -56,7 +62,7 @@ class Reference:
         embedding: the encoded picture.
         grey: ``(height, width)`` uint8 grey values of the mask.
         mask: ``(height, width)`` bool, the object; not empty.
-        facts: how the object was shown, for :attr:`~persam.concept.Concept.reference`.
+        facts: how the object was shown, for :attr:`persam.views.View.facts`.
     """
 
     embedding: Embedding
@@ -65,7 +71,7 @@ class Reference:
     facts: dict[str, Any]
 
 
-def observe(backbone: Backbone, image: Source, hint: Hint, variant: Variant) -> Reference:
+def observe(backbone: Backbone, shown: Shown, variant: Variant) -> Reference:
     """Encode the reference and settle which pixels are the object.
 
     Given masks are object where above half of their largest grey value, or above 0 in the
@@ -76,50 +82,41 @@ def observe(backbone: Backbone, image: Source, hint: Hint, variant: Variant) -> 
         InputError: unreadable input, a box or point outside the picture, a mask that is empty, or
             one that the model made and that is empty or covers everything.
     """
-    picture = read_image(image)
+    picture = read_image(shown.image)
     height, width = picture.shape[:2]
     facts: dict[str, Any] = {"size": [height, width]}
-    if hint.mask is not None:
-        grey = read_mask(hint.mask, (height, width))
+    if shown.mask is not None:
+        grey = read_mask(shown.mask, (height, width))
         mask = _object(grey, variant)
         return Reference(backbone.encode(picture), grey, mask, facts | {"prompt": "mask"})
-    prompts = _prompts(hint, height, width)
+    prompts = _prompts(shown, height, width)
     embedding = backbone.encode(picture)
     mask, score = _made_by_the_model(backbone, embedding, prompts)
-    kind = "box" if hint.box is not None else "points"
+    kind = "box" if shown.box is not None else "points"
     value = list(prompts.box or ()) if kind == "box" else prompts.points.tolist()
     facts |= {"prompt": kind, "value": value, "score": score}
     return Reference(embedding, mask.astype(np.uint8) * 255, mask, facts)
 
 
-def learn(backbone: Backbone, reference: Reference, variant: Variant) -> Concept:
-    """PerSAM's concept of the object: target feature and embedding, and cells to contrast with.
+def view(backbone: Backbone, reference: Reference, variant: Variant) -> View:
+    """What a reference teaches PerSAM: target feature and embedding, and the cells.
 
     Raises:
         InputError: the official foreground rule leaves no cell.
     """
     embedding, frame = reference.embedding, reference.embedding.frame
     features = similarity.matching_features(embedding, centre=variant.centre)
-    inside = _cells(backbone, reference, features.shape[1:], variant)
+    inside = object_cells(backbone, reference, features.shape[1:], variant)
     outside = similarity.background_cells(inside, frame)
-    feature = similarity.pool(features, inside, variant.pooling)
-    shown = _cells(backbone, reference, embedding.features.shape[2:], variant)
-    # Without contrast nothing would read the cells, and they would fill the concept's file.
-    kept = variant.contrast > 0
-    return Concept(
-        backbone=backbone,
-        method="persam",
-        variant=variant,
-        target_feature=F.normalize(feature, dim=0),
+    shown = object_cells(backbone, reference, embedding.features.shape[2:], variant)
+    # Where nothing would read the cells, they would only fill the concept's file.
+    kept = variant.contrast > 0 or variant.min_presence > 0 or variant.parts > 0
+    return View(
+        target_feature=F.normalize(similarity.pool(features, inside, variant.pooling), dim=0),
         target_embedding=similarity.pool(embedding.features[0], shown, "mean"),
         foreground=similarity.unit_vectors(features, inside & kept),
         background=similarity.unit_vectors(features, outside & kept),
-        reference=reference.facts,
-        trace={
-            "ref_embedding": embedding.features[0].cpu().numpy(),
-            "ref_foreground": inside.cpu().numpy().astype(np.uint8),
-            "ref_mask": reference.mask.astype(np.uint8),
-        },
+        facts=reference.facts,
     )
 
 
@@ -147,7 +144,7 @@ def _object(grey: np.ndarray, variant: Variant) -> np.ndarray:
     return mask
 
 
-def _cells(
+def object_cells(
     backbone: Backbone, reference: Reference, grid: Sequence[int], variant: Variant
 ) -> torch.Tensor:
     """``(h, w)`` bool: the object's cells, on the embedding's device."""
@@ -177,10 +174,10 @@ def _made_by_the_model(
     return mask, float(answer.iou[best])
 
 
-def _prompts(hint: Hint, height: int, width: int) -> Prompts:
-    if hint.box is not None:
-        return Prompts(box=_box(hint.box, height, width))
-    points = _numbers(hint.points, "points", (-1, 2))
+def _prompts(shown: Shown, height: int, width: int) -> Prompts:
+    if shown.box is not None:
+        return Prompts(box=_box(shown.box, height, width))
+    points = _numbers(shown.points, "points", (-1, 2))
     inside = (points >= 0) & (points < (width, height))
     if len(points) == 0 or not inside.all():
         raise InputError(
