@@ -12,13 +12,12 @@ import numpy as np
 from persam import locating, refine
 from persam.concept_file import read_concept, write_concept
 from persam.errors import InputError
-from persam.fit import fit
 from persam.images import read_image
 from persam.presence import calibration_of
 from persam.prompts import mask_box
 from persam.reference import Shown, observe, view
 from persam.structures import Prediction
-from persam.views import Known, Lesson
+from persam.views import Known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from persam.images import Source
     from persam.locating import Sighting
     from persam.presence import Calibration
-    from persam.reference import Reference
     from persam.refine import Step, Weights
     from persam.structures import Embedding
     from persam.variants import Method, Variant
@@ -182,8 +180,9 @@ class Concept:
     ) -> Concept:
         """Learn from one more picture, usually one where the answer was wrong.
 
-        Exactly one of ``mask``, ``box`` and ``points`` shows the object in it. PerSAM-F's weights
-        are fitted anew to all references. This concept stays as it is.
+        Exactly one of ``mask``, ``box`` and ``points`` shows the object in it; a mask is best, as
+        the model's own of a click may be as wrong as its answer was. PerSAM-F's weights stay:
+        pictures that went wrong teach nothing about scale. This concept stays as it is.
 
         Args:
             image: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array.
@@ -198,27 +197,9 @@ class Concept:
             InputError: unreadable or unusable input; the message says which and what to do.
         """
         reference = observe(self.backbone, Shown(image, mask, box, points), self.variant)
-        added = view(self.backbone, reference, self.variant)
-        better = self.with_views((*self.views, added))
-        if self.weights is None:
-            return better
-        lesson = better.lesson(reference)
-        views = (*self.views, replace(added, lesson=lesson.thinned()))
-        lessons = [*(known.lesson for known in self.views if known.lesson), lesson]
-        return replace(better, views=views, weights=fit(lessons, self.variant.fit).weights)
-
-    def with_views(self, views: tuple[View, ...]) -> Concept:
-        """The concept with other views, calibrated anew; PerSAM-F's weights stay."""
+        views = (*self.views, view(self.backbone, reference, self.variant))
         calibration = calibration_of(self.backbone, views, self.variant)
         return replace(self, views=views, calibration=calibration)
-
-    def lesson(self, reference: Reference) -> Lesson:
-        """What PerSAM-F's weights are to be fitted to, of one reference."""
-        seen = self.locate(reference.embedding)
-        answer = self.backbone.decode(
-            reference.embedding, seen.prompts, guidance=seen.guidance, multimask=True
-        )
-        return Lesson(answer.logits, reference.embedding.frame, reference.mask)
 
     def save(self, path: str | Path) -> None:
         """Write the concept to a safetensors file, whole or not at all.

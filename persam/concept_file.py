@@ -18,9 +18,8 @@ from safetensors.torch import save
 
 from persam.errors import InputError
 from persam.presence import Calibration
-from persam.structures import Frame
 from persam.variants import Method, Variant
-from persam.views import Lesson, View
+from persam.views import View
 
 if TYPE_CHECKING:
     from persam.backbones import Backbone
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 FORMAT = "3"  # 3: several views, rivals, and the calibration of presence
 _DIMENSIONS = {"target_feature": 1, "target_embedding": 1, "foreground": 2, "background": 2}
-_LESSON = {"logits": 3, "mask": 2}
 _KEYS = {"model", "method", "variant", "weights", "calibration", "views", "rivals"}
 
 
@@ -49,9 +47,10 @@ def write_concept(concept: Concept, path: str | Path) -> None:
         "calibration": json.dumps(concept.calibration and asdict(concept.calibration)),
     }
     for kind, views in (("views", concept.views), ("rivals", concept.rivals)):
-        header[kind] = json.dumps([_said(view) for view in views])
+        header[kind] = json.dumps([dict(view.facts) for view in views])
         for number, view in enumerate(views):
-            tensors |= {f"{kind}.{number}.{name}": t for name, t in _tensors(view).items()}
+            for name in _DIMENSIONS:
+                tensors[f"{kind}.{number}.{name}"] = getattr(view, name).cpu().contiguous()
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         beside.write_bytes(save(tensors, header))
@@ -95,8 +94,8 @@ def read_concept(path: str | Path, backbone: Backbone) -> dict[str, Any]:
     try:
         return _words(header, path) | {
             kind: tuple(
-                _view(said, tensors, f"{kind}.{number}.")
-                for number, said in enumerate(json.loads(header[kind]))
+                _view(facts, tensors, f"{kind}.{number}.")
+                for number, facts in enumerate(json.loads(header[kind]))
             )
             for kind in ("views", "rivals")
         }
@@ -108,32 +107,9 @@ def read_concept(path: str | Path, backbone: Backbone) -> dict[str, Any]:
         ) from error
 
 
-def _said(view: View) -> dict[str, Any]:
-    """The words of a view."""
-    return {
-        "facts": dict(view.facts),
-        "frame": None if view.lesson is None else asdict(view.lesson.frame),
-    }
-
-
-def _tensors(view: View) -> dict[str, torch.Tensor]:
-    """The numbers of a view by name."""
-    tensors = {name: getattr(view, name) for name in _DIMENSIONS}
-    if view.lesson is not None:
-        tensors |= {"logits": view.lesson.logits, "mask": torch.from_numpy(view.lesson.mask)}
-    return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _view(said: dict[str, Any], tensors: dict[str, torch.Tensor], start: str) -> View:
+def _view(facts: dict[str, Any], tensors: dict[str, torch.Tensor], start: str) -> View:
     """The view whose tensors' names begin so."""
-    lesson = None
-    if said["frame"] is not None:
-        values = said["frame"]
-        frame = Frame(**{**values, "resized": tuple(values["resized"])})
-        mask = tensors[f"{start}mask"].cpu().numpy()
-        lesson = Lesson(tensors[f"{start}logits"], frame, mask)
-    fields = {name: tensors[start + name] for name in _DIMENSIONS}
-    return View(**fields, facts=said["facts"], lesson=lesson)
+    return View(**{name: tensors[start + name] for name in _DIMENSIONS}, facts=facts)
 
 
 def _open(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
@@ -168,11 +144,10 @@ def _check(header: dict[str, str], tensors: dict[str, torch.Tensor], path: Path)
             f"Use the persam that wrote it, or learn the object again."
         )
     missing = _KEYS - set(header)
-    shapes = _DIMENSIONS | _LESSON
     wrong = {
         name: tuple(tensor.shape)
         for name, tensor in tensors.items()
-        if shapes.get(name.rpartition(".")[2]) != tensor.ndim
+        if _DIMENSIONS.get(name.rpartition(".")[2]) != tensor.ndim
     }
     if missing or wrong or not tensors:
         raise InputError(

@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
-from persam import geometry
 from persam.parts import cluster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from persam.structures import Frame
-
-# A decoder's masks are far coarser than a photo: at this longest side a fit loses nothing.
-_LESSON_SIDE = 256
-
-
-@dataclass(frozen=True, eq=False)
-class Lesson:
-    """What PerSAM-F's weights are fitted to: the decoder's masks of a reference, and the right one.
-
-    Attributes:
-        logits: ``(3, m, m)`` of the model's square.
-        frame: how a picture of the mask's size lies in that square.
-        mask: ``(height, width)`` bool, the object.
-    """
-
-    logits: torch.Tensor
-    frame: Frame
-    mask: np.ndarray
-
-    def __post_init__(self) -> None:
-        if self.mask.shape != (self.frame.height, self.frame.width):
-            raise ValueError(
-                f"A lesson's mask has its frame's size, {self.frame.height}x{self.frame.width}; "
-                f"got {self.mask.shape}."
-            )
-
-    def thinned(self) -> Lesson:
-        """The same at a longest side of at most 256 pixels, small enough to be kept.
-
-        An object that would fall between the pixels keeps those that it covers most of.
-        """
-        scale = min(1.0, _LESSON_SIDE / max(self.mask.shape))
-        height, width = (max(1, round(scale * edge)) for edge in self.mask.shape)
-        share = geometry.shrink(self.mask, (height, width))
-        mask = share >= min(0.5, float(share.max()))
-        return Lesson(self.logits, replace(self.frame, height=height, width=width), mask)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +28,6 @@ class View:
         facts: how the object was shown, in words and numbers that JSON can hold: ``prompt``
             (``"mask"``, ``"box"`` or ``"points"``), ``value``, ``size``, and the ``score`` of a
             mask that the model made.
-        lesson: what PerSAM-F's weights were fitted to; None for PerSAM.
     """
 
     target_feature: torch.Tensor
@@ -76,7 +35,6 @@ class View:
     foreground: torch.Tensor
     background: torch.Tensor
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    lesson: Lesson | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,8 +22,6 @@ ORDER = [
     "guidance",
     "backbones",
     "refine",
-    "descent",
-    "fit",
     "locating",
     "reference",
     "concept_file",

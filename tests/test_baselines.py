@@ -12,10 +12,10 @@ import tiny as tiny_models
 import torch
 
 from persam import geometry
-from persam.descent import Schedule, losses
 from persam.errors import InputError, MissingExtra, PersamError
 from persam.methods.baselines.tuning import study
 from persam.methods.custom import resolve_method
+from persam.methods.descent import Schedule, losses
 from persam.methods.persam_f import finetune
 from persam.structures import Guidance, Prompts
 

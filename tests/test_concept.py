@@ -237,7 +237,7 @@ def test_foreign_and_truncated_files_are_refused(saved, tmp_path, parity_sam):
         ("calibration", '{"middle": 0.3}', "damaged"),
         ("calibration", '{"middle": 0.3, "slope": -1}', "damaged"),
         ("views", "[]", "at least one reference"),
-        ("views", '[{"facts": {}, "frame": null}, {"facts": {}, "frame": null}]', "damaged"),
+        ("views", "[{}, {}]", "damaged"),
         ("rivals", "{", "damaged"),
     ],
 )
@@ -249,7 +249,7 @@ def test_damaged_headers_are_refused(saved, parity_sam, field, value, words):
         "variant": Variant().to_json(),
         "weights": "null",
         "calibration": "null",
-        "views": '[{"facts": {}, "frame": null}]',
+        "views": "[{}]",
         "rivals": "[]",
     }
     save_file(load_file(saved), saved, metadata=header | {field: value})

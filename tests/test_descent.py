@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from persam import geometry
-from persam.descent import OFFICIAL, Schedule, Truth, descend, losses
 from persam.errors import InputError
+from persam.methods.descent import OFFICIAL, Schedule, Truth, descend, losses
 
 
 def test_the_official_schedule_is_persam_fs():

@@ -20,9 +20,9 @@ from persam.backbones.matched import MatchedBackbone, Matcher, scaled
 from persam.cli import app
 from persam.concept import Concept
 from persam.concept_file import concept_model
-from persam.descent import Schedule
 from persam.errors import InputError, ModelNotFound
 from persam.methods.baselines.adapter import adapter
+from persam.methods.descent import Schedule
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
 from persam.structures import Prompts

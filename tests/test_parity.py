@@ -13,10 +13,9 @@ from persam import geometry
 from persam.backbones.mobile_sam import load_mobile_sam
 from persam.backbones.sam import SamBackbone
 from persam.concept import Concept
-from persam.fit import fit
+from persam.methods.fit import Lesson, fit
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
-from persam.views import Lesson
 
 METHODS = {"persam": personalize, "persam_f": finetune}
 RUNS = [(kind, m, g) for kind, g in (("vit", 128), ("vit", 255), ("tinyvit", 255)) for m in METHODS]

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from persam import geometry
 from persam.errors import PersamError
-from persam.fit import fit, losses
+from persam.methods.fit import Lesson, fit, losses
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
 from persam.variants import Variant
-from persam.views import Lesson
 
 REFERENCE = parity.picture("vit", "reference")
 MASK = parity.picture("vit", "reference_mask")
@@ -92,6 +91,12 @@ def test_a_speck_in_a_big_picture_is_not_lost():
     found = fit([Lesson(blobs(1), frame, mask)], "fast")
     assert found.losses[-1, 1:].sum() <= found.losses[0, 1:].sum()
     assert sum(found.weights) == pytest.approx(1)
+
+
+def test_a_lesson_has_its_frames_size():
+    frame = geometry.fit(10, 20, 64, keep_aspect=True)
+    with pytest.raises(ValueError, match="10x20"):
+        Lesson(torch.zeros(3, 8, 8), frame, np.zeros((20, 10), dtype=bool))
 
 
 def test_the_right_mask_is_found():

@@ -13,12 +13,11 @@ import torch.nn.functional as F
 import persam
 from persam.concept import Concept
 from persam.errors import InputError
-from persam.fit import fit
+from persam.methods.fit import Lesson, fit
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
 from persam.reference import Shown
 from persam.variants import Variant
-from persam.views import Lesson
 
 REFERENCE = parity.picture("vit", "reference")
 MASK = parity.picture("vit", "reference_mask") > 0
@@ -164,20 +163,17 @@ def test_a_correction_is_one_more_reference(parity_sam, method):
     assert torch.equal(better.target_feature, both.target_feature)
     assert torch.equal(better.foreground, both.foreground)
     assert better.calibration == both.calibration
+    assert better.weights == concept.weights  # pictures that went wrong teach nothing about scale
     assert len(concept.views) == 1  # the concept itself stays as it was
-    if method is finetune:
-        # Of the first reference the decoder's masks are remembered, as they were asked for then.
-        assert sum(better.weights) == pytest.approx(1)
-        assert all(view.lesson is not None for view in better.views)
 
 
 def test_a_correction_may_be_points_and_follows_a_loaded_concept(parity_sam, tmp_path):
     concept = finetune(parity_sam, FIRST, rivals=[SECOND], variant=CONTRASTED)
     concept.save(tmp_path / "dog.safetensors")
     again = Concept.load(tmp_path / "dog.safetensors", parity_sam)
-    corrected = [one.correct(TEST, points=[(120, 90)]) for one in (concept, again)]
-    assert corrected[0].weights == corrected[1].weights
-    assert len(corrected[1].rivals) == 1
+    one, other = (each.correct(TEST, points=[(120, 90)]) for each in (concept, again))
+    assert torch.equal(one.foreground, other.foreground)
+    assert len(other.rivals) == 1
     with pytest.raises(InputError, match="exactly one of"):
         concept.correct(TEST)
 
@@ -191,12 +187,6 @@ def test_views_rivals_and_calibration_survive_a_file(parity_sam, method, tmp_pat
     assert (len(again.views), len(again.rivals)) == (2, 1)
     for one, other in zip(concept.known.tensors(), again.known.tensors(), strict=True):
         assert torch.equal(one, other)
-    for one, other in zip(concept.views, again.views, strict=True):
-        assert (one.lesson is None) == (other.lesson is None) == (method is personalize)
-        if one.lesson is not None:
-            assert one.lesson.frame == other.lesson.frame
-            assert np.array_equal(one.lesson.mask, other.lesson.mask)
-            assert torch.equal(one.lesson.logits, other.lesson.logits)
     before, after = concept.segment(REFERENCE), again.segment(REFERENCE)
     assert np.array_equal(before.mask, after.mask)
     assert before.presence == after.presence

@@ -1,16 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 
-from persam import geometry
-from persam.fit import fit
-from persam.structures import Frame
-from persam.views import Known, Lesson, View
+from persam.views import Known, View
 
 
 def drawn(seed: int, cells: int = 5) -> View:
@@ -52,31 +45,3 @@ def test_several_views_are_averaged_and_their_cells_all_kept():
 def test_all_numbers_count():
     known = Known.of([drawn(0), drawn(1)], [drawn(2)], 2)
     assert len(known.tensors()) == 3 + 2 + 2 + 1
-
-
-def test_a_lesson_has_its_frames_size():
-    frame = geometry.fit(10, 20, 64, keep_aspect=True)
-    with pytest.raises(ValueError, match="10x20"):
-        Lesson(torch.zeros(3, 8, 8), frame, np.zeros((20, 10), dtype=bool))
-
-
-@pytest.mark.parametrize("size", [(1000, 600), (300, 900), (40, 50)])
-def test_a_thinned_lesson_teaches_the_same(size):
-    frame = geometry.fit(*size, 64, keep_aspect=True)
-    generator = torch.Generator().manual_seed(3)
-    logits = 4 * geometry.bilinear(torch.randn(3, 6, 6, generator=generator), (32, 32))
-    mask = (geometry.to_original(logits[1:2] + 0.2 * logits[:1], frame)[0] > 0).numpy()
-    whole = Lesson(logits, frame, mask)
-    thin = whole.thinned()
-    assert max(thin.mask.shape) == min(256, max(size))
-    assert thin.frame == replace(frame, height=thin.mask.shape[0], width=thin.mask.shape[1])
-    assert thin.mask.mean() == pytest.approx(mask.mean(), abs=0.01)
-    there, here = fit([whole], "fast").weights, fit([thin], "fast").weights
-    assert here == pytest.approx(there, abs=0.03)
-
-
-def test_a_speck_survives_thinning():
-    frame = Frame(2000, 2000, (64, 64), 64)
-    mask = np.zeros((2000, 2000), dtype=bool)
-    mask[900, 901] = True
-    assert Lesson(torch.zeros(3, 8, 8), frame, mask).thinned().mask.sum() == 1

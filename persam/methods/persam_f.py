@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from persam.fit import fit
+from persam.methods.fit import Lesson, fit
 from persam.methods.persam import learn, shown_in
 from persam.reference import observe, resolve
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from persam.backbones import Backbone
     from persam.concept import Concept
     from persam.images import Source
-    from persam.reference import Shown
+    from persam.reference import Reference, Shown
     from persam.variants import Variant
 
 
@@ -55,7 +55,7 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
     concept = learn(
         backbone, references, recipe, [observe(backbone, one, recipe) for one in rivals]
     )
-    lessons = [concept.lesson(reference) for reference in references]
+    lessons = [lesson(concept, reference) for reference in references]
     fitted = fit(lessons, recipe.fit)
     seen = concept.locate(references[0].embedding)
     stages = {
@@ -64,11 +64,18 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
         "ref_logits": lessons[0].logits.cpu().numpy(),
         "loss_trace_step_dice_focal": fitted.losses,
     }
-    views = zip(concept.views, lessons, strict=True)
     return replace(
         concept,
         method="persam-f",
-        views=tuple(replace(view, lesson=lesson.thinned()) for view, lesson in views),
         weights=fitted.weights,
         trace={**concept.trace, **stages},
     )
+
+
+def lesson(concept: Concept, reference: Reference) -> Lesson:
+    """What the weights are to be fitted to, of one reference: the decoder is asked once."""
+    seen = concept.locate(reference.embedding)
+    answer = concept.backbone.decode(
+        reference.embedding, seen.prompts, guidance=seen.guidance, multimask=True
+    )
+    return Lesson(answer.logits, reference.embedding.frame, reference.mask)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam import geometry, refine
-from persam.descent import Schedule
-from persam.fit import fit as fit_weights
 from persam.images import read_image, read_mask
+from persam.methods.descent import Schedule
+from persam.methods.fit import Lesson
+from persam.methods.fit import fit as fit_weights
 from persam.methods.persam import learn
 from persam.prompts import mask_box, point_prompts
 from persam.reference import Shown, observe
 from persam.structures import Prompts
 from persam.variants import Variant
-from persam.views import Lesson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from persam.descent import OFFICIAL, descend
 from persam.methods.baselines.tuning import Tuned, require_finite, study
+from persam.methods.descent import OFFICIAL, descend
 
 if TYPE_CHECKING:
     from persam.backbones import Backbone
-    from persam.descent import Schedule
     from persam.images import Source
+    from persam.methods.descent import Schedule
     from persam.variants import Variant
 
 METHOD = "free-weights"

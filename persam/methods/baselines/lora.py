@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from persam.descent import OFFICIAL
 from persam.errors import InputError, MissingExtra
 from persam.methods.baselines.plug import Plug, decoder_of, seeded
 from persam.methods.baselines.tuning import Tuned, study, tune
+from persam.methods.descent import OFFICIAL
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import torch
 
     from persam.backbones import Backbone
-    from persam.descent import Schedule
     from persam.images import Source
+    from persam.methods.descent import Schedule
     from persam.variants import Variant
 
 METHOD = "lora"

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from persam.descent import OFFICIAL
 from persam.errors import InputError
 from persam.methods.baselines.plug import Plug, decoder_of, seeded
 from persam.methods.baselines.tuning import Tuned, study, tune
+from persam.methods.descent import OFFICIAL
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from persam.backbones import Backbone
-    from persam.descent import Schedule
     from persam.images import Source
+    from persam.methods.descent import Schedule
     from persam.variants import Variant
 
 METHOD = "prompt-tuning"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam.descent import Truth, descend
 from persam.errors import PersamError
 from persam.methods.baselines.plug import PluggedBackbone
+from persam.methods.descent import Truth, descend
 from persam.methods.persam import learn
 from persam.reference import Reference, Shown, observe, resolve
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from persam.backbones import Backbone
     from persam.concept import Concept
-    from persam.descent import Schedule
     from persam.images import Source
     from persam.locating import Sighting
     from persam.methods.baselines.plug import Plug
+    from persam.methods.descent import Schedule
     from persam.refine import Weights
     from persam.structures import Embedding, MaskLogits, Prediction
     from persam.variants import Variant
@@ -89,7 +89,7 @@ class Tuned:
         concept: what finds the object, with the tuned decoder.
         trained_parameters: how many numbers were fitted.
         losses: ``(n, 3)`` rows of step, dice and focal loss; see
-            :func:`~persam.descent.descend`.
+            :func:`~persam.methods.descent.descend`.
     """
 
     method: str

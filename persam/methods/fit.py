@@ -16,22 +16,44 @@ import torch
 import torch.nn.functional as F
 
 from persam import geometry
-from persam.descent import OFFICIAL, Truth, descend, losses
 from persam.errors import PersamError
+from persam.methods.descent import OFFICIAL, Truth, descend, losses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.descent import Schedule
+    from persam.methods.descent import Schedule
     from persam.refine import Weights
+    from persam.structures import Frame
     from persam.variants import Fit as FitName
-    from persam.views import Lesson
 
 # The official schedule's learning rates add up to 0.5, so from 1/3 it ends within -0.17..0.83; the
 # fast search covers that and each mask on its own, and no wilder extrapolation.
 _LOWEST, _HIGHEST, _SPACING = -0.25, 1.25, 0.125
 # Longest sides of the samples on which the fast fit looks everywhere, looks nearer, and judges.
 _COARSE, _FINE, _FULL = 64, 256, 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What the weights are fitted to: the decoder's masks of a reference, and the right one.
+
+    Attributes:
+        logits: ``(3, m, m)`` of the model's square.
+        frame: how the reference lies in that square.
+        mask: ``(height, width)`` bool, the object.
+    """
+
+    logits: torch.Tensor
+    frame: Frame
+    mask: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.mask.shape != (self.frame.height, self.frame.width):
+            raise ValueError(
+                f"A lesson's mask has its frame's size, {self.frame.height}x{self.frame.width}; "
+                f"got {self.mask.shape}."
+            )
 
 
 @dataclass(frozen=True, eq=False)
