@@ -2,7 +2,7 @@
 
 A location prior says where an object would be, not whether it is there: its largest value may be
 one lucky cell. Likeness asks every cell of the object for its nearest cell in the picture, and a
-calibration turns it into a probability. A dozen other signs (the decoder's own score, the prior's
+calibration turns it into a probability. Ten other signs (the decoder's own score, the prior's
 peak, the found mask's cells back to the object, ...) were measured beside it and added nothing:
 ``benchmarks/many.md``.
 """
