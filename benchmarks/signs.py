@@ -2,10 +2,10 @@
 
     python benchmarks/signs.py DATA [--model pocket] [--json benchmarks/signs.json]
 
-DATA is in PerSeg's layout, its objects named <class>_<number>. Every object is learnt from its first
-photo and looked for in its others and in the second photo of every other object. Each sign is judged
-alone (area under the ROC curve) and with likeness in a logistic model, fitted on eight random classes
-and judged on the others, mean over 20 draws. Prints a Markdown table.
+DATA is in PerSeg's layout, its objects named <class>_<number>. Every object is learnt from its
+first photo and looked for in its others and in the second photo of every other object. Each sign is
+judged alone (area under the ROC curve) and with likeness in a logistic model, fitted on half of the
+classes, drawn at random, and judged on the others, mean over 20 draws. Prints a Markdown table.
 """
 
 from __future__ import annotations

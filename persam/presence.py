@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from persam.views import Known, View
 
 # Where references alone calibrate: shares of the gap between their likeness to each other with the
-# object and without it, as benchmarks/presence.py measured best with the pocket model's features.
+# object and without it, chosen with the pocket model's features (benchmarks/many.md).
 _MIDDLE, _SLOPE, _LEAST_GAP = 0.3, 3.0, 0.05
+_TINY = 1e-6  # a gap even where all is alike, as in pictures of one colour
 _CLEARLY = 0.1  # in cosine: of 0, 0.05 and 0.1 the one that keeps nearly all right masks
 
 
@@ -131,7 +132,7 @@ def _from_references_alone(pairs: Sequence[tuple[float, float]]) -> Calibration:
     """A calibration from likeness ``(with the object, without it)`` of each reference."""
     there, away = (fmean(side) for side in zip(*pairs, strict=True))
     # References that hardly find each other say little, and must not say it firmly.
-    gap = max(there - away, (1 - away) * _LEAST_GAP)
+    gap = max(there - away, (1 - away) * _LEAST_GAP, _TINY)
     return Calibration(middle=away + _MIDDLE * gap, slope=_SLOPE / gap)
 
 
