@@ -155,7 +155,8 @@ def fitted(found: Sequence[Trial]) -> tuple[Calibration, float]:
         (0.3, 40.0),
         method="Nelder-Mead",
     )
-    plain = Calibration(round(float(best.x[0]), 3), round(float(abs(best.x[1])), 1))
+    slope = max(0.1, round(float(abs(best.x[1])), 1))
+    plain = Calibration(round(float(best.x[0]), 3), slope)
     least = max(step for step in np.arange(0, 1, FINEST) if kept(found, plain, step) >= RECALL)
     return plain, round(float(least), 2)
 

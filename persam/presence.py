@@ -2,7 +2,7 @@
 
 A location prior says where an object would be, not whether it is there: its largest value may be
 one lucky cell. Likeness asks every cell of the object for its nearest cell in the picture, and a
-calibration turns it into a probability. A dozen other signs (the decoder's own score, the prior's
+calibration turns it into a probability. Ten other signs (the decoder's own score, the prior's
 peak, the found mask's cells back to the object, ...) were measured beside it and added nothing:
 ``benchmarks/many.md``.
 """
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from persam.views import Known, View
 
 # Where references alone calibrate: shares of the gap between their likeness to each other with the
-# object and without it, as benchmarks/presence.py measured best with the pocket model's features.
+# object and without it, chosen with the pocket model's features (benchmarks/many.md).
 _MIDDLE, _SLOPE, _LEAST_GAP = 0.3, 3.0, 0.05
+_TINY = 1e-6  # a gap even where all is alike, as in pictures of one colour
 _CLEARLY = 0.1  # in cosine: of 0, 0.05 and 0.1 the one that keeps nearly all right masks
 
 
@@ -131,7 +132,7 @@ def _from_references_alone(pairs: Sequence[tuple[float, float]]) -> Calibration:
     """A calibration from likeness ``(with the object, without it)`` of each reference."""
     there, away = (fmean(side) for side in zip(*pairs, strict=True))
     # References that hardly find each other say little, and must not say it firmly.
-    gap = max(there - away, (1 - away) * _LEAST_GAP)
+    gap = max(there - away, (1 - away) * _LEAST_GAP, _TINY)
     return Calibration(middle=away + _MIDDLE * gap, slope=_SLOPE / gap)
 
 

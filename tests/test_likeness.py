@@ -115,6 +115,13 @@ def test_references_that_do_not_find_each_other_say_nothing_firmly():
     assert calibration.slope == pytest.approx(3 / 0.05)
 
 
+def test_pictures_of_one_colour_give_a_calibration_too():
+    same = torch.eye(6)[:1].repeat(3, 1)
+    calibration = presence.calibrate([view(same, same), view(same, same)], None)
+    assert calibration is not None
+    assert 0 <= calibration.presence(1.0) <= 1
+
+
 def test_cells_that_are_a_rivals_do_not_count():
     thing, rival = torch.eye(6)[:2], F.normalize(torch.eye(6)[:2] + 0.7 * torch.eye(6)[4:], dim=1)
     alone = Known.of([view(thing, torch.eye(6)[3:4])], [], 0)
