@@ -32,6 +32,7 @@ from persam.cli.shown import (
     PointOption,
     Told,
 )
+from persam.cli.stored import stored_concept
 from persam.errors import InputError
 from persam.folders import list_images
 
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from persam.album import Summary
-    from persam.concept import Concept
     from persam.folders import Listing
     from persam.manifest import Record
 
@@ -114,7 +114,7 @@ def segment(
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
         learnt = source.learn(backbone, method, recipe)
     else:
-        learnt = _stored(source, model if "model" in typed else None, device, precision)
+        learnt = stored_concept(source, model if "model" in typed else None, device, precision)
     learnt = with_min_presence(learnt, min_presence)
     places = source.places if isinstance(source, Examples) else ()
     words = repr((learnt.backbone.name, precision, method, learnt.variant, places))
@@ -160,15 +160,6 @@ def _check_folder(photos: Sequence[Path], out: Path) -> None:
                 f"--out {out} is a folder of photos: a second run would take the masks for "
                 f"photos. Choose another folder."
             )
-
-
-def _stored(path: Path, model: str | None, device: str, precision: str) -> Concept:
-    from persam.backbones import load
-    from persam.concept import Concept
-    from persam.concept_file import concept_model
-
-    name = concept_model(path) if model is None else model
-    return Concept.load(path, load(name, device=device, precision=precision))
 
 
 def _identity(words: str, files: Sequence[Path]) -> str:
