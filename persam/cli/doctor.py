@@ -17,7 +17,7 @@ from persam.cli.options import (
     VariantOption,
     resolve_variant,
 )
-from persam.cli.screen import complain, progress, say
+from persam.cli.screen import complain, named, progress, say
 from persam.cli.shown import Told
 from persam.folders import list_images
 
@@ -117,7 +117,7 @@ def _suggest(diagnosis: Diagnosis, photos: Sequence[Path], step: Callable[[], No
     say(_suggestion(ordered[0]))
     failed = [doubt for doubt in ordered if doubt.error is not None]
     for doubt in failed:
-        complain(f"{doubt.photo}: {doubt.error}")
+        complain(named(doubt.photo, str(doubt.error)))
     return bool(failed)
 
 

@@ -15,7 +15,7 @@ from persam.cli.options import (
     PrecisionOption,
     with_min_presence,
 )
-from persam.cli.screen import complain, progress, say
+from persam.cli.screen import complain, named, progress, say
 from persam.cli.stored import stored_concept
 from persam.folders import list_images
 
@@ -70,7 +70,7 @@ def find(
         _show(hits)
     failed = [hit for hit in hits if hit.error is not None]
     for hit in failed:
-        complain(f"{hit.photo}: {hit.error}")
+        complain(named(hit.photo, str(hit.error)))
     if failed or not any(hit.present for hit in hits):
         raise typer.Exit(1)
 

@@ -22,7 +22,7 @@ from persam.cli.options import (
     resolve_variant,
     with_min_presence,
 )
-from persam.cli.screen import complain, progress, say
+from persam.cli.screen import complain, named, progress, say
 from persam.cli.shown import (
     AlsoOption,
     BoxOption,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from persam.album import Summary
     from persam.folders import Listing
-    from persam.manifest import Record
 
 # What a concept file has settled already.
 _LEARNING = (
@@ -178,21 +177,15 @@ def _report(summary: Summary, listing: Listing, *, quiet: bool) -> None:
         if summary.sheet is not None:
             say(f"Contact sheet: {summary.sheet}")
         if listing.passed_over:
-            named = [path.name for path in listing.passed_over[:_NAMED]]
+            names = [path.name for path in listing.passed_over[:_NAMED]]
             more = ", ..." if len(listing.passed_over) > _NAMED else ""
             entries = _count(len(listing.passed_over), "entry", "entries")
-            say(f"{entries} of the folders passed over, no pictures: {', '.join(named)}{more}")
+            say(f"{entries} of the folders passed over, no pictures: {', '.join(names)}{more}")
     if summary.failed:
         complain(f"{_count(len(summary.failed), 'photo')} failed:")
     for record in summary.failed:
-        complain(f"  {_named(record)}")
+        complain(f"  {named(record.input, str(record.error))}")
 
 
 def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def _named(record: Record) -> str:
-    """The error of a photo, which most errors name already."""
-    error, name = str(record.error), Path(record.input).name
-    return error if name in error else f"{record.input}: {error}"
