@@ -165,7 +165,7 @@ class _Run:
                     self.skipped += 1
             except (PersamError, MemoryError, RuntimeError) as error:
                 # RuntimeError is torch's word for "out of memory" and for impossible sizes.
-                record, tile = Record(str(photo.absolute()), error=_one_line(error)), None
+                record, tile = Record(str(photo.absolute()), error=one_line(error)), None
                 self.manifest.add(record)
             yield record, tile
 
@@ -244,6 +244,7 @@ def _same(path: str | Path) -> str:
     return str(Path(path).resolve()).casefold()
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What went wrong with a photo, in one line."""
     text = " ".join(str(error).split())
     return text if isinstance(error, PersamError) else f"{type(error).__name__}: {text}"

@@ -10,10 +10,13 @@ from typer.core import TyperGroup
 
 from persam import __version__
 from persam.cli.ablate import ablate
+from persam.cli.correct import correct
 from persam.cli.datasets import datasets
 from persam.cli.demo import demo
+from persam.cli.doctor import doctor
 from persam.cli.dreambooth import dreambooth
 from persam.cli.evaluate import evaluate
+from persam.cli.find import find
 from persam.cli.learn import learn
 from persam.cli.models import models
 from persam.cli.report import report
@@ -70,6 +73,9 @@ def _persam(
 app.command()(segment)
 app.command()(track)
 app.command()(learn)
+app.command()(find)
+app.command()(doctor)
+app.command()(correct)
 app.command()(models)
 app.command()(demo)
 app.command()(evaluate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,43 +33,7 @@ from persam.cli.shown import (
 from persam.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from persam.concept import Concept
-
-# Options that a concept file has settled already.
-LEARNING = (
-    *("mask", "box", "point", "also", "not_"),
-    *("method", "match_with", "variant", "without", "alpha"),
-)
-
-
-def stored_concept(path: Path, model: str | None, device: str, precision: str) -> Concept:
-    """Read a concept file and load its model.
-
-    Args:
-        path: what `persam learn` wrote.
-        model: as ``--model`` takes it; None loads the one that the file names.
-        device: as ``--device`` takes it.
-        precision: as ``--precision`` takes it.
-
-    Raises:
-        InputError: not a concept, or learnt with another model.
-    """
-    from persam.backbones import load
-    from persam.concept import Concept
-    from persam.concept_file import concept_model
-
-    name = concept_model(path) if model is None else model
-    return Concept.load(path, load(name, device=device, precision=precision))
-
-
-def digest(words: str, files: Sequence[Path]) -> str:
-    """A name for what is looked for: the words of the command, and the contents of its files."""
-    mixed = hashlib.sha256(words.encode())
-    for path in files:
-        mixed.update(path.read_bytes())
-    return mixed.hexdigest()
+    pass
 
 
 def learn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -25,6 +26,11 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Print a red line to standard error."""
     REMARKS.print(_printable(text), style="red")
+
+
+def named(photo: str | Path, error: str) -> str:
+    """The error of a photo, which most errors name already."""
+    return error if Path(photo).name in error else f"{photo}: {error}"
 
 
 @contextmanager

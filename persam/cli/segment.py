@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from persam.cli.choice import refuse, typed_options
-from persam.cli.learn import LEARNING, digest, stored_concept
 from persam.cli.options import (
     AlphaOption,
     DeviceOption,
@@ -23,7 +22,7 @@ from persam.cli.options import (
     resolve_variant,
     with_min_presence,
 )
-from persam.cli.screen import complain, count, progress, say
+from persam.cli.screen import complain, count, named, progress, say
 from persam.cli.shown import (
     AlsoOption,
     BoxOption,
@@ -33,6 +32,7 @@ from persam.cli.shown import (
     PointOption,
     Told,
 )
+from persam.cli.stored import LEARNING, digest, stored_concept
 from persam.errors import InputError
 from persam.folders import list_images
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from persam.album import Summary
     from persam.folders import Listing
-    from persam.manifest import Record
 
 _NAMED = 5
 
@@ -151,17 +150,11 @@ def _report(summary: Summary, listing: Listing, *, quiet: bool) -> None:
         if summary.sheet is not None:
             say(f"Contact sheet: {summary.sheet}")
         if listing.passed_over:
-            named = [path.name for path in listing.passed_over[:_NAMED]]
+            names = [path.name for path in listing.passed_over[:_NAMED]]
             more = ", ..." if len(listing.passed_over) > _NAMED else ""
             entries = count(len(listing.passed_over), "entry", "entries")
-            say(f"{entries} of the folders passed over, no pictures: {', '.join(named)}{more}")
+            say(f"{entries} of the folders passed over, no pictures: {', '.join(names)}{more}")
     if summary.failed:
         complain(f"{count(len(summary.failed), 'photo')} failed:")
     for record in summary.failed:
-        complain(f"  {_named(record)}")
-
-
-def _named(record: Record) -> str:
-    """The error of a photo, which most errors name already."""
-    error, name = str(record.error), Path(record.input).name
-    return error if name in error else f"{record.input}: {error}"
+        complain(f"  {named(record.input, str(record.error))}")

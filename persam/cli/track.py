@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from persam.cli.choice import refuse, typed_options
-from persam.cli.learn import LEARNING, digest
 from persam.cli.options import (
     DeviceOption,
     MatchOption,
@@ -22,6 +21,7 @@ from persam.cli.options import (
 from persam.cli.screen import complain, count, progress, say
 from persam.cli.shown import BoxOption, MaskOption, PointOption, Told
 from persam.cli.sought import Sought, TrackVariant, named_files
+from persam.cli.stored import LEARNING, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

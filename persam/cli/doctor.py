@@ -1,0 +1,131 @@
+"""`persam doctor`: are the references good, and which photo to label next?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from persam.cli.options import (
+    DeviceOption,
+    MatchOption,
+    ModelOption,
+    PrecisionOption,
+    VariantOption,
+    resolve_variant,
+)
+from persam.cli.screen import complain, named, progress, say
+from persam.cli.shown import Told
+from persam.folders import list_images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from persam.doctor import Diagnosis, Doubt
+
+
+def doctor(
+    references: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PICTURE:MASK...",
+            help="At least two; instead of a mask a box X0,Y0,X1,Y1 or a pixel X,Y on the object.",
+        ),
+    ],
+    *,
+    album: Annotated[
+        list[Path] | None,
+        typer.Option("--album", help="Photos to choose the next reference from. Repeatable."),
+    ] = None,
+    model: ModelOption = "pocket",
+    match_with: MatchOption = None,
+    variant: VariantOption = "default",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing but what is wrong.")
+    ] = False,
+) -> None:
+    """Try every reference on the others, name the bad one, suggest which photo to label next.
+
+    A reference is bad where its agreement with the rest is below half of the rest's among
+    themselves; three references are the least of which one can be named. The photo to label next
+    is the one that probably has the object and in which the references find the most different
+    masks.
+
+    Exit code: 0 no bad reference, 1 there is one or a photo could not be looked at, 2 nothing could
+    be done.
+    """
+    told = [Told.of(reference) for reference in references]
+    photos = list_images(album).photos if album else ()
+    from persam.backbones import load
+    from persam.doctor import examine
+
+    backbone = load(model, match_with=match_with, device=device, precision=precision)
+    recipe = resolve_variant(variant, "persam", own=backbone.recipe)
+    diagnosis = examine(backbone, [one.shown() for one in told], recipe)
+    if not quiet:
+        Console(markup=False).print(_table(told, diagnosis))
+    for number in diagnosis.suspects:
+        complain(f"{told[number].picture} does not show what the others show: look at its mask.")
+    if not diagnosis.suspects and not quiet:
+        say(_no_suspect(len(told)))
+    with progress(len(photos), "Looking", quiet=quiet) as step:
+        failed = _suggest(diagnosis, _unlabelled(photos, told), step)
+    if diagnosis.suspects or failed:
+        raise typer.Exit(1)
+
+
+def _table(told: Sequence[Told], diagnosis: Diagnosis) -> Table:
+    table = Table()
+    table.add_column("reference", overflow="fold")
+    for title in ("finds the others", "found by them", "presence", ""):
+        table.add_column(title, justify="right")
+    for number, one in enumerate(told):
+        sees = diagnosis.sees(number)
+        table.add_row(
+            str(one.picture),
+            f"{diagnosis.finds(number):.1%}",
+            f"{diagnosis.is_found(number):.1%}",
+            "-" if sees is None else f"{sees:.3f}",
+            "bad" if number in diagnosis.suspects else "",
+        )
+    return table
+
+
+def _no_suspect(count: int) -> str:
+    if count < 3:
+        return "Of two references nobody can say which is wrong: give a third."
+    return "No reference is clearly worse than the rest."
+
+
+def _unlabelled(photos: Sequence[Path], told: Sequence[Told]) -> list[Path]:
+    labelled = {one.picture.resolve() for one in told}
+    return [photo for photo in photos if photo.resolve() not in labelled]
+
+
+def _suggest(diagnosis: Diagnosis, photos: Sequence[Path], step: Callable[[], None]) -> bool:
+    """Say which photo to label next; whether some could not be looked at."""
+    if not photos:
+        return False
+    from persam.doctor import doubts
+
+    ordered = doubts(diagnosis, photos, lambda _: step())
+    say(_suggestion(ordered[0]))
+    failed = [doubt for doubt in ordered if doubt.error is not None]
+    for doubt in failed:
+        complain(named(doubt.photo, str(doubt.error)))
+    return bool(failed)
+
+
+def _suggestion(first: Doubt) -> str:
+    if not first.worth_a_label:
+        return "No photo of the album probably has the object: none is worth a label."
+    presence = "" if first.presence is None else f", presence {first.presence:.3f}"
+    return (
+        f"Label next: {first.photo} (what the references find in it agrees by "
+        f"{first.agreement:.1%}{presence})"
+    )

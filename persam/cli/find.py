@@ -1,0 +1,95 @@
+"""`persam find`: which photos have the object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from persam.cli.options import (
+    DeviceOption,
+    MinPresenceOption,
+    PrecisionOption,
+    with_min_presence,
+)
+from persam.cli.screen import complain, named, progress, say
+from persam.cli.stored import stored_concept
+from persam.folders import list_images
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from persam.search import Hit
+
+ConceptOption = Annotated[Path, typer.Option("--concept", help="A file from `persam learn`.")]
+OwnModelOption = Annotated[
+    str | None, typer.Option("--model", help="Left out: the model that the concept names.")
+]
+
+
+def find(
+    photos: Annotated[list[Path], typer.Argument(help="Photos, and folders of photos.")],
+    concept: ConceptOption,
+    *,
+    min_presence: MinPresenceOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write a JSON line for every photo to this file, best first."),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print these lines instead of the table, for scripts.")
+    ] = False,
+    model: OwnModelOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
+    ] = False,
+) -> None:
+    """List the photos that have an object, best first; no masks are written.
+
+    Exit code: 0 it was found, 1 nowhere or a photo could not be looked at, 2 nothing could be done.
+    """
+    listing = list_images(photos)
+    from persam.formats import write_text
+    from persam.search import search
+
+    learnt = stored_concept(concept, model, device, precision)
+    learnt = with_min_presence(learnt, min_presence)
+    with progress(len(listing.photos), "Looking", quiet=quiet) as step:
+        hits = search(learnt, listing.photos, lambda _: step())
+    lines = "".join(hit.to_json() + "\n" for hit in hits)
+    if out is not None:
+        write_text(out, lines)
+    if json:
+        say(lines.rstrip("\n"))
+    elif not quiet:
+        _show(hits)
+    failed = [hit for hit in hits if hit.error is not None]
+    for hit in failed:
+        complain(named(hit.photo, str(hit.error)))
+    if failed or not any(hit.present for hit in hits):
+        raise typer.Exit(1)
+
+
+def _show(hits: Sequence[Hit]) -> None:
+    found = [hit for hit in hits if hit.present]
+    if found:
+        table = Table()
+        table.add_column("photo", overflow="fold")
+        for title in ("presence", "score"):
+            table.add_column(title, justify="right")
+        for hit in found:
+            presence = "-" if hit.presence is None else f"{hit.presence:.3f}"
+            table.add_row(_short(hit.photo), presence, f"{hit.score:.3f}")
+        Console(markup=False).print(table)
+    looked = sum(hit.error is None for hit in hits)
+    say(f"Found in {len(found)} of {looked} photos")
+
+
+def _short(photo: str) -> str:
+    path, here = Path(photo), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else photo
