@@ -14,10 +14,11 @@ from persam.concept_file import read_concept, write_concept
 from persam.errors import InputError
 from persam.fit import fit
 from persam.images import read_image
+from persam.instances import find_instances
 from persam.presence import calibration_of
 from persam.prompts import mask_box
 from persam.reference import Shown, observe, view
-from persam.structures import Prediction
+from persam.structures import Embedding, Prediction
 from persam.views import Known, Lesson
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from persam.presence import Calibration
     from persam.reference import Reference
     from persam.refine import Step, Weights
-    from persam.structures import Embedding
     from persam.variants import Method, Variant
     from persam.views import View
 
@@ -138,6 +138,25 @@ class Concept:
             presence=seen.presence,
             trace=stages,
         )
+
+    def segment_instances(self, image: Source | Embedding) -> tuple[Prediction, ...]:
+        """Find every instance of the object, or of its look-alikes, as a mask of its own.
+
+        The picture is encoded once. No pixel is in two masks.
+
+        Args:
+            image: a picture, as :meth:`segment` takes it, or encoded by this concept's backbone.
+
+        Returns:
+            Most like the object first, by :mod:`persam.instances`; none where it is absent.
+
+        Raises:
+            InputError: the picture cannot be read, or the embedding is another model's.
+        """
+        if not isinstance(image, Embedding):
+            image = self.backbone.encode(read_image(image))
+        seen = self.locate(image)
+        return () if self.is_absent(seen) else find_instances(self, image, seen)
 
     def ask(self, embedding: Embedding, seen: Sighting) -> list[Step]:
         """Ask the decoder for the object where it was sighted; all steps of the recipe in order."""

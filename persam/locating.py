@@ -54,12 +54,34 @@ def locate(
         calibration: of presence, if there is one.
     """
     features = similarity.matching_features(embedding, centre=variant.centre)
-    found = _similarity(features, known, variant)
+    chance = None
+    if calibration is not None:
+        chance = presence.judge(features, embedding.frame, known, calibration)
+    return aim(embedding, _similarity(features, known, variant), known, variant, chance)
+
+
+def aim(
+    embedding: Embedding,
+    found: torch.Tensor,
+    known: Known,
+    variant: Variant,
+    chance: float | None = None,
+) -> Sighting:
+    """Make of a similarity map what the decoder is asked.
+
+    Args:
+        embedding: the picture.
+        found: ``(h, w)`` on the matching grid.
+        known: of the object.
+        variant: the recipe.
+        chance: the presence, as far as it is known.
+    """
     prior = similarity.location_prior(found, embedding.frame)
     points, labels = point_prompts(
         prior, positive=variant.positive_points, negative=variant.negative_point
     )
     if len(known.parts) > 0:
+        features = similarity.matching_features(embedding, centre=variant.centre)
         cells = part_cells(features, known.parts, similarity.likely(found, embedding.frame))
         more = cell_points(cells, embedding.frame, found.shape)
         on = labels == 1  # the peak of the prior stays first, the point off the object last
@@ -67,9 +89,6 @@ def locate(
         labels = np.concatenate([labels[on], np.ones(len(more), dtype=np.int64), labels[~on]])
     prompts = Prompts(points, labels, mask=_prior_mask(found, embedding, variant))
     guidance = _guidance(prior, embedding, known, variant)
-    chance = None
-    if calibration is not None:
-        chance = presence.judge(features, embedding.frame, known, calibration)
     return Sighting(found, prior, prompts, guidance, chance)
 
 
