@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from persam.errors import InputError, MissingExtra, ModelNotFound, PersamError
     from persam.methods.persam import personalize
     from persam.methods.persam_f import finetune
+    from persam.objects import segment_objects
     from persam.reference import Shown
     from persam.structures import Embedding, Guidance, MaskLogits, Prediction, Prompts
     from persam.variants import Variant
@@ -41,6 +42,7 @@ _HOMES = {
     "finetune": "persam.methods.persam_f",
     "load": "persam.backbones",
     "personalize": "persam.methods.persam",
+    "segment_objects": "persam.objects",
 }
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "finetune",
     "load",
     "personalize",
+    "segment_objects",
 ]
 
 

@@ -64,6 +64,23 @@ def write_mask(path: str | Path, mask: np.ndarray) -> None:
     write_bytes(path, _encode(Image.fromarray(mask.astype(np.uint8) * 255), "PNG"))
 
 
+def write_labels(path: str | Path, labels: np.ndarray, palette: bytes) -> None:
+    """Write label numbers as an indexed PNG.
+
+    Args:
+        path: the PNG file.
+        labels: ``(H, W)`` uint8.
+        palette: red, green and blue of each number, one after the other.
+    """
+    if labels.ndim != 2 or labels.dtype != np.uint8:
+        raise InputError(
+            f"Labels are written from (H, W) uint8; got {labels.shape} {labels.dtype}."
+        )
+    image = Image.fromarray(labels)
+    image.putpalette(palette)
+    write_bytes(path, _encode(image, "PNG"))
+
+
 def write_cutout(path: str | Path, rgba: np.ndarray, profile: bytes | None = None) -> None:
     """Write a cut-out as a PNG with transparency.
 

@@ -1,4 +1,4 @@
-"""All instances of an object in a picture that is encoded once: found, told apart, laid side by side.
+"""All instances of an object in a picture that is encoded once, as masks that do not overlap.
 
 The official ``persam_f_multi_obj.py`` has this job. It encodes the picture anew for every instance
 with the instances before painted black, which the encoder then sees as an object of its own; it

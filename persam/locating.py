@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam import presence, similarity
+from persam.errors import InputError
 from persam.parts import part_cells
 from persam.prompts import cell_points, point_prompts
 from persam.structures import Guidance, Prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import torch
 
     from persam.presence import Calibration
+    from persam.refine import Weights
     from persam.structures import Embedding
     from persam.variants import Variant
     from persam.views import Known
@@ -54,10 +54,18 @@ def locate(
         calibration: of presence, if there is one.
     """
     features = similarity.matching_features(embedding, centre=variant.centre)
-    chance = None
-    if calibration is not None:
-        chance = presence.judge(features, embedding.frame, known, calibration)
+    chance = judge(embedding, known, variant, calibration)
     return aim(embedding, _similarity(features, known, variant), known, variant, chance)
+
+
+def judge(
+    embedding: Embedding, known: Known, variant: Variant, calibration: Calibration | None
+) -> float | None:
+    """The probability that the object is there, 0..1; None without a calibration."""
+    if calibration is None:
+        return None
+    features = similarity.matching_features(embedding, centre=variant.centre)
+    return presence.judge(features, embedding.frame, known, calibration)
 
 
 def aim(
@@ -92,19 +100,45 @@ def aim(
     return Sighting(found, prior, prompts, guidance, chance)
 
 
-def stages(embedding: Embedding, seen: Sighting) -> Mapping[str, np.ndarray]:
-    """A sighting as plain arrays by name, for traces."""
+def check(embedding: Embedding, known: Known, model: str) -> None:
+    """Refuse a picture that another model has encoded.
+
+    Args:
+        embedding: the picture.
+        known: of the object.
+        model: name of the one that the object was learnt with.
+
+    Raises:
+        InputError: it has other matching channels.
+    """
+    if embedding.matching.shape[1] != len(known.target_feature):
+        raise InputError(
+            f"The embedding has {embedding.matching.shape[1]} matching channels, the concept "
+            f"{len(known.target_feature)}: they come from different models. Encode the picture "
+            f"with the concept's own backbone, {model}."
+        )
+
+
+def stages(
+    embedding: Embedding, seen: Sighting, known: Known, weights: Weights | None = None
+) -> dict[str, np.ndarray]:
+    """A sighting, and what it was sighted by, as plain arrays by name, for traces."""
     found = {
         "test_embedding": embedding.features[0].cpu().numpy(),
         "similarity": seen.similarity.cpu().numpy(),
         "points_xy": seen.prompts.points,
         "point_labels": seen.prompts.labels,
+        "target_feature": known.target_feature.cpu().numpy(),
+        "target_embedding": known.target_embedding.cpu().numpy(),
     }
     if seen.guidance is not None and seen.guidance.attention is not None:
         grid = embedding.features.shape[2:]
         found["attention_similarity"] = seen.guidance.attention.reshape(grid).cpu().numpy()
     if seen.prompts.mask is not None:
         found["prior_mask"] = seen.prompts.mask[0].cpu().numpy()
+    if weights is not None:
+        found["weights"] = np.array(weights)
+        found["point_xy"] = seen.prompts.points[seen.prompts.labels == 1]
     return found
 
 
