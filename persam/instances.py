@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from persam.structures import Embedding
 
 MOST = 20  # instances in a picture; a crowd is better counted by other means
-LEAST_LIKENESS = 0.6  # of the best instance's; below it is something else (benchmarks/many.md)
-LEAST_AREA = 0.05  # of the largest instance's; below it is a crumb
+LEAST_LIKENESS = 0.6  # of the best instance's; below it is something else (benchmarks/instances.py)
+LEAST_AREA = 0.15  # of the largest instance's; below it is a crumb
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,17 @@ def test_mask_is_a_grey_png_of_0_and_255(tmp_path: Path) -> None:
         formats.write_mask(tmp_path / "m.png", np.zeros((2, 2)))
 
 
+def test_labels_are_an_indexed_png(tmp_path: Path) -> None:
+    labels = np.array([[0, 2, 1]], dtype=np.uint8)
+    formats.write_labels(tmp_path / "l.png", labels, bytes([0, 0, 0, 9, 8, 7, 1, 2, 3]))
+    with Image.open(tmp_path / "l.png") as image:
+        assert (image.format, image.mode) == ("PNG", "P")
+        assert np.array(image).tolist() == labels.tolist()
+        assert np.array(image.convert("RGB")).tolist() == [[[0, 0, 0], [1, 2, 3], [9, 8, 7]]]
+    with pytest.raises(InputError, match="int64"):
+        formats.write_labels(tmp_path / "l.png", labels.astype(np.int64), b"")
+
+
 def test_cutout_keeps_the_colour_profile(tmp_path: Path) -> None:
     rgba = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
     formats.write_cutout(tmp_path / "c.png", rgba, b"profile")
