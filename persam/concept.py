@@ -120,9 +120,9 @@ class Concept:
             InputError: the embedding is another model's.
         """
         seen = self.locate(embedding)
-        stages: dict[str, np.ndarray] = {}
+        stages = {**self.trace} if trace else {}
         if trace:
-            stages |= self.trace | locating.stages(embedding, seen, self.known, self.weights)
+            stages |= locating.stages(embedding, seen, self.known, self.weights)
         mask, score = np.zeros((embedding.frame.height, embedding.frame.width), dtype=bool), 0.0
         if self.is_absent(seen.presence):  # then the decoder has nothing to say
             stages |= {"final_mask": mask.astype(np.uint8)} if trace else {}

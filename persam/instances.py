@@ -12,7 +12,7 @@ unlike the object ends the search, and all masks come back.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -101,7 +101,7 @@ def _ask(
 
 def _pieces(mask: np.ndarray) -> list[np.ndarray]:
     """Connected pieces of a mask, without its crumbs."""
-    labels, count = ndimage.label(mask)
+    labels, count = cast("tuple[np.ndarray, int]", ndimage.label(mask))
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     large = np.flatnonzero(areas >= LEAST_AREA * areas.max()) + 1
     return [labels == number for number in large.tolist()]

@@ -121,13 +121,15 @@ def _owners(claims: np.ndarray, bids: np.ndarray) -> np.ndarray:
         claims: ``(k, n)`` bool, which of k objects claim it.
         bids: ``(k, n)``, how like each object it is.
     """
-    parties, group = np.unique(claims, axis=1, return_inverse=True)
-    group = group.reshape(-1)
-    winners = [
-        np.where(party, bids[:, group == number].mean(axis=1), -np.inf).argmax()
-        for number, party in enumerate(parties.T)
-    ]
-    return np.array(winners)[group]
+    group = np.zeros(claims.shape[1], dtype=np.int64)
+    for claim in claims:  # pixels of one group are claimed by the same objects
+        group = np.unique(2 * group + claim, return_inverse=True)[1].reshape(-1)
+    owners = np.zeros_like(group)
+    for number in range(int(group.max()) + 1):
+        members = group == number
+        party = claims[:, members][:, 0]
+        owners[members] = np.where(party, bids[:, members].mean(axis=1), -np.inf).argmax()
+    return owners
 
 
 def _bid(concept: Concept, embedding: Embedding) -> np.ndarray:
