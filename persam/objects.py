@@ -93,7 +93,7 @@ def share_out(
     if not contested.any():
         return dict(found)
     rows, columns = np.nonzero(contested)
-    bids = np.stack([_bid(concepts[name], embedding)[rows, columns] for name in names])
+    bids = np.stack([_bid(concepts[name], embedding, rows, columns) for name in names])
     owners = _owners(claims[:, rows, columns], bids)
     claims[:, rows, columns] &= np.arange(len(names))[:, None] == owners
     kept = dict(zip(names, claims, strict=True))
@@ -132,8 +132,10 @@ def _owners(claims: np.ndarray, bids: np.ndarray) -> np.ndarray:
     return owners
 
 
-def _bid(concept: Concept, embedding: Embedding) -> np.ndarray:
-    """``(height, width)`` cosine of each pixel's cell to the object's nearest cell.
+def _bid(
+    concept: Concept, embedding: Embedding, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """``(n,)`` cosine of the cells that show n pixels to the object's nearest cell.
 
     To its target feature where the recipe keeps no cells.
     """
@@ -141,15 +143,16 @@ def _bid(concept: Concept, embedding: Embedding) -> np.ndarray:
     cells = F.normalize(features, dim=0)
     known = concept.foreground if len(concept.foreground) else concept.target_feature[None]
     like = torch.einsum("nd,dhw->nhw", known, cells).amax(dim=0).cpu().numpy()
-    return like[_cells(embedding.frame, like.shape)]
+    down, right = _cells(embedding.frame, like.shape)
+    return like[down[rows], right[columns]]
 
 
 def _cells(frame: Frame, grid: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Row ``(height, 1)`` and column ``(1, width)`` of the grid cell that shows each pixel."""
+    """Grid row ``(height,)`` and column ``(width,)`` of the cells that show the pixels."""
     down, right = np.arange(frame.height) + 0.5, np.arange(frame.width) + 0.5
     rows = down * frame.resized[0] / frame.height * grid[0] / frame.square
     columns = right * frame.resized[1] / frame.width * grid[1] / frame.square
-    return rows.astype(np.int64)[:, None], columns.astype(np.int64)[None]
+    return rows.astype(np.int64), columns.astype(np.int64)
 
 
 def _kept(prediction: Prediction, mask: np.ndarray) -> Prediction:
