@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from persam.errors import InputError, MissingExtra, ModelNotFound, PersamError
     from persam.methods.persam import personalize
     from persam.methods.persam_f import finetune
+    from persam.objects import segment_objects
     from persam.reference import Shown
     from persam.structures import Embedding, Guidance, MaskLogits, Prediction, Prompts
     from persam.variants import Variant
@@ -46,6 +47,7 @@ _HOMES = {
     "finetune": "persam.methods.persam_f",
     "load": "persam.backbones",
     "personalize": "persam.methods.persam",
+    "segment_objects": "persam.objects",
     "track": "persam.video.tracking",
 }
 
@@ -69,6 +71,7 @@ __all__ = [
     "finetune",
     "load",
     "personalize",
+    "segment_objects",
     "track",
 ]
 
