@@ -15,6 +15,8 @@ from persam.backbones import catalog, hub
 from persam.errors import InputError, ModelNotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import torch
 
@@ -67,6 +69,12 @@ class Backbone(Protocol):
 
         The model's own weights take no gradients; whatever else asks for them gets them.
         """
+        ...
+
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Answer one prompt set for each embedding; all sets are of one kind, without guidance."""
         ...
 
 

@@ -13,13 +13,15 @@ from safetensors import SafetensorError
 from persam import geometry
 from persam.backbones.pocket_file import read_weights
 from persam.backbones.pocket_network import PocketModel
-from persam.backbones.prompting import check_embedding, lay, prompt_tensors
+from persam.backbones.prompting import check_embedding, lay, mask_logits, prompt_batch, stack
 from persam.errors import InputError
 from persam.guidance import check_guidance, guided
-from persam.structures import Embedding, MaskLogits
+from persam.structures import Embedding
 
 if TYPE_CHECKING:
-    from persam.structures import Frame, Guidance, Prompts
+    from collections.abc import Sequence
+
+    from persam.structures import Frame, Guidance, MaskLogits, Prompts
 
 
 class PocketBackbone:
@@ -83,12 +85,21 @@ class PocketBackbone:
         multimask: bool = True,
     ) -> MaskLogits:
         """Ask the mask decoder once; see :meth:`persam.backbones.sam.SamBackbone.decode`."""
-        check_embedding(embedding, self.model.prompt_encoder, extras=2)
         check_guidance(guidance, embedding.features)
-        asked = prompt_tensors(prompts, embedding.frame, self.model.prompt_encoder, self.device)
         with guided(self.model.mask_decoder, guidance):
-            answer = self.model(embedding.features, embedding.extras, asked, multimask=multimask)
-        return MaskLogits(answer.logits[0], answer.iou[0])
+            return self.decode_batch([embedding], [prompts], multimask=multimask)[0]
+
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Ask for several; see :meth:`persam.backbones.sam.SamBackbone.decode_batch`."""
+        encoder = self.model.prompt_encoder
+        for embedding in embeddings:
+            check_embedding(embedding, encoder, extras=2)
+        asked = prompt_batch(prompts, embeddings, encoder, self.device)
+        features, skips = stack(embeddings)
+        answer = self.model(features, tuple(skips), asked, multimask=multimask)
+        return mask_logits(answer.logits, answer.iou)
 
 
 def load_pocket(

@@ -13,12 +13,15 @@ from persam.backbones.prompting import (
     check_embedding,
     lay,
     mask_logits,
-    prompt_tensors,
+    prompt_batch,
+    stack,
 )
 from persam.guidance import check_guidance, guided
 from persam.structures import Embedding, MaskLogits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from transformers import EdgeTamModel, Sam2Model
 
     from persam.structures import Frame, Guidance, Prompts
@@ -116,13 +119,20 @@ class Sam2Backbone:
 
         Unlike SAM's, this prompt encoder appends its padding token beside a box, too.
         """
-        encoder = self.model.prompt_encoder
-        check_embedding(embedding, encoder, extras=2)
         check_guidance(guidance, embedding.features)
-        asked: dict[str, Any] = dict(
-            prompt_tensors(prompts, embedding.frame, encoder, self.device),
-            image_embeddings=[*embedding.extras, embedding.features],
-            multimask_output=multimask,
-        )
         with guided(self.model.mask_decoder, guidance):
-            return mask_logits(self.model(**asked))
+            return self.decode_batch([embedding], [prompts], multimask=multimask)[0]
+
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Ask for several; see :meth:`persam.backbones.sam.SamBackbone.decode_batch`."""
+        encoder = self.model.prompt_encoder
+        for embedding in embeddings:
+            check_embedding(embedding, encoder, extras=2)
+        asked: dict[str, Any] = dict(
+            prompt_batch(prompts, embeddings, encoder, self.device), multimask_output=multimask
+        )
+        features, finer = stack(embeddings)
+        output: Any = self.model(**asked, image_embeddings=[*finer, features])
+        return mask_logits(output.pred_masks[:, 0], output.iou_scores[:, 0])

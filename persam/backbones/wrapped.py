@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import torch
 
@@ -53,3 +55,9 @@ class WrappedBackbone:
     ) -> MaskLogits:
         """Answer prompts; see :meth:`persam.backbones.Backbone.decode`."""
         return self._backbone.decode(embedding, prompts, guidance=guidance, multimask=multimask)
+
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Answer several; see :meth:`persam.backbones.Backbone.decode_batch`."""
+        return self._backbone.decode_batch(embeddings, prompts, multimask=multimask)
