@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from persam.backbones import Backbone, load
+    from persam.backbones.stable import stabilize
     from persam.concept import Concept
     from persam.errors import InputError, MissingExtra, ModelNotFound, PersamError
     from persam.methods.persam import personalize
@@ -39,6 +40,7 @@ _HOMES = {
     "finetune": "persam.methods.persam_f",
     "load": "persam.backbones",
     "personalize": "persam.methods.persam",
+    "stabilize": "persam.backbones.stable",
 }
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "finetune",
     "load",
     "personalize",
+    "stabilize",
 ]
 
 

@@ -199,3 +199,15 @@ def read_sets(source: Path) -> dict[str, Sequence[Pair]]:
     if is_hqseg(source):
         return dict(hqseg(source, HQSEG_TEST))
     return {source.resolve().name: read_pairs([source])}
+
+
+def spread(pairs: Sequence[Pair], count: int | None) -> list[Pair]:
+    """At most so many of the pairs, evenly spread; None takes all.
+
+    Example:
+        >>> spread(["a", "b", "c", "d"], 2)
+        ['a', 'c']
+    """
+    if count is None or count >= len(pairs):
+        return list(pairs)
+    return [pairs[place * len(pairs) // count] for place in range(count)]

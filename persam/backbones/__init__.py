@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 _MATCHED = " matched by "
+_STABILISED = " stabilised by "
 _FILES = (".pth", ".pt", ".safetensors", ".bin", ".ckpt")
 
 
@@ -36,6 +37,8 @@ class Backbone(Protocol):
         square: side of the model's input in pixels.
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         recipe: which named variant ``"default"`` means for this model.
+        ambiguous: whether a click may mean a part as well as the whole, so that three masks are
+            asked for; False where the single mask has learnt to mean the whole.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Backbone(Protocol):
     mean: np.ndarray
     std: np.ndarray
     recipe: str
+    ambiguous: bool
 
     @property
     def device(self) -> torch.device:
@@ -93,7 +97,8 @@ def load(
             a ``.pth``, ``.pt`` or ``.safetensors`` file with official SAM, SAM-HQ or MobileSAM
             tensors; any hub id, ``"owner/name"`` or ``"owner/name@commit"``. A ``Path`` is
             always a file or folder. A ``str`` may also name two models, as a backbone with
-            ``match_with`` does: ``"pocket matched by facebook/dinov2-large"``.
+            ``match_with`` does: ``"pocket matched by facebook/dinov2-large"``, and a plugin:
+            ``"pocket stabilised by plugin.safetensors"``.
         match_with: a DINOv2 model that objects are compared by instead of the model's own
             features: a hub id (``"facebook/dinov2-large"``) or a folder that transformers saved.
         device: ``"auto"`` (CUDA, then Apple's MPS, then the CPU) or a torch device.
@@ -104,6 +109,12 @@ def load(
         ModelNotFound: not on this machine and not downloadable; says what was tried.
         InputError: a file or folder that is no such model, or a device that is not there.
     """
+    if isinstance(name, str) and _STABILISED in name:
+        from persam.backbones.stable import stabilize
+
+        name, _, plugin = name.rpartition(_STABILISED)
+        inner = load(name, match_with=match_with, device=device, precision=precision)
+        return stabilize(inner, plugin)
     place = choose_device(device)
     kind = choose_precision(precision, place)
     name, match_with = _both(name, match_with)
@@ -120,6 +131,11 @@ def load(
 def joined(model: str, matcher: str) -> str:
     """Name of a backbone of two models, which :func:`load` takes apart again."""
     return f"{model}{_MATCHED}{matcher}"
+
+
+def stabilised(model: str, plugin: str) -> str:
+    """Name of a backbone with a Stable-SAM plugin, which :func:`load` takes apart again."""
+    return f"{model}{_STABILISED}{plugin}"
 
 
 def _both(name: str | Path, match_with: str | Path | None) -> tuple[str | Path, str | Path | None]:

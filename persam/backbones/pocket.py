@@ -37,6 +37,7 @@ class PocketBackbone:
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         precision: of the image encoder, by autocast; everything given back is float32.
         recipe: what the variant "default" means for this model: it was trained on location priors.
+        ambiguous: a click may mean a part as well as the whole.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class PocketBackbone:
         self.mean = np.full(3, 127.5, dtype=np.float32)
         self.std = np.full(3, 127.5, dtype=np.float32)
         self.precision = precision
+        self.ambiguous = True
         self.recipe = "pocket"
 
     @property

@@ -46,6 +46,7 @@ class SamBackbone:
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         precision: of the image encoder, by autocast; everything given back is float32.
         recipe: what the variant "default" means for this model.
+        ambiguous: a click may mean a part as well as the whole.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class SamBackbone:
         self.mean = np.array(MEAN, dtype=np.float32)
         self.std = np.array(STD, dtype=np.float32)
         self.precision = precision
+        self.ambiguous = True
         self.recipe = "default"
         self._early_maps = 1 if isinstance(model, SamHQModel) else 0
 

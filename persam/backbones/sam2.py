@@ -57,6 +57,7 @@ class Sam2Backbone:
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         precision: of the image encoder, by autocast; everything given back is float32.
         recipe: what the variant "default" means for this model.
+        ambiguous: a click may mean a part as well as the whole.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Sam2Backbone:
         self.mean = np.array(mean, dtype=np.float32)
         self.std = np.array(std, dtype=np.float32)
         self.precision = precision
+        self.ambiguous = True
         self.recipe = "default"
 
     @property

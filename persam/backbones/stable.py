@@ -6,9 +6,9 @@ is there for one call. SAM's weights and its other arithmetic stay as they are.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from persam.backbones import stabilised
 from persam.backbones.plugs import Plug, decoder_of
 from persam.backbones.stable_file import Plugin, read_plugin
 from persam.backbones.wrapped import WrappedBackbone
@@ -33,11 +33,14 @@ class StableBackbone(WrappedBackbone):
     """A backbone whose decoder has a plugin in.
 
     Attributes:
-        plugin: the plugin; its parts take no gradients.
+        name: the model's and the plugin's, as :func:`persam.load` takes them.
+        plugin: the plugin.
+        ambiguous: False; the plugin has learnt to take every prompt for the whole object's.
     """
 
     def __init__(self, backbone: Backbone, plugin: Plugin, name: str) -> None:
-        super().__init__(backbone, f"{backbone.name} stabilised by {name}")
+        super().__init__(backbone, stabilised(backbone.name, name))
+        self.ambiguous = False
         self.plugin = plugin
         self._plug = stable_plug(decoder_of(backbone), plugin.parts)
 

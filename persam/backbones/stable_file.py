@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -14,7 +16,6 @@ from safetensors.torch import save
 
 from persam.backbones.stable_parts import Options, StableParts
 from persam.errors import InputError
-from persam.formats import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,16 @@ def write_plugin(plugin: Plugin, path: str | Path) -> None:
         "training": json.dumps(dict(plugin.training)),
     }
     tensors = {name: tensor.contiguous() for name, tensor in plugin.parts.state_dict().items()}
-    write_bytes(path, save(tensors, metadata))
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(save(tensors, metadata))
+        beside.replace(path)
+    except OSError as error:
+        with suppress(FileNotFoundError):
+            beside.unlink()
+        raise InputError(f"The plugin cannot be written to {path}: {error.strerror}.") from error
 
 
 def read_plugin(path: str | Path) -> Plugin:

@@ -19,7 +19,7 @@ from torch import nn
 from persam.errors import InputError
 
 Routing = Literal["soft", "hard", "always"]
-Token = Literal["single", "mean"]
+Asked = Literal["single", "mean"]
 KERNEL = 5
 
 
@@ -34,15 +34,15 @@ class Options:
         routing: ``"soft"`` mixes both features, ``"hard"`` takes the one of larger weight,
             ``"always"`` takes the moved ones (the sampling plugin alone).
         width: of the routing network's hidden layer.
-        token: what the routing looks at: the ``"single"`` mask's token, or the ``"mean"`` of all
-            mask tokens.
+        routed_by: what the routing looks at: the ``"single"`` mask's token, or the ``"mean"`` of
+            all mask tokens.
     """
 
     reach: float = 8.0
     amplitudes: bool = True
     routing: Routing = "soft"
     width: int = 16
-    token: Token = "single"
+    routed_by: Asked = "single"
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.reach) and self.reach >= 0 and self.width >= 1):
@@ -50,7 +50,7 @@ class Options:
                 f"A plugin reaches at least 0 cells and has a routing width of at least 1; got "
                 f"{self.reach!r} and {self.width!r}."
             )
-        for name, kinds in (("routing", get_args(Routing)), ("token", get_args(Token))):
+        for name, kinds in (("routing", get_args(Routing)), ("routed_by", get_args(Asked))):
             if getattr(self, name) not in kinds:
                 raise InputError(
                     f"A plugin's {name} is one of {', '.join(kinds)}; got {getattr(self, name)!r}."
@@ -143,7 +143,7 @@ class StableParts(nn.Module):
         moved = self.sampling(features)
         if self.router is None:
             return moved
-        token = tokens[:, 0] if self.options.token == "single" else tokens.mean(1)
+        token = tokens[:, 0] if self.options.routed_by == "single" else tokens.mean(1)
         share = self.router(token)[:, :1, None]
         # The shares add up to 1; written so, equal features stay what they are to the last bit.
         return features + share * (moved - features)

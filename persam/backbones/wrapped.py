@@ -20,7 +20,7 @@ class WrappedBackbone:
     Attributes:
         name: the inner backbone's, or the one that was given.
         model: the inner backbone's, where it has one.
-        square, mean, std, recipe: the inner backbone's.
+        square, mean, std, recipe, ambiguous: the inner backbone's.
     """
 
     def __init__(self, backbone: Backbone, name: str | None = None) -> None:
@@ -30,6 +30,7 @@ class WrappedBackbone:
         self.mean = backbone.mean
         self.std = backbone.std
         self.recipe = backbone.recipe
+        self.ambiguous = backbone.ambiguous
         self._backbone = backbone
 
     @property

@@ -67,9 +67,7 @@ def kinds(noise: float = NOISE) -> Mapping[str, Kind]:
     return MappingProxyType({"true box": Kind(), "noisy box": Kind(noise=noise), **points})
 
 
-def noisy_box(
-    box: Box, size: tuple[int, int], scale: float, chance: np.random.Generator
-) -> Box:
+def noisy_box(box: Box, size: tuple[int, int], scale: float, chance: np.random.Generator) -> Box:
     """Move and resize a box at random, as DN-DETR and HQ-SAM's code do.
 
     The centre moves by up to ``scale`` times half of each side, and each side changes by up to
@@ -87,8 +85,9 @@ def noisy_box(
     shift, growth = chance.uniform(-1, 1, (2, 2)) * scale
     centre, half = centre + shift * sides / 2, sides * (1 + growth) / 2
     limit = np.array([size[1] - 1, size[0] - 1])
-    low, high = (np.clip(np.rint(end), 0, limit).astype(int) for end in (centre - half, centre + half))
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+    ends = np.rint([centre - half, centre + half])
+    low, high = np.clip(ends, 0, limit).astype(int).tolist()
+    return low[0], low[1], high[0], high[1]
 
 
 def random_points(mask: np.ndarray, count: int, chance: np.random.Generator) -> np.ndarray:

@@ -103,8 +103,8 @@ class StabilityReport:
     @property
     def mean(self) -> Mapping[str, Steadiness]:
         """The plain mean of the sets."""
-        names = next(iter(self.sets.values()))
-        return {name: Steadiness.mean(found[name] for found in self.sets.values()) for name in names}
+        sets = list(self.sets.values())
+        return {name: Steadiness.mean(found[name] for found in sets) for name in sets[0]}
 
     def markdown(self) -> str:
         """A table for every set, and one for their mean where there are several; in percent."""

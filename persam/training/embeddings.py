@@ -1,4 +1,4 @@
-"""Embeddings of the training pictures on disk, in half precision, for runs that share an encoder."""
+"""Embeddings of training pictures on disk, in half precision, for runs that share an encoder."""
 
 from __future__ import annotations
 

@@ -10,92 +10,28 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, field, replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from persam import geometry
 from persam.errors import InputError
-from persam.evaluation.sloppy import NOISE, kinds
+from persam.evaluation.sloppy import kinds
 from persam.training.points import draws, point_losses
 from persam.training.processes import Workers
+from persam.training.stable_state import keep, restore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from persam.backbones import Backbone
-    from persam.backbones.plugs import Plug
     from persam.structures import Embedding, Prompts
-    from persam.training.embeddings import Store
+    from persam.training.stable_state import Recipe, Task
 
 LOG_EVERY, KEEP_EVERY = 10, 50
-# One third each for true boxes, noisy boxes and points
-EQUAL_FAMILIES = MappingProxyType(
-    {
-        "true box": 4,
-        "noisy box": 4,
-        "1 point": 1,
-        "3 points": 1,
-        "5 points": 1,
-        "10 points": 1,
-    }
-)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the weights, apart from model, plugin and data.
-
-    Attributes:
-        epochs: how often every picture is seen; may be a fraction.
-        batch: pictures a step.
-        questions: prompts a picture and step.
-        proportions: how often each kind of prompt is drawn, relative to the others.
-        noise: scale of the noisy boxes.
-        learning_rate: Adam's, until the last ``decay`` of all steps, when it falls linearly to 0.
-        decay: see ``learning_rate``.
-        seed: of everything.
-    """
-
-    epochs: float = 1.0
-    batch: int = 16
-    questions: int = 2
-    proportions: Mapping[str, float] = field(default_factory=lambda: EQUAL_FAMILIES)
-    noise: float = NOISE
-    learning_rate: float = 1e-3
-    decay: float = 0.3
-    seed: int = 0
-
-    def steps(self, pictures: int) -> int:
-        """How many steps that is."""
-        return max(1, round(self.epochs * pictures / self.batch))
-
-    def rate(self, step: int, steps: int) -> float:
-        """Learning rate at a step."""
-        return self.learning_rate * min(1.0, (steps - step) / max(1.0, self.decay * steps))
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """What is trained on what.
-
-    Attributes:
-        backbone: frozen.
-        plug: whose parameters are trained, hung into that backbone's decoder.
-        pictures: gives picture ``(H, W, 3)`` uint8 and mask ``(H, W)`` bool by number.
-        count: of pictures.
-        store: keeps embeddings between runs; None encodes every time.
-    """
-
-    backbone: Backbone
-    plug: Plug
-    pictures: Callable[[int], tuple[np.ndarray, np.ndarray]]
-    count: int
-    store: Store | None = None
 
 
 def train(
@@ -121,12 +57,12 @@ def train(
     Raises:
         InputError: unreadable data, too little of it, or a checkpoint of another recipe.
     """
-    steps, workers = recipe.steps(task.count), Workers.here()
-    if task.count < recipe.batch:
-        raise InputError(f"A batch is {recipe.batch} pictures, but the data has {task.count}.")
+    steps, workers = recipe.steps(len(task.pairs)), Workers.here()
+    if len(task.pairs) < recipe.batch:
+        raise InputError(f"A batch is {recipe.batch} pictures, but the data has {len(task.pairs)}.")
     out.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.Adam(task.plug.parameters)
-    step = _restore(out / "checkpoint.pt", task, recipe, optimiser)
+    step = restore(out / "checkpoint.pt", task, recipe, optimiser)
     started, sums = time.monotonic(), np.zeros(3)
     while step < steps:
         for group in optimiser.param_groups:
@@ -135,19 +71,23 @@ def train(
         optimiser.step()
         step += 1
         if workers.rank == 0 and (step % KEEP_EVERY == 0 or step == steps):
-            _keep(out / "checkpoint.pt", task, recipe, optimiser, step)
+            keep(out / "checkpoint.pt", task, recipe, optimiser, step)
         if step % LOG_EVERY == 0 or step == steps:
-            line = dict(zip(("entropy", "dice"), (sums[:2] / sums[2]).round(4), strict=True))
-            line |= {"step": step, "seconds": round(time.monotonic() - started, 1)}
+            entropy, dice = (round(float(total / sums[2]), 4) for total in sums[:2])
+            seconds = round(time.monotonic() - started, 1)
             sums[:] = 0
             if workers.rank == 0:
-                _log(out, line, report)
+                _log(
+                    out,
+                    {"step": step, "seconds": seconds, "entropy": entropy, "dice": dice},
+                    report,
+                )
     return steps
 
 
 def _step(task: Task, recipe: Recipe, step: int, workers: Workers) -> np.ndarray:
     """Gradients of one step; sums of both losses, and how many masks they are of."""
-    chosen = _deal(task.count, recipe, step)
+    chosen = _deal(len(task.pairs), recipe, step)
     task.plug.parts.zero_grad(set_to_none=True)
     groups: dict[int, list[_Question]] = {}
     for number in chosen[workers.rank :: workers.count]:
@@ -184,7 +124,11 @@ def _deal(count: int, recipe: Recipe, step: int) -> list[int]:
 
 def _questions(task: Task, recipe: Recipe, step: int, number: int) -> list[_Question]:
     chance = np.random.default_rng((recipe.seed, step, number))
-    image, mask = task.pictures(number)
+    image, mask = task.pairs[number].read()
+    if not mask.any():
+        raise InputError(
+            f"The mask of {task.pairs[number].stem} is empty; take the pair out of the data."
+        )
     if task.store is None:
         embedding = task.backbone.encode(image)
     else:
@@ -199,9 +143,7 @@ def _questions(task: Task, recipe: Recipe, step: int, number: int) -> list[_Ques
     ]
 
 
-def _judge(
-    backbone: Backbone, group: Sequence[_Question]
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _judge(backbone: Backbone, group: Sequence[_Question]) -> tuple[torch.Tensor, torch.Tensor]:
     answers = backbone.decode_batch(
         [question.embedding for question in group],
         [question.prompts for question in group],
@@ -220,35 +162,3 @@ def _log(
         log.write(json.dumps(line) + "\n")
     if report is not None:
         report(line)
-
-
-def _facts(recipe: Recipe) -> dict[str, Any]:
-    return asdict(replace(recipe, proportions=dict(recipe.proportions)))
-
-
-def _keep(path: Path, task: Task, recipe: Recipe, optimiser: Any, step: int) -> None:
-    temporary = path.with_suffix(".tmp")
-    state = {
-        "recipe": _facts(recipe),
-        "model": task.backbone.name,
-        "parts": task.plug.parts.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "step": step,
-    }
-    torch.save(state, temporary)
-    temporary.replace(path)
-
-
-def _restore(path: Path, task: Task, recipe: Recipe, optimiser: Any) -> int:
-    """Take a run up where its checkpoint left it; gives its step, 0 without one."""
-    if not path.exists():
-        return 0
-    saved = torch.load(path, weights_only=True, map_location=task.backbone.device)
-    if saved["recipe"] != _facts(recipe) or saved["model"] != task.backbone.name:
-        raise InputError(
-            f"{path} is at step {saved['step']} of {saved['recipe']} with {saved['model']}; give "
-            f"another output folder, or that recipe and model to go on."
-        )
-    task.plug.parts.load_state_dict(saved["parts"])
-    optimiser.load_state_dict(saved["optimiser"])
-    return int(saved["step"])
