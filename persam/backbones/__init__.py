@@ -133,9 +133,14 @@ def joined(model: str, matcher: str) -> str:
     return f"{model}{_MATCHED}{matcher}"
 
 
-def stabilised(model: str, plugin: str) -> str:
-    """Name of a backbone with a Stable-SAM plugin, which :func:`load` takes apart again."""
-    return f"{model}{_STABILISED}{plugin}"
+def stabilised(model: str, plugin: str | None) -> str:
+    """Name of a backbone with a Stable-SAM plugin, which :func:`load` takes apart again.
+
+    Example:
+        >>> stabilised("pocket", "plugin.safetensors"), stabilised("pocket", None)
+        ('pocket stabilised by plugin.safetensors', 'pocket')
+    """
+    return model if plugin is None else f"{model}{_STABILISED}{plugin}"
 
 
 def _both(name: str | Path, match_with: str | Path | None) -> tuple[str | Path, str | Path | None]:

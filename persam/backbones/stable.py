@@ -85,7 +85,7 @@ def stabilize(backbone: Backbone, plugin: str | Path | Plugin) -> StableBackbone
             f"{named} was trained with {loaded.model} for {loaded.parts.channels} channels; "
             f"{backbone.name} has {channels}. Train one for it with `persam train stable`."
         )
-    loaded.parts.to(backbone.device)
+    loaded.parts.to(backbone.device).requires_grad_(False).eval()
     return StableBackbone(backbone, loaded, named)
 
 

@@ -15,6 +15,7 @@ from persam.cli.options import (
     MatchOption,
     MethodOption,
     ModelOption,
+    PluginOption,
     PrecisionOption,
     VariantOption,
     WithoutOption,
@@ -128,6 +129,7 @@ def learn(
     method: MethodOption = "persam",
     model: ModelOption = "pocket",
     match_with: MatchOption = None,
+    plugin: PluginOption = None,
     variant: VariantOption = "default",
     without: WithoutOption = None,
     alpha: AlphaOption = None,
@@ -141,9 +143,10 @@ def learn(
     shown = Shown(reference, mask, box, tuple(point or ()))
     if out.suffix != ".safetensors":
         raise InputError(f"--out names a concept file, as dog.safetensors; got {out}.")
-    from persam.backbones import load
+    from persam.backbones import load, stabilised
 
-    backbone = load(model, match_with=match_with, device=device, precision=precision)
+    named = stabilised(model, plugin)
+    backbone = load(named, match_with=match_with, device=device, precision=precision)
     recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
     concept = shown.learn(backbone, method, recipe)
     concept.save(out)

@@ -70,6 +70,14 @@ MatchOption = Annotated[
         "of the model's own. Masks still come from --model.",
     ),
 ]
+PluginOption = Annotated[
+    str | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        help="A Stable-SAM plugin for the model, as `persam train stable` writes it.",
+    ),
+]
 VariantOption = Annotated[
     VariantName,
     typer.Option(

@@ -16,6 +16,7 @@ from persam.cli.options import (
     MatchOption,
     MethodOption,
     ModelOption,
+    PluginOption,
     PrecisionOption,
     VariantOption,
     WithoutOption,
@@ -34,7 +35,17 @@ if TYPE_CHECKING:
     from persam.manifest import Record
 
 # What a concept file has settled already.
-_LEARNING = ("mask", "box", "point", "method", "match_with", "variant", "without", "alpha")
+_LEARNING = (
+    "mask",
+    "box",
+    "point",
+    "method",
+    "match_with",
+    "plugin",
+    "variant",
+    "without",
+    "alpha",
+)
 _NAMED = 5
 
 
@@ -56,6 +67,7 @@ def segment(
     method: MethodOption = "persam",
     model: ModelOption = "pocket",
     match_with: MatchOption = None,
+    plugin: PluginOption = None,
     variant: VariantOption = "default",
     without: WithoutOption = None,
     alpha: AlphaOption = None,
@@ -84,14 +96,16 @@ def segment(
     listing = list_images(photos)
     _check_folder(photos, out)
     from persam.album import Output, segment_album
-    from persam.backbones import load
+    from persam.backbones import load, stabilised
 
-    files = tuple(path for path in (reference, mask, concept) if path is not None)
+    given = (reference, mask, concept, None if plugin is None else Path(plugin))
+    files = tuple(path for path in given if path is not None)
     output = Output(
         out, frozenset(word.strip() for word in save.split(",")), overwrite, protected=files
     )
     if isinstance(source, Shown):
-        backbone = load(model, match_with=match_with, device=device, precision=precision)
+        named = stabilised(model, plugin)
+        backbone = load(named, match_with=match_with, device=device, precision=precision)
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
         learnt = source.learn(backbone, method, recipe)
     else:

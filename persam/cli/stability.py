@@ -7,17 +7,8 @@ from typing import Annotated
 
 import typer
 
-from persam.cli.options import DeviceOption, ModelOption, PrecisionOption
+from persam.cli.options import DeviceOption, ModelOption, PluginOption, PrecisionOption
 from persam.cli.screen import progress, say
-
-PluginOption = Annotated[
-    str | None,
-    typer.Option(
-        "--plugin",
-        metavar="FILE",
-        help="A Stable-SAM plugin for the model, from `persam train stable`.",
-    ),
-]
 
 
 def stability(
@@ -62,17 +53,13 @@ def stability(
     boundary mIoU, stability (mean IoU of each of a picture's masks with the union of all), and
     agreement (mean IoU of every two).
     """
-    from persam.backbones import load
+    from persam.backbones import load, stabilised
     from persam.evaluation.stability import Protocol, evaluate_stability
     from persam.pairs import read_sets, spread
 
     protocol = Protocol(prompts, noise, seed, stretch)
     sets = {name: spread(pairs, pictures) for name, pairs in read_sets(data).items()}
-    backbone = load(model, device=device, precision=precision)
-    if plugin is not None:
-        from persam.backbones.stable import stabilize
-
-        backbone = stabilize(backbone, plugin)
+    backbone = load(stabilised(model, plugin), device=device, precision=precision)
     with progress(sum(map(len, sets.values())), "Measuring", quiet=quiet) as step:
         read = {name: (pair.read() for pair in pairs) for name, pairs in sets.items()}
         report = evaluate_stability(backbone, read, protocol, step)
