@@ -51,5 +51,9 @@ def point_losses(
 
 
 def _at(maps: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """``(n, h, w)`` maps at ``(n, p, 2)`` places, bilinearly: ``(n, p)``."""
-    return F.grid_sample(maps[:, None], places[:, None], align_corners=False)[:, 0, 0]
+    """``(n, h, w)`` maps at ``(n, p, 2)`` places, bilinearly: ``(n, p)``.
+
+    Beyond the border lies the border; zeros there would be doubt that no mask has.
+    """
+    where = places[:, None]
+    return F.grid_sample(maps[:, None], where, padding_mode="border", align_corners=False)[:, 0, 0]
