@@ -25,6 +25,7 @@ from persam.cli import app
 from persam.errors import InputError
 from persam.methods.baselines.lora import lora_plug
 from persam.pairs import read_pairs
+from persam.structures import Prompts
 from persam.training.embeddings import Store
 from persam.training.plugin import Place, train_plugin
 from persam.training.points import draws, point_losses
@@ -261,7 +262,7 @@ def test_too_little_data_and_empty_masks_are_named(tiny, folder, tmp_path):
     for name in ("a", "b"):
         Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.jpg")
         Image.new("L", (8, 8)).save(tmp_path / f"{name}.png")
-    with pytest.raises(InputError, match="mask of [ab] is empty"):
+    with pytest.raises(InputError, match=r"mask of [ab] is empty"):
         train(task(tiny("sam"), tmp_path), RECIPE, tmp_path / "run")
 
 
@@ -277,10 +278,6 @@ def test_the_plugin_file_says_how_it_was_trained(tiny, folder, tmp_path, random_
     facts = json.loads((path.parent / "plugin.json").read_text())
     assert facts["parameters"] == plugin.parts.count
     embedding = backbone.encode(random_image)
-    asked = Recipe and read_pairs([folder])[0].read()[1]
-    assert asked.any()
-    from persam.structures import Prompts
-
     box = Prompts(box=(4, 6, 40, 30))
     assert not torch.equal(
         stabilize(backbone, plugin).decode(embedding, box).logits,
