@@ -118,8 +118,8 @@ def stable(
     from persam.training.processes import launched
     from persam.training.stable_state import Recipe
 
-    place = launched()
-    backbone = load(model, device=device if place is None else str(place), precision=precision)
+    place = launched()  # by accelerate, which has chosen a device for each process
+    backbone = load(model, device=place or device, precision=precision)
     options = Options(reach=reach, routing=routing, amplitudes=amplitudes)
     recipe = Recipe(epochs=epochs, batch=batch, questions=questions)
     path = train_plugin(

@@ -45,7 +45,7 @@ class Workers:
             parameter.grad = piece.view(gradient.shape).clone(memory_format=torch.preserve_format)
 
 
-def launched() -> torch.device | None:
+def launched() -> str | None:
     """The device of this process where ``accelerate launch`` started several; None elsewhere.
 
     Raises:
@@ -59,7 +59,8 @@ def launched() -> torch.device | None:
         raise MissingExtra(
             f"Several processes train together by accelerate ({error}): pip install 'persam[train]'"
         ) from error
-    return accelerate.Accelerator().device
+    device = accelerate.Accelerator().device
+    return "cpu" if device.type == "cpu" else str(device)
 
 
 def together(count: int, work: Callable[..., Any], *arguments: Any) -> None:
