@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import parity
 import pytest
 import tiny as tiny_models
 import torch
@@ -17,7 +18,9 @@ from safetensors.torch import load_file, save_file
 
 import persam
 from persam.backbones import catalog
+from persam.backbones.mobile_sam import load_mobile_sam
 from persam.backbones.plugs import decoder_of
+from persam.backbones.sam import SamBackbone
 from persam.backbones.stable import stabilize
 from persam.backbones.stable_file import Plugin, read_plugin, untrained, write_plugin
 from persam.backbones.stable_parts import Options, Router, Sampling, StableParts, sample
@@ -171,6 +174,17 @@ def test_gradients_reach_every_parameter_of_the_plugin_and_no_other(tiny, random
     stable.decode(backbone.encode(random_image), POINTS, multimask=False).logits.sum().backward()
     assert all(float(p.grad.abs().sum()) > 0 for p in plugin.parts.parameters())
     assert all(p.grad is None for p in backbone.model.parameters())
+
+
+def test_mobile_sam_takes_a_plugin_of_sams_width():
+    state = parity.state("tinyvit")
+    mobile = SamBackbone("mobile", load_mobile_sam(state))
+    stable = stabilize(mobile, shaken(mobile))
+    embedding = mobile.encode(parity.picture("tinyvit", "test"))
+    plain, changed = (b.decode(embedding, ASKED[1], multimask=False) for b in (mobile, stable))
+    assert channels(mobile) == 256 and stable.plugin.parts.count == 77_909
+    assert not torch.equal(plain.logits, changed.logits)
+    assert torch.equal(plain.logits, mobile.decode(embedding, ASKED[1], multimask=False).logits)
 
 
 def test_at_256_channels_it_is_the_papers_size():

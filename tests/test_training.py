@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from persam.backbones.mobilenet import MobileNetV2, SameConv
 from persam.backbones.pocket_network import PocketModel
 from persam.errors import InputError
-from persam.pairs import read_pairs
+from persam.pairs import Pair, read_pairs
 from persam.training import asking, episodes, losses, parts, pictures, scenes
 from persam.training.batches import Deck
 from persam.training.pocket import Run, train
@@ -156,7 +156,7 @@ def test_mates_of_a_class_are_laid_beside_each_other(data):
 
 def test_a_deck_deals_mates_after_each_other():
     stems = ["n00000001_a", "n00000001_b", "n00000001_c", "n00000002_a", "lone", "other", "one"]
-    deck = Deck([pictures.Pair(stem, b"", b"") for stem in stems])
+    deck = Deck([Pair(stem, b"", b"") for stem in stems])
     assert deck.classes[:3].unique().numel() == 1
     assert deck.classes.unique().numel() == 5
     generator = torch.Generator().manual_seed(0)
