@@ -46,7 +46,7 @@ def tune(
     backbone = persam.load("pocket", device="cpu", precision="bf16")  # of the encoder
     pairs, plug = read_pairs(data), lora_plug(backbone, rank)
     typer.echo(f"{sum(p.numel() for p in plug.parameters)} parameters")
-    store = None if cache is None else Store.open(cache, backbone, len(pairs))
+    store = None if cache is None else Store.open(cache, backbone, [p.stem for p in pairs])
     train(Task(backbone, plug, pairs, store), Recipe(epochs=epochs), out, typer.echo)
 
 

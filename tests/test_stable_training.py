@@ -26,6 +26,7 @@ from persam.errors import InputError
 from persam.methods.baselines.lora import lora_plug
 from persam.pairs import read_pairs
 from persam.structures import Prompts
+from persam.training.collage import Collage, with_collages
 from persam.training.embeddings import Store
 from persam.training.plugin import Place, train_plugin
 from persam.training.points import draws, point_losses
@@ -173,8 +174,8 @@ def test_kept_embeddings_are_the_encoders_in_half_precision(tiny, folder, tmp_pa
     backbone, pairs = tiny("sam_hq"), read_pairs([folder])
     image = pairs[2].read()[0]
     fresh = backbone.encode(image)
-    store = Store.open(tmp_path, backbone, len(pairs))
-    for again in (store, Store.open(tmp_path, backbone, len(pairs))):
+    store = Store.open(tmp_path, backbone, [pair.stem for pair in pairs])
+    for again in (store, Store.open(tmp_path, backbone, [pair.stem for pair in pairs])):
         kept = again.get(2, backbone, image)
         assert kept.frame == fresh.frame
         torch.testing.assert_close(kept.features, fresh.features.half().float())
@@ -186,18 +187,17 @@ def test_kept_embeddings_are_the_encoders_in_half_precision(tiny, folder, tmp_pa
 
 
 def test_embeddings_of_another_model_are_not_mixed_in(tiny, tmp_path):
-    Store.open(tmp_path, tiny("sam"), 4)
-    with pytest.raises(InputError, match="keeps other embeddings"):
-        Store.open(tmp_path, tiny("sam"), 5)
-    with pytest.raises(InputError, match="keeps other embeddings"):
-        Store.open(tmp_path, tiny("sam2"), 4)
+    Store.open(tmp_path, tiny("sam"), ["a", "b"])
+    for family, stems in (("sam", ["a", "b", "c"]), ("sam", ["a", "z"]), ("sam2", ["a", "b"])):
+        with pytest.raises(InputError, match="keeps other embeddings"):
+            Store.open(tmp_path, tiny(family), stems)
 
 
 def test_training_from_kept_embeddings_is_nearly_the_same(tiny, folder, tmp_path):
     plain = task(tiny("sam"), folder)
     train(plain, RECIPE, tmp_path / "plain")
     for name in ("first", "second"):
-        store = Store.open(tmp_path / "cache", tiny("sam"), 4)
+        store = Store.open(tmp_path / "cache", tiny("sam"), list("0123"))
         kept = task(tiny("sam"), folder, store)
         train(kept, RECIPE, tmp_path / name)
     for name, tensor in state(plain).items():
@@ -235,6 +235,36 @@ def test_the_most_doubtful_points_are_judged():
     assert float(entropy) == pytest.approx(float(F.softplus(judged).mean()), rel=1e-4)
 
 
+def test_collages_lay_another_picture_beside_the_meant_one(folder):
+    pairs = read_pairs([folder])
+    found = with_collages(pairs, 0.7)
+    assert [type(pair) for pair in with_collages(pairs, 0)] == [type(pairs[0])] * 4
+    assert found == with_collages(pairs, 0.7) != with_collages(pairs, 0.7, seed=1)
+    for place, collage in enumerate(with_collages(pairs, 1)):
+        image, mask = pairs[place].read()
+        joint, meant = collage.read()
+        axis = 0 if collage.below else 1
+        sides = list(mask.shape)
+        sides[axis] *= 2
+        assert collage.meant is pairs[place] is not collage.other
+        assert joint.shape == (*sides, 3) and meant.shape == tuple(sides)
+        halves = np.split(meant, 2, axis), np.split(joint, 2, axis)
+        at = int(collage.second)
+        assert np.array_equal(halves[0][at], mask) and not halves[0][1 - at].any()
+        assert np.array_equal(halves[1][at], image)
+        assert np.array_equal(halves[1][1 - at], collage.other.read()[0])  # all are of one size
+
+
+def test_a_collage_brings_its_neighbour_to_its_own_size(tmp_path):
+    for name, size in (("a", (20, 30)), ("b", (10, 10))):
+        Image.new("RGB", size, (9, 9, 9)).save(tmp_path / f"{name}.jpg")
+        Image.new("L", size, 255).save(tmp_path / f"{name}.png")
+    first, second = read_pairs([tmp_path])
+    joint, mask = Collage(first, second, below=True, second=False).read()
+    assert joint.shape == (60, 20, 3)
+    assert mask[:30].all() and not mask[30:].any()
+
+
 def test_a_recipe_that_makes_no_sense():
     for wrong in (
         {"proportions": {"scribble": 1}},
@@ -243,6 +273,7 @@ def test_a_recipe_that_makes_no_sense():
         {"epochs": 0},
         {"learning_rate": -1.0},
         {"batch": 0},
+        {"collages": 1.5},
     ):
         with pytest.raises(InputError):
             Recipe(**wrong)

@@ -101,9 +101,16 @@ def stable(
     amplitudes: Annotated[
         bool, typer.Option(help="Whether every sampled feature has a weight of its own.")
     ] = True,
+    collages: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the pictures that have another one beside them."),
+    ] = 0.0,
     cache: Annotated[
         Path | None,
-        typer.Option(help="Folder that keeps the pictures' embeddings for the next run."),
+        typer.Option(
+            help="Folder that keeps the embeddings for runs with the same model, pictures and "
+            "collages."
+        ),
     ] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -121,7 +128,7 @@ def stable(
     place = launched()  # by accelerate, which has chosen a device for each process
     backbone = load(model, device=place or device, precision=precision)
     options = Options(reach=reach, routing=routing, amplitudes=amplitudes)
-    recipe = Recipe(epochs=epochs, batch=batch, questions=questions)
+    recipe = Recipe(epochs=epochs, batch=batch, questions=questions, collages=collages)
     path = train_plugin(
         backbone, data, (options, recipe), Place(out, cache), lambda line: say(_text(line))
     )

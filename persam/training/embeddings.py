@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from persam.formats import write_text
 from persam.structures import Embedding
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from persam.backbones import Backbone
@@ -35,20 +37,21 @@ class Store:
     done: np.memmap
 
     @classmethod
-    def open(cls, folder: Path, backbone: Backbone, count: int) -> Store:
+    def open(cls, folder: Path, backbone: Backbone, stems: Sequence[str]) -> Store:
         """Open a folder, or make it.
 
         Args:
             folder: for this model and these pictures alone.
             backbone: whose embeddings these are.
-            count: of pictures.
+            stems: names of the pictures, in their order.
 
         Raises:
             InputError: the folder holds another model's embeddings, or those of other pictures.
         """
         blank = backbone.encode(np.zeros((8, 8, 3), np.uint8))
+        count, digest = len(stems), hashlib.sha256("\n".join(stems).encode()).hexdigest()
         shapes = [list(tensor.shape[1:]) for tensor in (blank.features, *blank.extras)]
-        facts = json.dumps({"model": backbone.name, "pictures": count, "shapes": shapes})
+        facts = json.dumps({"model": backbone.name, "pictures": [count, digest], "shapes": shapes})
         head = folder / "embeddings.json"
         folder.mkdir(parents=True, exist_ok=True)
         if not head.exists():

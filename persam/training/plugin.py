@@ -11,6 +11,7 @@ from persam.backbones.stable import stable_plug
 from persam.backbones.stable_file import Plugin, untrained, write_plugin
 from persam.formats import write_text
 from persam.pairs import read_pairs
+from persam.training.collage import with_collages
 from persam.training.embeddings import Store
 from persam.training.processes import Workers
 from persam.training.stable import train
@@ -65,9 +66,11 @@ def train_plugin(
             checkpoint of another run.
     """
     options, recipe = how
-    decoder, pairs = decoder_of(backbone), read_pairs(data)
+    decoder = decoder_of(backbone)
+    pairs = with_collages(read_pairs(data), recipe.collages, recipe.seed)
     parts = untrained(decoder.hidden_size, options, backbone.name).parts.to(backbone.device)
-    store = None if place.cache is None else Store.open(place.cache, backbone, len(pairs))
+    stems = [pair.stem for pair in pairs]
+    store = None if place.cache is None else Store.open(place.cache, backbone, stems)
     task = Task(backbone, stable_plug(decoder, parts), pairs, store)
     steps = train(task, recipe, place.out, report)
     if Workers.here().rank > 0:

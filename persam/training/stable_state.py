@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from persam.backbones import Backbone
     from persam.backbones.plugs import Plug
     from persam.pairs import Pair
+    from persam.training.collage import Collage
     from persam.training.embeddings import Store
 
 # One third each for true boxes, noisy boxes and points.
@@ -45,6 +46,7 @@ class Recipe:
         noise: scale of the noisy boxes.
         learning_rate: Adam's, until the last ``decay`` of all steps, when it falls linearly to 0.
         decay: see ``learning_rate``.
+        collages: share of the pictures that have another one beside them, which is not meant.
         seed: of everything.
     """
 
@@ -55,6 +57,7 @@ class Recipe:
     noise: float = NOISE
     learning_rate: float = 1e-3
     decay: float = 0.3
+    collages: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -65,6 +68,8 @@ class Recipe:
                 f"Proportions give {', '.join(kinds(self.noise))} a share of at least 0, one of "
                 f"them more; got {dict(self.proportions)}."
             )
+        if not 0 <= self.collages <= 1:
+            raise InputError(f"The share of collages is 0 to 1; got {self.collages!r}.")
         if min(self.epochs, self.batch, self.questions, self.learning_rate) <= 0:
             raise InputError(
                 f"Epochs, batch, questions and learning rate are above 0; got {self.epochs}, "
@@ -91,13 +96,13 @@ class Task:
     Attributes:
         backbone: frozen.
         plug: whose parameters are trained, hung into that backbone's decoder.
-        pairs: pictures with their masks.
+        pairs: pictures with their masks, as ``read`` gives them.
         store: keeps embeddings between runs; None encodes every time.
     """
 
     backbone: Backbone
     plug: Plug
-    pairs: Sequence[Pair]
+    pairs: Sequence[Pair | Collage]
     store: Store | None = None
 
 
