@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 POCKET = "pocket"
+POCKET_STABLE = "pocket-stable"  # the Stable-SAM plugin that comes with the package
 APACHE = "Apache-2.0"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 POCKET_FILE = Path(__file__).resolve().parent.parent / "weights" / "pocket.safetensors"

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from persam.backbones.catalog import POCKET_STABLE
 from persam.backbones.stable_parts import Options, StableParts
 from persam.errors import InputError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KIND = "persam stable plugin"
-PACKAGED = "pocket-stable"  # the plugin that comes with the package
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +103,8 @@ def read_plugin(path: str | Path) -> Plugin:
 
 def plugin_file(path: str | Path) -> Path:
     """Where a plugin lies: the packaged one by its name, any other by its path."""
-    if path == PACKAGED:
-        return Path(str(resources.files("persam.weights") / f"{PACKAGED}.safetensors"))
+    if path == POCKET_STABLE:
+        return Path(str(resources.files("persam.weights") / f"{POCKET_STABLE}.safetensors"))
     return Path(path).expanduser()
 
 

@@ -17,8 +17,10 @@ from persam.cli.options import (
     ModelOption,
     PluginOption,
     PrecisionOption,
+    StableOption,
     VariantOption,
     WithoutOption,
+    plugin_of,
     resolve_variant,
 )
 from persam.cli.screen import say
@@ -130,6 +132,7 @@ def learn(
     model: ModelOption = "pocket",
     match_with: MatchOption = None,
     plugin: PluginOption = None,
+    stable: StableOption = False,
     variant: VariantOption = "default",
     without: WithoutOption = None,
     alpha: AlphaOption = None,
@@ -145,7 +148,7 @@ def learn(
         raise InputError(f"--out names a concept file, as dog.safetensors; got {out}.")
     from persam.backbones import load, stabilised
 
-    named = stabilised(model, plugin)
+    named = stabilised(model, plugin_of(plugin, stable=stable))
     backbone = load(named, match_with=match_with, device=device, precision=precision)
     recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
     concept = shown.learn(backbone, method, recipe)

@@ -18,8 +18,10 @@ from persam.cli.options import (
     ModelOption,
     PluginOption,
     PrecisionOption,
+    StableOption,
     VariantOption,
     WithoutOption,
+    plugin_of,
     resolve_variant,
 )
 from persam.cli.screen import complain, progress, say
@@ -42,6 +44,7 @@ _LEARNING = (
     "method",
     "match_with",
     "plugin",
+    "stable",
     "variant",
     "without",
     "alpha",
@@ -68,6 +71,7 @@ def segment(
     model: ModelOption = "pocket",
     match_with: MatchOption = None,
     plugin: PluginOption = None,
+    stable: StableOption = False,
     variant: VariantOption = "default",
     without: WithoutOption = None,
     alpha: AlphaOption = None,
@@ -97,15 +101,18 @@ def segment(
     _check_folder(photos, out)
     from persam.album import Output, segment_album
     from persam.backbones import load, stabilised
+    from persam.backbones.stable_file import plugin_file
 
-    given = (reference, mask, concept, None if plugin is None else Path(plugin))
+    chosen = plugin_of(plugin, stable=stable)
+    given = (reference, mask, concept, None if chosen is None else plugin_file(chosen))
     files = tuple(path for path in given if path is not None)
     output = Output(
         out, frozenset(word.strip() for word in save.split(",")), overwrite, protected=files
     )
     if isinstance(source, Shown):
-        named = stabilised(model, plugin)
-        backbone = load(named, match_with=match_with, device=device, precision=precision)
+        backbone = load(
+            stabilised(model, chosen), match_with=match_with, device=device, precision=precision
+        )
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
         learnt = source.learn(backbone, method, recipe)
     else:
