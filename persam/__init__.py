@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from persam.backbones import Backbone, load
+    from persam.backbones.stable import stabilize
     from persam.concept import Concept
     from persam.errors import InputError, MissingExtra, ModelNotFound, PersamError
     from persam.methods.persam import personalize
@@ -47,6 +48,7 @@ _HOMES = {
     "finetune": "persam.methods.persam_f",
     "load": "persam.backbones",
     "personalize": "persam.methods.persam",
+    "stabilize": "persam.backbones.stable",
     "segment_objects": "persam.objects",
     "track": "persam.video.tracking",
 }
@@ -72,6 +74,7 @@ __all__ = [
     "load",
     "personalize",
     "segment_objects",
+    "stabilize",
     "track",
 ]
 

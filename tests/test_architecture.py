@@ -13,6 +13,7 @@ ORDER = [
     "structures",
     "variants",
     "images",
+    "pairs",
     "geometry",
     "similarity",
     "prompts",

@@ -17,9 +17,12 @@ from persam.cli.options import (
     MethodOption,
     MinPresenceOption,
     ModelOption,
+    PluginOption,
     PrecisionOption,
+    StableOption,
     VariantOption,
     WithoutOption,
+    plugin_of,
     resolve_variant,
     with_min_presence,
 )
@@ -65,6 +68,8 @@ def segment(
     method: MethodOption = "persam",
     model: ModelOption = "pocket",
     match_with: MatchOption = None,
+    plugin: PluginOption = None,
+    stable: StableOption = False,
     variant: VariantOption = "default",
     without: WithoutOption = None,
     alpha: AlphaOption = None,
@@ -97,17 +102,22 @@ def segment(
     listing = list_images(photos)
     _check_folder(photos, out)
     from persam.album import Output, segment_album
-    from persam.backbones import load
+    from persam.backbones import load, stabilised
+    from persam.backbones.stable_file import plugin_file
 
+    chosen = plugin_of(plugin, stable=stable)
+    files = source.files if chosen is None else (*source.files, plugin_file(chosen))
     output = Output(
         out,
         frozenset(word.strip() for word in save.split(",")),
         overwrite,
-        protected=source.files,
+        protected=files,
         instances=instances,
     )
     if isinstance(source, Examples):
-        backbone = load(model, match_with=match_with, device=device, precision=precision)
+        backbone = load(
+            stabilised(model, chosen), match_with=match_with, device=device, precision=precision
+        )
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
         learnt = {"": source.learn(backbone, method, recipe)}
     else:
@@ -116,7 +126,7 @@ def segment(
     first = next(iter(learnt.values()))
     several = isinstance(source, Stored) and source.several
     words = _words(source, learnt, method, precision)
-    output = replace(output, identity=digest(words, source.files))
+    output = replace(output, identity=digest(words, files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
         summary = segment_album(
             learnt if several else first, listing.photos, output, lambda _: step()
