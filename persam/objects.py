@@ -111,7 +111,7 @@ def _look(concept: Concept, embedding: Embedding) -> Prediction:
         np.zeros((embedding.frame.height, embedding.frame.width), dtype=bool),
         Prompts(),
     )
-    return Prediction(nothing, 0.0, None, asked.points, asked.labels, presence)
+    return Prediction(nothing, 0.0, None, asked.points, asked.labels, presence=presence)
 
 
 def _owners(claims: np.ndarray, bids: np.ndarray) -> np.ndarray:
