@@ -26,6 +26,7 @@ from persam import similarity
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 from persam.evaluation.presence import area_under_roc
+from persam.pairs import read_pairs
 from persam.training import pictures
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Eyes:
         """Of each stride's centred channels over training pictures."""
         if self.duts is None:
             raise typer.BadParameter("Whitening needs a tar of training pictures: --duts TAR.")
-        pairs = pictures.read_pairs([self.duts])[:WHITENING_PICTURES]
+        pairs = read_pairs([self.duts])[:WHITENING_PICTURES]
         sums: list[torch.Tensor] = [torch.zeros(())] * len(STRIDES)
         for pair in pairs:
             image = (pictures.decode(pair, 384)[0].permute(1, 2, 0) * 255).byte().numpy()

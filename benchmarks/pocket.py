@@ -9,7 +9,6 @@ DATA is in PerSeg's layout, its objects named <class>_<number>; TAR holds DUTS's
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
@@ -18,7 +17,6 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from PIL import Image
 
 import persam
 from persam.evaluation import datasets
@@ -27,8 +25,8 @@ from persam.evaluation.lookalikes import evaluate_lookalikes
 from persam.evaluation.presence import evaluate_presence, probability, summarise
 from persam.evaluation.prompted import box_prompt, evaluate_prompts
 from persam.evaluation.speed import at_long_side, photos_per_second
-from persam.images import read_image, read_mask
-from persam.training.pictures import read_pairs
+from persam.images import read_image
+from persam.pairs import read_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -201,10 +199,7 @@ FIGURES: dict[str, Callable[[Bench], Finding]] = {
 def pair_pictures(tars: Sequence[Path]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The pictures of tars with their masks, which are object above half of white."""
     for pair in read_pairs(tars):
-        picture = read_image(Image.open(io.BytesIO(pair.picture)))
-        mask = Image.open(io.BytesIO(pair.mask))
-        height, width = picture.shape[:2]
-        yield picture, read_mask(mask, (height, width), usable=False) > 127
+        yield pair.read()
 
 
 def _means(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:

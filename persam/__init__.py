@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from persam.backbones import Backbone, load
+    from persam.backbones.stable import stabilize
     from persam.concept import Concept
     from persam.errors import InputError, MissingExtra, ModelNotFound, PersamError
     from persam.methods.persam import personalize
     from persam.methods.persam_f import finetune
+    from persam.objects import segment_objects
     from persam.reference import Shown
     from persam.structures import Embedding, Guidance, MaskLogits, Prediction, Prompts
     from persam.variants import Variant
@@ -46,6 +48,8 @@ _HOMES = {
     "finetune": "persam.methods.persam_f",
     "load": "persam.backbones",
     "personalize": "persam.methods.persam",
+    "stabilize": "persam.backbones.stable",
+    "segment_objects": "persam.objects",
     "track": "persam.video.tracking",
 }
 
@@ -69,6 +73,8 @@ __all__ = [
     "finetune",
     "load",
     "personalize",
+    "segment_objects",
+    "stabilize",
     "track",
 ]
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal, get_args
 
-import numpy as np
-
 from persam import draw
 from persam.errors import InputError, PersamError
 from persam.folders import name_outputs
-from persam.formats import remove_leftovers, write_cutout, write_mask, write_overlay
-from persam.images import read_image, read_mask, read_profile
+from persam.formats import remove_leftovers, write_cutout, write_overlay
+from persam.images import read_image, read_profile
 from persam.manifest import Manifest, Record, Stamp
+from persam.searching import Search, fingerprint
 from persam.sheet import Tile, make_tile, write_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import numpy as np
+
     from persam.concept import Concept
+
+__all__ = ["PRODUCTS", "Output", "Product", "Summary", "fingerprint", "segment_album"]
 
 Product = Literal["masks", "cutouts", "overlays", "sheet"]
 PRODUCTS: tuple[Product, ...] = get_args(Product)
@@ -39,6 +41,7 @@ class Output:
         identity: names what the concept was made from, where that is steadier than its numbers
             (which differ in the last digits between machines). Empty: the numbers count.
         protected: files that must not be written over, besides the photos.
+        instances: tell the instances of the object apart: masks are then indexed, 1 the best.
     """
 
     folder: str | Path
@@ -46,6 +49,7 @@ class Output:
     overwrite: bool = False
     identity: str = ""
     protected: tuple[str | Path, ...] = ()
+    instances: bool = False
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.save) - set(PRODUCTS))
@@ -95,18 +99,21 @@ class Summary:
 
 
 def segment_album(
-    concept: Concept,
+    concept: Concept | Mapping[str, Concept],
     photos: Sequence[str | Path],
     output: Output | str | Path,
     on_progress: Callable[[Record], None] | None = None,
 ) -> Summary:
-    """Find an object in many photos and write the results, one photo in memory at a time.
+    """Find an object, or several, in many photos and write the results, one photo at a time.
+
+    Several objects share one indexed mask a photo, numbered in their order, and have a line each in
+    the manifest; instances likewise.
 
     A photo that cannot be read or segmented becomes an error line and the run goes on. An
     interrupted run loses at most the photo it was at: the same call goes on from there.
 
     Args:
-        concept: what to look for.
+        concept: what to look for; several by name, of one model.
         photos: picture files, see :func:`persam.folders.list_images`.
         output: the folder, or the folder with choices.
         on_progress: called after each photo, done ones included.
@@ -115,7 +122,8 @@ def segment_album(
         InputError: a result would overwrite a photo, or the folder cannot be written.
     """
     output = output if isinstance(output, Output) else Output(output)
-    run = _Run(concept, [Path(photo) for photo in photos], output)
+    search = Search.of(concept, instances=output.instances)
+    run = _Run(search, [Path(photo) for photo in photos], output)
     records, tiles = [], []
     for record, tile in run.results():
         records.append(record)
@@ -129,22 +137,12 @@ def segment_album(
     return Summary(tuple(records), run.skipped, run.manifest.path, sheet)
 
 
-def fingerprint(concept: Concept) -> str:
-    """A short name for everything that decides what a concept finds: model, recipe, numbers."""
-    words = (concept.backbone.name, concept.method, concept.variant, concept.weights)
-    digest = hashlib.sha256(repr((*words, concept.calibration)).encode())
-    for numbers in concept.known.tensors():
-        digest.update(numbers.cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
 class _Run:
     """One pass over the photos: what is settled before the first of them, and the loop."""
 
-    def __init__(self, concept: Concept, photos: list[Path], output: Output) -> None:
-        self.concept, self.photos, self.output = concept, photos, output
-        settings = output.identity or fingerprint(concept)
-        self.settings = hashlib.sha256(settings.encode()).hexdigest()[:16]
+    def __init__(self, search: Search, photos: list[Path], output: Output) -> None:
+        self.search, self.photos, self.output = search, photos, output
+        self.settings = search.settings(output.identity)
         self.skipped = 0
         self.manifest = Manifest(output.folder)
         self.files = [output.files(stem) for stem in name_outputs(photos, self._known_names())]
@@ -181,19 +179,10 @@ class _Run:
         began = perf_counter()
         stamp = self._stamp(photo)  # before reading: a later change is then noticed next time
         image = read_image(photo)
-        found = self.concept.segment(image)
-        marks = np.column_stack([found.points, found.labels]).astype(int).tolist()
-        write_mask(files["masks"], found.mask)
-        record = Record(
-            input=str(photo.absolute()),
-            output=str(files["masks"]),
-            score=round(found.score, 6),
-            presence=None if found.presence is None else round(found.presence, 6),
-            box=found.box,
-            points=tuple((x, y, label) for x, y, label in marks),
-            stamp=stamp,
-        )
-        tile = self._extras(record, files, image, found.mask)
+        answer = self.search.look(image)
+        answer.write(files["masks"])
+        record = answer.record(photo, files["masks"], stamp)
+        tile = self._extras(record, files, image, answer.labels)
         return replace(record, seconds=round(perf_counter() - began, 3)), tile
 
     def _catch_up(self, record: Record, files: Mapping[Product, Path]) -> Tile | None:
@@ -204,18 +193,26 @@ class _Run:
         if fresh and "sheet" not in self.output.save:
             return None
         image = read_image(record.input)
-        mask = read_mask(files["masks"], image.shape[:2], usable=False) > 0
-        return self._extras(record, files, image, mask)
+        labels = self.search.read(files["masks"], image.shape[:2])
+        return self._extras(record, files, image, labels)
 
     def _extras(
-        self, record: Record, files: Mapping[Product, Path], image: np.ndarray, mask: np.ndarray
+        self, record: Record, files: Mapping[Product, Path], image: np.ndarray, labels: np.ndarray
     ) -> Tile | None:
-        save = self.output.save
+        save, mask = self.output.save, labels > 0
+        drawn = None
+        if {"overlays", "sheet"} & set(save):
+            plain = record.found is None
+            drawn = (
+                draw.overlay(image, mask, record.points)
+                if plain
+                else draw.overlay_labels(image, labels)
+            )
         if "cutouts" in save:
             write_cutout(files["cutouts"], draw.cutout(image, mask), read_profile(record.input))
-        if "overlays" in save:
-            write_overlay(files["overlays"], draw.overlay(image, mask, record.points))
-        return make_tile(image, mask, record.points) if "sheet" in save else None
+        if "overlays" in save and drawn is not None:
+            write_overlay(files["overlays"], drawn)
+        return make_tile(image, mask, drawn=drawn) if "sheet" in save else None
 
     def _stamp(self, photo: Path) -> Stamp | None:
         try:

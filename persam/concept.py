@@ -13,10 +13,11 @@ from persam import locating, refine
 from persam.concept_file import read_concept, write_concept
 from persam.errors import InputError
 from persam.images import read_image
+from persam.instances import find_instances
 from persam.presence import calibration_of
 from persam.prompts import mask_box
 from persam.reference import Shown, observe, view
-from persam.structures import Prediction
+from persam.structures import Embedding, Prediction
 from persam.views import Known
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from persam.locating import Sighting
     from persam.presence import Calibration
     from persam.refine import Step, Weights
-    from persam.structures import Embedding
     from persam.variants import Method, Variant
     from persam.views import View
 
@@ -118,9 +118,11 @@ class Concept:
             InputError: the embedding is another model's.
         """
         seen = self.locate(embedding)
-        stages = self._stages(embedding, seen) if trace else {}
+        stages = {**self.trace} if trace else {}
+        if trace:
+            stages |= locating.stages(embedding, seen, self.known, self.weights)
         mask, score = np.zeros((embedding.frame.height, embedding.frame.width), dtype=bool), 0.0
-        if self.is_absent(seen):  # then the decoder has nothing to say
+        if self.is_absent(seen.presence):  # then the decoder has nothing to say
             stages |= {"final_mask": mask.astype(np.uint8)} if trace else {}
         else:
             steps = self.ask(embedding, seen)
@@ -138,6 +140,23 @@ class Concept:
             trace=stages,
         )
 
+    def segment_instances(self, image: Source | Embedding) -> tuple[Prediction, ...]:
+        """Find all instances of the object and of its look-alikes as masks that do not overlap.
+
+        Args:
+            image: a picture, as :meth:`segment` takes it, or encoded by this concept's backbone.
+
+        Returns:
+            Most like the object first; none where it is absent.
+
+        Raises:
+            InputError: the picture cannot be read, or the embedding is another model's.
+        """
+        if not isinstance(image, Embedding):
+            image = self.backbone.encode(read_image(image))
+        seen = self.locate(image)
+        return () if self.is_absent(seen.presence) else find_instances(self, image, seen)
+
     def ask(self, embedding: Embedding, seen: Sighting) -> list[Step]:
         """Ask the decoder for the object where it was sighted; all steps of the recipe in order."""
         first = refine.first_step(
@@ -151,17 +170,17 @@ class Concept:
         Raises:
             InputError: the embedding is another model's.
         """
-        if embedding.matching.shape[1] != len(self.target_feature):
-            raise InputError(
-                f"The embedding has {embedding.matching.shape[1]} matching channels, the concept "
-                f"{len(self.target_feature)}: they come from different models. Encode the picture "
-                f"with the concept's own backbone, {self.backbone.name}."
-            )
+        locating.check(embedding, self.known, self.backbone.name)
         return locating.locate(embedding, self.known, self.variant, self.calibration)
 
-    def is_absent(self, seen: Sighting) -> bool:
-        """Whether the variant calls the object absent where it was sighted so."""
-        return seen.presence is not None and seen.presence < self.variant.min_presence
+    def presence_in(self, embedding: Embedding) -> float | None:
+        """The presence alone, at a tenth of the work of :meth:`locate`."""
+        locating.check(embedding, self.known, self.backbone.name)
+        return locating.judge(embedding, self.known, self.variant, self.calibration)
+
+    def is_absent(self, presence: float | None) -> bool:
+        """Whether the variant calls the object absent at this presence."""
+        return presence is not None and presence < self.variant.min_presence
 
     @property
     def min_likeness(self) -> float:
@@ -190,9 +209,6 @@ class Concept:
             box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
             points: ``(x, y)`` pixels on the object; the model makes the mask.
 
-        Returns:
-            The improved concept.
-
         Raises:
             InputError: unreadable or unusable input; the message says which and what to do.
         """
@@ -202,9 +218,7 @@ class Concept:
         return replace(self, views=views, calibration=calibration)
 
     def save(self, path: str | Path) -> None:
-        """Write the concept to a safetensors file, whole or not at all.
-
-        The model is named in it, not contained.
+        """Write the concept, but not its model, to a safetensors file, whole or not at all.
 
         Raises:
             InputError: the file cannot be written.
@@ -223,12 +237,3 @@ class Concept:
             InputError: no such file, not a concept, damaged, or learnt with another model.
         """
         return cls(backbone=backbone, **read_concept(path, backbone))
-
-    def _stages(self, embedding: Embedding, seen: Sighting) -> dict[str, np.ndarray]:
-        found = {**self.trace, **locating.stages(embedding, seen)}
-        found["target_feature"] = self.target_feature.cpu().numpy()
-        found["target_embedding"] = self.target_embedding.cpu().numpy()
-        if self.weights is not None:
-            found["weights"] = np.array(self.weights)
-            found["point_xy"] = seen.prompts.points[seen.prompts.labels == 1]
-        return found

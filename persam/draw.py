@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import minimum_filter
 
+from persam import palette
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -42,6 +44,21 @@ def overlay(
     drawn[mask] = (image[mask] * 0.55 + tint * 0.45).astype(np.uint8)
     drawn[outline(mask, width)] = colour
     return _with_points(drawn, points, radius=2 * width + 1)
+
+
+def overlay_labels(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Tint and outline every object of a label map in the colour of its number.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        labels: ``(H, W)`` uint8, 0 where no object is.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+    """
+    for number in np.unique(labels[labels > 0]).tolist():
+        image = overlay(image, labels == number, colour=palette.colour(number))
+    return image
 
 
 def outline(mask: np.ndarray, width: int) -> np.ndarray:

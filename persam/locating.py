@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from persam import presence, similarity
+from persam.errors import InputError
 from persam.parts import part_cells
 from persam.prompts import cell_points, point_prompts
 from persam.structures import Guidance, Prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import torch
 
     from persam.presence import Calibration
+    from persam.refine import Weights
     from persam.structures import Embedding
     from persam.variants import Variant
     from persam.views import Known
@@ -56,12 +56,43 @@ def locate(
         calibration: of presence, if there is one.
     """
     features = similarity.matching_features(embedding, centre=variant.centre)
-    found = _similarity(features, known, variant)
+    like = presence.find(features, embedding.frame, known)
+    chance = None if like is None or calibration is None else calibration.presence(like)
+    seen = aim(embedding, _similarity(features, known, variant), known, variant)
+    return replace(seen, likeness=like, presence=chance)
+
+
+def judge(
+    embedding: Embedding, known: Known, variant: Variant, calibration: Calibration | None
+) -> float | None:
+    """The probability that the object is there, 0..1; None without a calibration."""
+    if calibration is None:
+        return None
+    features = similarity.matching_features(embedding, centre=variant.centre)
+    like = presence.find(features, embedding.frame, known)
+    return None if like is None else calibration.presence(like)
+
+
+def aim(
+    embedding: Embedding,
+    found: torch.Tensor,
+    known: Known,
+    variant: Variant,
+) -> Sighting:
+    """Make of a similarity map what the decoder is asked; whether it is there, this cannot say.
+
+    Args:
+        embedding: the picture.
+        found: ``(h, w)`` on the matching grid.
+        known: of the object.
+        variant: the recipe.
+    """
     prior = similarity.location_prior(found, embedding.frame)
     points, labels = point_prompts(
         prior, positive=variant.positive_points, negative=variant.negative_point
     )
     if len(known.parts) > 0:
+        features = similarity.matching_features(embedding, centre=variant.centre)
         cells = part_cells(features, known.parts, similarity.likely(found, embedding.frame))
         more = cell_points(cells, embedding.frame, found.shape)
         on = labels == 1  # the peak of the prior stays first, the point off the object last
@@ -69,24 +100,48 @@ def locate(
         labels = np.concatenate([labels[on], np.ones(len(more), dtype=np.int64), labels[~on]])
     prompts = Prompts(points, labels, mask=_prior_mask(found, embedding, variant))
     guidance = _guidance(prior, embedding, known, variant)
-    like = presence.find(features, embedding.frame, known)
-    chance = None if like is None or calibration is None else calibration.presence(like)
-    return Sighting(found, prior, prompts, guidance, like, chance)
+    return Sighting(found, prior, prompts, guidance, likeness=None, presence=None)
 
 
-def stages(embedding: Embedding, seen: Sighting) -> Mapping[str, np.ndarray]:
-    """A sighting as plain arrays by name, for traces."""
+def check(embedding: Embedding, known: Known, model: str) -> None:
+    """Refuse a picture that another model has encoded.
+
+    Args:
+        embedding: the picture.
+        known: of the object.
+        model: name of the one that the object was learnt with.
+
+    Raises:
+        InputError: it has other matching channels.
+    """
+    if embedding.matching.shape[1] != len(known.target_feature):
+        raise InputError(
+            f"The embedding has {embedding.matching.shape[1]} matching channels, the concept "
+            f"{len(known.target_feature)}: they come from different models. Encode the picture "
+            f"with the concept's own backbone, {model}."
+        )
+
+
+def stages(
+    embedding: Embedding, seen: Sighting, known: Known, weights: Weights | None = None
+) -> dict[str, np.ndarray]:
+    """A sighting, and what it was sighted by, as plain arrays by name, for traces."""
     found = {
         "test_embedding": embedding.features[0].cpu().numpy(),
         "similarity": seen.similarity.cpu().numpy(),
         "points_xy": seen.prompts.points,
         "point_labels": seen.prompts.labels,
+        "target_feature": known.target_feature.cpu().numpy(),
+        "target_embedding": known.target_embedding.cpu().numpy(),
     }
     if seen.guidance is not None and seen.guidance.attention is not None:
         grid = embedding.features.shape[2:]
         found["attention_similarity"] = seen.guidance.attention.reshape(grid).cpu().numpy()
     if seen.prompts.mask is not None:
         found["prior_mask"] = seen.prompts.mask[0].cpu().numpy()
+    if weights is not None:
+        found["weights"] = np.array(weights)
+        found["point_xy"] = seen.prompts.points[seen.prompts.labels == 1]
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +36,24 @@ class Stamp:
 
 
 @dataclass(frozen=True)
+class Found:
+    """One of several objects, or one instance of an object, in a photo.
+
+    Attributes:
+        label: its number in the mask, from 1.
+        object: its name; None for an instance.
+        score, presence, box, points: as of a :class:`Record`.
+    """
+
+    label: int
+    object: str | None = None
+    score: float = 0.0
+    presence: float | None = None
+    box: Box | None = None
+    points: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True)
 class Record:
     """What became of one photo: a mask, or an error.
 
@@ -49,6 +67,8 @@ class Record:
         stamp: what the result depends on.
         presence: the probability that the object is there, 0..1; None where none is known.
         error: why there is no mask, in one line; None where there is one.
+        found: what is in the mask by number, where several objects or instances were looked for;
+            the facts above are then the first's.
     """
 
     input: str
@@ -60,14 +80,21 @@ class Record:
     stamp: Stamp | None = None
     presence: float | None = None
     error: str | None = None
+    found: tuple[Found, ...] | None = None
 
     def to_json(self) -> str:
-        """One line: ``input`` and ``error``, or everything but ``error``."""
+        """One line: ``input`` and ``error``, or everything but ``error``; a line for each found.
+
+        A line for nothing found of several has ``label`` null.
+        """
         if self.error is not None:
             return json.dumps({"input": self.input, "error": self.error})
         fields = asdict(self)
-        del fields["error"]
-        return json.dumps(fields, allow_nan=False)
+        del fields["error"], fields["found"]
+        if self.found is None:
+            return json.dumps(fields, allow_nan=False)
+        extras = [asdict(one) for one in self.found] or [{"label": None, "object": None}]
+        return "\n".join(json.dumps(fields | extra, allow_nan=False) for extra in extras)
 
     @classmethod
     def from_json(cls, line: str) -> Record:
@@ -80,7 +107,7 @@ class Record:
         if "error" in fields:
             return cls(input=str(fields["input"]), error=str(fields["error"]))
         box = fields["box"]
-        return cls(
+        record = cls(
             input=str(fields["input"]),
             output=str(fields["output"]),
             score=float(fields["score"]),
@@ -90,6 +117,22 @@ class Record:
             stamp=Stamp(**fields["stamp"]),
             presence=fields.get("presence"),  # lines of earlier versions have none
         )
+        if "label" not in fields:
+            return record
+        facts = {name: getattr(record, name) for name in ("score", "presence", "box", "points")}
+        label, name = fields["label"], fields["object"]
+        return replace(record, found=() if label is None else (Found(int(label), name, **facts),))
+
+    def followed_by(self, later: Record) -> Record:
+        """What this line and a later one of the same photo say together.
+
+        One run's lines of several objects add up; anything else is the later one's word alone.
+        """
+        numbers = {one.label for one in self.found or ()}
+        added = {one.label for one in later.found or ()}
+        if not numbers or not added or numbers & added or self.stamp != later.stamp:
+            return later
+        return replace(self, found=(*(self.found or ()), *(later.found or ())))
 
 
 class Manifest:
@@ -107,8 +150,10 @@ class Manifest:
                 the file cannot be read.
         """
         self.path = Path(folder) / NAME
-        records = read_lines(self.path, Record.from_json)
-        self.records: dict[str, Record] = {record.input: record for record in records}
+        self.records: dict[str, Record] = {}
+        for record in read_lines(self.path, Record.from_json):
+            before = self.records.get(record.input)
+            self.records[record.input] = before.followed_by(record) if before else record
 
     def add(self, record: Record) -> None:
         """Take a record up and append its line."""

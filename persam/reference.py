@@ -76,7 +76,8 @@ def observe(backbone: Backbone, shown: Shown, variant: Variant) -> Reference:
 
     Given masks are object where above half of their largest grey value, or above 0 in the
     official foreground rule. A box asks the model for the single mask, as SAM does where a prompt
-    is not ambiguous; points ask for three, of which the one with the highest IoU estimate counts.
+    is not ambiguous; points ask for three, of which the one with the highest IoU estimate counts,
+    unless a Stable-SAM plugin has settled what points mean.
 
     Raises:
         InputError: unreadable input, a box or point outside the picture, a mask that is empty, or
@@ -161,7 +162,8 @@ def object_cells(
 def _made_by_the_model(
     backbone: Backbone, embedding: Embedding, prompts: Prompts
 ) -> tuple[np.ndarray, float]:
-    answer = backbone.decode(embedding, prompts, multimask=prompts.box is None)
+    several = prompts.box is None and backbone.ambiguous
+    answer = backbone.decode(embedding, prompts, multimask=several)
     best = answer.best()
     logits = geometry.to_original(answer.logits[best : best + 1], embedding.frame)[0]
     mask = (logits > 0).cpu().numpy()

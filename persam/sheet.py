@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from persam.manifest import Record
+    from persam.manifest import Found, Record
 
 _SIDE = 320
 
@@ -55,15 +55,23 @@ class Tile:
     cutout: bytes | None
 
 
-def make_tile(image: np.ndarray, mask: np.ndarray, points: Sequence[draw.MarkedPoint] = ()) -> Tile:
+def make_tile(
+    image: np.ndarray,
+    mask: np.ndarray,
+    points: Sequence[draw.MarkedPoint] = (),
+    *,
+    drawn: np.ndarray | None = None,
+) -> Tile:
     """Draw one photo's tile.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         mask: ``(H, W)`` bool.
         points: ``(x, y, label)`` in pixels.
+        drawn: the photo with the object marked, where that is drawn already.
     """
-    overlay = formats.jpeg(draw.thumbnail(draw.overlay(image, mask, points), _SIDE))
+    marked = draw.overlay(image, mask, points) if drawn is None else drawn
+    overlay = formats.jpeg(draw.thumbnail(marked, _SIDE))
     if not mask.any():
         return Tile(overlay, None)
     cropped = draw.crop(draw.cutout(image, mask), mask)
@@ -99,18 +107,28 @@ def _figure(record: Record, tile: Tile | None) -> str:
             f'<figure class="failed"><figcaption>{name}<br>'
             f"<span>{html.escape(record.error or 'no picture')}</span></figcaption></figure>"
         )
-    told = [f"score {record.score:.3f}"]
-    if record.presence is not None:
-        told.append(f"presence {record.presence:.3f}")
     cut = '<span class="cutout">nothing found</span>'
     if tile.cutout is not None:
         cut = _picture(tile.cutout, "webp", "the object alone", "cutout")
     return (
         f'<figure><div class="pictures">'
         f"{_picture(tile.overlay, 'jpeg', 'the photo with the object marked', 'photo')}{cut}</div>"
-        f"<figcaption>{name}<br><span>{' · '.join(told)} · {record.seconds:.2f} s</span>"
+        f"<figcaption>{name}<br><span>{html.escape(_told(record))} · {record.seconds:.2f} s</span>"
         f"</figcaption></figure>"
     )
+
+
+def _told(record: Record) -> str:
+    if record.found is None:
+        return _numbers(record)
+    if not record.found:
+        return "nothing found"
+    return " · ".join(f"{one.object or one.label}: {_numbers(one)}" for one in record.found)
+
+
+def _numbers(one: Record | Found) -> str:
+    told = f"score {one.score:.3f}"
+    return told if one.presence is None else f"{told} · presence {one.presence:.3f}"
 
 
 def _picture(data: bytes, kind: str, text: str, name: str) -> str:

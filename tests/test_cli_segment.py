@@ -295,3 +295,35 @@ def test_a_killed_run_leaves_whole_files_and_goes_on(
     assert f"{recorded} photos skipped, done already" in text(result)
     assert len(lines(out)) == len(list(out.glob("*.png"))) == 63
     assert not list(out.glob(".persam*"))
+
+
+def test_a_plugin_goes_with_the_model_and_into_the_concept(shown, photos, tmp_path) -> None:
+    from persam.backbones.stable_file import untrained, write_plugin
+    from persam.backbones.stable_parts import Options
+
+    plugin = tmp_path / "plugin.safetensors"
+    write_plugin(untrained(32, Options(), "tiny"), plugin)
+    plain = run("segment", photos, *shown, "--out", tmp_path / "plain")
+    stable = run("segment", photos, *shown, "--plugin", plugin, "--out", tmp_path / "stable")
+    assert (plain.exit_code, stable.exit_code) == (0, 0), text(stable)
+    for name in lines(tmp_path / "plain"):
+        masks = [tmp_path / out / f"{Path(name).stem}.png" for out in ("plain", "stable")]
+        assert masks[0].read_bytes() == masks[1].read_bytes()  # untrained, it changes nothing
+    concept = tmp_path / "object.safetensors"
+    reference, *rest = shown[1:]
+    assert run("learn", reference, *rest, "--plugin", plugin, "--out", concept).exit_code == 0
+    found = run("segment", photos, "--concept", concept, "--device", "cpu", "--out", tmp_path / "c")
+    assert found.exit_code == 0, text(found)
+    refused = run("segment", photos, "--concept", concept, "--stable", "--out", tmp_path / "d")
+    assert refused.exit_code == 2 and "--stable would do nothing" in text(refused)
+
+
+def test_one_plugin_is_enough(shown, photos, tmp_path) -> None:
+    both = run("segment", photos, *shown, "--stable", "--plugin", "x.st", "--out", tmp_path / "out")
+    assert both.exit_code == 2 and "leave it or --plugin x.st out" in text(both)
+
+
+def test_a_plugin_that_is_not_there_is_named(shown, photos, tmp_path) -> None:
+    words = [*shown, "--plugin", tmp_path / "none.safetensors", "--out", tmp_path / "out"]
+    missing = run("segment", photos, *words)
+    assert missing.exit_code == 2 and "none.safetensors cannot be read" in text(missing)

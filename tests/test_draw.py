@@ -52,3 +52,14 @@ def test_thumbnails_fit_and_never_grow(height: int, width: int, side: int) -> No
 def test_crop_is_the_tight_box() -> None:
     image, mask = _square()
     assert draw.crop(image, mask).shape == (20, 20, 3)
+
+
+def test_every_label_has_its_own_colour() -> None:
+    image = np.zeros((8, 8, 3), dtype=np.uint8)
+    labels = np.zeros((8, 8), dtype=np.uint8)
+    labels[:, :3], labels[:, 6:] = 1, 2
+    drawn = draw.overlay_labels(image, labels)
+    assert drawn[0, 2].tolist() == [128, 0, 0]
+    assert drawn[0, 6].tolist() == [0, 128, 0]
+    assert not drawn[:, 3:6].any()
+    assert not image.any()

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from persam.backbones.mobilenet import MobileNetV2, SameConv
 from persam.backbones.pocket_network import PocketModel
 from persam.errors import InputError
+from persam.pairs import Pair, read_pairs
 from persam.training import asking, episodes, losses, parts, pictures, scenes
 from persam.training.batches import Deck
 from persam.training.pocket import Run, train
@@ -65,7 +66,7 @@ def initial(tmp_path_factory):
 
 
 def _scenes(data, seed=0, classes=(0, 1, 2, 3)):
-    pairs = [pictures.decode(pair, 64) for pair in pictures.read_pairs([data])]
+    pairs = [pictures.decode(pair, 64) for pair in read_pairs([data])]
     generator = torch.Generator().manual_seed(seed)
     drawn = (torch.stack(column) for column in zip(*pairs, strict=True))
     return scenes.compose(*drawn, torch.tensor(classes), generator)
@@ -94,7 +95,7 @@ def test_a_run_may_be_made_longer_while_its_steps_so_far_stay_the_same(data, ini
 def _stop_at(step, data, initial, out):
     import persam.training.pocket as program
 
-    deck = Deck(pictures.read_pairs([data]))
+    deck = Deck(read_pairs([data]))
     state = restore(out / "checkpoint.pt", RECIPE, initial, torch.device("cpu"))
     out.mkdir()
     while state.step < step:
@@ -155,7 +156,7 @@ def test_mates_of_a_class_are_laid_beside_each_other(data):
 
 def test_a_deck_deals_mates_after_each_other():
     stems = ["n00000001_a", "n00000001_b", "n00000001_c", "n00000002_a", "lone", "other", "one"]
-    deck = Deck([pictures.Pair(stem, b"", b"") for stem in stems])
+    deck = Deck([Pair(stem, b"", b"") for stem in stems])
     assert deck.classes[:3].unique().numel() == 1
     assert deck.classes.unique().numel() == 5
     generator = torch.Generator().manual_seed(0)
@@ -268,11 +269,11 @@ def test_data_without_its_other_half_is_named(tmp_path):
     (tmp_path / "a.png").write_bytes(mask)
     (tmp_path / "lonely.webp").write_bytes(picture)
     with pytest.raises(InputError, match="lonely"):
-        pictures.read_pairs([tmp_path])
+        read_pairs([tmp_path])
     (tmp_path / "lonely.webp").unlink()
-    assert [pair.stem for pair in pictures.read_pairs([tmp_path])] == ["a"]
+    assert [pair.stem for pair in read_pairs([tmp_path])] == ["a"]
     with pytest.raises(InputError, match="neither"):
-        pictures.read_pairs([tmp_path / "a.png"])
+        read_pairs([tmp_path / "a.png"])
 
 
 def test_too_little_data_for_a_batch(data, initial, tmp_path):

@@ -15,6 +15,8 @@ from persam.backbones import catalog, hub
 from persam.errors import InputError, ModelNotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import torch
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 _MATCHED = " matched by "
+_STABILISED = " stabilised by "
 _FILES = (".pth", ".pt", ".safetensors", ".bin", ".ckpt")
 
 
@@ -37,6 +40,8 @@ class Backbone(Protocol):
         recipe: which named variant ``"default"`` means for this model.
         calibration: what likeness by its matching features says about presence, where that was
             measured; None where nobody knows.
+        ambiguous: whether a click may mean a part as well as the whole, so that three masks are
+            asked for; False where the single mask has learnt to mean the whole.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Backbone(Protocol):
     std: np.ndarray
     recipe: str
     calibration: Calibration | None
+    ambiguous: bool
 
     @property
     def device(self) -> torch.device:
@@ -73,6 +79,12 @@ class Backbone(Protocol):
         """
         ...
 
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Answer one prompt set for each embedding; all sets are of one kind, without guidance."""
+        ...
+
 
 def load(
     name: str | Path = catalog.POCKET,
@@ -89,7 +101,8 @@ def load(
             a ``.pth``, ``.pt`` or ``.safetensors`` file with official SAM, SAM-HQ or MobileSAM
             tensors; any hub id, ``"owner/name"`` or ``"owner/name@commit"``. A ``Path`` is
             always a file or folder. A ``str`` may also name two models, as a backbone with
-            ``match_with`` does: ``"pocket matched by facebook/dinov2-large"``.
+            ``match_with`` does: ``"pocket matched by facebook/dinov2-large"``, and a plugin:
+            ``"pocket stabilised by plugin.safetensors"``.
         match_with: a DINOv2 model that objects are compared by instead of the model's own
             features: a hub id (``"facebook/dinov2-large"``) or a folder that transformers saved.
         device: ``"auto"`` (CUDA, then Apple's MPS, then the CPU) or a torch device.
@@ -100,6 +113,12 @@ def load(
         ModelNotFound: not on this machine and not downloadable; says what was tried.
         InputError: a file or folder that is no such model, or a device that is not there.
     """
+    if isinstance(name, str) and _STABILISED in name:
+        from persam.backbones.stable import stabilize
+
+        name, _, plugin = name.rpartition(_STABILISED)
+        inner = load(name, match_with=match_with, device=device, precision=precision)
+        return stabilize(inner, plugin)
     place = choose_device(device)
     kind = choose_precision(precision, place)
     name, match_with = _both(name, match_with)
@@ -116,6 +135,16 @@ def load(
 def joined(model: str, matcher: str) -> str:
     """Name of a backbone of two models, which :func:`load` takes apart again."""
     return f"{model}{_MATCHED}{matcher}"
+
+
+def stabilised(model: str, plugin: str | None) -> str:
+    """Name of a backbone with a Stable-SAM plugin, which :func:`load` takes apart again.
+
+    Example:
+        >>> stabilised("pocket", "plugin.safetensors"), stabilised("pocket", None)
+        ('pocket stabilised by plugin.safetensors', 'pocket')
+    """
+    return model if plugin is None else f"{model}{_STABILISED}{plugin}"
 
 
 def _both(name: str | Path, match_with: str | Path | None) -> tuple[str | Path, str | Path | None]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 POCKET = "pocket"
+POCKET_STABLE = "pocket-stable"  # the Stable-SAM plugin that comes with the package
 APACHE = "Apache-2.0"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 POCKET_FILE = Path(__file__).resolve().parent.parent / "weights" / "pocket.safetensors"
@@ -29,6 +30,7 @@ class Entry:
         url: of the one file, for models outside the hub.
         sha256: of that file.
         gated: the owner grants access on request.
+        channels: of the mask decoder.
     """
 
     name: str
@@ -40,6 +42,19 @@ class Entry:
     url: str = ""
     sha256: str = ""
     gated: bool = False
+    channels: int = 256
+
+    @property
+    def plugin_parameters(self) -> int:
+        """How many parameters a Stable-SAM plugin for this model has, with the default options.
+
+        Example:
+            >>> Entry("any", "SAM").plugin_parameters
+            77909
+        """
+        # 1x1 convolution, 5x5 depthwise one, LayerNorm, 3 channels; 16 hidden units, LayerNorm, 2
+        c = self.channels
+        return (c * c + c) + 26 * c + 2 * c + 3 * (c + 1) + 16 * (c + 1) + 32 + 34
 
     @property
     def source(self) -> str:
@@ -57,7 +72,7 @@ MOBILE_SAM_SHA256 = "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37
 
 # fmt: off
 CATALOG = (
-    Entry(POCKET, "pocket", parameters=4.9),
+    Entry(POCKET, "pocket", parameters=4.9, channels=128),
     Entry("sam-vit-base", "SAM", "facebook/sam-vit-base",
           "70c1a07f894ebb5b307fd9eaaee97b9dfc16068f", 93.7),
     Entry("sam-vit-large", "SAM", "facebook/sam-vit-large",

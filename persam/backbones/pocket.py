@@ -13,14 +13,16 @@ from safetensors import SafetensorError
 from persam import geometry
 from persam.backbones.pocket_file import read_weights
 from persam.backbones.pocket_network import PocketModel
-from persam.backbones.prompting import check_embedding, lay, prompt_tensors
+from persam.backbones.prompting import check_embedding, lay, mask_logits, prompt_batch, stack
 from persam.errors import InputError
 from persam.guidance import check_guidance, guided
 from persam.presence import Calibration
-from persam.structures import Embedding, MaskLogits
+from persam.structures import Embedding
 
 if TYPE_CHECKING:
-    from persam.structures import Frame, Guidance, Prompts
+    from collections.abc import Sequence
+
+    from persam.structures import Frame, Guidance, MaskLogits, Prompts
 
 # From `python benchmarks/presence.py DATA --json benchmarks/presence.json`: half of 48 objects.
 CALIBRATION = Calibration(middle=0.34, slope=28.6)
@@ -39,6 +41,7 @@ class PocketBackbone:
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         precision: of the image encoder, by autocast; everything given back is float32.
         recipe: what the variant "default" means for this model: it was trained on location priors.
+        ambiguous: a click may mean a part as well as the whole.
         calibration: of presence; its matching features are the same whatever it is trained to.
     """
 
@@ -51,6 +54,7 @@ class PocketBackbone:
         self.mean = np.full(3, 127.5, dtype=np.float32)
         self.std = np.full(3, 127.5, dtype=np.float32)
         self.precision = precision
+        self.ambiguous = True
         self.recipe = "pocket"
         self.calibration: Calibration | None = CALIBRATION
 
@@ -89,12 +93,21 @@ class PocketBackbone:
         multimask: bool = True,
     ) -> MaskLogits:
         """Ask the mask decoder once; see :meth:`persam.backbones.sam.SamBackbone.decode`."""
-        check_embedding(embedding, self.model.prompt_encoder, extras=2)
         check_guidance(guidance, embedding.features)
-        asked = prompt_tensors(prompts, embedding.frame, self.model.prompt_encoder, self.device)
         with guided(self.model.mask_decoder, guidance):
-            answer = self.model(embedding.features, embedding.extras, asked, multimask=multimask)
-        return MaskLogits(answer.logits[0], answer.iou[0])
+            return self.decode_batch([embedding], [prompts], multimask=multimask)[0]
+
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Ask for several; see :meth:`persam.backbones.sam.SamBackbone.decode_batch`."""
+        encoder = self.model.prompt_encoder
+        for embedding in embeddings:
+            check_embedding(embedding, encoder, extras=2)
+        asked = prompt_batch(prompts, embeddings, encoder, self.device)
+        features, skips = stack(embeddings)
+        answer = self.model(features, tuple(skips), asked, multimask=multimask)
+        return mask_logits(answer.logits, answer.iou)
 
 
 def load_pocket(

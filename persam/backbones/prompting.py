@@ -16,6 +16,8 @@ from persam.errors import InputError
 from persam.structures import MaskLogits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from persam.backbones import Backbone
     from persam.structures import Embedding, Frame, Prompts
 
@@ -108,9 +110,47 @@ def prompt_tensors(
     return asked
 
 
-def mask_logits(output: Any) -> MaskLogits:
-    """Take the answer for the one picture and prompt set out of a model's output."""
-    return MaskLogits(output.pred_masks[0, 0].float(), output.iou_scores[0, 0].float())
+def prompt_batch(
+    prompts: Sequence[Prompts],
+    embeddings: Sequence[Embedding],
+    prompt_encoder: Any,
+    device: torch.device,
+) -> dict[str, torch.Tensor]:
+    """Lay one prompt set for each of ``n`` embeddings; as :func:`prompt_tensors`, n rows each.
+
+    Raises:
+        InputError: not one set for each embedding, or sets of different kinds; as
+            :func:`prompt_tensors`.
+    """
+    if not prompts or len(prompts) != len(embeddings):
+        raise InputError(
+            f"A batch has one prompt set for each of its embeddings, at least one; got "
+            f"{len(prompts)} prompt sets for {len(embeddings)} embeddings."
+        )
+    rows = [
+        prompt_tensors(asked, embedding.frame, prompt_encoder, device)
+        for asked, embedding in zip(prompts, embeddings, strict=True)
+    ]
+    kinds = {tuple((name, tuple(row[name].shape)) for name in sorted(row)) for row in rows}
+    if len(kinds) > 1:
+        raise InputError(
+            f"The prompt sets of a batch have the same parts, and as many points each; got "
+            f"{len(kinds)} kinds. Ask for each kind by itself."
+        )
+    return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+
+
+def stack(embeddings: Sequence[Embedding]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Features ``(n, c, h, w)`` and extras of ``n`` embeddings, as a decoder's batch."""
+    features = torch.cat([embedding.features for embedding in embeddings])
+    extras = zip(*(embedding.extras for embedding in embeddings), strict=True)
+    return features, [torch.cat(maps) for maps in extras]
+
+
+def mask_logits(logits: torch.Tensor, iou: torch.Tensor) -> list[MaskLogits]:
+    """Take a batch of answers apart: ``(n, k, m, m)`` logits and ``(n, k)`` IoU estimates."""
+    pairs = zip(logits.float(), iou.float(), strict=True)
+    return [MaskLogits(masks, scores) for masks, scores in pairs]
 
 
 def _coordinates(xy: np.ndarray, frame: Frame, device: torch.device) -> torch.Tensor:

@@ -13,12 +13,15 @@ from persam.backbones.prompting import (
     check_embedding,
     lay,
     mask_logits,
-    prompt_tensors,
+    prompt_batch,
+    stack,
 )
 from persam.guidance import check_guidance, guided
 from persam.structures import Embedding, MaskLogits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from persam.presence import Calibration
     from persam.structures import Frame, Guidance, Prompts
 
@@ -44,6 +47,7 @@ class SamBackbone:
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         precision: of the image encoder, by autocast; everything given back is float32.
         recipe: what the variant "default" means for this model.
+        ambiguous: a click may mean a part as well as the whole.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class SamBackbone:
         self.mean = np.array(MEAN, dtype=np.float32)
         self.std = np.array(STD, dtype=np.float32)
         self.precision = precision
+        self.ambiguous = True
         self.recipe = "default"
         self.calibration: Calibration | None = None
         self._early_maps = 1 if isinstance(model, SamHQModel) else 0
@@ -115,31 +120,48 @@ class SamBackbone:
         Raises:
             InputError: prompts, guidance or embedding that do not fit this model.
         """
-        encoder = self.model.prompt_encoder
-        check_embedding(embedding, encoder, self._early_maps)
         check_guidance(guidance, embedding.features)
-        asked: dict[str, Any] = dict(
-            prompt_tensors(prompts, embedding.frame, encoder, self.device),
-            image_embeddings=embedding.features,
-            multimask_output=multimask,
-        )
         with guided(self.model.mask_decoder, guidance):
-            if self._early_maps:
-                return self._decode_hq(asked, embedding)
-            return mask_logits(self.model(**asked))
+            return self.decode_batch([embedding], [prompts], multimask=multimask)[0]
 
-    def _decode_hq(self, asked: dict[str, Any], embedding: Embedding) -> MaskLogits:
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Ask the mask decoder for several prompt sets of one kind, each about its embedding.
+
+        Args:
+            embeddings: of this very model; the same one may come again.
+            prompts: one for each embedding, all with the same parts and as many points.
+            multimask: as for :meth:`decode`.
+
+        Raises:
+            InputError: as :meth:`decode`, or prompt sets of different kinds.
+        """
+        encoder = self.model.prompt_encoder
+        for embedding in embeddings:
+            check_embedding(embedding, encoder, self._early_maps)
+        asked: dict[str, Any] = dict(
+            prompt_batch(prompts, embeddings, encoder, self.device), multimask_output=multimask
+        )
+        asked["image_embeddings"], extras = stack(embeddings)
+        if self._early_maps:
+            return self._decode_hq(asked | {"intermediate_embeddings": extras})
+        output: Any = self.model(**asked)
+        return mask_logits(output.pred_masks[:, 0], output.iou_scores[:, 0])
+
+    def _decode_hq(self, asked: dict[str, Any]) -> list[MaskLogits]:
         scores: list[torch.Tensor] = []
         head: Any = self.model.mask_decoder.iou_prediction_head
         catch = head.register_forward_hook(lambda _, __, output: scores.append(output))
         try:
-            output: Any = self.model(**asked, intermediate_embeddings=list(embedding.extras))
+            output: Any = self.model(**asked)
         finally:
             catch.remove()
-        answer = mask_logits(output)
+        logits, iou = output.pred_masks[:, 0], output.iou_scores[:, 0]
         if not asked["multimask_output"]:
-            return answer
+            return mask_logits(logits, iou)
         # transformers sorts masks 1..3 by score; the same sort of the same scores undoes it.
-        unsorted = scores[0][0, 0, 1:].float()
-        order = torch.sort(unsorted, descending=True).indices
-        return MaskLogits(answer.logits[order.argsort()], unsorted)
+        unsorted = scores[0][:, 0, 1:]
+        places = torch.sort(unsorted, dim=1, descending=True).indices.argsort(dim=1)
+        rows = torch.arange(len(places), device=places.device)[:, None]
+        return mask_logits(logits[rows, places], unsorted)

@@ -13,12 +13,15 @@ from persam.backbones.prompting import (
     check_embedding,
     lay,
     mask_logits,
-    prompt_tensors,
+    prompt_batch,
+    stack,
 )
 from persam.guidance import check_guidance, guided
 from persam.structures import Embedding, MaskLogits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from transformers import EdgeTamModel, Sam2Model
 
     from persam.presence import Calibration
@@ -56,6 +59,7 @@ class Sam2Backbone:
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         precision: of the image encoder, by autocast; everything given back is float32.
         recipe: what the variant "default" means for this model.
+        ambiguous: a click may mean a part as well as the whole.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Sam2Backbone:
         self.mean = np.array(mean, dtype=np.float32)
         self.std = np.array(std, dtype=np.float32)
         self.precision = precision
+        self.ambiguous = True
         self.recipe = "default"
         self.calibration: Calibration | None = None
 
@@ -119,13 +124,20 @@ class Sam2Backbone:
 
         Unlike SAM's, this prompt encoder appends its padding token beside a box, too.
         """
-        encoder = self.model.prompt_encoder
-        check_embedding(embedding, encoder, extras=2)
         check_guidance(guidance, embedding.features)
-        asked: dict[str, Any] = dict(
-            prompt_tensors(prompts, embedding.frame, encoder, self.device),
-            image_embeddings=[*embedding.extras, embedding.features],
-            multimask_output=multimask,
-        )
         with guided(self.model.mask_decoder, guidance):
-            return mask_logits(self.model(**asked))
+            return self.decode_batch([embedding], [prompts], multimask=multimask)[0]
+
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Ask for several; see :meth:`persam.backbones.sam.SamBackbone.decode_batch`."""
+        encoder = self.model.prompt_encoder
+        for embedding in embeddings:
+            check_embedding(embedding, encoder, extras=2)
+        asked: dict[str, Any] = dict(
+            prompt_batch(prompts, embeddings, encoder, self.device), multimask_output=multimask
+        )
+        features, finer = stack(embeddings)
+        output: Any = self.model(**asked, image_embeddings=[*finer, features])
+        return mask_logits(output.pred_masks[:, 0], output.iou_scores[:, 0])

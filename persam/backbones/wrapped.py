@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import torch
 
@@ -19,7 +21,7 @@ class WrappedBackbone:
     Attributes:
         name: the inner backbone's, or the one that was given.
         model: the inner backbone's, where it has one.
-        square, mean, std, recipe, calibration: the inner backbone's.
+        square, mean, std, recipe, ambiguous, calibration: the inner backbone's.
     """
 
     def __init__(self, backbone: Backbone, name: str | None = None) -> None:
@@ -29,6 +31,7 @@ class WrappedBackbone:
         self.mean = backbone.mean
         self.std = backbone.std
         self.recipe = backbone.recipe
+        self.ambiguous = backbone.ambiguous
         self.calibration: Calibration | None = backbone.calibration
         self._backbone = backbone
 
@@ -55,3 +58,9 @@ class WrappedBackbone:
     ) -> MaskLogits:
         """Answer prompts; see :meth:`persam.backbones.Backbone.decode`."""
         return self._backbone.decode(embedding, prompts, guidance=guidance, multimask=multimask)
+
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Answer several; see :meth:`persam.backbones.Backbone.decode_batch`."""
+        return self._backbone.decode_batch(embeddings, prompts, multimask=multimask)

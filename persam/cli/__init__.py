@@ -22,13 +22,24 @@ from persam.cli.models import models
 from persam.cli.report import report
 from persam.cli.screen import complain, say
 from persam.cli.segment import segment
+from persam.cli.stability import stability
 from persam.cli.track import track
 from persam.cli.train import train
 from persam.errors import PersamError
 
 
 class Commands(TyperGroup):
-    """Turns the errors that persam raises on purpose into one red line and an exit code."""
+    """Turns the errors that persam raises on purpose into one red line and an exit code.
+
+    A command of two words, as ``evaluate stability``, goes before one of the first word alone.
+    """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the first words name."""
+        name = " ".join(args[:2])
+        if name in self.commands and len(args) > 1:
+            return name, self.commands[name], args[2:]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; exit code 2 for input that cannot be used, 130 for an interrupt."""
@@ -79,6 +90,7 @@ app.command()(correct)
 app.command()(models)
 app.command()(demo)
 app.command()(evaluate)
+app.command("evaluate stability")(stability)
 app.command()(ablate)
 app.command()(report)
 app.add_typer(datasets, name="datasets")

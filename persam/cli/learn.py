@@ -14,9 +14,12 @@ from persam.cli.options import (
     MethodOption,
     MinPresenceOption,
     ModelOption,
+    PluginOption,
     PrecisionOption,
+    StableOption,
     VariantOption,
     WithoutOption,
+    plugin_of,
     resolve_variant,
     with_min_presence,
 )
@@ -48,6 +51,8 @@ def learn(
     method: MethodOption = "persam",
     model: ModelOption = "pocket",
     match_with: MatchOption = None,
+    plugin: PluginOption = None,
+    stable: StableOption = False,
     variant: VariantOption = "default",
     without: WithoutOption = None,
     alpha: AlphaOption = None,
@@ -62,9 +67,10 @@ def learn(
     examples = Examples.of(Told(reference, mask, box, tuple(point or ())), also, not_)
     if out.suffix != ".safetensors":
         raise InputError(f"--out names a concept file, as dog.safetensors; got {out}.")
-    from persam.backbones import load
+    from persam.backbones import load, stabilised
 
-    backbone = load(model, match_with=match_with, device=device, precision=precision)
+    named = stabilised(model, plugin_of(plugin, stable=stable))
+    backbone = load(named, match_with=match_with, device=device, precision=precision)
     recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
     concept = with_min_presence(examples.learn(backbone, method, recipe), min_presence)
     concept.save(out)

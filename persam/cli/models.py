@@ -19,7 +19,8 @@ def models(
     """List every model that has a name, and whether it is on this machine.
 
     Any other hub id, a folder that transformers saved, and official .pth and .pt files of SAM,
-    SAM-HQ and MobileSAM work, too.
+    SAM-HQ and MobileSAM work, too. Sizes are numbers of parameters: the model's, and those that a
+    Stable-SAM plugin for it has.
     """
     from rich.console import Console
 
@@ -39,6 +40,7 @@ def row(entry: catalog.Entry) -> dict[str, Any]:
     """Describe one model: its fields, its source, and whether it is here."""
     return dataclasses.asdict(entry) | {
         "source": entry.source,
+        "plugin_parameters": entry.plugin_parameters,
         "on_this_machine": catalog.on_this_machine(entry),
     }
 
@@ -48,7 +50,7 @@ def _table(rows: list[dict[str, Any]]) -> Any:
 
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     table.add_column("name", no_wrap=True)  # what --model takes must never be cut short
-    for title in ("family", "parameters", "licence"):
+    for title in ("family", "size", "plugin", "licence"):
         table.add_column(title)
     table.add_column("from", overflow="fold")
     table.add_column("here")
@@ -57,5 +59,7 @@ def _table(rows: list[dict[str, Any]]) -> Any:
         source = entry["repository"] or entry["source"]
         access = " (gated)" if entry["gated"] else ""
         here = "yes" if entry["on_this_machine"] else "no"
-        table.add_row(entry["name"], entry["family"], size, entry["licence"] + access, source, here)
+        plugin = f"{entry['plugin_parameters'] / 1e6:.2f} M"
+        licence = entry["licence"] + access
+        table.add_row(entry["name"], entry["family"], size, plugin, licence, source, here)
     return table

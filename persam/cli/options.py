@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from persam.backbones.catalog import POCKET_STABLE
 from persam.errors import InputError
 from persam.methods.custom import NAMES
 from persam.variants import Method, Variant
@@ -73,6 +74,20 @@ MatchOption = Annotated[
         "of the model's own. Masks still come from --model.",
     ),
 ]
+PluginOption = Annotated[
+    str | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        help="A Stable-SAM plugin for the model, as `persam train stable` writes it.",
+    ),
+]
+StableOption = Annotated[
+    bool,
+    typer.Option(
+        "--stable", help="Take the plugin for the pocket model that comes with the package."
+    ),
+]
 VariantOption = Annotated[
     VariantName,
     typer.Option(
@@ -109,6 +124,17 @@ PrecisionOption = Annotated[
     Precision,
     typer.Option("--precision", help="Number format of the image encoder."),
 ]
+
+
+def plugin_of(plugin: str | None, *, stable: bool) -> str | None:
+    """What --plugin and --stable add up to: the name of a plugin, or None.
+
+    Raises:
+        InputError: both were given.
+    """
+    if stable and plugin is not None:
+        raise InputError(f"--stable takes a plugin of its own; leave it or --plugin {plugin} out.")
+    return POCKET_STABLE if stable else plugin
 
 
 def resolve_variant(

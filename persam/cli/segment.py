@@ -1,4 +1,4 @@
-"""`persam segment`: one object, many photos, a folder of masks."""
+"""`persam segment`: one object or several, many photos, a folder of masks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from persam.cli.choice import refuse, typed_options
+from persam.cli.concepts import ConceptOption, InstancesOption, Stored
 from persam.cli.options import (
     AlphaOption,
     DeviceOption,
@@ -16,9 +17,12 @@ from persam.cli.options import (
     MethodOption,
     MinPresenceOption,
     ModelOption,
+    PluginOption,
     PrecisionOption,
+    StableOption,
     VariantOption,
     WithoutOption,
+    plugin_of,
     resolve_variant,
     with_min_presence,
 )
@@ -32,14 +36,15 @@ from persam.cli.shown import (
     PointOption,
     Told,
 )
-from persam.cli.stored import LEARNING, digest, stored_concept
+from persam.cli.stored import LEARNING, digest
 from persam.errors import InputError
 from persam.folders import list_images
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from persam.album import Summary
+    from persam.concept import Concept
     from persam.folders import Listing
 
 _NAMED = 5
@@ -58,13 +63,13 @@ def segment(
     point: PointOption = None,
     also: AlsoOption = None,
     not_: NotOption = None,
-    concept: Annotated[
-        Path | None,
-        typer.Option("--concept", help="Instead of a reference: a file from `persam learn`."),
-    ] = None,
+    concept: ConceptOption = None,
+    instances: InstancesOption = False,
     method: MethodOption = "persam",
     model: ModelOption = "pocket",
     match_with: MatchOption = None,
+    plugin: PluginOption = None,
+    stable: StableOption = False,
     variant: VariantOption = "default",
     without: WithoutOption = None,
     alpha: AlphaOption = None,
@@ -85,7 +90,7 @@ def segment(
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
 ) -> None:
-    """Find one object in many photos and write its masks.
+    """Find one object, or several, in many photos and write masks.
 
     Exit code: 0 all photos have a mask, 1 some failed, 2 nothing could be done.
     """
@@ -97,40 +102,54 @@ def segment(
     listing = list_images(photos)
     _check_folder(photos, out)
     from persam.album import Output, segment_album
-    from persam.backbones import load
+    from persam.backbones import load, stabilised
+    from persam.backbones.stable_file import plugin_file
 
-    files = source.files if isinstance(source, Examples) else (source,)
+    chosen = plugin_of(plugin, stable=stable)
+    files = source.files if chosen is None else (*source.files, plugin_file(chosen))
     output = Output(
-        out, frozenset(word.strip() for word in save.split(",")), overwrite, protected=files
+        out,
+        frozenset(word.strip() for word in save.split(",")),
+        overwrite,
+        protected=files,
+        instances=instances,
     )
     if isinstance(source, Examples):
-        backbone = load(model, match_with=match_with, device=device, precision=precision)
+        backbone = load(
+            stabilised(model, chosen), match_with=match_with, device=device, precision=precision
+        )
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
-        learnt = source.learn(backbone, method, recipe)
+        learnt = {"": source.learn(backbone, method, recipe)}
     else:
-        learnt = stored_concept(source, model if "model" in typed else None, device, precision)
-    learnt = with_min_presence(learnt, min_presence)
-    places = source.places if isinstance(source, Examples) else ()
-    words = repr((learnt.backbone.name, precision, method, learnt.variant, places))
+        learnt = source.load(model if "model" in typed else None, device, precision)
+    learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
+    first = next(iter(learnt.values()))
+    several = isinstance(source, Stored) and source.several
+    words = _words(source, learnt, method, precision)
     output = replace(output, identity=digest(words, files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
-        summary = segment_album(learnt, listing.photos, output, lambda _: step())
+        summary = segment_album(
+            learnt if several else first, listing.photos, output, lambda _: step()
+        )
     _report(summary, listing, quiet=quiet)
     if summary.failed:
         raise typer.Exit(1)
 
 
-def _source(told: Told | None, concept: Path | None, typed: Sequence[str]) -> Told | Path:
-    """The reference or the concept file: exactly one, and no option that nothing would read."""
-    if concept is None and told is not None:
+def _source(
+    told: Told | None, concepts: Sequence[str] | None, typed: Sequence[str]
+) -> Told | Stored:
+    """The reference or concept files: exactly one kind, and no option that nothing would read."""
+    if not concepts and told is not None:
         return told
-    if concept is None or told is not None:
+    if not concepts or told is not None:
         raise InputError(
             f"Say what to look for by --reference (with --mask, --box or --point) or by --concept; "
-            f"got {'neither' if concept is None else 'both'}."
+            f"got {'both' if concepts else 'neither'}."
         )
-    refuse([name for name in typed if name in LEARNING], f"the concept {concept} has settled it")
-    return concept
+    settled = [name for name in typed if name in LEARNING]
+    refuse(settled, f"the concept {concepts[0]} has settled it")
+    return Stored.of(concepts)
 
 
 def _check_folder(photos: Sequence[Path], out: Path) -> None:
@@ -140,6 +159,16 @@ def _check_folder(photos: Sequence[Path], out: Path) -> None:
                 f"--out {out} is a folder of photos: a second run would take the masks for "
                 f"photos. Choose another folder."
             )
+
+
+def _words(
+    source: Examples | Stored, learnt: Mapping[str, Concept], method: str, precision: str
+) -> str:
+    """What the run looks for, besides the contents of its files."""
+    model = next(iter(learnt.values())).backbone.name
+    variants = [concept.variant for concept in learnt.values()]
+    places = source.places if isinstance(source, Examples) else ()
+    return repr((model, precision, method, *variants, places))
 
 
 def _report(summary: Summary, listing: Listing, *, quiet: bool) -> None:

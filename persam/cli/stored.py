@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Options that a concept file has settled already.
 LEARNING = (
     *("mask", "box", "point", "also", "not_"),
-    *("method", "match_with", "variant", "without", "alpha"),
+    *("method", "match_with", "plugin", "stable", "variant", "without", "alpha"),
 )
 
 

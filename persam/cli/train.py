@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from persam.cli.options import DeviceOption
+from persam.cli.options import DeviceOption, ModelOption, PrecisionOption
+from persam.cli.screen import say
 
 train = typer.Typer(help="Train the project's own weights.", no_args_is_help=True)
 
@@ -67,6 +68,72 @@ def pocket(
     else:
         path = train(run, recipe, report=lambda line: console.print(_text(line)))
     console.print(f"Weights: {path}")
+
+
+@train.command()
+def stable(
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Tars or folders of pictures with masks; or HQSeg-44K's folder, for all its "
+            "training sets."
+        ),
+    ],
+    model: ModelOption = "pocket",
+    out: Annotated[
+        Path, typer.Option(help="Folder of checkpoint, log and plugin; a run there goes on.")
+    ] = Path("runs/stable"),
+    epochs: Annotated[
+        float, typer.Option(help="How often every picture is seen; may be a fraction.")
+    ] = 1.0,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures a step.")] = 16,
+    questions: Annotated[int, typer.Option(min=1, help="Prompts a picture.")] = 3,
+    reach: Annotated[
+        float, typer.Option(min=0, help="Bound of the offsets, in cells of the feature grid.")
+    ] = 8.0,
+    routing: Annotated[
+        Literal["soft", "hard", "always"],
+        typer.Option(
+            help="soft mixes sampled and regular features, hard takes one of them, always takes "
+            "the sampled ones."
+        ),
+    ] = "soft",
+    amplitudes: Annotated[
+        bool, typer.Option(help="Whether every sampled feature has a weight of its own.")
+    ] = True,
+    collages: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the pictures that have another one beside them."),
+    ] = 0.0,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that keeps the embeddings for runs with the same model, pictures and "
+            "collages."
+        ),
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+) -> None:
+    """Train a Stable-SAM plugin for a frozen model, or go on with a run that was stopped.
+
+    On several GPUs: accelerate launch $(which persam) train stable DATA ...
+    """
+    from persam.backbones import load
+    from persam.backbones.stable_parts import Options
+    from persam.training.plugin import Place, train_plugin
+    from persam.training.processes import launched
+    from persam.training.stable_state import Recipe
+
+    place = launched()  # by accelerate, which has chosen a device for each process
+    backbone = load(model, device=place or device, precision=precision)
+    options = Options(reach=reach, routing=routing, amplitudes=amplitudes)
+    recipe = Recipe(epochs=epochs, batch=batch, questions=questions, collages=collages)
+    path = train_plugin(
+        backbone, data, (options, recipe), Place(out, cache), lambda line: say(_text(line))
+    )
+    if path is not None:
+        say(f"Plugin: {path}")
 
 
 def _text(line: dict[str, float]) -> str:

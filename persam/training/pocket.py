@@ -17,6 +17,7 @@ import torch.nn.functional as F
 
 from persam.backbones import choose_device
 from persam.errors import InputError
+from persam.pairs import read_pairs
 from persam.training import asking, episodes, pictures, scenes
 from persam.training.batches import Deck
 from persam.training.losses import Losses, judge
@@ -103,7 +104,7 @@ def prepare(run: Run, recipe: Recipe, device: torch.device) -> tuple[Deck, State
     Raises:
         InputError: as :func:`train`.
     """
-    deck = Deck(pictures.read_pairs(run.data))
+    deck = Deck(read_pairs(run.data))
     if len(deck.pairs) < recipe.batch:
         raise InputError(f"A batch is {recipe.batch} pictures, but the data has {len(deck.pairs)}.")
     watch = None if run.watched is None else Watch(run.watched)

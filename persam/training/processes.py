@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import distributed
 from torch.multiprocessing.spawn import spawn
+
+from persam.errors import MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +43,24 @@ class Workers:
         pieces = flat.split([gradient.numel() for gradient in gradients])
         for parameter, gradient, piece in zip(parameters, gradients, pieces, strict=True):
             parameter.grad = piece.view(gradient.shape).clone(memory_format=torch.preserve_format)
+
+
+def launched() -> str | None:
+    """The device of this process where ``accelerate launch`` started several; None elsewhere.
+
+    Raises:
+        MissingExtra: something started several processes, and accelerate is not installed.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return None
+    try:
+        accelerate = importlib.import_module("accelerate")
+    except ImportError as error:
+        raise MissingExtra(
+            f"Several processes train together by accelerate ({error}): pip install 'persam[train]'"
+        ) from error
+    device = accelerate.Accelerator().device
+    return "cpu" if device.type == "cpu" else str(device)
 
 
 def together(count: int, work: Callable[..., Any], *arguments: Any) -> None:

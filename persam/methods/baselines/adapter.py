@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from persam.backbones.plugs import Plug, decoder_of
 from persam.errors import InputError
-from persam.methods.baselines.plug import Plug, decoder_of, seeded
+from persam.methods.baselines.plug import seeded
 from persam.methods.baselines.tuning import Tuned, study, tune
 from persam.methods.descent import OFFICIAL
 

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from persam.backbones.plugs import Plug, decoder_of
 from persam.errors import InputError, MissingExtra
-from persam.methods.baselines.plug import Plug, decoder_of, seeded
+from persam.methods.baselines.plug import seeded
 from persam.methods.baselines.tuning import Tuned, study, tune
 from persam.methods.descent import OFFICIAL
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
-
-    import torch
 
     from persam.backbones import Backbone
     from persam.images import Source
@@ -51,10 +50,8 @@ def lora(  # noqa: PLR0913  (what the paper leaves open is a named argument)
     """
     if rank < 1:
         raise InputError(f"LoRA has a rank of at least 1; got {rank}.")
-    peft = _peft()
-    decoder = decoder_of(backbone)
-    looked = study(backbone, image, mask, variant)
-    return tune(looked, _plug(peft, decoder, rank, backbone.device), schedule, METHOD)
+    plug = lora_plug(backbone, rank)
+    return tune(study(backbone, image, mask, variant), plug, schedule, METHOD)
 
 
 def _peft() -> Any:
@@ -64,7 +61,15 @@ def _peft() -> Any:
         raise MissingExtra(f"LoRA needs peft ({error}): pip install 'persam[baselines]'") from error
 
 
-def _plug(peft: Any, decoder: nn.Module, rank: int, device: torch.device) -> Plug:
+def lora_plug(backbone: Backbone, rank: int) -> Plug:
+    """Low-rank changes beside q and v of all of a decoder's attentions; at first they do nothing.
+
+    Raises:
+        InputError: a model without a SAM decoder.
+        MissingExtra: peft is not installed.
+    """
+    peft = _peft()
+    decoder: nn.Module = decoder_of(backbone)
     places = [
         (module, name)
         for module in decoder.modules()
@@ -77,7 +82,7 @@ def _plug(peft: Any, decoder: nn.Module, rank: int, device: torch.device) -> Plu
     config = peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=list(parts))
     with seeded():
         peft.inject_adapter_in_model(config, parts)
-    parts.to(device)
+    parts.to(backbone.device)
 
     def hang(undo: ExitStack) -> None:
         for (module, name), layer, part in zip(places, originals, parts.values(), strict=True):

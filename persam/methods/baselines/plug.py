@@ -1,50 +1,22 @@
-"""Trainable parts that are hung into a frozen decoder and taken off again without a trace."""
+"""A backbone with trained parts in its decoder, and the chance that such parts start from."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 import torch
 
 from persam.backbones.wrapped import WrappedBackbone
-from persam.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from torch import nn
+    from collections.abc import Iterator, Sequence
 
     from persam.backbones import Backbone
+    from persam.backbones.plugs import Plug
     from persam.structures import Embedding, Guidance, MaskLogits, Prompts
 
 SEED = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Plug:
-    """Small parts beside a decoder.
-
-    Attributes:
-        parts: hold the parameters; those that take gradients are the ones to train.
-        hang: puts the parts into the decoder, and how to take them off on the stack.
-    """
-
-    parts: nn.Module
-    hang: Callable[[ExitStack], None]
-
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """Those that are trained."""
-        return [parameter for parameter in self.parts.parameters() if parameter.requires_grad]
-
-    @contextmanager
-    def plugged(self) -> Iterator[None]:
-        """Change the decoder within the ``with`` block; two threads must not share it meanwhile."""
-        with ExitStack() as undo:
-            self.hang(undo)
-            yield
 
 
 class PluggedBackbone(WrappedBackbone):
@@ -71,23 +43,13 @@ class PluggedBackbone(WrappedBackbone):
         with nullcontext() if multimask else self._plug.plugged():
             return super().decode(embedding, prompts, guidance=guidance, multimask=multimask)
 
-
-def decoder_of(backbone: Backbone) -> Any:
-    """Give the transformers mask decoder that a backbone asks.
-
-    All families name its layers alike: ``transformer.layers`` of ``self_attn``,
-    ``cross_attn_token_to_image``, ``mlp`` and ``cross_attn_image_to_token``.
-
-    Raises:
-        InputError: the backbone has none.
-    """
-    decoder = getattr(getattr(backbone, "model", None), "mask_decoder", None)
-    if decoder is None:
-        raise InputError(
-            f"The fine-tuning baselines hang into transformers' SAM decoders; {backbone.name} "
-            f"has none. Load another model."
-        )
-    return decoder
+    @torch.no_grad()
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Answer several; see :meth:`persam.backbones.Backbone.decode_batch`."""
+        with nullcontext() if multimask else self._plug.plugged():
+            return super().decode_batch(embeddings, prompts, multimask=multimask)
 
 
 @contextmanager

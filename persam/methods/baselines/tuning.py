@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     import torch
 
     from persam.backbones import Backbone
+    from persam.backbones.plugs import Plug
     from persam.concept import Concept
     from persam.images import Source
     from persam.locating import Sighting
-    from persam.methods.baselines.plug import Plug
     from persam.methods.descent import Schedule
     from persam.refine import Weights
     from persam.structures import Embedding, MaskLogits, Prediction

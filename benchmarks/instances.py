@@ -1,0 +1,110 @@
+"""Measure whether instances are told apart: how many are found, and which.
+
+    python benchmarks/instances.py DATA [--which 2] [--json benchmarks/instances.json]
+
+DATA is in PerSeg's layout, its objects named <class>_<number>; those of one number are taken. Each
+is learnt from its first photo and looked for in its second: as it is, and with a second object
+pasted in, that is the object itself (of its third photo), another one of its class, or one of
+another class. An instance is right where its mask has an IoU of at least 0.5 with the truth.
+LEAST_LIKENESS was chosen on the objects of number 1; the other numbers are the test.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import torch
+import typer
+
+import persam
+from persam.evaluation import datasets
+from persam.evaluation.benchmark import environment
+from persam.evaluation.metrics import iou
+from persam.evaluation.montage import add_lookalike, cut_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from persam.evaluation.datasets import Subject
+
+RIGHT = 0.5
+WANTED = {"alone": 1, "itself": 2, "same class": 2, "other class": 1}  # instances
+
+
+def kind(subject: Subject) -> str:
+    return subject.name.rpartition("_")[0]
+
+
+def other(subjects: Sequence[Subject], subject: Subject, *, same: bool) -> Subject:
+    """The next object of the same class, or of another."""
+    start = subjects.index(subject)
+    order = [*subjects[start + 1 :], *subjects[:start]]
+    return next(one for one in order if (kind(one) == kind(subject)) == same)
+
+
+def pictures(
+    subjects: Sequence[Subject], subject: Subject
+) -> Iterator[tuple[str, np.ndarray, list[np.ndarray]]]:
+    """What is in the picture, the picture, and the masks that are to be found."""
+    image, truth = subject.photos[1].read()
+    yield "alone", image, [truth]
+    pasted = {
+        "itself": subject.photos[2],
+        "same class": other(subjects, subject, same=True).photos[1],
+        "other class": other(subjects, subject, same=False).photos[1],
+    }
+    for name, photo in pasted.items():
+        montage = add_lookalike(image, truth, cut_out(*photo.read()))
+        if montage is not None:
+            yield name, montage.image, [montage.truth, montage.lookalike][: WANTED[name]]
+
+
+def main(
+    data: Path,
+    *,
+    which: Annotated[str, typer.Option()] = "2",
+    model: Annotated[str, typer.Option()] = "pocket",
+    out: Annotated[Path | None, typer.Option("--json")] = None,
+) -> None:
+    torch.set_num_threads(1)
+    backbone = persam.load(model, device="cpu")
+    subjects = list(datasets.open_dataset("perseg", data).subjects)
+    rows: dict[str, list[tuple[int, int, int]]] = {name: [] for name in WANTED}
+    for subject in subjects:
+        if not subject.name.endswith(f"_{which}"):
+            continue
+        shown = subject.photos[0]
+        concept = persam.personalize(backbone, shown.image, mask=shown.mask)
+        for name, image, truths in pictures(subjects, subject):
+            found = concept.segment_instances(image)
+            right = sum(any(iou(one.mask, truth) >= RIGHT for one in found) for truth in truths)
+            rows[name].append((len(found), right, len(truths)))
+    table: dict[str, Any] = {}
+    for name, counted in rows.items():
+        table[name] = {
+            "pictures": len(counted),
+            "mean found": round(fmean(found for found, _, _ in counted), 2),
+            "right number": round(fmean(found == wanted for found, _, wanted in counted), 3),
+            "all of them right": round(fmean(right == wanted for _, right, wanted in counted), 3),
+            "right of the wanted": round(
+                sum(right for _, right, _ in counted) / sum(wanted for *_, wanted in counted), 3
+            ),
+        }
+    facts = {
+        "model": model,
+        "version": persam.__version__,
+        "which": which,
+        "instances": table,
+        "environment": environment(),
+    }
+    typer.echo(json.dumps(facts, indent=2))
+    if out is not None:
+        out.write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

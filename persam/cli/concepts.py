@@ -1,0 +1,94 @@
+"""Concept files on a command line: one, or several that look at every photo together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from persam.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from persam.concept import Concept
+
+ConceptOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--concept",
+        metavar="[NAME=]FILE",
+        help="Instead of a reference: a file from `persam learn`. May be given again: one indexed "
+        "mask then shows all objects, in this order.",
+    ),
+]
+InstancesOption = Annotated[
+    bool,
+    typer.Option(
+        "--instances",
+        help="Tell every instance of the object and of its look-alikes apart, in one indexed mask.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Concept files, as typed.
+
+    Attributes:
+        named: file of each object, by name.
+        several: whether the answer is a label map of objects.
+    """
+
+    named: Mapping[str, Path]
+    several: bool
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Stored:
+        """Read ``FILE`` or ``NAME=FILE``; without a name the file's own, less its ending, is taken.
+
+        Raises:
+            InputError: two objects of one name.
+        """
+        pairs = [_pair(text) for text in texts]
+        named = dict(pairs)
+        if len(named) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(
+                f"Two objects are called {twice!r}. Name them: --concept mine={dict(pairs)[twice]}."
+            )
+        return cls(named, several=len(pairs) > 1 or not Path(texts[0]).exists())
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All concept files."""
+        return tuple(self.named.values())
+
+    def load(self, model: str | None, device: str, precision: str) -> dict[str, Concept]:
+        """Read the concepts with one model.
+
+        Args:
+            model: its name; None takes the one that the first concept was learnt with.
+            device: as ``--device`` takes it.
+            precision: as ``--precision`` takes it.
+
+        Raises:
+            InputError: no such file, or a concept of another model.
+        """
+        from persam.backbones import load
+        from persam.concept import Concept
+        from persam.concept_file import concept_model
+
+        name = concept_model(self.files[0]) if model is None else model
+        backbone = load(name, device=device, precision=precision)
+        return {name: Concept.load(path, backbone) for name, path in self.named.items()}
+
+
+def _pair(text: str) -> tuple[str, Path]:
+    name, mark, file = text.partition("=")
+    if name and mark and file and not Path(text).exists():
+        return name, Path(file)
+    return Path(text).stem, Path(text)

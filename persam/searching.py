@@ -1,0 +1,162 @@
+"""What an album is searched for: one object, all its instances, or several objects at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from persam.concept import Concept
+from persam.errors import InputError
+from persam.formats import write_labels, write_mask
+from persam.images import read_labels, read_mask
+from persam.manifest import Found, Record
+from persam.objects import check_concepts, segment_objects
+from persam.palette import PALETTE, lay
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from persam.manifest import Stamp
+    from persam.structures import Prediction
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What was found in one photo.
+
+    Attributes:
+        labels: ``(height, width)`` uint8: 0 background, 1 and up what was found; of one object
+            0 and 1.
+        found: one a number, in that order; of one object alone None.
+        first: facts of the first, or of nothing.
+    """
+
+    labels: np.ndarray
+    found: tuple[Found, ...] | None
+    first: Found
+
+    def write(self, path: str | Path) -> None:
+        """Write the mask of one object in black and white, of several as an indexed PNG."""
+        if self.found is None:
+            write_mask(path, self.labels > 0)
+        else:
+            write_labels(path, self.labels, PALETTE)
+
+    def record(self, photo: Path, output: Path, stamp: Stamp | None) -> Record:
+        """The manifest's record of the photo."""
+        return Record(
+            input=str(photo.absolute()),
+            output=str(output),
+            score=self.first.score,
+            presence=self.first.presence,
+            box=self.first.box,
+            points=self.first.points,
+            stamp=stamp,
+            found=self.found,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What is looked for in every photo.
+
+    Attributes:
+        concepts: by name; one, whose name does not count, or several of one model.
+        instances: tell the instances of the one object apart.
+        several: answer with a label map of objects, even of one.
+    """
+
+    concepts: Mapping[str, Concept]
+    instances: bool = False
+    several: bool = False
+
+    def __post_init__(self) -> None:
+        check_concepts(self.concepts)
+        if self.instances and self.several:
+            raise InputError(
+                f"Instances are told apart of one object in a run; got {len(self.concepts)} named "
+                f"objects. Look for them one after the other."
+            )
+
+    @classmethod
+    def of(cls, concepts: Concept | Mapping[str, Concept], *, instances: bool) -> Search:
+        """Take one concept, or several by name.
+
+        Raises:
+            InputError: no concept, concepts of different models, or instances of several.
+        """
+        if isinstance(concepts, Mapping):
+            return cls(dict(concepts), instances, several=True)
+        return cls({"": concepts}, instances)
+
+    def settings(self, identity: str) -> str:
+        """A short name for everything that decides what is found.
+
+        Args:
+            identity: names what the concepts were made from; empty to take their numbers.
+        """
+        words = identity or "+".join(fingerprint(concept) for concept in self.concepts.values())
+        if self.instances:
+            words += " instances"
+        if self.several:
+            words += repr(list(self.concepts))
+        return hashlib.sha256(words.encode()).hexdigest()[:16]
+
+    def look(self, image: np.ndarray) -> Answer:
+        """Search an upright ``(height, width, 3)`` uint8 RGB picture; it is encoded once."""
+        (concept, *_) = self.concepts.values()
+        if self.several:
+            predictions = segment_objects(self.concepts, image)
+            return _answer(image, list(predictions.values()), list(predictions))
+        if self.instances:
+            found = concept.segment_instances(image)
+            return _answer(image, found, [None] * len(found))
+        prediction = concept.segment(image)
+        return Answer(prediction.mask.astype(np.uint8), None, _facts(1, None, prediction))
+
+    def read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
+        """``(height, width)`` uint8 labels that an earlier run wrote.
+
+        Raises:
+            InputError: unreadable, or of another size.
+        """
+        if self.several or self.instances:
+            return read_labels(path, size)
+        return (read_mask(path, size, usable=False) > 0).astype(np.uint8)
+
+
+def fingerprint(concept: Concept) -> str:
+    """A short name for everything that decides what a concept finds: model, recipe, numbers."""
+    words = (concept.backbone.name, concept.method, concept.variant, concept.weights)
+    digest = hashlib.sha256(repr((*words, concept.calibration)).encode())
+    for numbers in concept.known.tensors():
+        digest.update(numbers.cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _answer(
+    image: np.ndarray, predictions: Sequence[Prediction], names: Sequence[str | None]
+) -> Answer:
+    found = tuple(
+        _facts(number, name, prediction)
+        for number, (name, prediction) in enumerate(zip(names, predictions, strict=True), start=1)
+    )
+    labels = lay((prediction.mask for prediction in predictions), image.shape[:2])
+    return Answer(labels, found, found[0] if found else Found(1, score=0.0))
+
+
+def _facts(number: int, name: str | None, prediction: Prediction) -> Found:
+    marks = np.column_stack([prediction.points, prediction.labels]).astype(int).tolist()
+    return Found(
+        label=number,
+        object=name,
+        score=round(prediction.score, 6),
+        presence=None if prediction.presence is None else round(prediction.presence, 6),
+        box=prediction.box,
+        points=tuple((x, y, label) for x, y, label in marks),
+    )

@@ -1,0 +1,145 @@
+"""A run that trains a plug, between two steps: its recipe, and the checkpoint that resumes it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from persam.errors import InputError
+from persam.evaluation.sloppy import NOISE, kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from persam.backbones import Backbone
+    from persam.backbones.plugs import Plug
+    from persam.pairs import Pair
+    from persam.training.collage import Collage
+    from persam.training.embeddings import Store
+
+# One third each for true boxes, noisy boxes and points.
+EQUAL_FAMILIES = MappingProxyType(
+    {
+        "true box": 4.0,
+        "noisy box": 4.0,
+        "1 point": 1.0,
+        "3 points": 1.0,
+        "5 points": 1.0,
+        "10 points": 1.0,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the weights, apart from model, plug and data.
+
+    Attributes:
+        epochs: how often every picture is seen; may be a fraction.
+        batch: pictures a step.
+        questions: prompts a picture and step.
+        proportions: how often each kind of prompt is drawn, relative to the others.
+        noise: scale of the noisy boxes.
+        learning_rate: Adam's, until the last ``decay`` of all steps, when it falls linearly to 0.
+        decay: see ``learning_rate``.
+        collages: share of the pictures that have another one beside them, which is not meant.
+        seed: of everything.
+    """
+
+    epochs: float = 1.0
+    batch: int = 16
+    questions: int = 3
+    proportions: Mapping[str, float] = field(default_factory=lambda: EQUAL_FAMILIES)
+    noise: float = NOISE
+    learning_rate: float = 1e-3
+    decay: float = 0.3
+    collages: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        unknown = set(self.proportions) - set(kinds(self.noise))
+        shares = self.proportions.values()
+        if unknown or not sum(shares) > 0 or min(shares) < 0:
+            raise InputError(
+                f"Proportions give {', '.join(kinds(self.noise))} a share of at least 0, one of "
+                f"them more; got {dict(self.proportions)}."
+            )
+        if not 0 <= self.collages <= 1:
+            raise InputError(f"The share of collages is 0 to 1; got {self.collages!r}.")
+        if min(self.epochs, self.batch, self.questions, self.learning_rate) <= 0:
+            raise InputError(
+                f"Epochs, batch, questions and learning rate are above 0; got {self.epochs}, "
+                f"{self.batch}, {self.questions} and {self.learning_rate}."
+            )
+
+    def steps(self, pictures: int) -> int:
+        """How many steps that is."""
+        return max(1, round(self.epochs * pictures / self.batch))
+
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate at a step."""
+        return self.learning_rate * min(1.0, (steps - step) / max(1.0, self.decay * steps))
+
+    def facts(self) -> dict[str, Any]:
+        """What JSON and a checkpoint hold of it."""
+        return asdict(replace(self, proportions=dict(self.proportions)))
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is trained on what.
+
+    Attributes:
+        backbone: frozen.
+        plug: whose parameters are trained, hung into that backbone's decoder.
+        pairs: pictures with their masks, as ``read`` gives them.
+        store: keeps embeddings between runs; None encodes every time.
+    """
+
+    backbone: Backbone
+    plug: Plug
+    pairs: Sequence[Pair | Collage]
+    store: Store | None = None
+
+
+def keep(path: Path, task: Task, recipe: Recipe, optimiser: Any, step: int) -> None:
+    """Write a checkpoint, whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    state = {
+        "recipe": recipe.facts(),
+        "model": task.backbone.name,
+        "pictures": len(task.pairs),
+        "parts": task.plug.parts.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "step": step,
+    }
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def restore(path: Path, task: Task, recipe: Recipe, optimiser: Any) -> int:
+    """Take a run up where its checkpoint left it; gives its step, 0 where there is none.
+
+    Raises:
+        InputError: the checkpoint is of another recipe, model, plug or number of pictures.
+    """
+    if not path.exists():
+        return 0
+    saved = torch.load(path, weights_only=True, map_location=task.backbone.device)
+    now = (recipe.facts(), task.backbone.name, len(task.pairs))
+    shapes = {name: tensor.shape for name, tensor in task.plug.parts.state_dict().items()}
+    if (saved["recipe"], saved["model"], saved["pictures"]) != now or shapes != {
+        name: tensor.shape for name, tensor in saved["parts"].items()
+    }:
+        raise InputError(
+            f"{path} is at step {saved['step']} of {saved['recipe']} with {saved['model']} on "
+            f"{saved['pictures']} pictures; give another output folder, or the same recipe, "
+            f"plugin options, model and data to go on."
+        )
+    task.plug.parts.load_state_dict(saved["parts"])
+    optimiser.load_state_dict(saved["optimiser"])
+    return int(saved["step"])
