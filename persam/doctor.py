@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 # themselves, and these do find each other: benchmarks/doctor.py says how often that is right.
 BAD_SHARE = 0.5
 LEAST_AGREEMENT = 0.3
+# Below this presence what is found counts as nothing. The usual threshold would take too many good
+# references for bad ones.
+SURELY_ABSENT = 0.1
 # A photo probably has the object from this presence on: there as likely as not.
 PROBABLY = 0.5
 
@@ -47,7 +50,8 @@ class Diagnosis:
         presence: ``(n, n)`` probability that what reference i alone shows is in picture j; NaN on
             the diagonal, and where one reference tells nothing of presence with this model.
         suspects: numbers of the bad references, see :func:`bad_ones`.
-        concepts: what each reference alone taught; says of no object that it is absent.
+        concepts: what each reference alone taught; they call an object absent below a presence of
+            ``SURELY_ABSENT`` only.
         together: what all references but the suspects taught.
     """
 
@@ -123,7 +127,7 @@ def examine(
         )
     recipe = resolve(variant, "persam", backbone)
     seen = [observe(backbone, shown, recipe) for shown in references]
-    concepts = tuple(_always_there(learn(backbone, [one], recipe)) for one in seen)
+    concepts = tuple(_trusting(learn(backbone, [one], recipe)) for one in seen)
     agreement, presence = _cross(concepts, seen)
     suspects = bad_ones(agreement)
     good = [one for number, one in enumerate(seen) if number not in suspects]
@@ -190,8 +194,8 @@ def doubts(
     )
 
 
-def _always_there(concept: Concept) -> Concept:
-    return replace(concept, variant=replace(concept.variant, min_presence=0.0))
+def _trusting(concept: Concept) -> Concept:
+    return replace(concept, variant=replace(concept.variant, min_presence=SURELY_ABSENT))
 
 
 def _cross(concepts: Sequence[Concept], seen: Sequence[Reference]) -> tuple[np.ndarray, np.ndarray]:
