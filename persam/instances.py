@@ -102,9 +102,9 @@ def _is_further(candidate: Candidate, found: Sequence[Candidate]) -> bool:
     if not found:
         return True
     before = np.any([one.mask for one in found], axis=0)
-    seen = np.count_nonzero(candidate.mask & before) / np.count_nonzero(candidate.mask)
+    seen = int(np.count_nonzero(candidate.mask & before))
     return (
-        seen <= MOST_SEEN
+        seen <= MOST_SEEN * int(np.count_nonzero(candidate.mask))
         and candidate.score >= LEAST_SCORE * max(one.score for one in found)
         and candidate.likeness >= LEAST_LIKENESS * max(one.likeness for one in found)
     )

@@ -19,9 +19,8 @@ from persam import __version__
 from persam.errors import InputError
 from persam.evaluation.records import Finding, Learning, read_log, to_line
 from persam.evaluation.reports import environment
-from persam.formats import remove_leftovers, write_mask, write_text
+from persam.formats import remove_leftovers, write_labels, write_mask, write_text
 from persam.images import read_labels, read_mask
-from persam.video import palette
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -175,7 +174,7 @@ class Predictions:
             InputError: a file cannot be written.
         """
         if isinstance(record, Finding) and mask is not None:
-            write = write_mask if mask.dtype == np.bool_ else palette.write_labels
+            write = write_mask if mask.dtype == np.bool_ else write_labels
             write(self.path(record.subject, record.stem), mask)
         path = self.folder / LOG
         try:
