@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,16 @@ COMMANDS = [
     if language == ""
     for line in block.splitlines()
     if line.startswith(
-        ("persam segment", "persam learn", "persam evaluate", "persam track", "persam dreambooth")
+        (
+            "persam segment",
+            "persam learn",
+            "persam evaluate",
+            "persam track",
+            "persam dreambooth",
+            "persam find",
+            "persam doctor",
+            "persam correct",
+        )
     )
 ]
 
@@ -31,12 +41,14 @@ COMMANDS = [
 def desk(tmp_path, monkeypatch):
     """A folder with what the README's commands name."""
     (tmp_path / "photos").mkdir()
-    pictures = {0: "dog.jpg", 1: "park.jpg", 2: "photos/first.jpg", 3: "beach.jpg", 5: "other.jpg"}
-    for number, name in pictures.items():
+    own = {"dog.jpg": 0, "park.jpg": 1, "beach.jpg": 3, "mug.jpg": 3, "other.jpg": 5}
+    for name, number in {**own, "photos/first.jpg": 2}.items():
         image, mask = samples.files(samples.PICTURES, number)
         (tmp_path / name).write_bytes(image.read_bytes())
         if "/" not in name:
             (tmp_path / name).with_suffix(".png").write_bytes(mask.read_bytes())
+    (tmp_path / "corrected").mkdir()
+    shutil.copy(samples.files(samples.PICTURES, 2)[1], tmp_path / "corrected" / "first.png")
     samples.copy(tmp_path / "DATA")
     (tmp_path / "clip").mkdir()
     for number in range(3):

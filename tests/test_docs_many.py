@@ -29,7 +29,7 @@ def test_the_commands_say_what_stands_there(tmp_path, monkeypatch):
     page = PAGE.read_text(encoding="utf-8")
     lines = [
         line
-        for block in re.findall(r"```\n(.*?)```", page, re.DOTALL)
+        for block in re.findall(r"```\n(\$.*?)```", page, re.DOTALL)
         for line in block.splitlines()
     ]
     said: set[str] = set()
@@ -40,4 +40,4 @@ def test_the_commands_say_what_stands_there(tmp_path, monkeypatch):
             said = set(map(_plain, done.output.splitlines()))
         else:
             assert _plain(line) in said, line
-    assert sum(line.startswith("$ ") for line in lines) == 7
+    assert sum(line.startswith("$ ") for line in lines) == 10
