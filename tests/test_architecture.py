@@ -12,6 +12,7 @@ ORDER = [
     "errors",
     "structures",
     "variants",
+    "picture_file",
     "images",
     "pairs",
     "palette",
