@@ -72,7 +72,8 @@ def find_instances(
         seen: where the object was sighted first.
 
     Returns:
-        Best first, by likeness to the object. No pixel is in two of them.
+        Most like the object first, by the likeness of its own cells. The presence of each is the
+        picture's. No pixel is in two of them.
     """
     found: list[Candidate] = []
     free = torch.ones_like(seen.similarity, dtype=torch.bool)
@@ -84,7 +85,7 @@ def find_instances(
         free &= ~_taken(whole.mask, seen, embedding)
         seen = _look_elsewhere(concept, embedding, seen, free)
     found.sort(key=lambda candidate: -candidate.likeness)
-    return tuple(_predictions(_without_crumbs(found[:MOST]), concept))
+    return tuple(_predictions(_without_crumbs(found[:MOST])))
 
 
 def _ask(concept: Concept, embedding: Embedding, seen: Sighting) -> Candidate | None:
@@ -134,9 +135,10 @@ def _likeness(concept: Concept, embedding: Embedding, mask: np.ndarray) -> float
     cells = similarity.covered_cells(mask, embedding.frame, features.shape[1:])
     vectors = similarity.unit_vectors(features, torch.from_numpy(cells).to(features.device))
     known = concept.known
-    if all(len(foreground) for foreground in known.foregrounds):
-        return presence.likeness(vectors, known.foregrounds)
-    return float((vectors @ known.target_feature).mean())
+    if not all(len(foreground) for foreground in known.foregrounds):
+        return float((vectors @ known.target_feature).mean())
+    vectors = vectors[presence.not_rivals(vectors, known)]
+    return presence.likeness(vectors, known.foregrounds) if len(vectors) > 0 else -1.0
 
 
 def _taken(mask: np.ndarray, seen: Sighting, embedding: Embedding) -> torch.Tensor:
@@ -178,8 +180,7 @@ def _without_crumbs(found: list[Candidate]) -> list[Candidate]:
     return [candidate for candidate, area in zip(shared, areas, strict=True) if area >= least]
 
 
-def _predictions(found: list[Candidate], concept: Concept) -> list[Prediction]:
-    calibration = concept.calibration
+def _predictions(found: list[Candidate]) -> list[Prediction]:
     return [
         Prediction(
             mask=candidate.mask,
@@ -187,7 +188,8 @@ def _predictions(found: list[Candidate], concept: Concept) -> list[Prediction]:
             box=mask_box(candidate.mask),
             points=candidate.seen.prompts.points,
             labels=candidate.seen.prompts.labels,
-            presence=None if calibration is None else calibration.presence(candidate.likeness),
+            likeness=candidate.likeness,
+            presence=candidate.seen.presence,
         )
         for candidate in found
     ]

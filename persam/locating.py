@@ -66,7 +66,7 @@ def judge(
 ) -> tuple[float | None, float | None]:
     """Likeness, and the probability that the object is there, as a :class:`Sighting` holds them."""
     features = similarity.matching_features(embedding, centre=variant.centre)
-    like = presence.find(features, embedding.frame, known)
+    like = presence.likeness_in(features, embedding.frame, known)
     chance = None if like is None or calibration is None else calibration.presence(like)
     return like, chance
 

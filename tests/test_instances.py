@@ -36,8 +36,9 @@ def test_two_instances_are_two_masks_of_one_encoding(dog: Concept) -> None:
         assert max(iou(one.mask, truth) for one in found[:2]) > 0.7
     for one, other in combinations(found, 2):
         assert not (one.mask & other.mask).any()
-    chances = [one.presence for one in found]
-    assert chances == sorted(chances, reverse=True)  # pyright: ignore
+    alike = [one.likeness or 0.0 for one in found]
+    assert alike == sorted(alike, reverse=True)
+    assert {one.presence for one in found} == {dog.segment(image).presence}
 
 
 def test_one_instance_is_one_mask(dog: Concept) -> None:
