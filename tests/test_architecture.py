@@ -21,6 +21,7 @@ ORDER = [
     "views",
     "presence",
     "guidance",
+    "engines",
     "backbones",
     "refine",
     "locating",

@@ -65,6 +65,10 @@ class Backbone(Protocol):
         """Encode an upright ``(height, width, 3)`` uint8 RGB picture."""
         ...
 
+    def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
+        """Encode pictures of any sizes at once; as :meth:`encode` of each, but for rounding."""
+        ...
+
     def decode(
         self,
         embedding: Embedding,
@@ -120,7 +124,7 @@ def load(
         inner = load(name, match_with=match_with, device=device, precision=precision)
         return stabilize(inner, plugin)
     place = choose_device(device)
-    kind = choose_precision(precision, place)
+    kind = resolved_precision(precision, place)
     name, match_with = _both(name, match_with)
     if match_with is None:
         return _load(name, place, kind)
@@ -159,7 +163,7 @@ def _both(name: str | Path, match_with: str | Path | None) -> tuple[str | Path, 
     return model, matcher
 
 
-def _load(name: str | Path, place: torch.device, kind: torch.dtype) -> Backbone:
+def _load(name: str | Path, place: torch.device, kind: str) -> Backbone:
     found = locate(name)
     if found is None:
         from persam.backbones.pocket import load_pocket

@@ -16,12 +16,13 @@ import torch
 from persam import geometry
 from persam.backbones import joined
 from persam.backbones.files import read_folder
-from persam.backbones.prompting import check_image
 from persam.backbones.wrapped import WrappedBackbone
+from persam.engines.torch_engine import KINDS
 from persam.errors import InputError
 from persam.structures import Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from persam.backbones import Backbone
@@ -47,7 +48,7 @@ class Matcher:
 
     name: str
     model: Any
-    precision: torch.dtype = torch.float32
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         self.model.eval().requires_grad_(False)
@@ -73,8 +74,8 @@ class Matcher:
         """
         pixels = geometry.prepare(image, scaled(frame, self.square), MEAN, STD)
         place = self.model.device
-        lower = self.precision != torch.float32
-        with torch.autocast(place.type, dtype=self.precision, enabled=lower):
+        lower = self.precision != "fp32"
+        with torch.autocast(place.type, dtype=KINDS[self.precision], enabled=lower):
             tokens = self.model(pixels.to(place)).last_hidden_state
         side = self.square // self.model.config.patch_size
         # Class and register tokens come first.
@@ -98,19 +99,21 @@ class MatchedBackbone(WrappedBackbone):
         self.calibration: Calibration | None = None
         self._matcher = matcher
 
-    def encode(self, image: np.ndarray) -> Embedding:
-        """Encode an upright ``(height, width, 3)`` uint8 RGB picture, with both models.
+    def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
+        """Encode upright ``(height, width, 3)`` uint8 RGB pictures, with both models.
 
         Raises:
-            InputError: not such an array.
+            InputError: not such arrays.
         """
-        check_image(image)
-        embedding = self._backbone.encode(image)
-        return replace(embedding, matching=self._matcher.features(image, embedding.frame))
+        found = self._backbone.encode_batch(images)
+        pairs = zip(images, found, strict=True)
+        return [
+            replace(one, matching=self._matcher.features(image, one.frame)) for image, one in pairs
+        ]
 
 
 def load_matcher(
-    folder: Path | None, name: str, *, device: torch.device, precision: torch.dtype
+    folder: Path | None, name: str, *, device: torch.device, precision: str
 ) -> Matcher:
     """Load a DINOv2 model and put it on a device.
 

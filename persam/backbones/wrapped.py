@@ -46,7 +46,11 @@ class WrappedBackbone:
 
     def encode(self, image: np.ndarray) -> Embedding:
         """Encode an upright ``(height, width, 3)`` uint8 RGB picture."""
-        return self._backbone.encode(image)
+        return self.encode_batch([image])[0]
+
+    def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
+        """Encode several; see :meth:`persam.backbones.Backbone.encode_batch`."""
+        return self._backbone.encode_batch(images)
 
     def decode(
         self,
