@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from transformers import SamConfig, SamModel
 
+from persam.backbones.files import quiet
 from persam.backbones.tiny_vit import Stage, TinyViT
 
 SEED = 7
@@ -43,7 +44,8 @@ def write(name: str, folder: Path) -> Path:
     if name in VIT:
         model = vit(**VIT[name])
         model.load_state_dict(drawn((key, tuple(t.shape)) for key, t in model.state_dict().items()))
-        model.save_pretrained(path)
+        with quiet():
+            model.save_pretrained(path)
     else:
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(drawn(mobile_tensors(MOBILE[name])), path)
