@@ -51,7 +51,9 @@ def main(  # noqa: PLR0913, PLR0917  (a command's options are its parameters)
     rounds: int = 3,
     photos: int | None = None,
     only: Annotated[list[str] | None, typer.Option(help="A row, or row:model.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Does it run? Numbers mean nothing.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Does it run? Numbers mean nothing.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
     """Measure every row and print the table."""

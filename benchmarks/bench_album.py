@@ -1,3 +1,5 @@
 from collections.abc import Iterator
+
+
 def rows(setting, only="") -> Iterator:
     return iter(())

@@ -49,7 +49,9 @@ def _model(setting: Setting, model: str) -> Iterator[Row]:
     both = Timing(fast.wall + again.wall, fast.cpu + again.cpu)
     size = f"{slow.embedding.frame.width}x{slow.embedding.frame.height}"
     facts = {"model": model, "steps": steps, "photo": size, "seconds": both.best}
-    yield ratio(f"{model}: PerSAM-F's fit, times faster than {steps} steps", long, both, TIMES, **facts)
+    yield ratio(
+        f"{model}: PerSAM-F's fit, times faster than {steps} steps", long, both, TIMES, **facts
+    )
     losses = {name: slow.loss(*found.weights[1:]) for name, found in kept.items()}
     weights = {name: list(found.weights) for name, found in kept.items()}
     yield Row(

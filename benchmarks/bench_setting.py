@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,6 @@ class Setting:
         rounds: of every comparison.
         photos: in a round; None for as many as suit the model.
         quick: tiny models and few steps: does everything run? Its numbers mean nothing.
-        load: what persam is loaded with, beside what it chooses itself.
     """
 
     data: Dataset
@@ -43,13 +41,8 @@ class Setting:
         """The object that is looked for."""
         return self.data.subjects[0]
 
-    @cached_property
-    def choices(self) -> dict[str, Any]:
-        """How persam is loaded: as it chooses itself."""
-        return {}
-
     def named(self, model: str) -> str | Path:
-        """What persam.load takes for ``"pocket"`` or a shape; quick runs make do with a tiny one."""
+        """What persam.load takes for ``"pocket"`` or a shape; a tiny one in quick runs."""
         if model == "pocket":
             return model
         return shapes.write("vit-tiny" if self.quick else model, self.folder / "models")

@@ -61,7 +61,9 @@ class PlainModel:
         height, width = frame.resized
         small = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
         pixels = torch.from_numpy(np.array(small)).permute(2, 0, 1).float()
-        mean, std = (torch.from_numpy(numbers) for numbers in (self.backbone.mean, self.backbone.std))
+        mean, std = (
+            torch.from_numpy(numbers) for numbers in (self.backbone.mean, self.backbone.std)
+        )
         pixels = (pixels - mean[:, None, None]) / std[:, None, None]
         return F.pad(pixels, (0, frame.square - width, 0, frame.square - height))[None], frame
 

@@ -42,7 +42,9 @@ def write(name: str, folder: Path) -> Path:
     if path.exists():
         return path
     if name in VIT:
-        model = vit(**VIT[name])
+        with torch.device("meta"):
+            model = SamModel(SamConfig(**sizes(**VIT[name])))
+        model = model.to_empty(device="cpu")
         model.load_state_dict(drawn((key, tuple(t.shape)) for key, t in model.state_dict().items()))
         with quiet():
             model.save_pretrained(path)
@@ -52,8 +54,10 @@ def write(name: str, folder: Path) -> Path:
     return path
 
 
-def vit(width: int, layers: int, heads: int, whole: tuple[int, ...], side: int = 1024) -> SamModel:
-    """SAM with a ViT encoder; ``whole``: the blocks without windows."""
+def sizes(
+    width: int, layers: int, heads: int, whole: tuple[int, ...], side: int = 1024
+) -> dict[str, Any]:
+    """A SAM's configuration in transformers' words; ``whole``: the blocks without windows."""
     vision = {
         "hidden_size": width,
         "num_hidden_layers": layers,
@@ -62,10 +66,7 @@ def vit(width: int, layers: int, heads: int, whole: tuple[int, ...], side: int =
         "mlp_dim": 4 * width,
         "image_size": side,
     }
-    config = SamConfig(vision_config=vision, prompt_encoder_config={"image_size": side})
-    with torch.device("meta"):
-        model = SamModel(config)
-    return model.to_empty(device="cpu")
+    return {"vision_config": vision, "prompt_encoder_config": {"image_size": side}}
 
 
 def drawn(shapes: Shapes) -> dict[str, torch.Tensor]:
@@ -102,7 +103,11 @@ def mobile_tensors(stages: tuple[Stage, ...]) -> Shapes:
 
 def _prompt_encoder() -> Shapes:
     yield "pe_layer.positional_encoding_gaussian_matrix", (2, WIDTH // 2)
-    for name in (*(f"point_embeddings.{i}" for i in range(4)), "not_a_point_embed", "no_mask_embed"):
+    for name in (
+        *(f"point_embeddings.{i}" for i in range(4)),
+        "not_a_point_embed",
+        "no_mask_embed",
+    ):
         yield f"{name}.weight", (1, WIDTH)
     yield from _layer("mask_downscaling.0", 4, 1, 2, 2)
     yield from _layer("mask_downscaling.1", 4)
