@@ -44,6 +44,7 @@ class PlainModel:
         model = backbone.model.to(memory_format=torch.contiguous_format)
         model.mask_decoder.transformer.config._attn_implementation = "eager"
         for module in model.modules():
+            module.__dict__.pop("forward", None)  # persam's leaner attention in the decoder
             if isinstance(module, modeling_sam.SamVisionSdpaAttention):
                 module.__class__ = modeling_sam.SamVisionAttention
             elif hasattr(module, "attention_biases"):

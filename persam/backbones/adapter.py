@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from persam.backbones.lean import make_lean
 from persam.backbones.prompting import lay
 from persam.engines.torch_engine import TorchEngine
 from persam.guidance import check_guidance, guided
@@ -48,6 +49,7 @@ class Adapter:
         self.square: int = model.prompt_encoder.input_image_size
         self.mean: np.ndarray
         self.std: np.ndarray
+        make_lean(model)
 
     @property
     def device(self) -> torch.device:
