@@ -6,23 +6,23 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from persam import objects
 from persam.concept import Concept
 from persam.errors import InputError
 from persam.formats import write_labels, write_mask
 from persam.images import read_labels, read_mask
 from persam.manifest import Found, Record
-from persam.objects import check_concepts, segment_objects
+from persam.objects import check_concepts
 from persam.palette import PALETTE, lay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from persam.backbones import Backbone
     from persam.manifest import Stamp
-    from persam.structures import Prediction
+    from persam.structures import Embedding, Prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ class Search:
             )
 
     @classmethod
-    def of(cls, concepts: Concept | Mapping[str, Concept], *, instances: bool) -> Search:
+    def of(cls, concepts: Concept | Mapping[str, Concept], *, instances: bool = False) -> Search:
         """Take one concept, or several by name.
 
         Raises:
@@ -107,17 +107,46 @@ class Search:
             words += repr(list(self.concepts))
         return hashlib.sha256(words.encode()).hexdigest()[:16]
 
-    def look(self, image: np.ndarray) -> Answer:
-        """Search an upright ``(height, width, 3)`` uint8 RGB picture; it is encoded once."""
+    @property
+    def backbone(self) -> Backbone:
+        """The model of all concepts."""
+        return next(iter(self.concepts.values())).backbone
+
+    @property
+    def glances(self) -> bool:
+        """Whether matching features alone may show that nothing is there."""
+        every = self.concepts.values()
+        return all(one.calibration is not None and one.variant.min_presence > 0 for one in every)
+
+    def glance(self, embedding: Embedding) -> Answer | None:
+        """Answer where everything is absent, by the matching features alone; else None."""
+        found = {name: objects.glance(c, embedding) for name, c in self.concepts.items()}
+        absent = {name: prediction for name, prediction in found.items() if prediction is not None}
+        if len(absent) < len(found):
+            return None
+        return self._answer(embedding, {} if self.instances else absent)
+
+    def look(self, embedding: Embedding) -> Answer:
+        """Search an encoded picture."""
         (concept, *_) = self.concepts.values()
         if self.several:
-            predictions = segment_objects(self.concepts, image)
-            return _answer(image, list(predictions.values()), list(predictions))
+            return self._answer(embedding, objects.segment_objects(self.concepts, embedding))
         if self.instances:
-            found = concept.segment_instances(image)
-            return _answer(image, found, [None] * len(found))
-        prediction = concept.segment(image)
-        return Answer(prediction.mask.astype(np.uint8), None, _facts(1, None, prediction))
+            return self._answer(embedding, dict(enumerate(concept.segment_instances(embedding))))
+        return self._answer(embedding, {"": objects.look(concept, embedding)})
+
+    def _answer(self, embedding: Embedding, found: Mapping[Any, Prediction]) -> Answer:
+        """What was found, by the name of an object or the number of an instance."""
+        if not (self.several or self.instances):
+            (prediction,) = found.values()
+            return Answer(prediction.mask.astype(np.uint8), None, _facts(1, None, prediction))
+        facts = tuple(
+            _facts(number, name if isinstance(name, str) else None, prediction)
+            for number, (name, prediction) in enumerate(found.items(), start=1)
+        )
+        masks = (prediction.mask for prediction in found.values())
+        labels = lay(masks, (embedding.frame.height, embedding.frame.width))
+        return Answer(labels, facts, facts[0] if facts else Found(1, score=0.0))
 
     def read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         """``(height, width)`` uint8 labels that an earlier run wrote.
@@ -137,17 +166,6 @@ def fingerprint(concept: Concept) -> str:
     for numbers in concept.known.tensors():
         digest.update(numbers.cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def _answer(
-    image: np.ndarray, predictions: Sequence[Prediction], names: Sequence[str | None]
-) -> Answer:
-    found = tuple(
-        _facts(number, name, prediction)
-        for number, (name, prediction) in enumerate(zip(names, predictions, strict=True), start=1)
-    )
-    labels = lay((prediction.mask for prediction in predictions), image.shape[:2])
-    return Answer(labels, found, found[0] if found else Found(1, score=0.0))
 
 
 def _facts(number: int, name: str | None, prediction: Prediction) -> Found:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _POSITIONS = "get_image_wide_positional_embeddings"
-# Heads times tokens, of the inner width, up to which it pays: SAM's decoder takes 53 instead of 75 ms
-# at 7 tokens, 67 instead of 77 at 13, and as long as before at 16.
+# Heads times tokens, of the inner width, up to which it pays: a call of SAM's decoder takes 53 ms
+# and not 75 with 7 tokens, 67 and not 77 with 13, and as long as before with 16.
 FEW = 1.0
 Answer = tuple[torch.Tensor, torch.Tensor | None]
 
