@@ -30,7 +30,6 @@ from rounds import HEAD, Row, Timing, side_by_side
 import persam
 from persam import samples
 from persam.album import Output, segment_album
-from persam.backbones.prompting import lay
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 from persam.evaluation.metrics import iou
@@ -75,7 +74,7 @@ class Gpu:
 
 def rows(gpu: Gpu, model: str) -> Iterator[Row]:
     """All rows of one model."""
-    for engine in ENGINES[: 1 if gpu.device == "cpu" else None]:  # compiling wants a compiler there
+    for _ in ENGINES[: 1 if gpu.device == "cpu" else None]:  # compiling wants a compiler there
         yield from _rate(gpu, model, gpu.load(model))
     yield _fit(gpu, model)
     for precision in ("bf16", "fp16"):
@@ -89,11 +88,10 @@ def _rate(gpu: Gpu, model: str, backbone: Any) -> Iterator[Row]:
     photos = setting.own_photos(gpu.count, "photos")
     shown = setting.subject.reference
     concept = persam.personalize(backbone, shown.image, mask=shown.mask)
-    laid = lay(read_image(photos[0]), backbone)[0]
+    laid = backbone.lay(read_image(photos[0]))
     alone: dict[int, float] = {}
     for batch in (size for size in BATCHES if size <= gpu.count):
-        pixels = laid.repeat(batch, 1, 1, 1)
-        encode = gpu.timed(lambda pixels=pixels: backbone.encoder(pixels), setting.rounds)
+        encode = gpu.timed(lambda same=[laid] * batch: backbone.encode_laid(same), setting.rounds)
         alone[batch] = batch / encode.best
     _forget_peak(gpu)
     output = Output(setting.folder / "masks", overwrite=True)

@@ -43,11 +43,12 @@ def side_by_side(
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
     for number in range(rounds):
         for name in list(works)[:: -1 if number % 2 else 1]:
-            times[name].append(_time(works[name]))
+            times[name].append(measure(works[name]))
     return {name: Timing(*zip(*pairs, strict=True)) for name, pairs in times.items()}
 
 
-def _time(work: Callable[[], object]) -> tuple[float, float]:
+def measure(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds of a work: by the clock on the wall, and of all threads together."""
     wall, cpu = perf_counter(), process_time()
     work()
     return perf_counter() - wall, process_time() - cpu
