@@ -38,6 +38,8 @@ def make_lean(model: Any) -> None:
         model: frozen, and on the device where it stays.
     """
     transformer = model.mask_decoder.transformer
+    if transformer.config._attn_implementation == "eager":  # where nobody has chosen, as in pocket
+        transformer.config._attn_implementation = "sdpa"
     ways: dict[Any, Callable[..., torch.Tensor]] = {}
     ways[transformer.final_attn_token_to_image] = _from_cells
     for block in transformer.layers:
