@@ -10,7 +10,7 @@ Prints Markdown tables.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,11 +41,12 @@ class Keeping(WrappedBackbone):
         super().__init__(backbone)
         self.kept: dict[bytes, Embedding] = {}
 
-    def encode(self, image: np.ndarray) -> Embedding:
-        key = image.tobytes()
-        if key not in self.kept:
-            self.kept[key] = super().encode(image)
-        return self.kept[key]
+    def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
+        keys = [image.tobytes() for image in images]
+        for key, image in zip(keys, images, strict=True):
+            if key not in self.kept:
+                self.kept[key] = super().encode_batch([image])[0]
+        return [self.kept[key] for key in keys]
 
 
 @dataclass(frozen=True)

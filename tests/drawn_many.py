@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,11 @@ from persam import samples
 from persam.backbones.wrapped import WrappedBackbone
 from persam.evaluation.montage import add_lookalike, cut_out
 from persam.images import read_image, read_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from persam.structures import Laid
 
 
 class Counting(WrappedBackbone):
@@ -19,9 +24,9 @@ class Counting(WrappedBackbone):
         super().__init__(backbone)
         self.encoded = self.decoded = 0
 
-    def encode(self, image: np.ndarray) -> Any:
-        self.encoded += 1
-        return super().encode(image)
+    def encode_laid(self, laid: Sequence[Laid]) -> Any:
+        self.encoded += len(laid)
+        return super().encode_laid(laid)
 
     def decode(self, *words: Any, **options: Any) -> Any:
         self.decoded += 1

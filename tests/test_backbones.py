@@ -109,7 +109,7 @@ def plain(backbone: Any, embedding: Any, **asked: Any) -> Any:
 def test_a_lower_precision_encodes_nearly_the_same(random_image: np.ndarray) -> None:
     for family in ("sam", "sam2"):
         full = tiny_models.build(family)
-        lower = type(full)("bf16", full.model, precision=torch.bfloat16)
+        lower = type(full)("bf16", full.model, precision="bf16")
         expected, found = (b.encode(random_image).features for b in (full, lower))
         assert found.dtype == torch.float32
         error = (found - expected).abs().mean() / expected.abs().mean()

@@ -94,10 +94,10 @@ def test_weights_of_another_network_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"something": torch.zeros(1)}, path)
     with pytest.raises(InputError, match="does not hold the pocket model's weights"):
-        load_pocket(path, device=torch.device("cpu"), precision=torch.float32)
+        load_pocket(path, device=torch.device("cpu"))
     path.write_text("nothing of the kind")
     with pytest.raises(InputError, match="cannot be read"):
-        load_pocket(path, device=torch.device("cpu"), precision=torch.float32)
+        load_pocket(path, device=torch.device("cpu"))
 
 
 def test_a_saved_network_answers_as_before(tmp_path, tiny, random_image):

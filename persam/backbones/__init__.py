@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from persam.presence import Calibration
-    from persam.structures import Embedding, Frame, Guidance, MaskLogits, Prompts
+    from persam.structures import Embedding, Frame, Guidance, Laid, MaskLogits, Prompts
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
@@ -63,6 +63,26 @@ class Backbone(Protocol):
 
     def encode(self, image: np.ndarray) -> Embedding:
         """Encode an upright ``(height, width, 3)`` uint8 RGB picture."""
+        ...
+
+    def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
+        """Encode pictures of any sizes at once; as :meth:`encode` of each, but for rounding."""
+        ...
+
+    def lay(self, image: np.ndarray) -> Laid:
+        """Bring an upright picture into the model's square, so that it may be encoded later.
+
+        Safe in any thread, whatever the model does meanwhile.
+        """
+        ...
+
+    def encode_laid(self, laid: Sequence[Laid]) -> list[Embedding]:
+        """Encode pictures that :meth:`lay` has laid, at once."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Names all that decides an embedding: weights by their contents, engine, precision."""
         ...
 
     def decode(
@@ -120,7 +140,7 @@ def load(
         inner = load(name, match_with=match_with, device=device, precision=precision)
         return stabilize(inner, plugin)
     place = choose_device(device)
-    kind = choose_precision(precision, place)
+    kind = resolved_precision(precision, place)
     name, match_with = _both(name, match_with)
     if match_with is None:
         return _load(name, place, kind)
@@ -159,7 +179,7 @@ def _both(name: str | Path, match_with: str | Path | None) -> tuple[str | Path, 
     return model, matcher
 
 
-def _load(name: str | Path, place: torch.device, kind: torch.dtype) -> Backbone:
+def _load(name: str | Path, place: torch.device, kind: str) -> Backbone:
     found = locate(name)
     if found is None:
         from persam.backbones.pocket import load_pocket

@@ -35,7 +35,7 @@ SAM_TYPES = sam.MODEL_TYPES | sam2.MODEL_TYPES
 POCKET_SIGNATURE = "vision_encoder.mobilenet.stem.weight"
 
 
-def load_path(path: Path, name: str, *, device: torch.device, precision: torch.dtype) -> Backbone:
+def load_path(path: Path, name: str, *, device: torch.device, precision: str) -> Backbone:
     """Load the model in a folder or file and put it on a device.
 
     Args:

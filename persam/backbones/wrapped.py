@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from persam.backbones import Backbone
     from persam.presence import Calibration
-    from persam.structures import Embedding, Frame, Guidance, MaskLogits, Prompts
+    from persam.structures import Embedding, Frame, Guidance, Laid, MaskLogits, Prompts
 
 
 class WrappedBackbone:
@@ -46,7 +46,24 @@ class WrappedBackbone:
 
     def encode(self, image: np.ndarray) -> Embedding:
         """Encode an upright ``(height, width, 3)`` uint8 RGB picture."""
-        return self._backbone.encode(image)
+        return self.encode_batch([image])[0]
+
+    def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
+        """Encode several; see :meth:`persam.backbones.Backbone.encode_batch`."""
+        return self.encode_laid([self.lay(image) for image in images])
+
+    def lay(self, image: np.ndarray) -> Laid:
+        """Bring a picture into the model's square; see :meth:`persam.backbones.Backbone.lay`."""
+        return self._backbone.lay(image)
+
+    def encode_laid(self, laid: Sequence[Laid]) -> list[Embedding]:
+        """Encode pictures that :meth:`lay` has laid, at once."""
+        return self._backbone.encode_laid(laid)
+
+    @property
+    def identity(self) -> str:
+        """Names all that decides an embedding; the inner backbone's."""
+        return self._backbone.identity
 
     def decode(
         self,

@@ -124,12 +124,12 @@ def segment(
         learnt = source.load(model if "model" in typed else None, device, precision)
     learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
     first = next(iter(learnt.values()))
-    several = isinstance(source, Stored) and source.several
+    by_name = isinstance(source, Stored) and source.several
     words = _words(source, learnt, method, precision)
     output = replace(output, identity=digest(words, files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
         summary = segment_album(
-            learnt if several else first, listing.photos, output, lambda _: step()
+            learnt if by_name else first, listing.photos, output, lambda _: step()
         )
     _report(summary, listing, quiet=quiet)
     if summary.failed:

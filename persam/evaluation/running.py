@@ -150,12 +150,13 @@ class Remembering(WrappedBackbone):
         super().__init__(backbone)
         self._seen: dict[tuple[tuple[int, ...], bytes], Embedding] = {}
 
-    def encode(self, image: np.ndarray) -> Embedding:
-        """Encode an upright ``(height, width, 3)`` uint8 RGB picture, or remember it."""
-        key = image.shape, hashlib.sha256(image.tobytes()).digest()
-        if key not in self._seen:
-            self._seen[key] = self._backbone.encode(image)
-        return self._seen[key]
+    def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
+        """Encode upright ``(height, width, 3)`` uint8 RGB pictures, or remember them."""
+        keys = [(image.shape, hashlib.sha256(image.tobytes()).digest()) for image in images]
+        fresh = {k: image for k, image in zip(keys, images, strict=True) if k not in self._seen}
+        found = self._backbone.encode_batch(list(fresh.values()))
+        self._seen |= zip(fresh, found, strict=True)
+        return [self._seen[key] for key in keys]
 
     def forget(self) -> None:
         """Drop all encodings."""

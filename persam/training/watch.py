@@ -33,7 +33,7 @@ class Watch:
         Returns:
             ``real_miou`` and ``real_point_hit``, each 0..1.
         """
-        backbone = load_pocket(weights, device=device, precision=torch.float32)
+        backbone = load_pocket(weights, device=device)
         report = evaluate_perseg(personalize, backbone, self._data)
         figures = {"real_miou": report.miou, "real_point_hit": report.point_hit}
         return {name: round(value, 4) for name, value in figures.items() if value is not None}

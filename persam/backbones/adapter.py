@@ -1,0 +1,173 @@
+"""What the adapters of all families share: where a model lives, and pictures in, embeddings out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from persam.backbones.identity import identity
+from persam.backbones.lean import make_lean
+from persam.backbones.prompting import lay
+from persam.engines.torch_engine import TorchEngine
+from persam.guidance import check_guidance, guided
+from persam.structures import Embedding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from persam.engines import Engine
+    from persam.presence import Calibration
+    from persam.structures import Frame, Guidance, Laid, MaskLogits, Prompts
+
+
+class Adapter:
+    """A model of some family behind the shape of :class:`persam.backbones.Backbone`.
+
+    Attributes:
+        name: what the model was loaded by; stored in concepts and reports.
+        model: on its device, float32, in evaluation mode; taken over by the adapter.
+        family: whose facts :data:`persam.engines.FACTS` holds for this model.
+        encoder: what runs the image encoder; another engine may take its place.
+        square: side of the model's input in pixels.
+        mean, std: ``(3,)`` float32 in 0..255, RGB.
+        recipe: what the variant "default" means for this model.
+        ambiguous: a click may mean a part as well as the whole.
+        calibration: of presence; None where nobody has measured it.
+    """
+
+    family: str
+    recipe = "default"
+    ambiguous = True
+    calibration: Calibration | None = None
+
+    def __init__(self, name: str, model: Any, encoder: torch.nn.Module, precision: str) -> None:
+        self.name = name
+        self.model = model
+        self.network = encoder.eval().requires_grad_(False)
+        self.encoder: Engine = TorchEngine(self.network, precision)
+        self.square: int = model.prompt_encoder.input_image_size
+        self.mean: np.ndarray
+        self.std: np.ndarray
+        make_lean(model)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives, and where everything it gives back lives."""
+        return self.model.prompt_encoder.not_a_point_embed.weight.device
+
+    @property
+    def engine(self) -> str:
+        """What runs the image encoder."""
+        return self.encoder.name
+
+    @property
+    def precision(self) -> str:
+        """Number format of the image encoder; everything given back is float32."""
+        return self.encoder.precision
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Say how a picture of this size lies in the model's square."""
+        raise NotImplementedError
+
+    def encode(self, image: np.ndarray) -> Embedding:
+        """Encode one picture.
+
+        Args:
+            image: ``(height, width, 3)`` uint8 RGB, upright.
+
+        Raises:
+            InputError: not such an array.
+        """
+        return self.encode_batch([image])[0]
+
+    def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
+        """Encode pictures of any sizes at once, since each is laid into the model's square.
+
+        Args:
+            images: ``(height, width, 3)`` uint8 RGB each, upright.
+
+        Returns:
+            One embedding a picture, in their order; see the family's adapter for its maps.
+
+        Raises:
+            InputError: not such arrays.
+        """
+        return self.encode_laid([self.lay(image) for image in images])
+
+    def lay(self, image: np.ndarray) -> Laid:
+        """Bring a picture into the model's square; safe in any thread.
+
+        Args:
+            image: ``(height, width, 3)`` uint8 RGB, upright.
+
+        Raises:
+            InputError: not such an array.
+        """
+        return lay(image, self)
+
+    @torch.no_grad()
+    def encode_laid(self, laid: Sequence[Laid]) -> list[Embedding]:
+        """Encode pictures that :meth:`lay` has laid, at once."""
+        if not laid:
+            return []
+        pixels = torch.cat([one.pixels[0] for one in laid]).to(self.device)
+        maps = [tensor.split(1) for tensor in self.encoder(pixels)]
+        rows = zip(*maps, strict=True)
+        return [self.embed(row, one.frame) for row, one in zip(rows, laid, strict=True)]
+
+    @property
+    def identity(self) -> str:
+        """Names all that decides an embedding, the encoder's weights by their contents."""
+        words = (self.family, self.square, self.mean.tolist(), self.std.tolist())
+        return identity((*words, self.engine, self.precision), self.network)
+
+    def embed(self, maps: tuple[torch.Tensor, ...], frame: Frame) -> Embedding:
+        """Name what the encoder gave for one picture: features first, what else behind."""
+        features, *extras = maps
+        return Embedding(features, features, frame, tuple(extras))
+
+    def decode(
+        self,
+        embedding: Embedding,
+        prompts: Prompts,
+        *,
+        guidance: Guidance | None = None,
+        multimask: bool = True,
+    ) -> MaskLogits:
+        """Ask the mask decoder once.
+
+        The model's own weights are frozen. Gradients flow to whatever else asks for them: the
+        embedding, the prompts, the guidance, or parts that were hung into the decoder.
+
+        Args:
+            embedding: of this very model.
+            prompts: points, box and mask in any mix, with at least a point or a box.
+            guidance: PerSAM's guide and target, for this call only.
+            multimask: True for masks 1..3 (SAM's three scales), False for mask 0.
+
+        Returns:
+            ``(k, m, m)`` logits and their IoU estimates; k is 3 or 1.
+
+        Raises:
+            InputError: prompts, guidance or embedding that do not fit this model.
+        """
+        check_guidance(guidance, embedding.features)
+        with guided(self.model.mask_decoder, guidance):
+            return self.decode_batch([embedding], [prompts], multimask=multimask)[0]
+
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Ask the mask decoder for several prompt sets of one kind, each about its embedding.
+
+        Args:
+            embeddings: of this very model; the same one may come again.
+            prompts: one for each embedding, all with the same parts and as many points.
+            multimask: as for :meth:`decode`.
+
+        Raises:
+            InputError: as :meth:`decode`, or prompt sets of different kinds.
+        """
+        raise NotImplementedError

@@ -1,0 +1,31 @@
+"""torch itself: channels last, and lower precision by autocast."""
+
+from __future__ import annotations
+
+import torch
+
+KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TorchEngine:
+    """Runs an encoder where its weights are.
+
+    Attributes:
+        name: ``"torch"``.
+        precision: by autocast; what comes back is float32.
+    """
+
+    name = "torch"
+
+    def __init__(self, network: torch.nn.Module, precision: str = "fp32") -> None:
+        self.precision = precision
+        self._network = network
+
+    @torch.no_grad()
+    def __call__(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """``(n, 3, s, s)`` -> float32 maps; see :class:`persam.engines.Engine`."""
+        lower = self.precision != "fp32"
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(pixels.device.type, dtype=KINDS[self.precision], enabled=lower):
+            maps = self._network(pixels)
+        return tuple(tensor.float() for tensor in maps)
