@@ -107,6 +107,22 @@ def test_a_failing_call_takes_the_plugin_off(tiny, random_image):
     assert torch.equal(plain, backbone.decode(embedding, POINTS).logits)
 
 
+def test_a_plugin_that_fails_within_the_decoder_is_taken_off(tiny, random_image):
+    """Together with a guidance, whose hooks hang in the same layer."""
+    backbone = tiny("sam")
+    plugin = shaken(backbone)
+    stable = stabilize(backbone, plugin)
+    embedding = backbone.encode(random_image)
+    _, width, rows, columns = embedding.features.shape
+    guidance = Guidance(torch.rand(1, 1, 1, rows * columns), torch.randn(1, 1, width))
+    before = answers(backbone, random_image)
+    plugin.parts.sampling.project = torch.nn.Linear(width + 1, width)
+    with pytest.raises(RuntimeError, match="shapes"):
+        stable.decode(embedding, POINTS, guidance=guidance)
+    assert all(map(torch.equal, answers(backbone, random_image), before))
+    assert not any(m._forward_pre_hooks for m in backbone.model.modules())
+
+
 def test_only_the_second_layer_sees_other_features(tiny, random_image):
     """The attention's query and the image's own path stay, as the figure has them."""
     backbone = tiny("sam")
@@ -316,6 +332,11 @@ def test_files_that_are_no_plugins_are_named(tiny, tmp_path):
     save_file(tensors, tmp_path / "part.safetensors", facts | {"model": "tiny"})
     with pytest.raises(InputError, match="damaged plugin"):
         stabilize(backbone, tmp_path / "part.safetensors")
+    save_file(load_file(whole), tmp_path / "nameless.safetensors", facts)
+    with pytest.raises(InputError, match=r"damaged plugin.*'model'"):
+        stabilize(backbone, tmp_path / "nameless.safetensors")
+    with pytest.raises(InputError, match="cannot be read"):
+        stabilize(backbone, tmp_path)
 
 
 def test_a_plugin_of_another_width_is_refused(tiny):
