@@ -74,24 +74,35 @@ def measure(
     pictures: Annotated[int | None, typer.Option()] = None,
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
-    """Ask the plain model and every run by the same sloppy prompts."""
+    """Ask the plain model and every run by the same sloppy prompts; rows of the file are kept."""
     backbone = persam.load("pocket", device="cpu")
-    files = dict(text.split("=", 1) for text in run)
-    rows: dict[str, Any] = {"plain": (backbone, 0)}
-    rows |= {name: tuned(backbone, Path(file)) for name, file in files.items()}
-    found: dict[str, Any] = {}
-    for name, (asked, parameters) in rows.items():
+    facts = {"model": backbone.name, "version": persam.__version__, "prompts": prompts}
+    facts |= {"pictures": pictures, "data": [path.stem for path in data]}
+    facts |= {"environment": environment()}
+    found = kept(out, facts)
+    files: dict[str, str] = dict(text.split("=", 1) for text in run)
+    for name in ("plain", *files):
+        if name in found:
+            continue
+        asked, parameters = tuned(backbone, Path(files[name])) if name in files else (backbone, 0)
         sets = {path.stem: spread(read_pairs([path]), pictures) for path in data}
         read = {key: (pair.read() for pair in pairs) for key, pairs in sets.items()}
         report = evaluate_stability(asked, read, Protocol(prompts=prompts))
-        typer.echo(f"\n## {name}: {parameters} parameters\n\n{report.markdown()}")
         found[name] = {"parameters": parameters, **figures(report)}
         if out is not None:
-            facts = {"model": backbone.name, "version": persam.__version__, "prompts": prompts}
-            facts |= {"environment": environment(), "rows": found}
-            out.write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n")
+            text = json.dumps({**facts, "rows": found}, indent=2, allow_nan=False)
+            out.write_text(text + "\n")
     for name in next(iter(found.values()))["sets"]:
         typer.echo(f"\n{compared(found, name)}")
+
+
+def kept(out: Path | None, facts: dict[str, Any]) -> dict[str, Any]:
+    """The rows of an earlier measurement by the same protocol."""
+    if out is None or not out.exists():
+        return {}
+    before = json.loads(out.read_text())
+    rows = before.pop("rows")
+    return rows if before == facts else {}
 
 
 def figures(report: StabilityReport) -> dict[str, Any]:

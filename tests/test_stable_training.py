@@ -358,13 +358,18 @@ def test_the_plugin_file_says_how_it_was_trained(tiny, folder, tmp_path, random_
 def test_the_command_trains_and_goes_on(folder, tiny_sam_folder, tmp_path):
     words = ["train", "stable", str(folder), "--model", str(tiny_sam_folder), "--device", "cpu"]
     words += ["--batch", "2", "--questions", "1", "--reach", "3", "--routing", "hard"]
-    words += ["--out", str(tmp_path), "--no-amplitudes"]
+    words += ["--out", str(tmp_path), "--no-amplitudes", "--width", "8", "--routed-by", "mean"]
+    words += ["--noise", "0.3", "--learning-rate", "0.01", "--seed", "3", "--collages", "0.5"]
     for _ in range(2):
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 0, done.output
         assert "plugin.safetensors" in done.stdout
-    options = read_plugin(tmp_path / "plugin.safetensors").parts.options
-    assert options == Options(reach=3, routing="hard", amplitudes=False)
+    plugin = read_plugin(tmp_path / "plugin.safetensors")
+    assert plugin.parts.options == Options(
+        3, amplitudes=False, routing="hard", width=8, routed_by="mean"
+    )
+    wanted = Recipe(batch=2, questions=1, noise=0.3, learning_rate=0.01, seed=3, collages=0.5)
+    assert plugin.training["recipe"] == wanted.facts()
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
     refused = CliRunner().invoke(app, [*words, "--epochs", "3"])
     assert refused.exit_code == 2 and "another output folder" in refused.output
