@@ -387,6 +387,18 @@ def test_a_reference_by_clicks_goes_through_the_single_mask(tiny, random_image):
     assert plain.views[0].facts["score"] == pytest.approx(float(three.iou.max()))
 
 
+def test_the_plugin_of_the_package_belongs_to_the_built_in_model(random_image):
+    stable = persam.load("pocket stabilised by pocket-stable", device="cpu")
+    plugin = read_plugin("pocket-stable")
+    assert (plugin.model, plugin.parts.count) == ("pocket", 22_613)
+    assert plugin.parts.count == catalog.find("pocket").plugin_parameters
+    assert plugin.training["steps"] == 660 and plugin.training["recipe"]["collages"] == 0.5
+    embedding = stable.encode(random_image)
+    found = stable.decode(embedding, ASKED[1], multimask=False).logits
+    plain = persam.load("pocket", device="cpu").decode(embedding, ASKED[1], multimask=False).logits
+    assert not torch.equal(found, plain)
+
+
 def test_building_a_plugin_leaves_the_callers_chance_alone():
     torch.manual_seed(5)
     wanted = torch.rand(1)
