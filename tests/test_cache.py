@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +43,18 @@ def key(number: int) -> str:
 
 
 def test_what_is_kept_comes_back_as_it_was_rounded(tmp_path):
-    cache, kept = Cache(tmp_path / "new" / "cache"), Kept.of(embedding())
+    source = embedding()
+    features, matching = (
+        one.contiguous(memory_format=torch.channels_last)
+        for one in (source.features, source.matching)
+    )
+    kept = Kept.of(replace(source, features=features, matching=matching))
+    cache = Cache(tmp_path / "new" / "cache")
     cache.put(key(1), kept)
     back, rounded = stored(cache, key(1)), kept.embedding(CPU)
     assert back is not None
+    assert back.features.stride() == rounded.features.stride()
+    assert back.matching.stride() == rounded.matching.stride()
     assert back.frame == FRAME
     assert torch.equal(back.features, rounded.features)
     assert torch.equal(back.matching, rounded.matching)
