@@ -54,8 +54,12 @@ def prepare(image: np.ndarray, frame: Frame, mean: np.ndarray, std: np.ndarray) 
     """
     height, width = frame.resized
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-    pixels = (np.asarray(resized, dtype=np.float32) - mean) / std
-    tensor = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
+    pixels = np.array(resized, dtype=np.float32)
+    pixels -= mean  # in place: new arrays of this size cost more than the sums
+    pixels /= std
+    tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    if frame.resized == (frame.square, frame.square):
+        return tensor
     return F.pad(tensor, (0, frame.square - width, 0, frame.square - height))
 
 
