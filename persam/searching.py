@@ -103,7 +103,7 @@ class Search:
         words = identity or "+".join(fingerprint(concept) for concept in self.concepts.values())
         if self.instances:
             words += " instances"
-        if self.several:
+        if self.several or self._one_name:
             words += repr(list(self.concepts))
         return hashlib.sha256(words.encode()).hexdigest()[:16]
 
