@@ -151,6 +151,8 @@ class ExportedBackbone:
     def run_by(self, choice: Choice) -> Self:
         """Take a number format; gives the backbone itself.
 
+        The environment's wishes are for models that have a choice of engines, and not read here.
+
         Raises:
             InputError: another engine than the one it was exported for, or a format that the files
                 do not run in.
