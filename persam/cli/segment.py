@@ -13,6 +13,7 @@ from persam.cli.concepts import ConceptOption, InstancesOption, Stored
 from persam.cli.options import (
     AlphaOption,
     DeviceOption,
+    EngineOption,
     MatchOption,
     MethodOption,
     MinPresenceOption,
@@ -87,6 +88,7 @@ def segment(
     ] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
     batch: BatchOption = "auto",
     jobs: JobsOption = "auto",
     cache: CacheOption = None,
@@ -104,8 +106,7 @@ def segment(
     source = _source(None if reference is None else Told(reference, *ways), concept, typed)
     if isinstance(source, Told):
         source = Examples.of(source, also, not_)
-    listing = list_images(photos)
-    _check_folder(photos, out)
+    listing = _listing(photos, out)
     pace = pace_of(batch, jobs, cache, cache_size)
     from persam.album import Output, segment_album
     from persam.backbones import load, stabilised
@@ -120,22 +121,19 @@ def segment(
         protected=files,
         instances=instances,
     )
+    place = {"device": device, "precision": precision, "engine": engine}
     if isinstance(source, Examples):
-        backbone = load(
-            stabilised(model, chosen), match_with=match_with, device=device, precision=precision
-        )
+        backbone = load(stabilised(model, chosen), match_with=match_with, **place)
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
         learnt = {"": source.learn(backbone, method, recipe)}
     else:
-        learnt = source.load(model if "model" in typed else None, device, precision)
+        learnt = source.load(model if "model" in typed else None, **place)
     learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
-    first = next(iter(learnt.values()))
     by_name = isinstance(source, Stored) and source.several
-    output = replace(output, identity=digest(_words(source, learnt, method, precision), files))
+    sought = learnt if by_name else next(iter(learnt.values()))
+    output = replace(output, identity=digest(_words(source, learnt, method), files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
-        summary = segment_album(
-            learnt if by_name else first, listing.photos, output, lambda _: step(), pace=pace
-        )
+        summary = segment_album(sought, listing.photos, output, lambda _: step(), pace=pace)
     _report(summary, listing, quiet=quiet)
     if summary.failed:
         raise typer.Exit(1)
@@ -157,23 +155,23 @@ def _source(
     return Stored.of(concepts)
 
 
-def _check_folder(photos: Sequence[Path], out: Path) -> None:
+def _listing(photos: Sequence[Path], out: Path) -> Listing:
+    """The photos, none of them in the folder of the results."""
     for path in photos:
         if path.is_dir() and path.resolve() == out.resolve():
             raise InputError(
                 f"--out {out} is a folder of photos: a second run would take the masks for "
                 f"photos. Choose another folder."
             )
+    return list_images(photos)
 
 
-def _words(
-    source: Examples | Stored, learnt: Mapping[str, Concept], method: str, precision: str
-) -> str:
+def _words(source: Examples | Stored, learnt: Mapping[str, Concept], method: str) -> str:
     """What the run looks for, besides the contents of its files."""
-    model = next(iter(learnt.values())).backbone.name
+    backbone = next(iter(learnt.values())).backbone
     variants = [concept.variant for concept in learnt.values()]
     places = source.places if isinstance(source, Examples) else ()
-    return repr((model, precision, method, *variants, places))
+    return repr((backbone.name, backbone.precision, method, *variants, places))
 
 
 def _report(summary: Summary, listing: Listing, *, quiet: bool) -> None:

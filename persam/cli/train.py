@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from persam.cli.options import DeviceOption, ModelOption, PrecisionOption
+from persam.cli.options import DeviceOption, EngineOption, ModelOption, PrecisionOption
 from persam.cli.screen import say
 
 train = typer.Typer(help="Train the project's own weights.", no_args_is_help=True)
@@ -126,6 +126,7 @@ def stable(
     ] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
 ) -> None:
     """Train a Stable-SAM plugin for a frozen model, or go on with a run that was stopped.
 
@@ -138,7 +139,7 @@ def stable(
     from persam.training.stable_state import Recipe
 
     place = launched()  # by accelerate, which has chosen a device for each process
-    backbone = load(model, device=place or device, precision=precision)
+    backbone = load(model, device=place or device, precision=precision, engine=engine)
     options = Options(reach, amplitudes, routing, width, routed_by)
     recipe = Recipe(
         epochs=epochs,
