@@ -109,7 +109,9 @@ def eight_bits(backbone: Adapter, photos: list[Path], folder: Path) -> dict[str,
     }
 
 
-def engines_of(backbone: Adapter, photos: list[Path], *, compiled: bool) -> dict[str, Any]:
+def engines_of(
+    backbone: Adapter, photos: list[Path], *, compiled: bool, int8: bool
+) -> dict[str, Any]:
     """All engines of a model, and how many seconds each took to start."""
     blank = torch.zeros(1, 3, backbone.square, backbone.square)
     found: dict[str, Any] = {}
@@ -120,6 +122,8 @@ def engines_of(backbone: Adapter, photos: list[Path], *, compiled: bool) -> dict
         engine = start(backbone.network, blank, choice)
         engine(blank)
         found[name] = engine, time.perf_counter() - began
+    if not int8:
+        return found
     began = time.perf_counter()
     folder = Path(tempfile.mkdtemp())
     for name, engine in eight_bits(backbone, photos, folder).items():
@@ -175,14 +179,14 @@ def iou(found: np.ndarray, expected: np.ndarray) -> float:
     return float((found & expected).sum() / either) if either else 1.0
 
 
-def measure(name: str, data: Path, rounds: int, *, masks: bool, compiled: bool) -> dict[str, Any]:
+def measure(name: str, data: Path, rounds: int, *, masks: bool, **kinds: bool) -> dict[str, Any]:
     backbone = build(name)
     photos = sorted((data / "Images").glob("*/*.jpg"))
     pixels, _ = lay(read_image(photos[0]), backbone)
     before = plain(backbone.network.to(memory_format=torch.contiguous_format))
     expected = before(pixels)
     rows = {"torch, plain": timed({"": before}, pixels, rounds)[""]}
-    started = engines_of(backbone, photos[1:], compiled=compiled)
+    started = engines_of(backbone, photos[1:], **kinds)
     engines = {key: engine for key, (engine, _) in started.items()}
     for key, took in timed(engines, pixels, rounds).items():
         found = engines[key](pixels)
@@ -217,13 +221,14 @@ def main(  # noqa: PLR0913 - a command's options are its parameters
     *,
     masks: bool = False,
     compiled: bool = False,
+    int8: bool = True,
     json_file: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
     """See the file's own text."""
     torch.set_num_threads(threads)
     tables = {}
     for name in model or ("pocket", "mobile-sam", "sam-vit-base"):
-        tables[name] = measure(name, data, rounds, masks=masks, compiled=compiled)
+        tables[name] = measure(name, data, rounds, masks=masks, compiled=compiled, int8=int8)
         typer.echo(table(name, tables[name]) + "\n")
         if json_file is not None:
             facts = {"environment": environment(), "threads": threads, "models": tables}
