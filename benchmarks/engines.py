@@ -3,13 +3,13 @@
     python benchmarks/engines.py DATA [--model NAME]... [--threads N] [--masks] [--json FILE]
 
 DATA is in PerSeg's layout. The models have the sizes of the pocket model (its own weights),
-MobileSAM and SAM ViT-B (random weights, as large as make every part matter). The engines of a model
-take turns; of each the turn of least processor time counts (`cpu`, milliseconds of all threads
-together, with one thread the picture's own time on an idle machine; `ms` is by the clock, which
-whatever else runs lengthens). The cosine is that
-of all numbers of the features (and, for the pocket model, of the matching features). With --masks
-the pocket model learns every object from its first photo and finds it in the others by each engine:
-mean and worst IoU with the masks of torch in fp32, and mIoU against the truth. Prints a table.
+MobileSAM, SAM ViT-B and SAM 2's tiny one (random weights, as large as make every part matter).
+The engines of a model take turns; of each the turn of least processor time counts (`cpu`,
+milliseconds of all threads together, with one thread the picture's own time on an idle machine;
+`ms` is by the clock, which whatever else runs lengthens). The cosine is that of all numbers of the
+features (and, for the pocket model, of the matching features). With --masks the pocket model learns
+every object from its first photo and finds it in the others by each engine: mean and worst IoU with
+the masks of torch in fp32, and mean IoU with the truth. Prints a table.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import persam
 from persam.backbones.adapter import Adapter
 from persam.backbones.prompting import lay
 from persam.backbones.sam import SamBackbone
+from persam.backbones.sam2 import Sam2Backbone
 from persam.backbones.tiny_vit import Stage, TinyViT
 from persam.engines import Choice, Engine, missing, onnx, openvino, start
 from persam.engines.int8 import calibrated
@@ -63,6 +64,8 @@ def build(name: str) -> Adapter:
         config = transformers.SamConfig(vision_config=stand_in | {"global_attn_indexes": []})
         model: Any = transformers.SamModel(config)
         model.vision_encoder = TinyViT(MOBILE, 256)
+    elif name == "sam2-tiny":
+        return Sam2Backbone(name, draw(transformers.Sam2Model(transformers.Sam2Config())))
     else:
         model = transformers.SamModel(transformers.SamConfig())
     return SamBackbone(name, draw(model))
@@ -227,7 +230,7 @@ def main(  # noqa: PLR0913 - a command's options are its parameters
     """See the file's own text."""
     torch.set_num_threads(threads)
     tables = {}
-    for name in model or ("pocket", "mobile-sam", "sam-vit-base"):
+    for name in model or ("pocket", "mobile-sam", "sam-vit-base", "sam2-tiny"):
         tables[name] = measure(name, data, rounds, masks=masks, compiled=compiled, int8=int8)
         typer.echo(table(name, tables[name]) + "\n")
         if json_file is not None:
