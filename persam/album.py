@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, NamedTuple
 
 from persam import draw
-from persam.errors import InputError, PersamError
 from persam.folders import name_outputs, refuse_overwriting
 from persam.formats import remove_leftovers, write_cutout, write_overlay
 from persam.images import read_image, read_profile
+from persam.incoming import STOPS_A_PHOTO, one_line
+from persam.looking import Pace, look_at_each
 from persam.manifest import Manifest, Record, Stamp
+from persam.output import PRODUCTS, Output, Product
 from persam.searching import Search, fingerprint
 from persam.sheet import Tile, make_tile, write_sheet
 
@@ -21,54 +23,12 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from persam.ahead import Threads
     from persam.concept import Concept
+    from persam.looking import Seen
+    from persam.searching import Answer
 
-__all__ = ["PRODUCTS", "Output", "Product", "Summary", "fingerprint", "segment_album"]
-
-Product = Literal["masks", "cutouts", "overlays", "sheet"]
-PRODUCTS: tuple[Product, ...] = get_args(Product)
-
-
-@dataclass(frozen=True)
-class Output:
-    """Where the results of an album go, and which.
-
-    Attributes:
-        folder: for masks (``<stem>.png``), ``cutouts/``, ``overlays/``, ``sheet.html`` and
-            ``manifest.jsonl``.
-        save: any of :data:`PRODUCTS`; masks are always written, as a run resumes from them.
-        overwrite: look again at photos that are done.
-        identity: names what the concept was made from, where that is steadier than its numbers
-            (which differ in the last digits between machines). Empty: the numbers count.
-        protected: files that must not be written over, besides the photos.
-        instances: tell the instances of the object apart: masks are then indexed, 1 the best.
-    """
-
-    folder: str | Path
-    save: frozenset[str] = frozenset({"masks"})
-    overwrite: bool = False
-    identity: str = ""
-    protected: tuple[str | Path, ...] = ()
-    instances: bool = False
-
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.save) - set(PRODUCTS))
-        if unknown:
-            raise InputError(f"save takes {', '.join(PRODUCTS)}; got {', '.join(unknown)}.")
-
-    def files(self, stem: str) -> dict[Product, Path]:
-        """Absolute paths of the files of one photo, by product, whether asked for or not."""
-        folder = Path(self.folder).absolute()
-        return {
-            "masks": folder / f"{stem}.png",
-            "cutouts": folder / "cutouts" / f"{stem}.png",
-            "overlays": folder / "overlays" / f"{stem}.jpg",
-        }
-
-    @property
-    def sheet(self) -> Path:
-        """Absolute path of the contact sheet, whether asked for or not."""
-        return Path(self.folder).absolute() / "sheet.html"
+__all__ = ["PRODUCTS", "Output", "Pace", "Product", "Summary", "fingerprint", "segment_album"]
 
 
 @dataclass(frozen=True)
@@ -103,38 +63,62 @@ def segment_album(
     photos: Sequence[str | Path],
     output: Output | str | Path,
     on_progress: Callable[[Record], None] | None = None,
+    *,
+    pace: Pace | None = None,
 ) -> Summary:
-    """Find an object, or several, in many photos and write the results, one photo at a time.
+    """Find an object, or several, in many photos and write the results, photo by photo.
 
     Several objects share one indexed mask a photo, numbered in their order, and have a line each in
     the manifest; instances likewise.
 
     A photo that cannot be read or segmented becomes an error line and the run goes on. An
-    interrupted run loses at most the photo it was at: the same call goes on from there.
+    interrupted run loses at most the photos that were in the making: the same call goes on from
+    there. However long the album, :attr:`Pace.batch` and :attr:`Pace.jobs` bound how many of its
+    pictures are in memory.
 
     Args:
         concept: what to look for; several by name, of one model.
         photos: picture files, see :func:`persam.folders.list_images`.
         output: the folder, or the folder with choices.
-        on_progress: called after each photo, done ones included.
+        on_progress: called after each photo, done ones included, in the order of the photos.
+        pace: how they are gone through; None finds out what is quickest here.
 
     Raises:
         InputError: a result would overwrite a photo, or the folder cannot be written.
     """
     output = output if isinstance(output, Output) else Output(output)
     search = Search.of(concept, instances=output.instances)
+    pace = pace or Pace()
     run = _Run(search, [Path(photo) for photo in photos], output)
     records, tiles = [], []
-    for record, tile in run.results():
-        records.append(record)
-        tiles.append(tile)
-        if on_progress is not None:
-            on_progress(record)
+    with pace.threads() as threads:
+        for record, tile in run.results(pace, threads):
+            records.append(record)
+            tiles.append(tile)
+            if on_progress is not None:
+                on_progress(record)
     run.manifest.tidy(record.input for record in records)
     sheet = output.sheet if "sheet" in output.save else None
     if sheet is not None:
         write_sheet(sheet, records, tiles)
     return Summary(tuple(records), run.skipped, run.manifest.path, sheet)
+
+
+class _Step(NamedTuple):
+    """A photo that is to be finished: either its earlier record, or what was seen in it now."""
+
+    photo: Path
+    files: Mapping[Product, Path]
+    earlier: Record | None
+    seen: Seen[Answer] | None
+
+
+class _Finished(NamedTuple):
+    """What became of a photo, whose files are written; perhaps in an earlier run."""
+
+    record: Record
+    tile: Tile | None = None
+    earlier: bool = False
 
 
 class _Run:
@@ -150,45 +134,59 @@ class _Run:
         for folder in {path.parent for path in output.files("any").values()}:
             remove_leftovers(folder)
         self.manifest.tidy()
+        self.earlier = [self._done(*one) for one in zip(photos, self.files, strict=True)]
+        pairs = zip(photos, self.earlier, strict=True)
+        # Before reading: a later change is then noticed next time.
+        self.new = {photo: self._stamp(photo) for photo, record in pairs if record is None}
 
-    def results(self) -> Iterator[tuple[Record, Tile | None]]:
-        for photo, files in zip(self.photos, self.files, strict=True):
-            record = self._done(photo, files)
-            try:
-                if record is None:
-                    record, tile = self._look(photo, files)
-                    self.manifest.add(record)
-                else:
-                    tile = self._catch_up(record, files)
-                    self.skipped += 1
-            except (PersamError, MemoryError, RuntimeError) as error:
-                # RuntimeError is torch's word for "out of memory" and for impossible sizes.
-                record, tile = Record(str(photo.absolute()), error=one_line(error)), None
-                self.manifest.add(record)
-            yield record, tile
+    def results(self, pace: Pace, threads: Threads) -> Iterator[tuple[Record, Tile | None]]:
+        """Records and tiles of all photos in their order; a record's files are there by then."""
+        todo = [photo for photo in self.photos if photo in self.new]
+        pixels = bool(self.output.save - {"masks"})
+        seen = look_at_each(todo, self.search, pace, threads, pixels=pixels)
+        for done in threads.behind(self._finish, self._steps(seen), lambda: 2 * threads.jobs):
+            if done.earlier:
+                self.skipped += 1
+            else:
+                self.manifest.add(done.record)
+            yield done.record, done.tile
+
+    def _steps(self, seen: Iterator[Seen[Answer]]) -> Iterator[_Step]:
+        for photo, files, record in zip(self.photos, self.files, self.earlier, strict=True):
+            yield _Step(photo, files, record, next(seen) if record is None else None)
+
+    def _finish(self, step: _Step) -> _Finished:
+        """Write the files of one photo, in a thread."""
+        try:
+            if step.earlier is not None:
+                tile = self._catch_up(step.earlier, step.files)
+                return _Finished(step.earlier, tile, earlier=True)
+            if step.seen is not None and step.seen.answer is not None:
+                return self._write(step.seen, step.seen.answer, step.files)
+            error = None if step.seen is None else step.seen.error
+        except STOPS_A_PHOTO as stopped:
+            error = one_line(stopped)
+        return _Finished(Record(str(step.photo.absolute()), error=error))
 
     def _done(self, photo: Path, files: Mapping[Product, Path]) -> Record | None:
         """The record of an earlier run whose mask still holds, if there is one."""
         record = self.manifest.records.get(str(photo.absolute()))
-        if (
-            self.output.overwrite
-            or record is None
-            or record.error is not None
-            or not record.complete
-        ):
+        if self.output.overwrite or record is None or record.error is not None:
             return None
         same = record.stamp is not None and record.stamp == self._stamp(photo)
         return record if same and record.complete and files["masks"].exists() else None
 
-    def _look(self, photo: Path, files: Mapping[Product, Path]) -> tuple[Record, Tile | None]:
+    def _write(
+        self, seen: Seen[Answer], answer: Answer, files: Mapping[Product, Path]
+    ) -> _Finished:
         began = perf_counter()
-        stamp = self._stamp(photo)  # before reading: a later change is then noticed next time
-        image = read_image(photo)
-        answer = self.search.look(image)
         answer.write(files["masks"])
-        record = answer.record(photo, files["masks"], stamp)
-        tile = self._extras(record, files, image, answer.labels)
-        return replace(record, seconds=round(perf_counter() - began, 3)), tile
+        record = answer.record(seen.photo, files["masks"], self.new[seen.photo])
+        tile = None
+        if seen.image is not None:
+            tile = self._extras(record, files, seen.image, answer.labels)
+        spent = round(seen.seconds + perf_counter() - began, 3)
+        return _Finished(replace(record, seconds=spent), tile)
 
     def _catch_up(self, record: Record, files: Mapping[Product, Path]) -> Tile | None:
         """Make what is asked for now and was not before, from the photo and its mask."""
@@ -233,9 +231,3 @@ class _Run:
             (*self.photos, *self.output.protected),
             "Choose another output folder.",
         )
-
-
-def one_line(error: BaseException) -> str:
-    """What went wrong with a photo, in one line."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, PersamError) else f"{type(error).__name__}: {text}"

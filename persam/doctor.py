@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -16,17 +17,17 @@ import numpy as np
 
 from persam.errors import InputError
 from persam.evaluation.metrics import iou
+from persam.looking import Pace, look_at_each
 from persam.methods.persam import learn
 from persam.reference import observe, resolve
-from persam.search import look_at_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from persam.backbones import Backbone
     from persam.concept import Concept
     from persam.reference import Reference, Shown
+    from persam.structures import Embedding
     from persam.variants import Variant
 
 # A reference is bad where its agreement with the rest is below this share of the rest's among
@@ -167,6 +168,8 @@ def doubts(
     diagnosis: Diagnosis,
     photos: Sequence[str | Path],
     on_progress: Callable[[Doubt], None] | None = None,
+    *,
+    pace: Pace | None = None,
 ) -> tuple[Doubt, ...]:
     """Order photos by what a label of them would teach.
 
@@ -178,17 +181,20 @@ def doubts(
         diagnosis: of the references there are.
         photos: picture files.
         on_progress: called after each photo.
+        pace: how they are gone through; None finds out what is quickest here.
 
     Returns:
         One for each photo: those that are worth a label, most doubtful first; then those without
         the object; then those that could not be looked at.
     """
+    pace = pace or Pace()
     found = []
-    for photo, seen in look_at_each(photos, lambda image: _doubt(diagnosis, image)):
-        doubt = Doubt(photo, error=seen) if isinstance(seen, str) else Doubt(photo, *seen)
-        found.append(doubt)
-        if on_progress is not None:
-            on_progress(doubt)
+    with pace.threads() as threads:
+        for seen in look_at_each(map(Path, photos), _Doubting(diagnosis), pace, threads):
+            doubt = seen.answer or (1.0, None)
+            found.append(Doubt(seen.photo, *doubt, error=seen.error))
+            if on_progress is not None:
+                on_progress(found[-1])
     return tuple(
         sorted(found, key=lambda d: (d.error is not None, not d.worth_a_label, d.agreement))
     )
@@ -211,8 +217,21 @@ def _cross(concepts: Sequence[Concept], seen: Sequence[Reference]) -> tuple[np.n
     return agreement, presence
 
 
-def _doubt(diagnosis: Diagnosis, image: np.ndarray) -> tuple[float, float | None]:
-    embedding = diagnosis.together.backbone.encode(image)
-    presence = diagnosis.together.locate(embedding).presence
-    masks = [one.segment_embedding(embedding).mask for one in diagnosis.committee]
-    return fmean(iou(*pair) for pair in combinations(masks, 2)), presence
+@dataclass(frozen=True, eq=False)
+class _Doubting:
+    """Looks at a photo with every good reference alone; agreement and presence are its answer."""
+
+    diagnosis: Diagnosis
+    glances: bool = False
+
+    @property
+    def backbone(self) -> Backbone:
+        return self.diagnosis.together.backbone
+
+    def glance(self, embedding: Embedding) -> None:
+        """Matching features alone say nothing of masks."""
+
+    def look(self, embedding: Embedding) -> tuple[float, float | None]:
+        presence = self.diagnosis.together.locate(embedding).presence
+        masks = [one.segment_embedding(embedding).mask for one in self.diagnosis.committee]
+        return fmean(iou(*pair) for pair in combinations(masks, 2)), presence

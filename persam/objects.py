@@ -50,7 +50,7 @@ def segment_objects(
     if not isinstance(image, Embedding):
         backbone = next(iter(concepts.values())).backbone
         image = backbone.encode(read_image(image))
-    return share_out(concepts, image, {name: _look(c, image) for name, c in concepts.items()})
+    return share_out(concepts, image, {name: look(c, image) for name, c in concepts.items()})
 
 
 def check_concepts(concepts: Mapping[str, Concept]) -> None:
@@ -102,14 +102,22 @@ def share_out(
     }
 
 
-def _look(concept: Concept, embedding: Embedding) -> Prediction:
+def look(concept: Concept, embedding: Embedding) -> Prediction:
+    """Find one object, its presence first: where it is absent, nothing more is asked."""
+    return glance(concept, embedding) or concept.segment_embedding(embedding)
+
+
+def glance(concept: Concept, embedding: Embedding) -> Prediction | None:
+    """An empty prediction, without points, where the matching features show an object absent.
+
+    Returns:
+        None where it may be there; :meth:`persam.concept.Concept.segment_embedding` knows more.
+    """
     presence = concept.presence_in(embedding)
     if not concept.is_absent(presence):
-        return concept.segment_embedding(embedding)
-    nothing, asked = (
-        np.zeros((embedding.frame.height, embedding.frame.width), dtype=bool),
-        Prompts(),
-    )
+        return None
+    nothing = np.zeros((embedding.frame.height, embedding.frame.width), dtype=bool)
+    asked = Prompts()
     return Prediction(nothing, 0.0, None, asked.points, asked.labels, presence=presence)
 
 

@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from persam.album import one_line
-from persam.errors import PersamError
-from persam.images import read_image
+from persam.looking import Pace, look_at_each
+from persam.searching import Search
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    import numpy as np
+    from collections.abc import Callable, Sequence
 
     from persam.concept import Concept
+    from persam.looking import Seen
+    from persam.searching import Answer
     from persam.structures import Box
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,54 +52,41 @@ def search(
     concept: Concept,
     photos: Sequence[str | Path],
     on_progress: Callable[[Hit], None] | None = None,
+    *,
+    pace: Pace | None = None,
 ) -> tuple[Hit, ...]:
-    """Look for an object in many photos, one in memory at a time.
+    """Look for an object in many photos, a few in memory at a time.
 
     Args:
         concept: what to look for; its variant's ``min_presence`` says from when on it is there.
         photos: picture files, see :func:`persam.folders.list_images`.
         on_progress: called after each photo.
+        pace: how they are gone through; None finds out what is quickest here.
 
     Returns:
         One for each photo, best first: those that have the object before the others, then by
         presence, then by score; at last those that could not be looked at. Equals keep the order
         of the photos.
     """
+    pace = pace or Pace()
     hits = []
-    for photo, seen in look_at_each(photos, lambda image: _hit(concept, image)):
-        path = str(photo.absolute())
-        hit = Hit(path, error=seen) if isinstance(seen, str) else Hit(path, *seen)
-        hits.append(hit)
-        if on_progress is not None:
-            on_progress(hit)
+    with pace.threads() as threads:
+        for seen in look_at_each(map(Path, photos), Search.of(concept), pace, threads):
+            hit = _hit(seen)
+            hits.append(hit)
+            if on_progress is not None:
+                on_progress(hit)
     return tuple(sorted(hits, key=_worse))
 
 
-def look_at_each(
-    photos: Sequence[str | Path], look: Callable[[np.ndarray], T]
-) -> Iterator[tuple[Path, T | str]]:
-    """Look at one photo after the other; one that cannot be looked at stops nothing.
-
-    Args:
-        photos: picture files.
-        look: takes ``(H, W, 3)`` uint8 RGB; must not answer with a string.
-
-    Yields:
-        Each photo with what was seen in it, or with the reason why nothing could be, in one line.
-    """
-    for photo in map(Path, photos):
-        try:
-            yield photo, look(read_image(photo))
-        except (PersamError, MemoryError, RuntimeError) as error:
-            # RuntimeError is torch's word for "out of memory" and for impossible sizes.
-            yield photo, one_line(error)
-
-
-def _hit(concept: Concept, image: np.ndarray) -> tuple[bool, float | None, float, Box | None]:
-    found = concept.segment(image)
-    presence = None if found.presence is None else round(found.presence, 6)
-    score = round(found.score, 6) if found.present else 0.0
-    return found.present, presence, score, found.box
+def _hit(seen: Seen[Answer]) -> Hit:
+    photo = str(seen.photo.absolute())
+    if seen.answer is None:
+        return Hit(photo, error=seen.error)
+    found = seen.answer.first
+    if found.box is None:
+        return Hit(photo, presence=found.presence)
+    return Hit(photo, True, found.presence, found.score, found.box)
 
 
 def _worse(hit: Hit) -> tuple[bool, bool, float, float]:

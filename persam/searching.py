@@ -6,23 +6,23 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from persam import objects
 from persam.concept import Concept
 from persam.errors import InputError
 from persam.formats import write_labels, write_mask
 from persam.images import read_labels, read_mask
 from persam.manifest import Found, Record
-from persam.objects import check_concepts, segment_objects
+from persam.objects import check_concepts
 from persam.palette import lay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from persam.backbones import Backbone
     from persam.manifest import Stamp
-    from persam.structures import Prediction
+    from persam.structures import Embedding, Prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,21 +77,21 @@ class Search:
 
     def __post_init__(self) -> None:
         check_concepts(self.concepts)
-        if self.instances and self.several:
+        if self.instances and len(self.concepts) > 1:
             raise InputError(
                 f"Instances are told apart of one object in a run; got {len(self.concepts)} named "
                 f"objects. Look for them one after the other."
             )
 
     @classmethod
-    def of(cls, concepts: Concept | Mapping[str, Concept], *, instances: bool) -> Search:
+    def of(cls, concepts: Concept | Mapping[str, Concept], *, instances: bool = False) -> Search:
         """Take one concept, or several by name.
 
         Raises:
             InputError: no concept, concepts of different models, or instances of several.
         """
         if isinstance(concepts, Mapping):
-            return cls(dict(concepts), instances, several=True)
+            return cls(dict(concepts), instances, several=not instances)
         return cls({"": concepts}, instances)
 
     def settings(self, identity: str) -> str:
@@ -103,21 +103,64 @@ class Search:
         words = identity or "+".join(fingerprint(concept) for concept in self.concepts.values())
         if self.instances:
             words += " instances"
-        if self.several:
+        if self.several or self._one_name:
             words += repr(list(self.concepts))
         return hashlib.sha256(words.encode()).hexdigest()[:16]
 
-    def look(self, image: np.ndarray) -> Answer:
-        """Search an upright ``(height, width, 3)`` uint8 RGB picture; it is encoded once."""
-        (concept, *_) = self.concepts.values()
+    @property
+    def backbone(self) -> Backbone:
+        """The model of all concepts."""
+        return next(iter(self.concepts.values())).backbone
+
+    @property
+    def glances(self) -> bool:
+        """Whether matching features alone may show that nothing is there."""
+        every = self.concepts.values()
+        return all(one.calibration is not None and one.variant.min_presence > 0 for one in every)
+
+    def glance(self, embedding: Embedding) -> Answer | None:
+        """Answer where everything is absent, by the matching features alone; else None."""
+        found = {name: objects.glance(c, embedding) for name, c in self.concepts.items()}
+        absent = {name: prediction for name, prediction in found.items() if prediction is not None}
+        if len(absent) < len(found):
+            return None
+        return self._no_instance(embedding) if self.instances else self._answer(embedding, absent)
+
+    def look(self, embedding: Embedding) -> Answer:
+        """Search an encoded picture."""
         if self.several:
-            predictions = segment_objects(self.concepts, image)
-            return _answer(image, list(predictions.values()), list(predictions))
+            return self._answer(embedding, objects.segment_objects(self.concepts, embedding))
+        (concept,) = self.concepts.values()
         if self.instances:
-            found = concept.segment_instances(image)
-            return _answer(image, found, [None] * len(found))
-        prediction = concept.segment(image)
-        return Answer(prediction.mask.astype(np.uint8), None, _facts(1, None, prediction))
+            found = concept.segment_instances(embedding)
+            if not found:
+                return self._no_instance(embedding)
+            return self._answer(embedding, dict(enumerate(found)))
+        return self._answer(embedding, {"": objects.look(concept, embedding)})
+
+    def _answer(self, embedding: Embedding, found: Mapping[Any, Prediction]) -> Answer:
+        """What was found, by the name of an object or the number of an instance."""
+        if not (self.several or self.instances):
+            (prediction,) = found.values()
+            return Answer(prediction.mask.astype(np.uint8), None, _facts(1, None, prediction))
+        facts = tuple(
+            _facts(number, name if self.several else self._one_name, prediction)
+            for number, (name, prediction) in enumerate(found.items(), start=1)
+        )
+        masks = (prediction.mask for prediction in found.values())
+        labels = lay(masks, (embedding.frame.height, embedding.frame.width))
+        return Answer(labels, facts, facts[0])
+
+    def _no_instance(self, embedding: Embedding) -> Answer:
+        (concept,) = self.concepts.values()
+        labels = np.zeros((embedding.frame.height, embedding.frame.width), dtype=np.uint8)
+        presence = _rounded(concept.presence_in(embedding))
+        return Answer(labels, (), Found(1, self._one_name, presence=presence))
+
+    @property
+    def _one_name(self) -> str | None:
+        """Of the only object; None where it was given none."""
+        return next(iter(self.concepts)) or None
 
     def read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         """``(height, width)`` uint8 labels that an earlier run wrote.
@@ -139,24 +182,17 @@ def fingerprint(concept: Concept) -> str:
     return digest.hexdigest()[:16]
 
 
-def _answer(
-    image: np.ndarray, predictions: Sequence[Prediction], names: Sequence[str | None]
-) -> Answer:
-    found = tuple(
-        _facts(number, name, prediction)
-        for number, (name, prediction) in enumerate(zip(names, predictions, strict=True), start=1)
-    )
-    labels = lay((prediction.mask for prediction in predictions), image.shape[:2])
-    return Answer(labels, found, found[0] if found else Found(1, score=0.0))
-
-
 def _facts(number: int, name: str | None, prediction: Prediction) -> Found:
     marks = np.column_stack([prediction.points, prediction.labels]).astype(int).tolist()
     return Found(
         label=number,
         object=name,
         score=round(prediction.score, 6),
-        presence=None if prediction.presence is None else round(prediction.presence, 6),
+        presence=_rounded(prediction.presence),
         box=prediction.box,
         points=tuple((x, y, label) for x, y, label in marks),
     )
+
+
+def _rounded(presence: float | None) -> float | None:
+    return None if presence is None else round(presence, 6)

@@ -46,6 +46,20 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
+class Laid:
+    """A picture as a backbone's encoder takes it: resized, normalised, padded; not yet encoded.
+
+    Attributes:
+        pixels: ``(1, 3, square, square)`` float32 on the CPU, one for each of the backbone's
+            encoders. Only the backbone that laid it reads it.
+        frame: how the picture lies in the model's square.
+    """
+
+    pixels: tuple[torch.Tensor, ...]
+    frame: Frame
+
+
+@dataclass(frozen=True, eq=False)
 class Embedding:
     """One encoded picture: what the decoder draws from and what objects are compared by.
 

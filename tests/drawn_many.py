@@ -14,6 +14,8 @@ from persam.images import read_image, read_mask
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from persam.structures import Laid
+
 
 class Counting(WrappedBackbone):
     """Counts what it is asked."""
@@ -22,9 +24,9 @@ class Counting(WrappedBackbone):
         super().__init__(backbone)
         self.encoded = self.decoded = 0
 
-    def encode_batch(self, images: Sequence[np.ndarray]) -> Any:
-        self.encoded += len(images)
-        return super().encode_batch(images)
+    def encode_laid(self, laid: Sequence[Laid]) -> Any:
+        self.encoded += len(laid)
+        return super().encode_laid(laid)
 
     def decode(self, *words: Any, **options: Any) -> Any:
         self.decoded += 1

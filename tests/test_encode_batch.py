@@ -8,6 +8,7 @@ import tiny as tiny_models
 import torch
 
 from persam.backbones.matched import MatchedBackbone, Matcher
+from persam.backbones.sam import SamBackbone
 from persam.backbones.wrapped import WrappedBackbone
 from persam.errors import InputError
 from persam.evaluation.running import Remembering
@@ -56,3 +57,33 @@ def test_what_is_remembered_is_not_encoded_again(tiny):
 def test_one_wrong_picture_is_named(tiny):
     with pytest.raises(InputError, match=r"got shape \(3, 3\)"):
         tiny("sam").encode_batch([IMAGES[0], np.zeros((3, 3), np.uint8)])
+
+
+@pytest.mark.parametrize("matched", [False, True])
+def test_what_is_laid_ahead_is_encoded_as_it_would_be_now(tiny, matched):
+    backbone = tiny("sam")
+    if matched:
+        backbone = MatchedBackbone(backbone, Matcher("tiny", tiny_models.dinov2_model()))
+    laid = [backbone.lay(image) for image in IMAGES]
+    for one, image in zip(laid, IMAGES, strict=True):
+        assert {pixels.device.type for pixels in one.pixels} == {"cpu"}
+        assert one.frame == backbone.frame(*image.shape[:2])
+    pairs = zip(backbone.encode_laid(laid), backbone.encode_batch(IMAGES), strict=True)
+    for ahead, now in pairs:
+        same(ahead, now)
+
+
+def test_an_identity_is_of_weights_and_precision_and_not_of_names(tiny):
+    backbone = tiny("sam")
+    assert WrappedBackbone(backbone, "another name").identity == backbone.identity
+    again = tiny_models.build("sam")
+    assert again.identity == backbone.identity
+    again.model.vision_encoder.neck.conv1.weight[0] += 1e-3
+    assert again.identity != backbone.identity
+    halved = SamBackbone("tiny", tiny_models.build("sam").model, precision="bf16")
+    assert halved.identity != backbone.identity
+    matcher = Matcher("tiny", tiny_models.dinov2_model())
+    matched = MatchedBackbone(backbone, matcher).identity
+    assert matched != backbone.identity
+    other = Matcher("tiny", tiny_models.dinov2_model(registers=True))
+    assert MatchedBackbone(backbone, other).identity != matched

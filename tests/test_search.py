@@ -12,7 +12,7 @@ from PIL import Image
 
 import persam
 from persam import samples
-from persam.search import Hit, look_at_each, search
+from persam.search import Hit, search
 
 DOG, MASK = samples.files(samples.PICTURES, 0)
 OTHERS = [samples.files(samples.PICTURES, number)[0] for number in (1, 2)]
@@ -67,15 +67,3 @@ def test_lines_hold_what_a_hit_is():
         "box": [1, 2, 3, 4],
     }
     assert json.loads(Hit("/b.jpg", error="gone").to_json()) == {"photo": "/b.jpg", "error": "gone"}
-
-
-def test_running_out_of_memory_is_an_answer_and_a_mistake_is_not(meadow):
-    def full(image: np.ndarray) -> int:
-        raise RuntimeError("out\nof memory")
-
-    def wrong(image: np.ndarray) -> int:
-        return image["no such thing"]
-
-    assert list(look_at_each([meadow], full)) == [(meadow, "RuntimeError: out of memory")]
-    with pytest.raises(IndexError):
-        list(look_at_each([meadow], wrong))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from persam.presence import Calibration
-    from persam.structures import Embedding, Frame, Guidance, MaskLogits, Prompts
+    from persam.structures import Embedding, Frame, Guidance, Laid, MaskLogits, Prompts
 
 __all__ = [
     "ENGINES",
@@ -90,6 +90,22 @@ class Backbone(Protocol):
 
     def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
         """Encode pictures of any sizes at once; as :meth:`encode` of each, but for rounding."""
+        ...
+
+    def lay(self, image: np.ndarray) -> Laid:
+        """Bring an upright picture into the model's square, so that it may be encoded later.
+
+        Safe in any thread, whatever the model does meanwhile.
+        """
+        ...
+
+    def encode_laid(self, laid: Sequence[Laid]) -> list[Embedding]:
+        """Encode pictures that :meth:`lay` has laid, at once."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Names all that decides an embedding: weights by their contents, engine, precision."""
         ...
 
     def decode(

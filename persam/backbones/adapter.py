@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
+from persam.backbones.identity import identity
+from persam.backbones.lean import make_lean
 from persam.backbones.prompting import lay
 from persam.engines import start
 from persam.engines.torch_engine import TorchEngine
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from persam.engines import Choice, Engine
     from persam.presence import Calibration
-    from persam.structures import Frame, Guidance, MaskLogits, Prompts
+    from persam.structures import Frame, Guidance, Laid, MaskLogits, Prompts
 
 
 class Adapter:
@@ -49,6 +51,7 @@ class Adapter:
         self.square: int = model.prompt_encoder.input_image_size
         self.mean: np.ndarray
         self.std: np.ndarray
+        make_lean(model)
 
     @property
     def device(self) -> torch.device:
@@ -96,7 +99,6 @@ class Adapter:
         """
         return self.encode_batch([image])[0]
 
-    @torch.no_grad()
     def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
         """Encode pictures of any sizes at once, since each is laid into the model's square.
 
@@ -109,13 +111,34 @@ class Adapter:
         Raises:
             InputError: not such arrays.
         """
-        if not len(images):
+        return self.encode_laid([self.lay(image) for image in images])
+
+    def lay(self, image: np.ndarray) -> Laid:
+        """Bring a picture into the model's square; safe in any thread.
+
+        Args:
+            image: ``(height, width, 3)`` uint8 RGB, upright.
+
+        Raises:
+            InputError: not such an array.
+        """
+        return lay(image, self)
+
+    @torch.no_grad()
+    def encode_laid(self, laid: Sequence[Laid]) -> list[Embedding]:
+        """Encode pictures that :meth:`lay` has laid, at once."""
+        if not laid:
             return []
-        laid = [lay(image, self) for image in images]
-        pixels = torch.cat([pixels for pixels, _ in laid])
+        pixels = torch.cat([one.pixels[0] for one in laid]).to(self.device)
         maps = [tensor.split(1) for tensor in self.encoder(pixels)]
         rows = zip(*maps, strict=True)
-        return [self.embed(row, frame) for row, (_, frame) in zip(rows, laid, strict=True)]
+        return [self.embed(row, one.frame) for row, one in zip(rows, laid, strict=True)]
+
+    @property
+    def identity(self) -> str:
+        """Names all that decides an embedding, the encoder's weights by their contents."""
+        words = (self.family, self.square, self.mean.tolist(), self.std.tolist())
+        return identity((*words, self.engine, self.precision), self.network)
 
     def embed(self, maps: tuple[torch.Tensor, ...], frame: Frame) -> Embedding:
         """Name what the encoder gave for one picture: features first, what else behind."""

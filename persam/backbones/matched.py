@@ -16,6 +16,7 @@ import torch
 from persam import geometry
 from persam.backbones import joined
 from persam.backbones.files import read_folder
+from persam.backbones.identity import identity
 from persam.backbones.wrapped import WrappedBackbone
 from persam.engines.torch_engine import KINDS
 from persam.errors import InputError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from persam.backbones import Backbone
     from persam.presence import Calibration
-    from persam.structures import Embedding
+    from persam.structures import Embedding, Laid
 
 # config.json's model_type -> transformers class.
 MODEL_TYPES = {"dinov2": "Dinov2Model", "dinov2_with_registers": "Dinov2WithRegistersModel"}
@@ -59,9 +60,8 @@ class Matcher:
         patch = self.model.config.patch_size
         return max(1, self.model.config.image_size // patch) * patch
 
-    @torch.no_grad()
-    def features(self, image: np.ndarray, frame: Frame) -> torch.Tensor:
-        """Encode a picture that lies in this model's square as it lies in another's.
+    def lay(self, image: np.ndarray, frame: Frame) -> torch.Tensor:
+        """Lay a picture into this model's square as it lies in another's.
 
         Padding is where the other model has it, so that both grids cover the same ground.
 
@@ -70,9 +70,17 @@ class Matcher:
             frame: how the picture lies in the other model's square.
 
         Returns:
+            ``(1, 3, square, square)`` float32.
+        """
+        return geometry.prepare(image, scaled(frame, self.square), MEAN, STD)
+
+    @torch.no_grad()
+    def features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Encode what :meth:`lay` gave.
+
+        Returns:
             ``(1, d, h, w)`` float32 of the last layer's patches; 37 x 37 for 518 pixels.
         """
-        pixels = geometry.prepare(image, scaled(frame, self.square), MEAN, STD)
         place = self.model.device
         lower = self.precision != "fp32"
         with torch.autocast(place.type, dtype=KINDS[self.precision], enabled=lower):
@@ -99,17 +107,25 @@ class MatchedBackbone(WrappedBackbone):
         self.calibration: Calibration | None = None
         self._matcher = matcher
 
-    def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
-        """Encode upright ``(height, width, 3)`` uint8 RGB pictures, with both models.
+    def lay(self, image: np.ndarray) -> Laid:
+        """Bring a picture into both models' squares, the matcher's last.
 
         Raises:
-            InputError: not such arrays.
+            InputError: not an upright ``(height, width, 3)`` uint8 RGB array.
         """
-        found = self._backbone.encode_batch(images)
-        pairs = zip(images, found, strict=True)
-        return [
-            replace(one, matching=self._matcher.features(image, one.frame)) for image, one in pairs
-        ]
+        laid = self._backbone.lay(image)
+        return replace(laid, pixels=(*laid.pixels, self._matcher.lay(image, laid.frame)))
+
+    def encode_laid(self, laid: Sequence[Laid]) -> list[Embedding]:
+        """Encode pictures that :meth:`lay` has laid, with both models."""
+        found = self._backbone.encode_laid([replace(one, pixels=one.pixels[:-1]) for one in laid])
+        pairs = zip(laid, found, strict=True)
+        return [replace(one, matching=self._matcher.features(p.pixels[-1])) for p, one in pairs]
+
+    @property
+    def identity(self) -> str:
+        """Names all that decides an embedding: both models' weights."""
+        return identity((self._backbone.identity, self._matcher.precision), self._matcher.model)
 
 
 def load_matcher(

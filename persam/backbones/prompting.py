@@ -13,7 +13,7 @@ import torch
 
 from persam import geometry
 from persam.errors import InputError
-from persam.structures import MaskLogits
+from persam.structures import Laid, MaskLogits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,23 +32,19 @@ def check_image(image: np.ndarray) -> None:
         )
 
 
-def lay(image: np.ndarray, backbone: Backbone) -> tuple[torch.Tensor, Frame]:
+def lay(image: np.ndarray, backbone: Backbone) -> Laid:
     """Bring a picture into a model's square.
 
     Args:
         image: ``(height, width, 3)`` uint8 RGB, upright.
         backbone: says how pictures lie in its square, and how they are normalised.
 
-    Returns:
-        ``(1, 3, square, square)`` float32 on the backbone's device, and the frame.
-
     Raises:
         InputError: not such an array.
     """
     check_image(image)
     frame = backbone.frame(*image.shape[:2])
-    pixels = geometry.prepare(image, frame, backbone.mean, backbone.std)
-    return pixels.to(backbone.device), frame
+    return Laid((geometry.prepare(image, frame, backbone.mean, backbone.std),), frame)
 
 
 def check_embedding(embedding: Embedding, prompt_encoder: Any, extras: int) -> None:

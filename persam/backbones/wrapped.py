@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from persam.backbones import Backbone
     from persam.presence import Calibration
-    from persam.structures import Embedding, Frame, Guidance, MaskLogits, Prompts
+    from persam.structures import Embedding, Frame, Guidance, Laid, MaskLogits, Prompts
 
 
 class WrappedBackbone:
@@ -60,7 +60,20 @@ class WrappedBackbone:
 
     def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
         """Encode several; see :meth:`persam.backbones.Backbone.encode_batch`."""
-        return self._backbone.encode_batch(images)
+        return self.encode_laid([self.lay(image) for image in images])
+
+    def lay(self, image: np.ndarray) -> Laid:
+        """Bring a picture into the model's square; see :meth:`persam.backbones.Backbone.lay`."""
+        return self._backbone.lay(image)
+
+    def encode_laid(self, laid: Sequence[Laid]) -> list[Embedding]:
+        """Encode pictures that :meth:`lay` has laid, at once."""
+        return self._backbone.encode_laid(laid)
+
+    @property
+    def identity(self) -> str:
+        """Names all that decides an embedding; the inner backbone's."""
+        return self._backbone.identity
 
     def decode(
         self,

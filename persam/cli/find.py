@@ -16,6 +16,7 @@ from persam.cli.options import (
     PrecisionOption,
     with_min_presence,
 )
+from persam.cli.pacing import BatchOption, CacheOption, CacheSizeOption, JobsOption, pace_of
 from persam.cli.screen import complain, named, progress, say
 from persam.cli.stored import stored_concept
 from persam.folders import list_images, refuse_overwriting
@@ -46,7 +47,14 @@ def find(
     model: OwnModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+<<<<<<< HEAD
     engine: EngineOption = "auto",
+=======
+    batch: BatchOption = "auto",
+    jobs: JobsOption = "auto",
+    cache: CacheOption = None,
+    cache_size: CacheSizeOption = None,
+>>>>>>> main
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
@@ -58,13 +66,14 @@ def find(
     listing = list_images(photos)
     if out is not None:
         refuse_overwriting([out], [*listing.photos, concept], "Choose another --out.")
+    pace = pace_of(batch, jobs, cache, cache_size)
     from persam.formats import write_text
     from persam.search import search
 
     learnt = stored_concept(concept, model, device=device, precision=precision, engine=engine)
     learnt = with_min_presence(learnt, min_presence)
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
-        hits = search(learnt, listing.photos, lambda _: step())
+        hits = search(learnt, listing.photos, lambda _: step(), pace=pace)
     lines = "".join(hit.to_json() + "\n" for hit in hits)
     if out is not None:
         write_text(out, lines)

@@ -1,0 +1,135 @@
+"""Work beside the caller: threads that keep the order, and a bounded number of results."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from time import perf_counter
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from persam.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Calls that a probe looks at: the first ones find a model that still sets itself up.
+_PROBED = range(6, 18)
+
+
+class Threads:
+    """Threads for what lets go of the interpreter: decoding, resizing, compressing, files.
+
+    With ``jobs`` left out a short probe chooses: the first calls are made by the caller itself,
+    when their turn comes, and there are then as many threads as it takes to do such calls in the
+    time that the caller needs for the rest. Where there are few calls, that is all.
+
+    On leaving the ``with`` block, what has begun is finished and what has not is dropped.
+
+    Attributes:
+        jobs: how many threads there are; 0 where the caller does everything itself.
+    """
+
+    def __init__(self, jobs: int | None = None, *, most: int | None = None) -> None:
+        """Have threads.
+
+        Args:
+            jobs: how many; None for a probe.
+            most: that a probe may choose; None for one a core.
+
+        Raises:
+            InputError: fewer than none.
+        """
+        if jobs is not None and jobs < 0:
+            raise InputError(f"There are 0 threads or more beside the model; got {jobs}.")
+        self.jobs = 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._probing = jobs is None
+        self._most = most or os.cpu_count() or 1
+        self._calls, self._busy, self._began = 0, 0.0, perf_counter()
+        self._start(jobs or 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def ahead(
+        self, function: Callable[[T], R], items: Iterable[T], most: Callable[[], int]
+    ) -> Iterator[R]:
+        """Yield ``function(item)`` of every item in their order, begun before they are asked for.
+
+        Args:
+            function: called in a thread; what it raises is raised where its result would be.
+            items: taken in the caller's own thread.
+            most: how many results may be in the making or waiting; asked again for every item.
+        """
+        begun: deque[Future[R]] = deque()
+        for item in items:
+            if self._pool is None:
+                yield self._call(function, item)
+                continue
+            begun.append(self._pool.submit(function, item))
+            if len(begun) >= most():
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+
+    def behind(
+        self, function: Callable[[T], R], items: Iterable[T], most: Callable[[], int]
+    ) -> Iterator[R]:
+        """As :meth:`ahead`, for items that cost more than their results: none waits once done.
+
+        Args:
+            function: as for :meth:`ahead`.
+            items: as for :meth:`ahead`; the next is taken while earlier results are in the making.
+            most: as for :meth:`ahead`.
+        """
+        begun: deque[Future[R]] = deque()
+        for item in items:
+            if self._pool is None:
+                yield self._call(function, item)
+                continue
+            begun.append(self._pool.submit(function, item))
+            while begun and (begun[0].done() or len(begun) >= most()):
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+
+    def _start(self, jobs: int) -> None:
+        self.jobs = jobs
+        if jobs > 0:
+            self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="persam")
+
+    def _call(self, function: Callable[[T], R], item: T) -> R:
+        began = perf_counter()
+        if self._probing and self._calls == _PROBED.start:
+            self._busy, self._began = 0.0, began
+        if self._probing and self._calls == _PROBED.stop:
+            self._probing = False
+            self._start(enough(self._busy, began - self._began, self._most))
+        result = function(item)
+        self._calls, self._busy = self._calls + 1, self._busy + perf_counter() - began
+        return result
+
+
+def enough(beside: float, elapsed: float, most: int) -> int:
+    """How many threads do a work beside another in no more time than the other needs.
+
+    Args:
+        beside: seconds of the work that threads are to do.
+        elapsed: seconds of both, one after the other.
+        most: threads there may be, at least 1.
+
+    Example:
+        >>> enough(1.0, 11.0, 8), enough(5.0, 7.0, 8), enough(5.0, 5.0, 8)
+        (1, 3, 8)
+    """
+    other = elapsed - beside
+    return most if other <= 0 else min(most, max(1, math.ceil(beside / other)))

@@ -1,0 +1,54 @@
+"""Where the results of an album go, and which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from persam.errors import InputError
+
+Product = Literal["masks", "cutouts", "overlays", "sheet"]
+PRODUCTS: tuple[Product, ...] = get_args(Product)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the results of an album go, and which.
+
+    Attributes:
+        folder: for masks (``<stem>.png``), ``cutouts/``, ``overlays/``, ``sheet.html`` and
+            ``manifest.jsonl``.
+        save: any of :data:`PRODUCTS`; masks are always written, as a run resumes from them.
+        overwrite: look again at photos that are done.
+        identity: names what the concept was made from, where that is steadier than its numbers
+            (which differ in the last digits between machines). Empty: the numbers count.
+        protected: files that must not be written over, besides the photos.
+        instances: tell the instances of the object apart: masks are then indexed, 1 the best.
+    """
+
+    folder: str | Path
+    save: frozenset[str] = frozenset({"masks"})
+    overwrite: bool = False
+    identity: str = ""
+    protected: tuple[str | Path, ...] = ()
+    instances: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.save) - set(PRODUCTS))
+        if unknown:
+            raise InputError(f"save takes {', '.join(PRODUCTS)}; got {', '.join(unknown)}.")
+
+    def files(self, stem: str) -> dict[Product, Path]:
+        """Absolute paths of the files of one photo, by product, whether asked for or not."""
+        folder = Path(self.folder).absolute()
+        return {
+            "masks": folder / f"{stem}.png",
+            "cutouts": folder / "cutouts" / f"{stem}.png",
+            "overlays": folder / "overlays" / f"{stem}.jpg",
+        }
+
+    @property
+    def sheet(self) -> Path:
+        """Absolute path of the contact sheet, whether asked for or not."""
+        return Path(self.folder).absolute() / "sheet.html"
