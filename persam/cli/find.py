@@ -47,14 +47,11 @@ def find(
     model: OwnModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
-<<<<<<< HEAD
     engine: EngineOption = "auto",
-=======
     batch: BatchOption = "auto",
     jobs: JobsOption = "auto",
     cache: CacheOption = None,
     cache_size: CacheSizeOption = None,
->>>>>>> main
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,

@@ -88,14 +88,11 @@ def segment(
     ] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
-<<<<<<< HEAD
     engine: EngineOption = "auto",
-=======
     batch: BatchOption = "auto",
     jobs: JobsOption = "auto",
     cache: CacheOption = None,
     cache_size: CacheSizeOption = None,
->>>>>>> main
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
@@ -134,13 +131,8 @@ def segment(
         learnt = source.load(model if "model" in typed else None, **place)
     learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
     first = next(iter(learnt.values()))
-<<<<<<< HEAD
-    several = isinstance(source, Stored) and source.several
-    output = replace(output, identity=digest(_words(source, learnt, method), files))
-=======
     by_name = isinstance(source, Stored) and source.several
-    output = replace(output, identity=digest(_words(source, learnt, method, precision), files))
->>>>>>> main
+    output = replace(output, identity=digest(_words(source, learnt, method), files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
         summary = segment_album(
             learnt if by_name else first, listing.photos, output, lambda _: step(), pace=pace
