@@ -130,12 +130,15 @@ def segment(
     else:
         learnt = source.load(model if "model" in typed else None, **place)
     learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
-    first = next(iter(learnt.values()))
     by_name = isinstance(source, Stored) and source.several
     output = replace(output, identity=digest(_words(source, learnt, method), files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
         summary = segment_album(
-            learnt if by_name else first, listing.photos, output, lambda _: step(), pace=pace
+            learnt if by_name else next(iter(learnt.values())),
+            listing.photos,
+            output,
+            lambda _: step(),
+            pace=pace,
         )
     _report(summary, listing, quiet=quiet)
     if summary.failed:
