@@ -3,13 +3,13 @@
     python benchmarks/engines.py DATA [--model NAME]... [--threads N] [--masks] [--json FILE]
 
 DATA is in PerSeg's layout. The models have the sizes of the pocket model (its own weights),
-MobileSAM and SAM ViT-B (random weights, as large as make every part matter). The engines of a model
-take turns; of each the turn of least processor time counts (`cpu`, milliseconds of all threads
-together, with one thread the picture's own time on an idle machine; `ms` is by the clock, which
-whatever else runs lengthens). The cosine is that
-of all numbers of the features (and, for the pocket model, of the matching features). With --masks
-the pocket model learns every object from its first photo and finds it in the others by each engine:
-mean and worst IoU with the masks of torch in fp32, and mIoU against the truth. Prints a table.
+MobileSAM, SAM ViT-B and SAM 2's tiny one (random weights, as large as make every part matter).
+The engines of a model take turns; of each the turn of least processor time counts (`cpu`,
+milliseconds of all threads together, with one thread the picture's own time on an idle machine;
+`ms` is by the clock, which whatever else runs lengthens). The cosine is that of all numbers of the
+features (and, for the pocket model, of the matching features). With --masks the pocket model learns
+every object from its first photo and finds it in the others by each engine: mean and worst IoU with
+the masks of torch in fp32, and mean IoU with the truth. Prints a table.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import persam
 from persam.backbones.adapter import Adapter
 from persam.backbones.prompting import lay
 from persam.backbones.sam import SamBackbone
+from persam.backbones.sam2 import Sam2Backbone
 from persam.backbones.tiny_vit import Stage, TinyViT
 from persam.engines import Choice, Engine, missing, onnx, openvino, start
 from persam.engines.int8 import calibrated
@@ -63,6 +64,8 @@ def build(name: str) -> Adapter:
         config = transformers.SamConfig(vision_config=stand_in | {"global_attn_indexes": []})
         model: Any = transformers.SamModel(config)
         model.vision_encoder = TinyViT(MOBILE, 256)
+    elif name == "sam2-tiny":
+        return Sam2Backbone(name, draw(transformers.Sam2Model(transformers.Sam2Config())))
     else:
         model = transformers.SamModel(transformers.SamConfig())
     return SamBackbone(name, draw(model))
@@ -109,7 +112,9 @@ def eight_bits(backbone: Adapter, photos: list[Path], folder: Path) -> dict[str,
     }
 
 
-def engines_of(backbone: Adapter, photos: list[Path], *, compiled: bool) -> dict[str, Any]:
+def engines_of(
+    backbone: Adapter, photos: list[Path], *, compiled: bool, int8: bool
+) -> dict[str, Any]:
     """All engines of a model, and how many seconds each took to start."""
     blank = torch.zeros(1, 3, backbone.square, backbone.square)
     found: dict[str, Any] = {}
@@ -120,6 +125,8 @@ def engines_of(backbone: Adapter, photos: list[Path], *, compiled: bool) -> dict
         engine = start(backbone.network, blank, choice)
         engine(blank)
         found[name] = engine, time.perf_counter() - began
+    if not int8:
+        return found
     began = time.perf_counter()
     folder = Path(tempfile.mkdtemp())
     for name, engine in eight_bits(backbone, photos, folder).items():
@@ -175,14 +182,14 @@ def iou(found: np.ndarray, expected: np.ndarray) -> float:
     return float((found & expected).sum() / either) if either else 1.0
 
 
-def measure(name: str, data: Path, rounds: int, *, masks: bool, compiled: bool) -> dict[str, Any]:
+def measure(name: str, data: Path, rounds: int, *, masks: bool, **kinds: bool) -> dict[str, Any]:
     backbone = build(name)
     photos = sorted((data / "Images").glob("*/*.jpg"))
     pixels, _ = lay(read_image(photos[0]), backbone)
     before = plain(backbone.network.to(memory_format=torch.contiguous_format))
     expected = before(pixels)
     rows = {"torch, plain": timed({"": before}, pixels, rounds)[""]}
-    started = engines_of(backbone, photos[1:], compiled=compiled)
+    started = engines_of(backbone, photos[1:], **kinds)
     engines = {key: engine for key, (engine, _) in started.items()}
     for key, took in timed(engines, pixels, rounds).items():
         found = engines[key](pixels)
@@ -217,13 +224,14 @@ def main(  # noqa: PLR0913 - a command's options are its parameters
     *,
     masks: bool = False,
     compiled: bool = False,
+    int8: bool = True,
     json_file: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
     """See the file's own text."""
     torch.set_num_threads(threads)
     tables = {}
-    for name in model or ("pocket", "mobile-sam", "sam-vit-base"):
-        tables[name] = measure(name, data, rounds, masks=masks, compiled=compiled)
+    for name in model or ("pocket", "mobile-sam", "sam-vit-base", "sam2-tiny"):
+        tables[name] = measure(name, data, rounds, masks=masks, compiled=compiled, int8=int8)
         typer.echo(table(name, tables[name]) + "\n")
         if json_file is not None:
             facts = {"environment": environment(), "threads": threads, "models": tables}

@@ -20,7 +20,7 @@ import torch
 from transformers import AttentionInterface
 
 from persam.backbones.adapter import Adapter
-from persam.backbones.exported import DECODER, ENCODER, SUFFIXES, VERSION, Facts
+from persam.backbones.exported_facts import DECODER, ENCODER, SUFFIXES, VERSION, Facts
 from persam.backbones.prompting import lay
 from persam.backbones.sam import SamBackbone
 from persam.engines import require
@@ -101,12 +101,9 @@ class DecoderGraph(torch.nn.Module):
 
     def _sparse(self, points: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         encoder = self.model.prompt_encoder
-        kinds = encoder.point_embed
-        rows: list[Any] = (
-            [one.weight for one in kinds]
-            if isinstance(kinds, torch.nn.ModuleList)
-            else [kinds.weight]
-        )
+        kinds: Any = encoder.point_embed
+        several = isinstance(kinds, torch.nn.ModuleList)  # else one table of four rows
+        rows: list[Any] = [kind.weight for kind in kinds] if several else [kinds.weight]
         table = torch.cat([encoder.not_a_point_embed.weight, *rows])
         size = encoder.input_image_size
         places = encoder.shared_embedding(points[:, None] + 0.5, (size, size))

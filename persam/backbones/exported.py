@@ -6,9 +6,6 @@ The folder holds the encoder, the decoder (with PerSAM's guide and target among 
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,10 +13,10 @@ import numpy as np
 import torch
 
 from persam import geometry
+from persam.backbones.exported_facts import DECODER, ENCODER, SUFFIXES, Facts
 from persam.backbones.prompting import check_embedding, lay, prompt_tensors
-from persam.engines import SAME_IN_BF16, Choice, Engine, require
+from persam.engines import Choice, Engine, require
 from persam.errors import InputError
-from persam.formats import write_text
 from persam.guidance import check_guidance
 from persam.presence import Calibration
 from persam.structures import Embedding, MaskLogits
@@ -30,79 +27,8 @@ if TYPE_CHECKING:
 
     from persam.structures import Frame, Guidance, Laid, Prompts
 
-EXPORTED = "persam.json"
-SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
-ENCODER, DECODER = "encoder", "decoder"
-VERSION = 1
 PADDING = -1  # label of the token that stands for "no further point"
 CORNERS = (2, 3)  # labels of a box's corners
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What ``persam.json`` says.
-
-    Attributes:
-        version: of this layout.
-        name: of the model that was exported.
-        family: as :class:`persam.backbones.adapter.Adapter` has it.
-        format: ``"onnx"`` or ``"openvino"``.
-        precision: ``"fp32"``, or ``"int8"`` of an encoder that was calibrated.
-        square: side of the input in pixels.
-        mean, std: of the normalisation, in 0..255, RGB.
-        keep_aspect: whether pictures keep their aspect in the square.
-        grid: channels, rows and columns of the features.
-        extras: how many further maps the decoder takes.
-        matching: whether the encoder's second map is what objects are compared by.
-        pad_box: whether a box is followed by a padding token.
-        sketch: whether prompts without a mask are drawn as one.
-        recipe, ambiguous: as the backbone's.
-        calibration: middle and slope, or None.
-    """
-
-    version: int
-    name: str
-    family: str
-    format: str
-    precision: str
-    square: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    keep_aspect: bool
-    grid: tuple[int, int, int]
-    extras: int
-    matching: bool
-    pad_box: bool
-    sketch: bool
-    recipe: str
-    ambiguous: bool
-    calibration: tuple[float, float] | None = None
-
-    @classmethod
-    def read(cls, folder: Path) -> Facts:
-        """Read a folder's facts.
-
-        Raises:
-            InputError: unreadable, or another version's.
-        """
-        try:
-            content = json.loads((folder / EXPORTED).read_text(encoding="utf-8"))
-            facts = cls(**content)
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(
-                f"{folder / EXPORTED} does not describe an exported model ({error}). Export it "
-                f"again with `persam export`."
-            ) from error
-        if facts.version != VERSION or facts.format not in SUFFIXES:
-            raise InputError(
-                f"{folder} was exported as version {facts.version}, {facts.format}; this persam "
-                f"reads version {VERSION}, {' and '.join(SUFFIXES)}. Export it again."
-            )
-        return facts
-
-    def write(self, folder: Path) -> None:
-        """Write ``persam.json``, whole or not at all."""
-        write_text(folder / EXPORTED, json.dumps(asdict(self), indent=2) + "\n")
 
 
 class ExportedBackbone:
@@ -164,17 +90,14 @@ class ExportedBackbone:
                 f"{self.name} was exported for {facts.format}, not for {choice.engine}. Leave the "
                 f"engine out, or export the model again."
             )
-        wanted = choice.precision
         if facts.precision == "int8":
-            if wanted != "auto":
-                raise InputError(f"{self.name} was rounded to int8; leave precision {wanted} out.")
+            if choice.precision != "auto":
+                raise InputError(
+                    f"{self.name} was rounded to int8; leave precision {choice.precision} out."
+                )
             return self
-        if wanted == "auto":
-            able = facts.family in SAME_IN_BF16
-            wanted = Choice(facts.format).settled(facts.family, self.device).precision
-            wanted = wanted if able else "fp32"
-        else:
-            wanted = Choice(facts.format, wanted).settled(facts.family, self.device).precision
+        asked = Choice(facts.format, choice.precision)
+        wanted = asked.settled(facts.family, self.device).precision
         if wanted != self.precision:
             self.encoder = self._engine(wanted)
         return self
@@ -252,8 +175,9 @@ class ExportedBackbone:
         if mask is None and self.facts.sketch:
             from persam.backbones.pocket_network import sketch
 
-            drawn = (asked.get("input_points"), asked.get("input_labels"))
-            mask = sketch(*drawn, asked.get("input_boxes"), self.square, side)
+            names = ("input_points", "input_labels", "input_boxes")
+            drawn = (asked.get(name) for name in names)
+            mask = sketch(*drawn, square=self.square, side=side)
         given = torch.tensor([float(mask is not None)])
         return [points, labels, torch.zeros(1, 1, side, side) if mask is None else mask, given]
 

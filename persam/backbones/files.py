@@ -16,7 +16,8 @@ import transformers
 from transformers.utils import logging
 
 from persam.backbones import sam, sam2
-from persam.backbones.exported import EXPORTED, load_exported
+from persam.backbones.exported import load_exported
+from persam.backbones.exported_facts import EXPORTED
 from persam.backbones.mobile_sam import is_mobile_sam, load_mobile_sam
 from persam.backbones.sam import SamBackbone
 from persam.backbones.sam2 import Sam2Backbone

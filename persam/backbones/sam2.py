@@ -36,6 +36,8 @@ MODEL_TYPES = {
     "sam3_video": "Sam3TrackerModel",
 }
 
+FAMILIES = {"Sam2Model": "sam2", "EdgeTamModel": "edgetam", "Sam3TrackerModel": "sam3"}
+
 # In 0..255 and RGB: ImageNet's for SAM 2 and EdgeTAM, one half for SAM 3 (their processors).
 IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 ONE_HALF = ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
@@ -68,8 +70,6 @@ class Sam2Backbone(Adapter):
     Unlike SAM's, this prompt encoder appends its padding token beside a box, too.
     """
 
-    family = "sam2"
-
     def __init__(
         self,
         name: str,
@@ -79,6 +79,7 @@ class Sam2Backbone(Adapter):
     ) -> None:
         model.eval().requires_grad_(False)
         super().__init__(name, model, Sam2Encoder(model), precision)
+        self.family = FAMILIES[type(model).__name__]
         self.model.mask_decoder.dynamic_multimask_via_stability = False
         mean, std = ONE_HALF if isinstance(model, Sam3TrackerModel) else IMAGENET
         self.mean = np.array(mean, dtype=np.float32)

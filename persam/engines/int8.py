@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from persam.engines import require
-from persam.engines.tracing import converting
+from persam.engines.tracing import converting, hushed
 from persam.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def calibrated(source: Path, target: Path, pictures: Iterable[torch.Tensor]) -> 
     first = reader.peek()
     if first is None:
         raise InputError("There are no photos to calibrate by; give a folder of some.")
-    with converting("Rounding the encoder to eight bits"):
+    with hushed(None), converting("Rounding the encoder to eight bits"):
         quantization.quantize_static(
             str(source),
             str(target),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from persam.engines import cache, require
-from persam.engines.tracing import converting
+from persam.engines.tracing import converting, hushed
 from persam.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,24 +75,19 @@ def write(
     Raises:
         InputError: it does not convert.
     """
-    loud = logging.getLogger("torch.onnx")
-    level = loud.level
-    loud.setLevel(logging.ERROR)  # it reports packages that it could also have used
-    try:
-        with converting(f"Converting {type(network).__name__} to ONNX"), torch.no_grad():
-            torch.onnx.export(
-                network,
-                tuple(inputs.values()),
-                file,
-                dynamo=True,
-                verbose=False,
-                opset_version=OPSET,
-                input_names=list(inputs),
-                output_names=outputs,
-                dynamic_shapes=dynamic,
-            )
-    finally:
-        loud.setLevel(level)
+    what = f"Converting {type(network).__name__} to ONNX"
+    with hushed("torch.onnx"), converting(what), torch.no_grad():
+        torch.onnx.export(
+            network,
+            tuple(inputs.values()),
+            file,
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=outputs,
+            dynamic_shapes=dynamic,
+        )
 
 
 def session(file: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,18 @@ def converting(what: str, *failures: type[Exception]) -> Iterator[None]:
         raise InputError(
             f'{what} failed ({first}). The engine torch runs every model: engine="torch".'
         ) from error
+
+
+@contextmanager
+def hushed(logger: str | None) -> Iterator[None]:
+    """Let a logger (None: the root) pass errors alone: converters advise where nobody can act."""
+    loud = logging.getLogger(logger)
+    level = loud.level
+    loud.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        loud.setLevel(level)
 
 
 @torch.no_grad()
