@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from persam.backbones import Backbone
+    from persam.backbones.adapter import Adapter
 
 State = dict[str, torch.Tensor]
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
@@ -35,14 +35,13 @@ SAM_TYPES = sam.MODEL_TYPES | sam2.MODEL_TYPES
 POCKET_SIGNATURE = "vision_encoder.mobilenet.stem.weight"
 
 
-def load_path(path: Path, name: str, *, device: torch.device, precision: str) -> Backbone:
+def load_path(path: Path, name: str, *, device: torch.device) -> Adapter:
     """Load the model in a folder or file and put it on a device.
 
     Args:
         path: exists.
         name: what the user asked for; the backbone keeps it.
         device: where the model goes.
-        precision: of the image encoder.
 
     Raises:
         InputError: not a model of a known family, incomplete, or unsafe to read.
@@ -52,10 +51,10 @@ def load_path(path: Path, name: str, *, device: torch.device, precision: str) ->
     if POCKET_SIGNATURE in state:
         from persam.backbones.pocket import load_pocket
 
-        return load_pocket(path, device=device, precision=precision)
+        return load_pocket(path, device=device)
     model = _build(state, path) if state else read_folder(path)
     adapter = Sam2Backbone if type(model).__name__ in sam2.MODEL_TYPES.values() else SamBackbone
-    return adapter(name, model.to(device), precision=precision)
+    return adapter(name, model.to(device))
 
 
 def read_folder(folder: Path, known: Mapping[str, str] = SAM_TYPES) -> Any:

@@ -13,6 +13,7 @@ from persam.cli.concepts import ConceptOption, InstancesOption, Stored
 from persam.cli.options import (
     AlphaOption,
     DeviceOption,
+    EngineOption,
     MatchOption,
     MethodOption,
     MinPresenceOption,
@@ -87,6 +88,7 @@ def segment(
     ] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
     batch: BatchOption = "auto",
     jobs: JobsOption = "auto",
     cache: CacheOption = None,
@@ -120,22 +122,18 @@ def segment(
         protected=files,
         instances=instances,
     )
+    place = {"device": device, "precision": precision, "engine": engine}
     if isinstance(source, Examples):
-        backbone = load(
-            stabilised(model, chosen), match_with=match_with, device=device, precision=precision
-        )
+        backbone = load(stabilised(model, chosen), match_with=match_with, **place)
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
         learnt = {"": source.learn(backbone, method, recipe)}
     else:
-        learnt = source.load(model if "model" in typed else None, device, precision)
+        learnt = source.load(model if "model" in typed else None, **place)
     learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
-    first = next(iter(learnt.values()))
-    several = isinstance(source, Stored) and source.several
-    output = replace(output, identity=digest(_words(source, learnt, method, precision), files))
+    output = replace(output, identity=digest(_words(source, learnt, method), files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
-        summary = segment_album(
-            learnt if several else first, listing.photos, output, lambda _: step(), pace=pace
-        )
+        sought = _sought(source, learnt)
+        summary = segment_album(sought, listing.photos, output, lambda _: step(), pace=pace)
     _report(summary, listing, quiet=quiet)
     if summary.failed:
         raise typer.Exit(1)
@@ -157,6 +155,14 @@ def _source(
     return Stored.of(concepts)
 
 
+def _sought(
+    source: Examples | Stored, learnt: Mapping[str, Concept]
+) -> Concept | Mapping[str, Concept]:
+    """The one concept there is, or several by name."""
+    several = isinstance(source, Stored) and source.several
+    return learnt if several else next(iter(learnt.values()))
+
+
 def _check_folder(photos: Sequence[Path], out: Path) -> None:
     for path in photos:
         if path.is_dir() and path.resolve() == out.resolve():
@@ -166,14 +172,12 @@ def _check_folder(photos: Sequence[Path], out: Path) -> None:
             )
 
 
-def _words(
-    source: Examples | Stored, learnt: Mapping[str, Concept], method: str, precision: str
-) -> str:
+def _words(source: Examples | Stored, learnt: Mapping[str, Concept], method: str) -> str:
     """What the run looks for, besides the contents of its files."""
-    model = next(iter(learnt.values())).backbone.name
+    backbone = next(iter(learnt.values())).backbone
     variants = [concept.variant for concept in learnt.values()]
     places = source.places if isinstance(source, Examples) else ()
-    return repr((model, precision, method, *variants, places))
+    return repr((backbone.name, backbone.precision, method, *variants, places))
 
 
 def _report(summary: Summary, listing: Listing, *, quiet: bool) -> None:
