@@ -70,13 +70,13 @@ class Adapter:
         """Let another engine run the image encoder; gives the adapter itself.
 
         Args:
-            choice: what is still ``"auto"`` in it is decided here.
+            choice: what is still ``"auto"`` in it is decided here, or by the environment.
 
         Raises:
             InputError: an engine or number format that this machine or model does not take.
             MissingExtra: an engine whose packages are not installed.
         """
-        settled = choice.settled(self.family, self.device)
+        settled = choice.wished().settled(self.family, self.device)
         if (settled.engine, settled.precision) != (self.engine, self.precision):
             blank = torch.zeros(1, 3, self.square, self.square, device=self.device)
             self.encoder = start(self.network, blank, settled)

@@ -16,6 +16,7 @@ import transformers
 from transformers.utils import logging
 
 from persam.backbones import sam, sam2
+from persam.backbones.exported import EXPORTED, load_exported
 from persam.backbones.mobile_sam import is_mobile_sam, load_mobile_sam
 from persam.backbones.sam import SamBackbone
 from persam.backbones.sam2 import Sam2Backbone
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.backbones.adapter import Adapter
+    from persam.backbones.exported import ExportedBackbone
 
 State = dict[str, torch.Tensor]
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
@@ -35,7 +37,7 @@ SAM_TYPES = sam.MODEL_TYPES | sam2.MODEL_TYPES
 POCKET_SIGNATURE = "vision_encoder.mobilenet.stem.weight"
 
 
-def load_path(path: Path, name: str, *, device: torch.device) -> Adapter:
+def load_path(path: Path, name: str, *, device: torch.device) -> Adapter | ExportedBackbone:
     """Load the model in a folder or file and put it on a device.
 
     Args:
@@ -47,6 +49,8 @@ def load_path(path: Path, name: str, *, device: torch.device) -> Adapter:
         InputError: not a model of a known family, incomplete, or unsafe to read.
         MissingExtra: EdgeTAM without the packages of its image encoder.
     """
+    if (path / EXPORTED).exists():
+        return load_exported(path, name, device=device)
     state = {} if path.is_dir() else read_state(path)
     if POCKET_SIGNATURE in state:
         from persam.backbones.pocket import load_pocket

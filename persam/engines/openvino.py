@@ -11,6 +11,7 @@ from persam.engines.tracing import converting, traced
 from persam.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 FILE = "encoder.xml"
@@ -54,12 +55,23 @@ def converted(network: torch.nn.Module, pixels: torch.Tensor, precision: str) ->
     """
     require("openvino")
     name = cache.key(network, pixels.shape[-1], ("openvino",))
-    place = cache.kept(name, lambda folder: write(network, (pixels,), folder / FILE))
+    place = cache.kept(name, lambda folder: write(network, {"pixels": pixels}, folder / FILE))
     return OpenVinoEngine(place / FILE, precision)
 
 
-def write(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...], file: Path) -> None:
+def write(
+    network: torch.nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    file: Path,
+    free: Sequence[str] = (),
+) -> None:
     """Write a network as OpenVINO's ``.xml`` and ``.bin``, in fp32.
+
+    Args:
+        network: to convert.
+        inputs: by their names in the file, in the order of its arguments.
+        file: ending in ``.xml``.
+        free: names of inputs whose second axis may be of any length.
 
     Raises:
         InputError: it does not convert.
@@ -68,10 +80,16 @@ def write(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...], file: Path
     from openvino.frontend import OpConversionFailure
 
     with converting(f"Converting {type(network).__name__} for OpenVINO", OpConversionFailure):
-        graph = traced(network, inputs)
+        given = tuple(inputs.values())
+        shapes: list[Any] = [list(tensor.shape) for tensor in given]
+        for name, shape in zip(inputs, shapes, strict=True):
+            if name in free:
+                shape[1] = -1
         model = openvino.convert_model(
-            graph, example_input=inputs, input=[tuple(tensor.shape) for tensor in inputs]
+            traced(network, given), example_input=given, input=[tuple(one) for one in shapes]
         )
+        for place, name in zip(model.inputs, inputs, strict=True):
+            place.get_tensor().set_names({name})
         openvino.save_model(model, file, compress_to_fp16=False)
 
 
