@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check fix clean
+.PHONY: setup demo test check fix bench bench-gpu clean
 
 setup: .venv/ready
 
@@ -27,6 +27,12 @@ check: setup ## linter, formatter, types
 fix: setup ## mend what the linter and formatter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: setup ## how fast it is beside a plain loop; DATA= a folder of photos in PerSeg's layout
+	$(BIN)/python benchmarks/bench.py $(DATA) --json benchmarks/bench.json
+
+bench-gpu: setup ## albums, fit, memory and agreement on a GPU
+	$(BIN)/python benchmarks/bench_gpu.py --json benchmarks/bench_gpu.json
 
 clean:
 	rm -rf .venv build dist

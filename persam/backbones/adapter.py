@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from persam.backbones.identity import identity
+from persam.backbones.lean import make_lean
 from persam.backbones.prompting import lay
 from persam.engines import start
 from persam.engines.torch_engine import TorchEngine
@@ -50,6 +51,7 @@ class Adapter:
         self.square: int = model.prompt_encoder.input_image_size
         self.mean: np.ndarray
         self.std: np.ndarray
+        make_lean(model)
 
     @property
     def device(self) -> torch.device:

@@ -1,0 +1,176 @@
+"""Measure persam on a GPU: albums beside the encoder's own rate, the fit, memory, agreement.
+
+    python benchmarks/bench_gpu.py [--models vit-b,vit-l,vit-h] [--photos 256] [--rounds 3]
+                                   [--json benchmarks/bench_gpu.json]
+    python benchmarks/bench_gpu.py --dry-run
+
+Needs nothing beside the repository and torch: the models are of the official sizes with random
+weights (shapes.py), the photos those that come with the package. ``--dry-run`` goes through
+everything with a tiny model on the CPU, and its numbers mean nothing. Each row says the engine and
+precision that ran; masks of random weights are noise, whose edges exaggerate every difference, so
+beside them stands the pocket model, whose weights are real.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import torch
+import torch.nn.functional as F
+import typer
+from bench_setting import Setting, describe
+from rounds import HEAD, Row, Timing, side_by_side
+
+import persam
+from persam import samples
+from persam.album import Output, segment_album
+from persam.evaluation import datasets
+from persam.evaluation.benchmark import environment
+from persam.evaluation.metrics import iou
+from persam.images import read_image
+from persam.methods.fit import fit
+from persam.methods.persam import learn
+from persam.methods.persam_f import lesson
+from persam.reference import Shown, observe
+from persam.variants import Variant
+
+ENGINES = ("torch", "compile")
+BATCHES = (1, 4, 8, 16, 32)
+OF_THE_ENCODER, FIT_SECONDS, IOU, COSINE = 0.85, 0.3, 0.99, 0.999
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """Where and on what it is measured."""
+
+    setting: Setting
+    device: str
+    count: int
+
+    def load(self, model: str, **choices: Any) -> Any:
+        """A model on the device; what is not said persam chooses."""
+        return persam.load(self.setting.named(model), device=self.device, **choices)
+
+    def done(self, work: Callable[[], object]) -> Callable[[], None]:
+        """The work, and waiting until the device has finished it."""
+
+        def run() -> None:
+            work()
+            if self.device == "cuda":
+                torch.cuda.synchronize()
+
+        return run
+
+    def timed(self, work: Callable[[], object], rounds: int) -> Timing:
+        """Seconds of every round, the device's work included."""
+        return side_by_side({"it": self.done(work)}, rounds)["it"]
+
+
+def rows(gpu: Gpu, model: str) -> Iterator[Row]:
+    """All rows of one model."""
+    for _ in ENGINES[: 1 if gpu.device == "cpu" else None]:  # compiling wants a compiler there
+        yield from _rate(gpu, model, gpu.load(model))
+    yield _fit(gpu, model)
+    for precision in ("bf16", "fp16"):
+        yield from _agreement(gpu, model, precision)
+
+
+def _rate(gpu: Gpu, model: str, backbone: Any) -> Iterator[Row]:
+    """Photos a second of the encoder alone, at its best batch, and of an album with it."""
+    setting, facts = gpu.setting, {"model": model, **describe(backbone)}
+    said = f"{model} ({facts['engine']}, {facts['precision']})"
+    photos = setting.own_photos(gpu.count, "photos")
+    shown = setting.subject.reference
+    concept = persam.personalize(backbone, shown.image, mask=shown.mask)
+    laid = backbone.lay(read_image(photos[0]))
+    alone: dict[int, float] = {}
+    for batch in (size for size in BATCHES if size <= gpu.count):
+        encode = gpu.timed(lambda same=[laid] * batch: backbone.encode_laid(same), setting.rounds)
+        alone[batch] = batch / encode.best
+    _forget_peak(gpu)
+    output = Output(setting.folder / "masks", overwrite=True)
+    album = gpu.timed(lambda: segment_album(concept, photos, output), setting.rounds)
+    rate, best = len(photos) / album.best, max(alone.values())
+    facts |= {"photos": len(photos), "encoder_by_batch": alone, "album": asdict(album)}
+    yield Row(f"{said}: encoder alone, photos a second", best, detail=facts)
+    yield Row(f"{said}: album, photos a second", rate, detail=facts)
+    yield Row(f"{said}: album of the encoder's rate", rate / best, OF_THE_ENCODER, detail=facts)
+    yield Row(f"{said}: peak memory, GB", _peak(gpu), detail=facts)
+
+
+def _fit(gpu: Gpu, model: str) -> Row:
+    """Seconds of PerSAM-F's fit once the reference is encoded."""
+    backbone, shown = gpu.load(model), gpu.setting.subject.reference
+    recipe = replace(Variant.named("official", "persam-f"), fit="fast")
+    reference = observe(backbone, Shown(shown.image, mask=shown.mask), recipe)
+    concept = learn(backbone, [reference], recipe)
+    timing = gpu.timed(
+        lambda: fit([lesson(concept, reference)], "fast"), max(5, gpu.setting.rounds)
+    )
+    facts = {**describe(backbone), "times": asdict(timing)}
+    said = f"{model}: PerSAM-F's fit, seconds"
+    return Row(said, timing.best, FIT_SECONDS, True, timing.typical, detail=facts)
+
+
+def _agreement(gpu: Gpu, model: str, precision: str) -> Iterator[Row]:
+    """Masks' IoU and embeddings' cosine with fp32, over the photos that come with the package."""
+    low, full = (gpu.load(model, precision=kind) for kind in (precision, "fp32"))
+    shown, cosines, ious = gpu.setting.subject.reference, [], []
+    concepts = [persam.personalize(b, shown.image, mask=shown.mask) for b in (low, full)]
+    for photo in gpu.setting.subject.targets:
+        image = read_image(photo.image)
+        ours, theirs = (concept.backbone.encode(image) for concept in concepts)
+        cosines.append(float(F.cosine_similarity(ours.features, theirs.features, dim=1).mean()))
+        pair = zip(concepts, (ours, theirs), strict=True)
+        ious.append(iou(*(concept.segment_embedding(seen).mask for concept, seen in pair)))
+    said, facts = f"{model} ({precision})", {"photos": len(ious), "lowest": min(ious)}
+    yield Row(f"{said}: embeddings' cosine with fp32", min(cosines), COSINE, detail=facts)
+    trained = model == "pocket"
+    goal = IOU if trained else None
+    yield Row(f"{said}: masks' mean IoU with fp32", fmean(ious), goal, detail=facts)
+
+
+def _forget_peak(gpu: Gpu) -> None:
+    if gpu.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _peak(gpu: Gpu) -> float:
+    return torch.cuda.max_memory_allocated() / 1e9 if gpu.device == "cuda" else 0.0
+
+
+def main(
+    models: str = "vit-b,vit-l,vit-h,pocket",
+    photos: int = 256,
+    rounds: int = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="A tiny model on the CPU.")] = False,
+    out: Annotated[Path | None, typer.Option("--json")] = None,
+) -> None:
+    """Measure every row and print the table."""
+    if not dry_run and not torch.cuda.is_available():
+        raise typer.BadParameter("there is no GPU here that torch can use; --dry-run needs none.")
+    names, found = (["vit-b"] if dry_run else models.split(",")), []
+    count, rounds = (2, 1) if dry_run else (photos, rounds)
+    typer.echo(HEAD)
+    with TemporaryDirectory(prefix="persam-bench-") as folder:
+        dataset = datasets.perseg(samples.PICTURES)
+        setting = Setting(dataset, Path(folder), rounds, quick=dry_run)
+        gpu = Gpu(setting, "cpu" if dry_run else "cuda", count)
+        for model in names:
+            for row in rows(gpu, model):
+                typer.echo(str(row))
+                found.append(row)
+    if out is not None:
+        facts = {"version": persam.__version__, "environment": environment(), "dry_run": dry_run}
+        report = {**facts, "rows": [row.facts() for row in found]}
+        out.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)
