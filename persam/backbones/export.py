@@ -214,7 +214,7 @@ def _eight_bits(backbone: Adapter, folder: Path, form: str, photos: Sequence[np.
         source, target = Path(place) / "fp32.onnx", Path(place) / "int8.onnx"
         onnx.write(backbone.network, {"pixels": blank}, source)
         target = folder / f"{ENCODER}.onnx" if form == "onnx" else target
-        calibrated(source, target, (lay(photo, backbone)[0] for photo in photos))
+        calibrated(source, target, (lay(photo, backbone).pixels[0] for photo in photos))
         if form == "openvino":
             import openvino
 
