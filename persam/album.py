@@ -174,7 +174,7 @@ class _Run:
         if self.output.overwrite or record is None or record.error is not None:
             return None
         same = record.stamp is not None and record.stamp == self._stamp(photo)
-        return record if same and files["masks"].exists() else None
+        return record if same and record.complete and files["masks"].exists() else None
 
     def _write(
         self, seen: Seen[Answer], answer: Answer, files: Mapping[Product, Path]
