@@ -104,7 +104,7 @@ def eight_bits(backbone: Adapter, photos: list[Path], folder: Path) -> dict[str,
     blank = torch.zeros(1, 3, backbone.square, backbone.square)
     source, target = folder / "fp32.onnx", folder / "int8.onnx"
     onnx.write(backbone.network, {"pixels": blank}, source)
-    pixels = (lay(read_image(photo), backbone)[0] for photo in photos[:CALIBRATED_BY])
+    pixels = (lay(read_image(photo), backbone).pixels[0] for photo in photos[:CALIBRATED_BY])
     calibrated(source, target, pixels)
     return {
         "onnx int8": onnx.OnnxEngine(target, "int8"),
@@ -185,7 +185,7 @@ def iou(found: np.ndarray, expected: np.ndarray) -> float:
 def measure(name: str, data: Path, rounds: int, *, masks: bool, **kinds: bool) -> dict[str, Any]:
     backbone = build(name)
     photos = sorted((data / "Images").glob("*/*.jpg"))
-    pixels, _ = lay(read_image(photos[0]), backbone)
+    (pixels,) = lay(read_image(photos[0]), backbone).pixels
     before = plain(backbone.network.to(memory_format=torch.contiguous_format))
     expected = before(pixels)
     rows = {"torch, plain": timed({"": before}, pixels, rounds)[""]}

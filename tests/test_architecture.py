@@ -10,13 +10,12 @@ import persam
 ROOT = Path(persam.__file__).parent
 ORDER = [
     "errors",
-    "palette",
-    "formats",
     "structures",
     "variants",
     "picture_file",
     "images",
     "pairs",
+    "palette",
     "formats",
     "geometry",
     "similarity",

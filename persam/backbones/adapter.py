@@ -137,8 +137,8 @@ class Adapter:
     @property
     def identity(self) -> str:
         """Names all that decides an embedding, the encoder's weights by their contents."""
-        words = (self.family, self.square, self.mean.tolist(), self.std.tolist())
-        return identity((*words, self.engine, self.precision), self.network)
+        words = (self.family, self.mean.tolist(), self.std.tolist(), self.engine, self.precision)
+        return identity(words, self.network, self.square)
 
     def embed(self, maps: tuple[torch.Tensor, ...], frame: Frame) -> Embedding:
         """Name what the encoder gave for one picture: features first, what else behind."""

@@ -6,6 +6,7 @@ The folder holds the encoder, the decoder (with PerSAM's guide and target among 
 
 from __future__ import annotations
 
+import hashlib
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -115,25 +116,27 @@ class ExportedBackbone:
         return self.encode_laid([self.lay(image) for image in images])
 
     def lay(self, image: np.ndarray) -> Laid:
-        """Bring a picture into the model's square; safe in any thread."""
+        """Bring a picture into the model's square; see :meth:`persam.backbones.Backbone.lay`."""
         return lay(image, self)
 
     def encode_laid(self, laid: Sequence[Laid]) -> list[Embedding]:
         """Encode pictures that :meth:`lay` has laid, one after the other."""
-        found = []
-        for one in laid:
-            features, *rest = self.encoder(one.pixels[0])
-            matching = rest.pop(0) if self.facts.matching else features
-            found.append(Embedding(features, matching, one.frame, tuple(rest)))
-        return found
+        return [self._embed(one) for one in laid]
+
+    def _embed(self, laid: Laid) -> Embedding:
+        features, *rest = self.encoder(laid.pixels[0])
+        matching = rest.pop(0) if self.facts.matching else features
+        return Embedding(features, matching, laid.frame, tuple(rest))
 
     @property
     def identity(self) -> str:
-        """Names all that decides an embedding, the encoder's files by their contents."""
-        digest = hashlib.sha256(repr((self.facts, self.engine, self.precision)).encode())
-        for file in sorted(self._folder.glob(f"{ENCODER}.*")):
-            digest.update(file.read_bytes())
-        return digest.hexdigest()
+        """Names all that decides an embedding: the folder's files, and how they run."""
+        mixed = hashlib.sha256(f"{self.engine} {self.precision}".encode())
+        for path in sorted(path for path in self._folder.iterdir() if path.is_file()):
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
+            mixed.update(f"{path.name} {digest.hexdigest()}".encode())
+        return mixed.hexdigest()
 
     def decode(
         self,
