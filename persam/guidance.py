@@ -70,7 +70,9 @@ AttentionInterface.register(ATTENTION_NAME, guided_attention)
 
 
 @contextmanager
-def guided(decoder: nn.Module, guidance: Guidance | None) -> Iterator[None]:
+def guided(
+    decoder: nn.Module, guidance: Guidance | None, attention: str = ATTENTION_NAME
+) -> Iterator[None]:
     """Guide every call of a mask decoder within the ``with`` block; leave no trace after it.
 
     Nothing is done in place, so gradients flow to the tokens, the guide and the target. The
@@ -80,10 +82,11 @@ def guided(decoder: nn.Module, guidance: Guidance | None) -> Iterator[None]:
         decoder: a transformers mask decoder of any SAM family (``model.mask_decoder``).
         guidance: ``attention`` broadcastable to ``(1, 1, 1, h * w)`` and ``target`` to
             ``(1, 1, c)``, on the decoder's device. None, or neither part, changes nothing.
+        attention: registered name of the attention function that reads the guide.
     """
     with ExitStack() as undo:
         if guidance is not None and guidance.attention is not None:
-            _guide_attention(decoder, guidance.attention * guidance.alpha, undo)
+            _guide_attention(decoder, guidance.attention * guidance.alpha, attention, undo)
         if guidance is not None and guidance.target is not None:
             _prompt_target(decoder, guidance.target, undo)
         yield
@@ -106,12 +109,14 @@ def check_guidance(guidance: Guidance | None, features: torch.Tensor) -> None:
             )
 
 
-def _guide_attention(decoder: nn.Module, guide: torch.Tensor, undo: ExitStack) -> None:
+def _guide_attention(
+    decoder: nn.Module, guide: torch.Tensor, attention: str, undo: ExitStack
+) -> None:
     transformer: Any = decoder.transformer
     # All attention layers of the decoder share this one configuration; the encoder has its own.
     config = transformer.config
     undo.callback(setattr, config, "_attn_implementation", config._attn_implementation)
-    config._attn_implementation = ATTENTION_NAME
+    config._attn_implementation = attention
     _replace_input(transformer, "attention_similarity", lambda _: guide, undo)
 
 

@@ -10,6 +10,10 @@ import pytest
 # Before huggingface_hub is imported: no test may reach for the network.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+# What is compared with the official code, or with stored answers, computes alike on every machine.
+os.environ.setdefault("PERSAM_ENGINE", "torch")
+os.environ.setdefault("PERSAM_PRECISION", "fp32")
+
 import numpy as np
 import parity
 import tiny as tiny_models

@@ -10,6 +10,7 @@ import persam
 ROOT = Path(persam.__file__).parent
 ORDER = [
     "errors",
+    "formats",
     "structures",
     "variants",
     "images",
@@ -33,7 +34,6 @@ ORDER = [
     "objects",
     "methods",
     "draw",
-    "formats",
     "sheet",
     "folders",
     "manifest",

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from persam.backbones import catalog, hub
+from persam.engines import ENGINES, PRECISIONS, Choice
+from persam.engines.devices import choose_device, choose_precision, resolved_precision
 from persam.errors import InputError, ModelNotFound
 
 if TYPE_CHECKING:
@@ -23,7 +25,18 @@ if TYPE_CHECKING:
     from persam.presence import Calibration
     from persam.structures import Embedding, Frame, Guidance, Laid, MaskLogits, Prompts
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+__all__ = [
+    "ENGINES",
+    "PRECISIONS",
+    "Backbone",
+    "choose_device",
+    "choose_precision",
+    "joined",
+    "load",
+    "locate",
+    "stabilised",
+]
+
 _HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 _MATCHED = " matched by "
 _STABILISED = " stabilised by "
@@ -51,6 +64,16 @@ class Backbone(Protocol):
     recipe: str
     calibration: Calibration | None
     ambiguous: bool
+
+    @property
+    def engine(self) -> str:
+        """What runs the image encoder, one of ``ENGINES`` without ``"auto"``."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """Number format that the image encoder computes in, never ``"auto"``."""
+        ...
 
     @property
     def device(self) -> torch.device:
@@ -112,6 +135,7 @@ def load(
     match_with: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
 ) -> Backbone:
     """Load a model, ready to use.
 
@@ -126,30 +150,38 @@ def load(
         match_with: a DINOv2 model that objects are compared by instead of the model's own
             features: a hub id (``"facebook/dinov2-large"``) or a folder that transformers saved.
         device: ``"auto"`` (CUDA, then Apple's MPS, then the CPU) or a torch device.
-        precision: of the image encoder. ``"auto"`` is bf16 on CUDA devices that compute in it,
-            else fp32; ``"fp32"``, ``"bf16"`` and ``"fp16"`` are taken at their word.
+        precision: of the image encoder. ``"auto"`` is bf16 where the CPU or GPU computes in it and
+            the model's answers were found to stay the same, else fp32; ``"fp32"``, ``"bf16"`` and
+            ``"fp16"`` are taken at their word. PERSAM_PRECISION stands in for ``"auto"``.
+        engine: what runs the image encoder. ``"auto"`` is on a CPU OpenVINO where it is installed,
+            else ONNX Runtime where that is, else torch, and on other devices torch; ``"compile"``
+            is torch compiled, which takes a minute at the first picture. The first load by
+            ``"openvino"`` or ``"onnx"`` converts the encoder and keeps that in the user's cache.
+            PERSAM_ENGINE stands in for ``"auto"``.
 
     Raises:
         ModelNotFound: not on this machine and not downloadable; says what was tried.
-        InputError: a file or folder that is no such model, or a device that is not there.
+        InputError: a file or folder that is no such model, a device that is not there, or an
+            engine that does not run there.
+        MissingExtra: an engine whose packages are not installed.
     """
     if isinstance(name, str) and _STABILISED in name:
         from persam.backbones.stable import stabilize
 
         name, _, plugin = name.rpartition(_STABILISED)
-        inner = load(name, match_with=match_with, device=device, precision=precision)
-        return stabilize(inner, plugin)
-    place = choose_device(device)
-    kind = resolved_precision(precision, place)
+        place = {"device": device, "precision": precision, "engine": engine}
+        return stabilize(load(name, match_with=match_with, **place), plugin)
+    asked, place = Choice.of(engine, precision), choose_device(device)
     name, match_with = _both(name, match_with)
     if match_with is None:
-        return _load(name, place, kind)
+        return _load(name, place, asked)
     from persam.backbones.matched import MatchedBackbone, load_matcher
 
     # None of the catalogue's models is one to match with: said before anything is downloaded.
     folder = None if catalog.find(str(match_with)) else locate(match_with)
+    kind = resolved_precision(asked.precision, place)
     matcher = load_matcher(folder, str(match_with), device=place, precision=kind)
-    return MatchedBackbone(_load(name, place, kind), matcher)
+    return MatchedBackbone(_load(name, place, asked), matcher)
 
 
 def joined(model: str, matcher: str) -> str:
@@ -179,65 +211,15 @@ def _both(name: str | Path, match_with: str | Path | None) -> tuple[str | Path, 
     return model, matcher
 
 
-def _load(name: str | Path, place: torch.device, kind: str) -> Backbone:
+def _load(name: str | Path, place: torch.device, asked: Choice) -> Backbone:
     found = locate(name)
     if found is None:
         from persam.backbones.pocket import load_pocket
 
-        return load_pocket(device=place, precision=kind)
+        return load_pocket(device=place).run_by(asked)
     from persam.backbones.files import load_path
 
-    return load_path(found, str(name), device=place, precision=kind)
-
-
-def choose_device(device: str) -> torch.device:
-    """Resolve ``"auto"`` and refuse devices that are not there.
-
-    Raises:
-        InputError: names what was asked for and what this machine has.
-    """
-    import torch
-
-    present = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-    present += ["mps"] * torch.backends.mps.is_available()
-    if device == "auto":
-        best = [place for place in ("cuda:0", "mps", "cpu") if place in present]
-        return torch.device(best[0])
-    wanted = "cuda:0" if device == "cuda" else device
-    if wanted not in present:
-        raise InputError(
-            f"Device {device!r} is not there: this machine has {', '.join(present)}. Take one of "
-            "these, or auto."
-        )
-    return torch.device(wanted)
-
-
-def choose_precision(precision: str, device: torch.device) -> torch.dtype:
-    """Resolve ``"auto"`` for a device; the answer is the image encoder's number format.
-
-    Raises:
-        InputError: not one of ``PRECISIONS``.
-    """
-    import torch
-
-    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    return kinds[resolved_precision(precision, device)]
-
-
-def resolved_precision(precision: str, device: torch.device) -> str:
-    """Name the number format of the image encoder on a device: never ``"auto"``.
-
-    Raises:
-        InputError: not one of ``PRECISIONS``.
-    """
-    import torch
-
-    if precision not in PRECISIONS:
-        raise InputError(f"Precision is one of {', '.join(PRECISIONS)}; got {precision!r}.")
-    if precision != "auto":
-        return precision
-    fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-    return "bf16" if fast else "fp32"
+    return load_path(found, str(name), device=place).run_by(asked)
 
 
 def locate(name: str | Path) -> Path | None:

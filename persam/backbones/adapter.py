@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ import torch
 from persam.backbones.identity import identity
 from persam.backbones.lean import make_lean
 from persam.backbones.prompting import lay
+from persam.engines import start
 from persam.engines.torch_engine import TorchEngine
 from persam.guidance import check_guidance, guided
 from persam.structures import Embedding
@@ -17,7 +18,7 @@ from persam.structures import Embedding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.engines import Engine
+    from persam.engines import Choice, Engine
     from persam.presence import Calibration
     from persam.structures import Frame, Guidance, Laid, MaskLogits, Prompts
 
@@ -28,7 +29,7 @@ class Adapter:
     Attributes:
         name: what the model was loaded by; stored in concepts and reports.
         model: on its device, float32, in evaluation mode; taken over by the adapter.
-        family: whose facts :data:`persam.engines.FACTS` holds for this model.
+        family: what :data:`persam.engines.SAME_IN_BF16` knows the model by.
         encoder: what runs the image encoder; another engine may take its place.
         square: side of the model's input in pixels.
         mean, std: ``(3,)`` float32 in 0..255, RGB.
@@ -66,6 +67,22 @@ class Adapter:
     def precision(self) -> str:
         """Number format of the image encoder; everything given back is float32."""
         return self.encoder.precision
+
+    def run_by(self, choice: Choice) -> Self:
+        """Let another engine run the image encoder; gives the adapter itself.
+
+        Args:
+            choice: what is still ``"auto"`` in it is decided here.
+
+        Raises:
+            InputError: an engine or number format that this machine or model does not take.
+            MissingExtra: an engine whose packages are not installed.
+        """
+        settled = choice.settled(self.family, self.device)
+        if (settled.engine, settled.precision) != (self.engine, self.precision):
+            blank = torch.zeros(1, 3, self.square, self.square, device=self.device)
+            self.encoder = start(self.network, blank, settled)
+        return self
 
     def frame(self, height: int, width: int) -> Frame:
         """Say how a picture of this size lies in the model's square."""

@@ -16,6 +16,7 @@ import transformers
 from transformers.utils import logging
 
 from persam.backbones import sam, sam2
+from persam.backbones.exported import EXPORTED, load_exported
 from persam.backbones.mobile_sam import is_mobile_sam, load_mobile_sam
 from persam.backbones.sam import SamBackbone
 from persam.backbones.sam2 import Sam2Backbone
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from persam.backbones import Backbone
+    from persam.backbones.adapter import Adapter
+    from persam.backbones.exported import ExportedBackbone
 
 State = dict[str, torch.Tensor]
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
@@ -35,27 +37,28 @@ SAM_TYPES = sam.MODEL_TYPES | sam2.MODEL_TYPES
 POCKET_SIGNATURE = "vision_encoder.mobilenet.stem.weight"
 
 
-def load_path(path: Path, name: str, *, device: torch.device, precision: str) -> Backbone:
+def load_path(path: Path, name: str, *, device: torch.device) -> Adapter | ExportedBackbone:
     """Load the model in a folder or file and put it on a device.
 
     Args:
         path: exists.
         name: what the user asked for; the backbone keeps it.
         device: where the model goes.
-        precision: of the image encoder.
 
     Raises:
         InputError: not a model of a known family, incomplete, or unsafe to read.
         MissingExtra: EdgeTAM without the packages of its image encoder.
     """
+    if (path / EXPORTED).exists():
+        return load_exported(path, name, device=device)
     state = {} if path.is_dir() else read_state(path)
     if POCKET_SIGNATURE in state:
         from persam.backbones.pocket import load_pocket
 
-        return load_pocket(path, device=device, precision=precision)
+        return load_pocket(path, device=device)
     model = _build(state, path) if state else read_folder(path)
     adapter = Sam2Backbone if type(model).__name__ in sam2.MODEL_TYPES.values() else SamBackbone
-    return adapter(name, model.to(device), precision=precision)
+    return adapter(name, model.to(device))
 
 
 def read_folder(folder: Path, known: Mapping[str, str] = SAM_TYPES) -> Any:

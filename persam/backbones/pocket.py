@@ -80,15 +80,12 @@ class PocketBackbone(Adapter):
         return mask_logits(answer.logits, answer.iou)
 
 
-def load_pocket(
-    path: Path | None = None, *, device: torch.device, precision: str = "fp32"
-) -> PocketBackbone:
+def load_pocket(path: Path | None = None, *, device: torch.device) -> PocketBackbone:
     """Load the weights that came with the package, or others of the same network.
 
     Args:
         path: of a safetensors file; None for the package's own.
         device: where the model goes.
-        precision: of the image encoder.
 
     Raises:
         InputError: a file that does not hold this network's weights.
@@ -109,6 +106,4 @@ def load_pocket(
             f"`persam train pocket`, or take the built-in model."
         )
     model.load_state_dict(tensors)
-    return PocketBackbone(
-        "pocket" if path is None else str(path), model.to(device), precision=precision
-    )
+    return PocketBackbone("pocket" if path is None else str(path), model.to(device))

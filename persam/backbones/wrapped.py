@@ -36,6 +36,16 @@ class WrappedBackbone:
         self._backbone = backbone
 
     @property
+    def engine(self) -> str:
+        """What runs the image encoder."""
+        return self._backbone.engine
+
+    @property
+    def precision(self) -> str:
+        """Number format that the image encoder computes in."""
+        return self._backbone.precision
+
+    @property
     def device(self) -> torch.device:
         """Where the model lives, and where everything it gives back lives."""
         return self._backbone.device

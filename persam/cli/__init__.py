@@ -16,6 +16,7 @@ from persam.cli.demo import demo
 from persam.cli.doctor import doctor
 from persam.cli.dreambooth import dreambooth
 from persam.cli.evaluate import evaluate
+from persam.cli.export import export
 from persam.cli.find import find
 from persam.cli.learn import learn
 from persam.cli.models import models
@@ -88,6 +89,7 @@ app.command()(find)
 app.command()(doctor)
 app.command()(correct)
 app.command()(models)
+app.command()(export)
 app.command()(demo)
 app.command()(evaluate)
 app.command("evaluate stability")(stability)

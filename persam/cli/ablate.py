@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from persam.cli.options import DeviceOption, MatchOption, ModelOption, PrecisionOption
+from persam.cli.options import DeviceOption, EngineOption, MatchOption, ModelOption, PrecisionOption
 from persam.cli.screen import complain, progress, say
 
 
@@ -43,6 +43,7 @@ def ablate(
     ] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
@@ -54,14 +55,14 @@ def ablate(
     recipes when a box or a point shows the object instead of a mask. A point is the pixel deepest
     inside the mask. Objects that a row could not learn count with empty masks.
     """
-    from persam.backbones import load, resolved_precision
+    from persam.backbones import load
     from persam.evaluation import datasets
     from persam.evaluation.ablation import ablate as measure
     from persam.evaluation.ablation import plan
 
     names = None if objects is None else [name.strip() for name in objects.split(",")]
     dataset = datasets.perseg(data, reference_index=reference_index, objects=names)
-    backbone = load(model, match_with=match_with, device=device, precision=precision)
+    backbone = load(model, match_with=match_with, device=device, precision=precision, engine=engine)
     rows = plan(backbone.recipe, fit)
     with progress(len(rows) * dataset.photos, "Measuring", quiet=quiet) as step:
         found = measure(
@@ -69,7 +70,7 @@ def ablate(
             dataset,
             rows,
             out=out,
-            settings={"precision": resolved_precision(precision, backbone.device)},
+            settings={"precision": backbone.precision, "engine": backbone.engine},
             on_photo=lambda *_: step(),
         )
     if json is not None:

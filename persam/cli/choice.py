@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import typer
 
 _RECIPE = ("variant", "without", "alpha")
+_OURS = ("match_with", "precision", "engine")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Asked:
         method: as ``--method`` takes it.
         model: as ``--model`` takes it.
         recipe: ``variant``, ``without`` and ``alpha``, as their options take them.
-        place: ``match_with``, ``device`` and ``precision`` likewise.
+        place: ``match_with``, ``device``, ``precision`` and ``engine`` likewise.
         typed: names of the options that were given.
     """
 
@@ -79,7 +80,7 @@ def choose(asked: Asked) -> Chosen:
     if method == SEGGPT:
         from persam.methods.seggpt import CHECKPOINT, load_seggpt
 
-        unread = [option for option in (*_RECIPE, "match_with", "precision") if option in typed]
+        unread = [option for option in (*_RECIPE, *_OURS) if option in typed]
         refuse(unread, "SegGPT is a model of its own")
         seggpt = load_seggpt(
             asked.model if "model" in typed else CHECKPOINT, device=place["device"]
@@ -88,11 +89,11 @@ def choose(asked: Asked) -> Chosen:
     learner: Any = resolve_method(method)  # only some take a variant
     if method not in WITH_VARIANT:
         refuse([option for option in _RECIPE if option in typed], f"{method} has its own recipe")
-    from persam.backbones import load, resolved_precision
+    from persam.backbones import load
 
     backbone = load(asked.model, **place)
-    precision = resolved_precision(place["precision"], backbone.device)
-    settings: dict[str, Any] = {"method": method, "precision": precision}
+    settings: dict[str, Any] = {"method": method, "precision": backbone.precision}
+    settings["engine"] = backbone.engine
     if method not in WITH_VARIANT:
         file = Path(method.rpartition(":")[0]).expanduser()
         digest = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -67,13 +67,12 @@ class Stored:
         """All concept files."""
         return tuple(self.named.values())
 
-    def load(self, model: str | None, device: str, precision: str) -> dict[str, Concept]:
+    def load(self, model: str | None, **place: str) -> dict[str, Concept]:
         """Read the concepts with one model.
 
         Args:
             model: its name; None takes the one that the first concept was learnt with.
-            device: as ``--device`` takes it.
-            precision: as ``--precision`` takes it.
+            place: ``device``, ``precision`` and ``engine``, as the options take them.
 
         Raises:
             InputError: no such file, or a concept of another model.
@@ -83,7 +82,7 @@ class Stored:
         from persam.concept_file import concept_model
 
         name = concept_model(self.files[0]) if model is None else model
-        backbone = load(name, device=device, precision=precision)
+        backbone = load(name, **place)
         return {name: Concept.load(path, backbone) for name, path in self.named.items()}
 
 

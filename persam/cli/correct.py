@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from persam.cli.find import OwnModelOption
-from persam.cli.options import DeviceOption, PrecisionOption
+from persam.cli.options import DeviceOption, EngineOption, PrecisionOption
 from persam.cli.screen import progress, say
 from persam.cli.stored import stored_concept
 from persam.errors import InputError
@@ -31,6 +31,7 @@ def correct(
     model: OwnModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
@@ -43,7 +44,7 @@ def correct(
     if out.suffix != ".safetensors":
         raise InputError(f"--out names a concept file, as better.safetensors; got {out}.")
     pairs = corrections(list_images(photos).photos, masks)
-    learnt = stored_concept(concept, model, device, precision)
+    learnt = stored_concept(concept, model, device=device, precision=precision, engine=engine)
     with progress(len(pairs), "Learning", quiet=quiet) as step:
         for photo, mask in pairs:
             learnt = learnt.correct(photo, mask=mask)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from persam.cli.options import DeviceOption, ModelOption, PrecisionOption
+from persam.cli.options import DeviceOption, EngineOption, ModelOption, PrecisionOption
 from persam.cli.screen import progress, say
 from persam.variants import Method
 
@@ -40,6 +40,7 @@ def demo(
     model: ModelOption = "pocket",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
 ) -> None:
     """Show one plush dog once, and find it in six other pictures.
 
@@ -52,7 +53,7 @@ def demo(
 
     samples.copy(out / "samples")
     subject = datasets.perseg(out / "samples").subjects[0]
-    backbone = load(model, device=device, precision=precision)
+    backbone = load(model, device=device, precision=precision, engine=engine)
     say(f"Shown once: {subject.reference.image} with its mask. Model: {backbone.name}.")
     with progress(len(METHODS) * len(subject.targets), "Looking") as step:
         outcomes = [_find(method, backbone, subject, out, step) for method in METHODS]

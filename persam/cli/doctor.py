@@ -11,6 +11,7 @@ from rich.table import Table
 
 from persam.cli.options import (
     DeviceOption,
+    EngineOption,
     MatchOption,
     ModelOption,
     PrecisionOption,
@@ -45,6 +46,7 @@ def doctor(
     variant: VariantOption = "default",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what is wrong.")
     ] = False,
@@ -64,7 +66,7 @@ def doctor(
     from persam.backbones import load
     from persam.doctor import examine
 
-    backbone = load(model, match_with=match_with, device=device, precision=precision)
+    backbone = load(model, match_with=match_with, device=device, precision=precision, engine=engine)
     recipe = resolve_variant(variant, "persam", own=backbone.recipe)
     diagnosis = examine(backbone, [one.shown() for one in told], recipe)
     if not quiet:

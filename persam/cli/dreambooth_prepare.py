@@ -10,6 +10,7 @@ import typer
 
 from persam.cli.options import (
     DeviceOption,
+    EngineOption,
     MatchOption,
     MethodOption,
     ModelOption,
@@ -71,6 +72,7 @@ def prepare(
     match_with: MatchOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
 ) -> None:
     """Find the subject in all photos and write folders to train with, for three trainers.
 
@@ -94,11 +96,11 @@ def prepare(
         repeats,
     )
     listing = list_images(photos)
-    backbone = load(model, match_with=match_with, device=device, precision=precision)
+    backbone = load(model, match_with=match_with, device=device, precision=precision, engine=engine)
     recipe = resolve_variant("default", method, own=backbone.recipe)
     concept = Examples((shown,)).learn(backbone, method, recipe)
     files = tuple(path for path in (reference, mask) if path is not None)
-    words = repr((backbone.name, precision, concept.method, concept.variant, box, point))
+    words = repr((backbone.name, backbone.precision, concept.method, concept.variant, box, point))
     given = stage.Shown(reference, mask, _identity(words, files), files)
     made = stage.prepare(concept, listing.photos, given, out, choices)
     _report(made)

@@ -14,6 +14,7 @@ from persam.cli.options import (
     AlphaOption,
     AnyMethodOption,
     DeviceOption,
+    EngineOption,
     MatchOption,
     ModelOption,
     PrecisionOption,
@@ -39,6 +40,7 @@ _MAKING = (
     "save_masks",
     "device",
     "precision",
+    "engine",
 )
 # Options that belong to one data set, and those that belong to all that draw episodes.
 _OWN = {"perseg": ("reference_index", "objects"), "davis": ("year", "sequences")}
@@ -117,6 +119,7 @@ def evaluate(
     ] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say the overall numbers alone.")
     ] = False,
@@ -147,7 +150,7 @@ def evaluate(
     if original_size:
         dataset = dataclasses.replace(dataset, original_size=True)
     recipe = {"variant": variant, "without": without, "alpha": alpha}
-    place = {"match_with": match_with, "device": device, "precision": precision}
+    place = {"match_with": match_with, "device": device, "precision": precision, "engine": engine}
     asked = Asked(method, model, recipe, place, typed)
     report = kind.measure(dataset, asked, Places(out, score_only, save_masks), quiet=quiet)
     if json is not None:

@@ -80,7 +80,7 @@ def _choose(asked: Asked) -> Chosen:
     backbone = load(asked.model, **asked.place)
     method: Any = asked.method
     learner = partial(learn_object, method=method)
-    told = {"method": method, "precision": asked.place["precision"], "tracking": tracking}
+    told = {"method": method, "precision": backbone.precision, "tracking": tracking}
     return Chosen(learner, backbone, told)
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from persam.cli.options import (
     DeviceOption,
+    EngineOption,
     MinPresenceOption,
     PrecisionOption,
     with_min_presence,
@@ -45,6 +46,7 @@ def find(
     model: OwnModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
@@ -57,7 +59,7 @@ def find(
     from persam.formats import write_text
     from persam.search import search
 
-    learnt = stored_concept(concept, model, device, precision)
+    learnt = stored_concept(concept, model, device=device, precision=precision, engine=engine)
     learnt = with_min_presence(learnt, min_presence)
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
         hits = search(learnt, listing.photos, lambda _: step())

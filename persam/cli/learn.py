@@ -10,6 +10,7 @@ import typer
 from persam.cli.options import (
     AlphaOption,
     DeviceOption,
+    EngineOption,
     MatchOption,
     MethodOption,
     MinPresenceOption,
@@ -59,6 +60,7 @@ def learn(
     min_presence: MinPresenceOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
 ) -> None:
     """Learn an object from one picture or several and keep it in a small file.
 
@@ -70,7 +72,7 @@ def learn(
     from persam.backbones import load, stabilised
 
     named = stabilised(model, plugin_of(plugin, stable=stable))
-    backbone = load(named, match_with=match_with, device=device, precision=precision)
+    backbone = load(named, match_with=match_with, device=device, precision=precision, engine=engine)
     recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
     concept = with_min_presence(examples.learn(backbone, method, recipe), min_presence)
     concept.save(out)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 VariantName = Literal["default", "official"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Engine = Literal["auto", "torch", "compile", "openvino", "onnx"]
 
 
 class Component(StrEnum):
@@ -123,6 +124,12 @@ DeviceOption = Annotated[
 PrecisionOption = Annotated[
     Precision,
     typer.Option("--precision", help="Number format of the image encoder."),
+]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        "--engine", help="What runs the image encoder; auto takes the fastest that is installed."
+    ),
 ]
 
 

@@ -13,6 +13,7 @@ from persam.cli.concepts import ConceptOption, InstancesOption, Stored
 from persam.cli.options import (
     AlphaOption,
     DeviceOption,
+    EngineOption,
     MatchOption,
     MethodOption,
     MinPresenceOption,
@@ -86,6 +87,7 @@ def segment(
     ] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
@@ -114,19 +116,17 @@ def segment(
         protected=files,
         instances=instances,
     )
+    place = {"device": device, "precision": precision, "engine": engine}
     if isinstance(source, Examples):
-        backbone = load(
-            stabilised(model, chosen), match_with=match_with, device=device, precision=precision
-        )
+        backbone = load(stabilised(model, chosen), match_with=match_with, **place)
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
         learnt = {"": source.learn(backbone, method, recipe)}
     else:
-        learnt = source.load(model if "model" in typed else None, device, precision)
+        learnt = source.load(model if "model" in typed else None, **place)
     learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
     first = next(iter(learnt.values()))
     several = isinstance(source, Stored) and source.several
-    words = _words(source, learnt, method, precision)
-    output = replace(output, identity=digest(words, files))
+    output = replace(output, identity=digest(_words(source, learnt, method), files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
         summary = segment_album(
             learnt if several else first, listing.photos, output, lambda _: step()
@@ -161,14 +161,12 @@ def _check_folder(photos: Sequence[Path], out: Path) -> None:
             )
 
 
-def _words(
-    source: Examples | Stored, learnt: Mapping[str, Concept], method: str, precision: str
-) -> str:
+def _words(source: Examples | Stored, learnt: Mapping[str, Concept], method: str) -> str:
     """What the run looks for, besides the contents of its files."""
-    model = next(iter(learnt.values())).backbone.name
+    backbone = next(iter(learnt.values())).backbone
     variants = [concept.variant for concept in learnt.values()]
     places = source.places if isinstance(source, Examples) else ()
-    return repr((model, precision, method, *variants, places))
+    return repr((backbone.name, backbone.precision, method, *variants, places))
 
 
 def _report(summary: Summary, listing: Listing, *, quiet: bool) -> None:

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from persam.cli.options import DeviceOption, ModelOption, PluginOption, PrecisionOption
+from persam.cli.options import (
+    DeviceOption,
+    EngineOption,
+    ModelOption,
+    PluginOption,
+    PrecisionOption,
+)
 from persam.cli.screen import progress, say
 
 
@@ -45,6 +51,7 @@ def stability(
     ] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Ask for every object again and again, by sloppy boxes and clicks.
@@ -59,7 +66,7 @@ def stability(
 
     protocol = Protocol(prompts, noise, seed, stretch)
     sets = {name: spread(pairs, pictures) for name, pairs in read_sets(data).items()}
-    backbone = load(stabilised(model, plugin), device=device, precision=precision)
+    backbone = load(stabilised(model, plugin), device=device, precision=precision, engine=engine)
     with progress(sum(map(len, sets.values())), "Measuring", quiet=quiet) as step:
         read = {name: (pair.read() for pair in pairs) for name, pairs in sets.items()}
         report = evaluate_stability(backbone, read, protocol, step)

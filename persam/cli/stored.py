@@ -18,14 +18,13 @@ LEARNING = (
 )
 
 
-def stored_concept(path: Path, model: str | None, device: str, precision: str) -> Concept:
+def stored_concept(path: Path, model: str | None, **place: str) -> Concept:
     """Load a concept and its model.
 
     Args:
         path: what ``persam learn`` wrote.
         model: as ``--model`` takes it; None takes the one that the file names.
-        device: as ``--device`` takes it.
-        precision: as ``--precision`` takes it.
+        place: ``device``, ``precision`` and ``engine``, as the options take them.
 
     Raises:
         InputError: no such file, not a concept, or learnt with another model.
@@ -35,7 +34,7 @@ def stored_concept(path: Path, model: str | None, device: str, precision: str) -
     from persam.concept_file import concept_model
 
     name = concept_model(path) if model is None else model
-    return Concept.load(path, load(name, device=device, precision=precision))
+    return Concept.load(path, load(name, **place))
 
 
 def digest(words: str, files: Sequence[Path]) -> str:

@@ -13,6 +13,7 @@ import typer
 from persam.cli.choice import refuse, typed_options
 from persam.cli.options import (
     DeviceOption,
+    EngineOption,
     MatchOption,
     MethodOption,
     ModelOption,
@@ -103,6 +104,7 @@ def track(
     ] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
@@ -128,13 +130,13 @@ def track(
     output = ClipOutput(out, products, overwrite, sought.files)
     opened = open_clip(clip, fps)
     masks = sought.masks(opened)
-    place = {"match_with": match_with, "device": device, "precision": precision}
+    place = {"match_with": match_with, "device": device, "precision": precision, "engine": engine}
     backbone = _load(sought, model if "model" in typed else None, place)
     words = repr((name, tuple(sought.objects), tuple(sought.concepts), box, point))
     search = _search(sought.learn(backbone, opened, masks, method, variant), masks, variant)
     settings = {
         "model": backbone.name,
-        "precision": precision,
+        "precision": backbone.precision,
         "method": method,
         "variant": variant,
         "what to look for": digest(words, sought.files),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from persam.cli.options import DeviceOption, ModelOption, PrecisionOption
+from persam.cli.options import DeviceOption, EngineOption, ModelOption, PrecisionOption
 from persam.cli.screen import say
 
 train = typer.Typer(help="Train the project's own weights.", no_args_is_help=True)
@@ -114,6 +114,7 @@ def stable(
     ] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
 ) -> None:
     """Train a Stable-SAM plugin for a frozen model, or go on with a run that was stopped.
 
@@ -126,7 +127,7 @@ def stable(
     from persam.training.stable_state import Recipe
 
     place = launched()  # by accelerate, which has chosen a device for each process
-    backbone = load(model, device=place or device, precision=precision)
+    backbone = load(model, device=place or device, precision=precision, engine=engine)
     options = Options(reach=reach, routing=routing, amplitudes=amplitudes)
     recipe = Recipe(epochs=epochs, batch=batch, questions=questions, collages=collages)
     path = train_plugin(

@@ -1,24 +1,40 @@
 """What runs an image encoder: normalised pixels in, the maps that a backbone's embedding is of out.
 
 An engine stands in the place of a model's image encoder alone. Everything else, the small decoder
-above all, stays in torch, where guidance and plugins reach it.
+above all, stays in torch, where guidance and plugins reach it. What was measured of the engines,
+and how, is in ``benchmarks/engines.md``.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from persam.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
     import torch
+
+ENGINES = ("auto", "torch", "compile", "openvino", "onnx")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PACKAGES = {"openvino": ("openvino",), "onnx": ("onnx", "onnxruntime", "onnxscript")}
+
+# Families whose answers stay the same with an encoder in bf16. From
+# `python benchmarks/engines.py ../data/personal`: cosine of the features to those in fp32 at least
+# 0.999 (sam, mobile_sam, sam2). The pocket model's masks only agree with 0.967 IoU instead of the
+# 0.99 that are asked for, since objects are compared by what little differs between its cells.
+SAME_IN_BF16 = frozenset({"sam", "mobile_sam", "sam2"})
 
 
 class Engine(Protocol):
     """Runs one image encoder.
 
     Attributes:
-        name: which engine it is, one of ``ENGINES`` without ``"auto"``.
-        precision: in which number format it computes: ``"fp32"``, ``"bf16"``, ``"fp16"`` or
-            ``"int8"``.
+        name: one of ``ENGINES``, never ``"auto"``.
+        precision: the number format it computes in, never ``"auto"``; ``"int8"`` for an exported
+            encoder that was calibrated.
     """
 
     name: str
@@ -27,3 +43,122 @@ class Engine(Protocol):
     def __call__(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """``(n, 3, s, s)`` float32 -> float32 maps, n rows each, on the pixels' device."""
         ...
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What runs an encoder, and in which number format; either may still be ``"auto"``.
+
+    Attributes:
+        engine: one of ``ENGINES``.
+        precision: one of ``PRECISIONS``.
+    """
+
+    engine: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        pairs = (("Engine", self.engine, ENGINES), ("Precision", self.precision, PRECISIONS))
+        for what, given, known in pairs:
+            if given not in known:
+                raise InputError(f"{what} is one of {', '.join(known)}; got {given!r}.")
+
+    @classmethod
+    def of(cls, engine: str, precision: str) -> Choice:
+        """What was asked for; PERSAM_ENGINE and PERSAM_PRECISION stand in for ``"auto"``.
+
+        Raises:
+            InputError: not one of the names.
+        """
+        asked = cls(engine, precision)
+        env = cls(
+            os.environ.get("PERSAM_ENGINE", "auto"), os.environ.get("PERSAM_PRECISION", "auto")
+        )
+        return cls(
+            env.engine if engine == "auto" else asked.engine,
+            env.precision if precision == "auto" else asked.precision,
+        )
+
+    def settled(self, family: str, device: torch.device) -> Choice:
+        """Decide what is open, for a family on a device.
+
+        Raises:
+            InputError: an engine that does not run there, or not in that format.
+            MissingExtra: an engine whose packages are not installed.
+        """
+        engine = _best_engine(device) if self.engine == "auto" else self.engine
+        if engine in PACKAGES:
+            require(engine)
+            if device.type != "cpu":
+                raise InputError(
+                    f"Engine {engine} runs encoders on the CPU here, not on {device}. Take "
+                    f'device="cpu", or the engine torch.'
+                )
+        if self.precision == "auto":
+            low = _computes_in_bf16(engine, device) and family in SAME_IN_BF16
+            return Choice(engine, "bf16" if low else "fp32")
+        if engine == "onnx" and self.precision != "fp32":
+            raise InputError(
+                f"Engine onnx computes in fp32 on a CPU; got precision {self.precision!r}. Take "
+                f"fp32 or auto, or the engine openvino or torch."
+            )
+        return Choice(engine, self.precision)
+
+
+def missing(engine: str) -> list[str]:
+    """Packages that an engine needs and that are not installed here."""
+    needed = PACKAGES.get(engine, ())
+    return [name for name in needed if importlib.util.find_spec(name) is None]
+
+
+def require(engine: str) -> None:
+    """Raise MissingExtra, with the pip line, where an engine's packages are not all there."""
+    if absent := missing(engine):
+        raise MissingExtra(
+            f"Engine {engine} needs {' and '.join(absent)}: pip install 'persam[{engine}]'"
+        )
+
+
+def start(network: torch.nn.Module, pixels: torch.Tensor, choice: Choice) -> Engine:
+    """Start the engine of an encoder.
+
+    Args:
+        network: in evaluation mode: ``(n, 3, s, s)`` -> a tuple of maps.
+        pixels: ``(1, 3, s, s)``, any, on the network's device: what it will be asked.
+        choice: settled.
+
+    Raises:
+        MissingExtra: the engine's packages are not installed.
+        InputError: the network cannot be converted for the engine, or the CPU lacks the format.
+    """
+    if choice.engine == "openvino":
+        from persam.engines.openvino import converted as by_openvino
+
+        return by_openvino(network, pixels, choice.precision)
+    if choice.engine == "onnx":
+        from persam.engines.onnx import converted as by_onnx
+
+        return by_onnx(network, pixels)
+    from persam.engines.torch_engine import TorchEngine
+
+    return TorchEngine(network, choice.precision, compiled=choice.engine == "compile")
+
+
+def _best_engine(device: torch.device) -> str:
+    # Compiling costs tens of seconds in every process before the first picture, on a CPU more than
+    # it gives back over an album of hundreds, and changes with every batch size: only where asked.
+    if device.type != "cpu":
+        return "torch"
+    return next((name for name in ("openvino", "onnx") if not missing(name)), "torch")
+
+
+def _computes_in_bf16(engine: str, device: torch.device) -> bool:
+    """Whether numbers are multiplied in bf16 there, rather than converted back and forth."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu" or engine == "onnx":
+        return False
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

@@ -1,0 +1,230 @@
+"""Measure the engines: milliseconds a picture and agreement with torch in fp32.
+
+    python benchmarks/engines.py DATA [--model NAME]... [--threads N] [--masks] [--json FILE]
+
+DATA is in PerSeg's layout. The models have the sizes of the pocket model (its own weights),
+MobileSAM and SAM ViT-B (random weights, as large as make every part matter). The engines of a model
+take turns; of each the quickest turn counts, since others share the machine. The cosine is that
+of all numbers of the features (and, for the pocket model, of the matching features). With --masks
+the pocket model learns every object from its first photo and finds it in the others by each engine:
+mean and worst IoU with the masks of torch in fp32, and mIoU against the truth. Prints a table.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import transformers
+import typer
+
+import persam
+from persam.backbones.adapter import Adapter
+from persam.backbones.prompting import lay
+from persam.backbones.sam import SamBackbone
+from persam.backbones.tiny_vit import Stage, TinyViT
+from persam.engines import Choice, Engine, missing, onnx, openvino, start
+from persam.engines.int8 import calibrated
+from persam.evaluation import datasets
+from persam.evaluation.benchmark import environment
+from persam.images import read_image
+
+MOBILE = (
+    Stage(64, 2, 256, merged=128),
+    Stage(128, 2, 512, 4, 7, 160),
+    Stage(160, 6, 640, 5, 14, 320),
+    Stage(320, 2, 1280, 10, 7),
+)
+CHOICES = {
+    "torch, channels last": Choice("torch", "fp32"),
+    "torch bf16": Choice("torch", "bf16"),
+    "compile": Choice("compile", "fp32"),
+    "onnx": Choice("onnx", "fp32"),
+    "openvino": Choice("openvino", "fp32"),
+    "openvino bf16": Choice("openvino", "bf16"),
+}
+CALIBRATED_BY = 12  # photos
+
+
+def build(name: str) -> Adapter:
+    if name == "pocket":
+        backbone: Any = persam.load("pocket", device="cpu", engine="torch", precision="fp32")
+        return backbone
+    if name == "mobile-sam":
+        stand_in = {"hidden_size": 8, "num_attention_heads": 1, "num_hidden_layers": 0}
+        config = transformers.SamConfig(vision_config=stand_in | {"global_attn_indexes": []})
+        model: Any = transformers.SamModel(config)
+        model.vision_encoder = TinyViT(MOBILE, 256)
+    else:
+        model = transformers.SamModel(transformers.SamConfig())
+    return SamBackbone(name, draw(model))
+
+
+def draw(model: torch.nn.Module) -> Any:
+    """Random weights that keep the size of what goes through."""
+    generator = torch.Generator().manual_seed(7)
+    for name, tensor in sorted(model.state_dict().items()):
+        drawn = torch.randn(tensor.shape, generator=generator)
+        if not tensor.is_floating_point():
+            continue
+        if name.endswith("running_var"):
+            drawn = 1 + 0.1 * drawn.abs()
+        elif name.endswith("weight") and tensor.ndim == 1:
+            drawn = 1 + 0.1 * drawn
+        elif "positional_embedding" not in name:
+            fan = int(np.prod(tensor.shape[1:])) if tensor.ndim > 1 else 100
+            drawn = drawn / fan**0.5
+        tensor.copy_(drawn)
+    return model.eval()
+
+
+def plain(network: torch.nn.Module) -> Callable[[torch.Tensor], tuple[torch.Tensor, ...]]:
+    """The network as it is, without any care for the layout of its weights."""
+
+    def run(pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        with torch.no_grad():
+            return network(pixels)
+
+    return run
+
+
+def eight_bits(backbone: Adapter, photos: list[Path], folder: Path) -> dict[str, Engine]:
+    """The encoder rounded to eight bits, by both engines that read ONNX."""
+    blank = torch.zeros(1, 3, backbone.square, backbone.square)
+    source, target = folder / "fp32.onnx", folder / "int8.onnx"
+    onnx.write(backbone.network, {"pixels": blank}, source)
+    pixels = (lay(read_image(photo), backbone)[0] for photo in photos[:CALIBRATED_BY])
+    calibrated(source, target, pixels)
+    return {
+        "onnx int8": onnx.OnnxEngine(target, "int8"),
+        "openvino int8": openvino.OpenVinoEngine(target, "int8"),
+    }
+
+
+def engines_of(backbone: Adapter, photos: list[Path], *, compiled: bool) -> dict[str, Any]:
+    """All engines of a model, and how many seconds each took to start."""
+    blank = torch.zeros(1, 3, backbone.square, backbone.square)
+    found: dict[str, Any] = {}
+    for name, choice in CHOICES.items():
+        if missing(choice.engine) or (choice.engine == "compile" and not compiled):
+            continue
+        began = time.perf_counter()
+        engine = start(backbone.network, blank, choice)
+        engine(blank)
+        found[name] = engine, time.perf_counter() - began
+    began = time.perf_counter()
+    folder = Path(tempfile.mkdtemp())
+    for name, engine in eight_bits(backbone, photos, folder).items():
+        found[name] = engine, time.perf_counter() - began
+    return found
+
+
+def timed(engines: dict[str, Any], pixels: torch.Tensor, rounds: int) -> dict[str, float]:
+    """Milliseconds of each engine's quickest turn."""
+    best = dict.fromkeys(engines, float("inf"))
+    for _ in range(rounds):
+        for name, engine in engines.items():
+            began = time.perf_counter()
+            engine(pixels)
+            best[name] = min(best[name], 1000 * (time.perf_counter() - began))
+    return best
+
+
+def cosine(found: torch.Tensor, expected: torch.Tensor) -> float:
+    pair = (tensor.double().flatten() for tensor in (found, expected))
+    return float(torch.nn.functional.cosine_similarity(*pair, dim=0))
+
+
+def agreement(
+    backbone: Adapter, engines: dict[str, Any], data: Path
+) -> dict[str, dict[str, float]]:
+    """How far masks agree with those of torch in fp32, and with the truth."""
+    ious: dict[str, list[float]] = {name: [] for name in engines}
+    true: dict[str, list[float]] = {name: [] for name in engines}
+    for subject in datasets.perseg(data).subjects:
+        picture, truth = subject.reference.read()
+        pairs = [photo.read() for photo in subject.targets if photo.stem != subject.reference.stem]
+        masks = {}
+        for name, engine in engines.items():
+            backbone.encoder = engine
+            concept = persam.personalize(backbone, picture, mask=truth)
+            masks[name] = [concept.segment(image).mask for image, _ in pairs]
+        expected = masks[next(iter(engines))]
+        for name, found in masks.items():
+            ious[name] += [iou(a, b) for a, b in zip(found, expected, strict=True)]
+            true[name] += [iou(a, b) for a, (_, b) in zip(found, pairs, strict=True)]
+    return {
+        name: {"iou": np.mean(ious[name]), "worst": min(ious[name]), "truth": np.mean(true[name])}
+        for name in engines
+    }
+
+
+def iou(found: np.ndarray, expected: np.ndarray) -> float:
+    either = (found | expected).sum()
+    return float((found & expected).sum() / either) if either else 1.0
+
+
+def measure(name: str, data: Path, rounds: int, *, masks: bool, compiled: bool) -> dict[str, Any]:
+    backbone = build(name)
+    photos = sorted((data / "Images").glob("*/*.jpg"))
+    pixels, _ = lay(read_image(photos[0]), backbone)
+    before = plain(backbone.network.to(memory_format=torch.contiguous_format))
+    expected = before(pixels)
+    rows: dict[str, dict[str, float]] = {"torch, plain": {}}
+    rows["torch, plain"]["ms"] = timed({"": before}, pixels, rounds)[""]
+    started = engines_of(backbone, photos[1:], compiled=compiled)
+    engines = {key: engine for key, (engine, _) in started.items()}
+    for key, ms in timed(engines, pixels, rounds).items():
+        found = engines[key](pixels)
+        rows[key] = {"ms": ms, "cosine": cosine(found[0], expected[0]), "start": started[key][1]}
+        if name == "pocket":
+            rows[key]["matching"] = cosine(found[1], expected[1])
+    if masks and name == "pocket":
+        for key, facts in agreement(backbone, engines, data).items():
+            rows[key] |= facts
+    return rows
+
+
+def table(name: str, rows: dict[str, dict[str, float]]) -> str:
+    columns = ["ms", "start", "cosine", "matching", "iou", "worst", "truth"]
+    columns = [one for one in columns if any(one in row for row in rows.values())]
+    first = rows["torch, plain"]["ms"]
+    lines = [
+        f"| {name} | times as fast | {' | '.join(columns)} |",
+        "|---" * (len(columns) + 2) + "|",
+    ]
+    for key, row in rows.items():
+        cells = [f"{row[c]:.5g}" if c in row else "" for c in columns]
+        lines.append(f"| {key} | {first / row['ms']:.1f} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main(  # noqa: PLR0913 - a command's options are its parameters
+    data: Path,
+    model: Annotated[list[str] | None, typer.Option()] = None,
+    threads: int = 2,
+    rounds: int = 7,
+    *,
+    masks: bool = False,
+    compiled: bool = False,
+    json_file: Annotated[Path | None, typer.Option("--json")] = None,
+) -> None:
+    """See the file's own text."""
+    torch.set_num_threads(threads)
+    tables = {}
+    for name in model or ("pocket", "mobile-sam", "sam-vit-base"):
+        tables[name] = measure(name, data, rounds, masks=masks, compiled=compiled)
+        typer.echo(table(name, tables[name]) + "\n")
+        if json_file is not None:
+            facts = {"environment": environment(), "threads": threads, "models": tables}
+            json_file.write_text(json.dumps(facts, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

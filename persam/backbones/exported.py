@@ -1,0 +1,292 @@
+"""A model that was written as ONNX or OpenVINO files: it runs without torch's weights.
+
+The folder holds the encoder, the decoder (with PerSAM's guide and target among its inputs, see
+:mod:`persam.backbones.export`) and ``persam.json``, which says all that an adapter would know.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+
+from persam import geometry
+from persam.backbones.prompting import check_embedding, lay, prompt_tensors
+from persam.engines import SAME_IN_BF16, Choice, Engine, require
+from persam.errors import InputError
+from persam.formats import write_text
+from persam.guidance import check_guidance
+from persam.presence import Calibration
+from persam.structures import Embedding, MaskLogits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from persam.structures import Frame, Guidance, Prompts
+
+EXPORTED = "persam.json"
+SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
+ENCODER, DECODER = "encoder", "decoder"
+VERSION = 1
+PADDING = -1  # label of the token that stands for "no further point"
+CORNERS = (2, 3)  # labels of a box's corners
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What ``persam.json`` says.
+
+    Attributes:
+        version: of this layout.
+        name: of the model that was exported.
+        family: as :class:`persam.backbones.adapter.Adapter` has it.
+        format: ``"onnx"`` or ``"openvino"``.
+        precision: ``"fp32"``, or ``"int8"`` of an encoder that was calibrated.
+        square: side of the input in pixels.
+        mean, std: of the normalisation, in 0..255, RGB.
+        keep_aspect: whether pictures keep their aspect in the square.
+        grid: channels, rows and columns of the features.
+        extras: how many further maps the decoder takes.
+        matching: whether the encoder's second map is what objects are compared by.
+        pad_box: whether a box is followed by a padding token.
+        sketch: whether prompts without a mask are drawn as one.
+        recipe, ambiguous: as the backbone's.
+        calibration: middle and slope, or None.
+    """
+
+    version: int
+    name: str
+    family: str
+    format: str
+    precision: str
+    square: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    keep_aspect: bool
+    grid: tuple[int, int, int]
+    extras: int
+    matching: bool
+    pad_box: bool
+    sketch: bool
+    recipe: str
+    ambiguous: bool
+    calibration: tuple[float, float] | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> Facts:
+        """Read a folder's facts.
+
+        Raises:
+            InputError: unreadable, or another version's.
+        """
+        try:
+            content = json.loads((folder / EXPORTED).read_text(encoding="utf-8"))
+            facts = cls(**content)
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(
+                f"{folder / EXPORTED} does not describe an exported model ({error}). Export it "
+                f"again with `persam export`."
+            ) from error
+        if facts.version != VERSION or facts.format not in SUFFIXES:
+            raise InputError(
+                f"{folder} was exported as version {facts.version}, {facts.format}; this persam "
+                f"reads version {VERSION}, {' and '.join(SUFFIXES)}. Export it again."
+            )
+        return facts
+
+    def write(self, folder: Path) -> None:
+        """Write ``persam.json``, whole or not at all."""
+        write_text(folder / EXPORTED, json.dumps(asdict(self), indent=2) + "\n")
+
+
+class ExportedBackbone:
+    """Answers as the model that was exported does, to rounding; no gradients go through it.
+
+    Attributes:
+        name: what it was loaded by; stored in concepts and reports.
+        facts: what the folder says.
+        encoder: what runs the image encoder.
+        square, mean, std, recipe, ambiguous, calibration: of the model that was exported.
+    """
+
+    model = None
+
+    def __init__(self, name: str, folder: Path, facts: Facts) -> None:
+        self.name = name
+        self.facts = facts
+        self.square = facts.square
+        self.mean = np.array(facts.mean, dtype=np.float32)
+        self.std = np.array(facts.std, dtype=np.float32)
+        self.recipe = facts.recipe
+        self.ambiguous = facts.ambiguous
+        self.calibration = None if facts.calibration is None else Calibration(*facts.calibration)
+        self._folder = folder
+        self.encoder: Engine = self._engine(facts.precision)
+        self._decoder = self._runner(DECODER)
+        channels, *cells = facts.grid
+        self._prompts: Any = SimpleNamespace(
+            hidden_size=channels, image_embedding_size=tuple(cells)
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """The CPU."""
+        return torch.device("cpu")
+
+    @property
+    def engine(self) -> str:
+        """What runs encoder and decoder."""
+        return self.encoder.name
+
+    @property
+    def precision(self) -> str:
+        """Number format that the image encoder computes in."""
+        return self.encoder.precision
+
+    def run_by(self, choice: Choice) -> Self:
+        """Take a number format; gives the backbone itself.
+
+        Raises:
+            InputError: another engine than the one it was exported for, or a format that the files
+                do not run in.
+        """
+        facts = self.facts
+        if choice.engine not in ("auto", facts.format):
+            raise InputError(
+                f"{self.name} was exported for {facts.format}, not for {choice.engine}. Leave the "
+                f"engine out, or export the model again."
+            )
+        wanted = choice.precision
+        if facts.precision == "int8":
+            if wanted != "auto":
+                raise InputError(f"{self.name} was rounded to int8; leave precision {wanted} out.")
+            return self
+        if wanted == "auto":
+            able = facts.family in SAME_IN_BF16
+            wanted = Choice(facts.format).settled(facts.family, self.device).precision
+            wanted = wanted if able else "fp32"
+        else:
+            wanted = Choice(facts.format, wanted).settled(facts.family, self.device).precision
+        if wanted != self.precision:
+            self.encoder = self._engine(wanted)
+        return self
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Say how a picture of this size lies in the model's square."""
+        return geometry.fit(height, width, self.square, keep_aspect=self.facts.keep_aspect)
+
+    def encode(self, image: np.ndarray) -> Embedding:
+        """Encode an upright ``(height, width, 3)`` uint8 RGB picture."""
+        return self.encode_batch([image])[0]
+
+    def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
+        """Encode several; see :meth:`persam.backbones.Backbone.encode_batch`."""
+        found = []
+        for image in images:
+            pixels, frame = lay(image, self)
+            features, *rest = self.encoder(pixels)
+            matching = rest.pop(0) if self.facts.matching else features
+            found.append(Embedding(features, matching, frame, tuple(rest)))
+        return found
+
+    def decode(
+        self,
+        embedding: Embedding,
+        prompts: Prompts,
+        *,
+        guidance: Guidance | None = None,
+        multimask: bool = True,
+    ) -> MaskLogits:
+        """Answer prompts; see :meth:`persam.backbones.Backbone.decode`."""
+        check_embedding(embedding, self._prompts, self.facts.extras)
+        check_guidance(guidance, embedding.features)
+        tokens = self._tokens(prompts, embedding.frame)
+        maps = [embedding.features, *embedding.extras]
+        logits, iou = self._decoder([*maps, *tokens, *self._guide(guidance)])
+        which = slice(1, None) if multimask else slice(0, 1)
+        return MaskLogits(logits[0, which], iou[0, which])
+
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Answer several, one after the other."""
+        pairs = zip(embeddings, prompts, strict=True)
+        return [self.decode(embedding, asked, multimask=multimask) for embedding, asked in pairs]
+
+    def _tokens(self, prompts: Prompts, frame: Frame) -> list[torch.Tensor]:
+        """Points, labels, mask, and whether there is a mask, as the decoder's file takes them."""
+        asked = prompt_tensors(prompts, frame, self._prompts, self.device)
+        points = asked.get("input_points", torch.zeros(1, 1, 0, 2))[0]
+        labels = asked.get("input_labels", torch.zeros(1, 1, 0, dtype=torch.int64))[0]
+        corners = asked.get("input_boxes", torch.zeros(1, 1, 0)).reshape(1, -1, 2)
+        # Points alone are followed by a padding token; a box is, too, in some families.
+        pads = 1 if prompts.box is None or self.facts.pad_box else 0
+        points = torch.cat([points, corners, torch.zeros(1, pads, 2)], dim=1)
+        kinds = [*(CORNERS if prompts.box is not None else ()), *[PADDING] * pads]
+        labels = torch.cat([labels, torch.tensor([kinds], dtype=torch.int64)], dim=1)
+        side = 4 * self.facts.grid[1]
+        mask = asked.get("input_masks")
+        if mask is None and self.facts.sketch:
+            from persam.backbones.pocket_network import sketch
+
+            names = ("input_points", "input_labels", "input_boxes")
+            mask = sketch(*(asked.get(name) for name in names), self.square, side)
+        given = torch.tensor([float(mask is not None)])
+        return [points, labels, torch.zeros(1, 1, side, side) if mask is None else mask, given]
+
+    def _guide(self, guidance: Guidance | None) -> list[torch.Tensor]:
+        """Guide, whether there is one, and target: zeros where there is none."""
+        channels, rows, columns = self.facts.grid
+        guide = None if guidance is None else guidance.attention
+        target = None if guidance is None else guidance.target
+        if guidance is not None and guide is not None:
+            guide = guide * guidance.alpha
+        return [
+            torch.zeros(1, 1, 1, rows * columns) if guide is None else guide.detach(),
+            torch.tensor([float(guide is not None)]),
+            torch.zeros(1, 1, channels) if target is None else target.detach(),
+        ]
+
+    def _engine(self, precision: str) -> Engine:
+        file = self._folder / (ENCODER + SUFFIXES[self.facts.format])
+        if self.facts.format == "onnx":
+            from persam.engines.onnx import OnnxEngine
+
+            return OnnxEngine(file, precision)
+        from persam.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(file, precision)
+
+    def _runner(self, part: str) -> Callable[[list[torch.Tensor]], list[torch.Tensor]]:
+        file = self._folder / (part + SUFFIXES[self.facts.format])
+        if self.facts.format == "onnx":
+            from persam.engines import onnx
+
+            session = onnx.session(file)
+            return lambda inputs: onnx.run(session, inputs)
+        from persam.engines import openvino
+
+        compiled = openvino.compiled(file, "fp32")
+        return lambda inputs: openvino.run(compiled, inputs)
+
+
+def load_exported(folder: Path, name: str, *, device: torch.device) -> ExportedBackbone:
+    """Load what ``persam export`` wrote.
+
+    Raises:
+        InputError: a damaged folder, or another device than the CPU.
+        MissingExtra: the packages that run it are not installed.
+    """
+    facts = Facts.read(folder)
+    if device.type != "cpu":
+        raise InputError(
+            f'{name} was exported for CPUs and does not run on {device}. Take device="cpu", or '
+            f"load the model that it was made from."
+        )
+    require(facts.format)
+    return ExportedBackbone(name, folder, facts)

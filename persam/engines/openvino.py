@@ -1,0 +1,125 @@
+"""OpenVINO: the quickest on a CPU of what was measured, in fp32 and in bf16."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from persam.engines import cache, require
+from persam.engines.tracing import converting, traced
+from persam.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+FILE = "encoder.xml"
+HINTS = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "fp16": "f16"}
+ABLE = {"fp32": "FP32", "int8": "FP32", "bf16": "BF16", "fp16": "FP16"}
+
+
+class OpenVinoEngine:
+    """Runs a converted encoder on the CPU, one picture after the other.
+
+    Together they would be no quicker, but take the memory of all at once.
+
+    Attributes:
+        name: ``"openvino"``.
+        precision: what it computes in.
+    """
+
+    name = "openvino"
+
+    def __init__(self, file: Path, precision: str) -> None:
+        self.precision = precision
+        self._compiled = compiled(file, precision)
+
+    def __call__(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """``(n, 3, s, s)`` -> float32 maps; see :class:`persam.engines.Engine`."""
+        rows = [run(self._compiled, [one]) for one in pixels.split(1)]
+        return tuple(torch.cat(maps) for maps in zip(*rows, strict=True))
+
+
+def converted(network: torch.nn.Module, pixels: torch.Tensor, precision: str) -> OpenVinoEngine:
+    """Convert an encoder, or take the conversion that is kept.
+
+    Args:
+        network: ``(1, 3, s, s)`` -> a tuple of maps.
+        pixels: any input of that shape.
+        precision: fp32, bf16 or fp16.
+
+    Raises:
+        MissingExtra: OpenVINO is not installed.
+        InputError: the network does not convert, or this CPU does not compute in that format.
+    """
+    require("openvino")
+    name = cache.key(network, pixels.shape[-1], ("openvino",))
+    place = cache.kept(name, lambda folder: write(network, {"pixels": pixels}, folder / FILE))
+    return OpenVinoEngine(place / FILE, precision)
+
+
+def write(
+    network: torch.nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    file: Path,
+    free: Sequence[str] = (),
+) -> None:
+    """Write a network as OpenVINO's ``.xml`` and ``.bin``, in fp32.
+
+    Args:
+        network: to convert.
+        inputs: by their names in the file, in the order of its arguments.
+        file: ending in ``.xml``.
+        free: names of inputs whose second axis may be of any length.
+
+    Raises:
+        InputError: it does not convert.
+    """
+    import openvino
+    from openvino.frontend import OpConversionFailure
+
+    with converting(f"Converting {type(network).__name__} for OpenVINO", OpConversionFailure):
+        given = tuple(inputs.values())
+        shapes: list[Any] = [list(tensor.shape) for tensor in given]
+        for name, shape in zip(inputs, shapes, strict=True):
+            if name in free:
+                shape[1] = -1
+        model = openvino.convert_model(
+            traced(network, given), example_input=given, input=[tuple(one) for one in shapes]
+        )
+        for place, name in zip(model.inputs, inputs, strict=True):
+            place.get_tensor().set_names({name})
+        openvino.save_model(model, file, compress_to_fp16=False)
+
+
+def compiled(file: Path, precision: str) -> Any:
+    """Make a file ready to run on the CPU, with as many threads as torch takes.
+
+    Raises:
+        InputError: this CPU does not compute in that format, or the file cannot be read.
+    """
+    import openvino
+
+    core = openvino.Core()
+    able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if ABLE[precision] not in able:
+        raise InputError(
+            f"OpenVINO computes in {', '.join(sorted(able))} on this CPU, not in {precision}. Take "
+            f'precision="auto" or "fp32".'
+        )
+    options = {
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    try:
+        return core.compile_model(core.read_model(file), "CPU", options)
+    except RuntimeError as error:
+        raise InputError(f"{file} is no model that OpenVINO reads: {error}.") from error
+
+
+def run(model: Any, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Ask a compiled model once; the answers are copies of their own."""
+    found = model([tensor.contiguous().numpy() for tensor in inputs], share_inputs=True)
+    return [torch.from_numpy(found[place].copy()) for place in range(len(model.outputs))]
