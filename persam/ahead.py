@@ -111,12 +111,11 @@ class Threads:
         began = perf_counter()
         if self._probing and self._calls == _PROBED.start:
             self._busy, self._began = 0.0, began
-        result = function(item)
-        now = perf_counter()
-        self._calls, self._busy = self._calls + 1, self._busy + now - began
         if self._probing and self._calls == _PROBED.stop:
             self._probing = False
-            self._start(enough(self._busy, now - self._began, self._most))
+            self._start(enough(self._busy, began - self._began, self._most))
+        result = function(item)
+        self._calls, self._busy = self._calls + 1, self._busy + perf_counter() - began
         return result
 
 

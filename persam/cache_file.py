@@ -44,7 +44,7 @@ class Glimpse:
     @classmethod
     def of(cls, embedding: Embedding) -> Glimpse:
         """Round the matching features of an embedding."""
-        matching = embedding.matching[0].cpu().numpy()
+        matching = np.ascontiguousarray(embedding.matching[0].cpu().numpy())
         factors = np.abs(matching).max(axis=0) / np.float32(_LARGEST)
         whole = np.rint(matching / np.where(factors == 0, np.float32(1), factors))
         return cls(whole.astype(np.int8), factors, embedding.frame)
@@ -116,6 +116,8 @@ class Kept:
 
 
 def _half(numbers: np.ndarray) -> np.ndarray:
+    # In one order whether read or just made, as sums of another order are rounded otherwise.
+    numbers = np.ascontiguousarray(numbers)
     fits = np.abs(numbers).max(initial=0) <= np.finfo(np.float16).max
     return numbers.astype(np.float16) if fits else numbers
 

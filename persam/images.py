@@ -235,7 +235,8 @@ def _convert(image: Image.Image, name: str) -> np.ndarray:
     try:
         if image.mode in ("I", "F"):
             raise ValueError("32 bits a pixel have no agreed white")
-        return np.array(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        return np.array(image if image.mode == mode else image.convert(mode))
     except ValueError as error:
         raise InputError(
             f"{name} has pixels of type {image.mode}, which do not convert to RGB ({error}). "

@@ -2,7 +2,7 @@
 
 Whatever can be done beside the model is done in threads: files, decoding, resizing, the cache. The
 model is asked by the caller's own thread alone. Answers come in the order of the photos and are the
-same at any pace.
+same at any pace, but for the rounding of an encoder's sums in batches of another size.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Eye(Protocol[T_co]):
 
 @dataclass(frozen=True)
 class Pace:
-    """How photos are gone through; answers are the same at any pace.
+    """How photos are gone through.
 
     Attributes:
         batch: photos that the encoder takes at once; None finds out what is quickest.

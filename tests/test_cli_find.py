@@ -199,3 +199,30 @@ def test_folders_that_are_no_corrections(tmp_path: Path, names: list[str], said:
         corrections([Path("dog.jpg")], folder)
     with pytest.raises(InputError, match="not a folder"):
         corrections([Path("dog.jpg")], folder / "none")
+
+
+def test_a_cache_is_filled_once_and_kept_small(concept: str, desk: Path) -> None:
+    words = ("find", "--concept", concept, "photos", "--json", "--cache", "kept")
+    first = run(*words, "--batch", 2, "--jobs", 1)
+    assert first.exit_code == 0, first.output
+    kept = {path: path.stat().st_ino for path in Path("kept").rglob("*") if path.is_file()}
+    assert len(kept) == 2 * 3
+    again = run(*words, "--cache-size", "1GB")
+    assert again.output == first.output
+    assert kept == {path: path.stat().st_ino for path in Path("kept").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--batch", "many"), "--batch takes a whole number or auto; got 'many'"),
+        (("--batch", "0"), "at least 1 photo"),
+        (("--jobs", "-1"), "--jobs takes a whole number or auto"),
+        (("--cache-size", "1GB"), "would do nothing without --cache"),
+        (("--cache", "kept", "--cache-size", "huge"), "as 10GB; got 'huge'"),
+    ],
+)
+def test_a_pace_that_is_none_is_refused(concept: str, words: tuple[str, ...], said: str) -> None:
+    result = run("find", "--concept", concept, "photos", *words)
+    assert result.exit_code == 2
+    assert said in text(result)

@@ -327,3 +327,19 @@ def test_a_plugin_that_is_not_there_is_named(shown, photos, tmp_path) -> None:
     words = [*shown, "--plugin", tmp_path / "none.safetensors", "--out", tmp_path / "out"]
     missing = run("segment", photos, *words)
     assert missing.exit_code == 2 and "none.safetensors cannot be read" in text(missing)
+
+
+def test_a_second_object_out_of_the_cache(
+    shown: list[object], photos: Path, tmp_path: Path
+) -> None:
+    cache = ("--cache", tmp_path / "kept")
+    first = run("segment", *shown, photos, "--out", tmp_path / "one", *cache, "--batch", 2)
+    assert first.exit_code == 0, first.output
+    files = {path: path.stat().st_ino for path in (tmp_path / "kept").rglob("*.*")}
+    assert len(files) == 2 * 3
+    again = run("segment", *shown, photos, "--out", tmp_path / "two", *cache, "--jobs", 1)
+    assert again.exit_code == 0, again.output
+    assert files == {path: path.stat().st_ino for path in (tmp_path / "kept").rglob("*.*")}
+    for number in (1, 2, 10):
+        one, two = ((tmp_path / out / f"IMG_{number}.png").read_bytes() for out in ("one", "two"))
+        assert one == two

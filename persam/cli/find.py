@@ -16,6 +16,7 @@ from persam.cli.options import (
     PrecisionOption,
     with_min_presence,
 )
+from persam.cli.pacing import BatchOption, CacheOption, CacheSizeOption, JobsOption, pace_of
 from persam.cli.screen import complain, named, progress, say
 from persam.cli.stored import stored_concept
 from persam.folders import list_images
@@ -47,6 +48,10 @@ def find(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     engine: EngineOption = "auto",
+    batch: BatchOption = "auto",
+    jobs: JobsOption = "auto",
+    cache: CacheOption = None,
+    cache_size: CacheSizeOption = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
@@ -56,13 +61,14 @@ def find(
     Exit code: 0 it was found, 1 nowhere or a photo could not be looked at, 2 nothing could be done.
     """
     listing = list_images(photos)
+    pace = pace_of(batch, jobs, cache, cache_size)
     from persam.formats import write_text
     from persam.search import search
 
     learnt = stored_concept(concept, model, device=device, precision=precision, engine=engine)
     learnt = with_min_presence(learnt, min_presence)
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
-        hits = search(learnt, listing.photos, lambda _: step())
+        hits = search(learnt, listing.photos, lambda _: step(), pace=pace)
     lines = "".join(hit.to_json() + "\n" for hit in hits)
     if out is not None:
         write_text(out, lines)

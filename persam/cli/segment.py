@@ -27,6 +27,7 @@ from persam.cli.options import (
     resolve_variant,
     with_min_presence,
 )
+from persam.cli.pacing import BatchOption, CacheOption, CacheSizeOption, JobsOption, pace_of
 from persam.cli.screen import complain, count, named, progress, say
 from persam.cli.shown import (
     AlsoOption,
@@ -88,6 +89,10 @@ def segment(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     engine: EngineOption = "auto",
+    batch: BatchOption = "auto",
+    jobs: JobsOption = "auto",
+    cache: CacheOption = None,
+    cache_size: CacheSizeOption = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
@@ -103,6 +108,7 @@ def segment(
         source = Examples.of(source, also, not_)
     listing = list_images(photos)
     _check_folder(photos, out)
+    pace = pace_of(batch, jobs, cache, cache_size)
     from persam.album import Output, segment_album
     from persam.backbones import load, stabilised
     from persam.backbones.stable_file import plugin_file
@@ -129,7 +135,7 @@ def segment(
     output = replace(output, identity=digest(_words(source, learnt, method), files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
         summary = segment_album(
-            learnt if several else first, listing.photos, output, lambda _: step()
+            learnt if several else first, listing.photos, output, lambda _: step(), pace=pace
         )
     _report(summary, listing, quiet=quiet)
     if summary.failed:
