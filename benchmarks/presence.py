@@ -202,7 +202,7 @@ def rivals(seen: Seen, data: Dataset, calibration: Calibration, least: float) ->
                 for name, side in ((subject.name, there), (other.name, away)):
                     cells = seen.cells[name, number].T[:, :, None]
                     frame = Frame(1, 1, cells.shape[1:], max(cells.shape[1:]))
-                    like = presence.find(cells, frame, known)
+                    like = presence.likeness_in(cells, frame, known)
                     side.append(calibration.presence(-1.0 if like is None else like))
     return [
         {

@@ -8,8 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from persam import draw
-from persam.errors import InputError
-from persam.folders import name_outputs
+from persam.folders import name_outputs, refuse_overwriting
 from persam.formats import remove_leftovers, write_cutout, write_overlay
 from persam.images import read_image, read_profile
 from persam.incoming import STOPS_A_PHOTO, one_line
@@ -130,7 +129,7 @@ class _Run:
         self.settings = search.settings(output.identity)
         self.skipped = 0
         self.manifest = Manifest(output.folder)
-        self.files = [output.files(stem) for stem in name_outputs(photos, self._known_names())]
+        self.files = [output.files(stem) for stem in name_outputs(photos, self.manifest.names)]
         self._refuse_to_overwrite()
         for folder in {path.parent for path in output.files("any").values()}:
             remove_leftovers(folder)
@@ -172,7 +171,12 @@ class _Run:
     def _done(self, photo: Path, files: Mapping[Product, Path]) -> Record | None:
         """The record of an earlier run whose mask still holds, if there is one."""
         record = self.manifest.records.get(str(photo.absolute()))
-        if self.output.overwrite or record is None or record.error is not None:
+        if (
+            self.output.overwrite
+            or record is None
+            or record.error is not None
+            or not record.complete
+        ):
             return None
         same = record.stamp is not None and record.stamp == self._stamp(photo)
         return record if same and files["masks"].exists() else None
@@ -225,21 +229,10 @@ class _Run:
             return None
         return Stamp(self.settings, facts.st_size, facts.st_mtime_ns)
 
-    def _known_names(self) -> dict[str, str]:
-        records = self.manifest.records.values()
-        return {r.input: Path(r.output).stem for r in records if r.output is not None}
-
     def _refuse_to_overwrite(self) -> None:
-        sources = {_same(path): path for path in (*self.photos, *self.output.protected)}
         targets = [path for files in self.files for path in files.values()]
-        for target in (*targets, self.manifest.path, self.output.sheet):
-            if _same(target) in sources:
-                raise InputError(
-                    f"{target} would be written over your file {sources[_same(target)]}. "
-                    f"Choose another output folder."
-                )
-
-
-def _same(path: str | Path) -> str:
-    # Folders that ignore case exist; better to refuse once too often there.
-    return str(Path(path).resolve()).casefold()
+        refuse_overwriting(
+            (*targets, self.manifest.path, self.output.sheet),
+            (*self.photos, *self.output.protected),
+            "Choose another output folder.",
+        )

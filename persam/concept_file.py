@@ -6,7 +6,6 @@ The file names the model it needs and does not contain it; reading one runs no c
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -17,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from persam.errors import InputError
+from persam.formats import write_bytes
 from persam.presence import Calibration
 from persam.variants import Method, Variant
 from persam.views import View
@@ -31,12 +31,11 @@ _KEYS = {"model", "method", "variant", "weights", "calibration", "views", "rival
 
 
 def write_concept(concept: Concept, path: str | Path) -> None:
-    """Write a concept, whole or not at all: to a file beside, which then takes the name.
+    """Write a concept, whole or not at all.
 
     Raises:
         InputError: the file cannot be written.
     """
-    path = Path(path)
     tensors: dict[str, torch.Tensor] = {}
     header = {
         "persam_concept": FORMAT,
@@ -51,16 +50,7 @@ def write_concept(concept: Concept, path: str | Path) -> None:
         for number, view in enumerate(views):
             for name in _DIMENSIONS:
                 tensors[f"{kind}.{number}.{name}"] = getattr(view, name).cpu().contiguous()
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(save(tensors, header))
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise InputError(
-            f"The concept cannot be written to {path}: {error.strerror}. "
-            f"Give a file in a folder that exists and may be written to."
-        ) from error
+    write_bytes(path, save(tensors, header))
 
 
 def concept_model(path: str | Path) -> str:

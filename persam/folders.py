@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from persam.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif"}
@@ -53,8 +53,8 @@ def list_images(paths: Sequence[str | Path]) -> Listing:
             photos.append(path)
             continue
         inside = sorted(_entries(path), key=_natural)
-        pictures = [entry for entry in inside if _is_picture(entry)]
-        passed_over += [entry for entry in inside if not _is_picture(entry)]
+        pictures = [entry for entry in inside if is_picture(entry)]
+        passed_over += [entry for entry in inside if not is_picture(entry)]
         photos += pictures or [path]
         empty += [] if pictures else [path]
     if len(empty) == len(photos):
@@ -76,7 +76,8 @@ def _entries(folder: Path) -> list[Path]:
         raise InputError(f"{folder} cannot be listed: {error.strerror}.") from error
 
 
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
+    """Whether a file has a picture's suffix and is not hidden."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
@@ -84,6 +85,32 @@ def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
     parts = re.findall(r"[0-9]+|[^0-9]+", path.name.casefold())
     key = [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
     return key, path.name
+
+
+def refuse_overwriting(
+    targets: Iterable[str | Path], sources: Iterable[str | Path], advice: str
+) -> None:
+    """Refuse to write over files that are only read.
+
+    Args:
+        targets: files to be written.
+        sources: files that the results are made from.
+        advice: what to do, a sentence.
+
+    Raises:
+        InputError: one file is in both.
+    """
+    own = {_same(path): path for path in sources}
+    for target in targets:
+        if _same(target) in own:
+            raise InputError(
+                f"{target} would be written over your file {own[_same(target)]}. {advice}"
+            )
+
+
+def _same(path: str | Path) -> str:
+    # Folders that ignore case exist; better to refuse once too often there.
+    return str(Path(path).resolve()).casefold()
 
 
 def name_outputs(photos: Sequence[Path], known: Mapping[str, str]) -> list[str]:

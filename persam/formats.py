@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from persam.errors import InputError
+from persam.palette import PALETTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,20 +97,19 @@ def write_mask(path: str | Path, mask: np.ndarray) -> None:
     write_bytes(path, _encode(Image.fromarray(mask.astype(np.uint8) * 255), "PNG", **_RUNS))
 
 
-def write_labels(path: str | Path, labels: np.ndarray, palette: bytes) -> None:
-    """Write label numbers as an indexed PNG.
+def write_labels(path: str | Path, labels: np.ndarray) -> None:
+    """Write label numbers as an indexed PNG in the colours of DAVIS.
 
     Args:
         path: the PNG file.
         labels: ``(H, W)`` uint8.
-        palette: red, green and blue of each number, one after the other.
     """
     if labels.ndim != 2 or labels.dtype != np.uint8:
         raise InputError(
             f"Labels are written from (H, W) uint8; got {labels.shape} {labels.dtype}."
         )
     image = Image.fromarray(labels)
-    image.putpalette(palette)
+    image.putpalette(PALETTE)
     write_bytes(path, _encode(image, "PNG", **_RUNS))
 
 

@@ -1,26 +1,19 @@
-"""Pictures and masks in: the only file that opens image files.
+"""Pictures and masks in, from files, PIL images and arrays.
 
 Every picture becomes ``(H, W, 3)`` uint8 RGB, upright; every mask ``(H, W)`` uint8 grey values.
 """
 
 from __future__ import annotations
 
-import importlib
-import struct
-import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from persam.errors import InputError, MissingExtra
+from persam.errors import InputError
+from persam.picture_file import open_picture, turn_upright
 
 Source = str | Path | Image.Image | np.ndarray
-
-# What Pillow's decoders are known to raise on damaged files, besides OSError.
-_DAMAGE = (SyntaxError, ValueError, EOFError, KeyError, IndexError, struct.error, zlib.error)
-_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 
 
 def read_image(source: Source, *, upright: bool = True) -> np.ndarray:
@@ -44,9 +37,9 @@ def read_image(source: Source, *, upright: bool = True) -> np.ndarray:
     if isinstance(source, np.ndarray):
         return _colour_array(source)
     if isinstance(source, Image.Image):
-        turned = _upright(source, "The picture") if upright else source
+        turned = turn_upright(source, "The picture") if upright else source
         return _rgb(turned, "The picture")
-    return _rgb(_open(Path(source), upright=upright), str(source))
+    return _rgb(open_picture(Path(source), upright=upright), str(source))
 
 
 def read_mask(source: Source, size: tuple[int, int], *, usable: bool = True) -> np.ndarray:
@@ -73,9 +66,9 @@ def read_mask(source: Source, size: tuple[int, int], *, usable: bool = True) -> 
     if isinstance(source, np.ndarray):
         grey = _grey_array(source)
     elif isinstance(source, Image.Image):
-        grey = _grey_array(_convert(_upright(source, name), name))
+        grey = _grey_array(_convert(turn_upright(source, name), name))
     else:
-        grey = _grey_array(_convert(_open(Path(source)), name))
+        grey = _grey_array(_convert(open_picture(Path(source)), name))
     if grey.shape != tuple(size):
         raise InputError(
             f"{name} is {_size(grey.shape)}, but its picture is {_size(tuple(size))} "
@@ -92,7 +85,7 @@ def pixel_type(path: str | Path) -> str:
     Raises:
         InputError: not a readable picture.
     """
-    return _open(Path(path)).mode
+    return open_picture(Path(path)).mode
 
 
 def read_labels(path: str | Path, size: tuple[int, int], *, luminance: bool = False) -> np.ndarray:
@@ -112,7 +105,7 @@ def read_labels(path: str | Path, size: tuple[int, int], *, luminance: bool = Fa
     Raises:
         InputError: unreadable, of another size, or numbers of colour or of more bits.
     """
-    image = _open(Path(path), upright=False)
+    image = open_picture(Path(path), upright=False)
     if luminance:
         image = image.convert("L")
     if image.mode not in ("L", "P", "1"):
@@ -152,80 +145,9 @@ def check_mask(mask: np.ndarray, name: str = "The mask", *, full: bool = True) -
 
 def read_profile(path: str | Path) -> bytes | None:
     """Colour profile of a picture file that still holds for its RGB pixels, or None."""
-    image = _open(Path(path))
+    image = open_picture(Path(path))
     # A CMYK or grey profile describes channels that no longer exist after the conversion to RGB.
     return image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
-
-
-def _open(path: Path, *, upright: bool = True) -> Image.Image:
-    """Decode a file completely and, perhaps, turn it upright."""
-    try:
-        return _decode(path, upright)
-    except UnidentifiedImageError as error:
-        if not _is_heif(path):
-            raise InputError(
-                f"{path} is not a picture, or too damaged to tell its format "
-                f"({path.stat().st_size} bytes)."
-            ) from error
-        _register_heif(path)
-    try:
-        return _decode(path, upright)
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path} is not a HEIC picture, or damaged.") from error
-
-
-def _decode(path: Path, upright: bool) -> Image.Image:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.load()
-                return _upright(image, str(path)) if upright else image.copy()
-    except UnidentifiedImageError:
-        raise
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{path} has more than {Image.MAX_IMAGE_PIXELS:,} pixels, which may be an attack on "
-            f"memory. Scale it down, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it."
-        ) from error
-    except OSError as error:
-        raise InputError(_why_unreadable(path, error)) from error
-    except _DAMAGE as error:
-        raise InputError(f"{path} is damaged: {error}.") from error
-
-
-def _why_unreadable(path: Path, error: OSError) -> str:
-    if path.is_dir():
-        return (
-            f"{path} is a folder, not a picture. Give a file, or a folder with pictures "
-            f"directly inside."
-        )
-    if error.strerror:  # the operating system's word: missing, no permission, ...
-        return f"{path} cannot be read: {error.strerror}."
-    return f"{path} is damaged: {error}."
-
-
-def _is_heif(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(12)
-    named = path.suffix.lower() in (".heic", ".heif")
-    return named or (head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS)
-
-
-def _register_heif(path: Path) -> None:
-    try:
-        importlib.import_module("pillow_heif").register_heif_opener()
-    except ImportError as error:
-        raise MissingExtra(
-            f"{path} is a HEIC picture, which needs an extra: pip install 'persam[heif]'"
-        ) from error
-
-
-def _upright(image: Image.Image, name: str) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except (OSError, *_DAMAGE) as error:
-        raise InputError(f"{name} has a damaged EXIF block: {error}.") from error
 
 
 def _convert(image: Image.Image, name: str) -> np.ndarray:

@@ -5,8 +5,8 @@ with the instances before painted black, which the encoder then sees as an objec
 learns from half of the pictures in turn but keeps the last alone; it stops only when it finds an
 old mask again, so that a picture without the object has instances too; and it writes the last mask
 of its loop, perhaps the rejected one, and the others nowhere but in a drawing. Here the cells of
-what is found are taken out of the similarity map instead, every reference counts, what is too
-unlike the object ends the search, and all masks come back.
+what is found are taken out of the similarity map instead, every reference counts, a mask that the
+model itself trusts too little ends the search, and all masks come back.
 """
 
 from __future__ import annotations
@@ -23,13 +23,23 @@ from persam.prompts import mask_box
 from persam.structures import Prediction
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from persam.concept import Concept
     from persam.locating import Sighting
     from persam.structures import Embedding
 
 MOST = 20  # instances in a picture; a crowd is better counted by other means
-LEAST_LIKENESS = 0.6  # of the best instance's; below it is something else (benchmarks/instances.py)
+# Shares of the best so far, below which the decoder shows no further instance. Its score tells that
+# far better than likeness does: the area under the ROC is 0.96 against 0.50 (benchmarks/many.md).
+LEAST_SCORE = 0.6
+LEAST_LIKENESS = 0.4
+MOST_SEEN = 0.5  # share of a mask that was found before; above it nothing new is shown
 LEAST_AREA = 0.15  # of the largest instance's; below it is a crumb
+# Shares of the whole's likeness and of the largest piece's area, from which pieces of one mask are
+# instances each; below them they are one instance that something hides a part of.
+PIECE_LIKENESS = 0.8
+PIECE_AREA = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,48 +72,60 @@ def find_instances(
         seen: where the object was sighted first.
 
     Returns:
-        Best first, by likeness to the object. No pixel is in two of them.
+        Most like the object first, by the likeness of its own cells. The presence of each is the
+        picture's. No pixel is in two of them.
     """
     found: list[Candidate] = []
     free = torch.ones_like(seen.similarity, dtype=torch.bool)
     while len(found) < MOST and bool(free.any()):
-        mask, pieces = _ask(concept, embedding, seen)
-        found += pieces
-        best = max((piece.likeness for piece in found), default=0.0)
-        if not any(piece.likeness >= LEAST_LIKENESS * best for piece in pieces):
+        whole = _ask(concept, embedding, seen)
+        if whole is None or not _is_further(whole, found):
             break
-        free &= ~_taken(mask, seen, embedding)
+        found += _instances(concept, embedding, whole)
+        free &= ~_taken(whole.mask, seen, embedding)
         seen = _look_elsewhere(concept, embedding, seen, free)
-    best = max((piece.likeness for piece in found), default=0.0)
-    alike = [piece for piece in found if piece.likeness >= LEAST_LIKENESS * best]
-    alike.sort(key=lambda piece: -piece.likeness)
-    return tuple(_predictions(_without_crumbs(alike[:MOST]), concept))
+    found.sort(key=lambda candidate: -candidate.likeness)
+    return tuple(_predictions(_without_crumbs(found[:MOST])))
 
 
-def _ask(
-    concept: Concept, embedding: Embedding, seen: Sighting
-) -> tuple[np.ndarray, list[Candidate]]:
-    """The decoder's mask, and the instances that it shows: itself, or its separate pieces."""
+def _ask(concept: Concept, embedding: Embedding, seen: Sighting) -> Candidate | None:
+    """The decoder's mask; None where it shows nothing."""
     final = refine.standing(concept.ask(embedding, seen), keep_best=concept.variant.keep_best)
     if not final.mask.any():
-        return final.mask, []
+        return None
     logits = geometry.to_original(final.logits, embedding.frame)[0]
-    whole = Candidate(
-        final.mask, logits, _likeness(concept, embedding, final.mask), final.score, seen
+    likeness = _likeness(concept, embedding, final.mask)
+    return Candidate(final.mask, logits, likeness, final.score, seen)
+
+
+def _is_further(candidate: Candidate, found: Sequence[Candidate]) -> bool:
+    """Whether it is one more instance beside those found; the first always is."""
+    if not found:
+        return True
+    before = np.any([one.mask for one in found], axis=0)
+    seen = int(np.count_nonzero(candidate.mask & before))
+    return (
+        seen <= MOST_SEEN * int(np.count_nonzero(candidate.mask))
+        and candidate.score >= LEAST_SCORE * max(one.score for one in found)
+        and candidate.likeness >= LEAST_LIKENESS * max(one.likeness for one in found)
     )
+
+
+def _instances(concept: Concept, embedding: Embedding, whole: Candidate) -> list[Candidate]:
+    """The instances that a mask shows: itself, or its separate pieces."""
     pieces = [
         replace(whole, mask=piece, likeness=_likeness(concept, embedding, piece))
-        for piece in _pieces(final.mask)
+        for piece in _pieces(whole.mask)
     ]
-    complete = [piece for piece in pieces if piece.likeness >= LEAST_LIKENESS * whole.likeness]
-    return final.mask, complete if len(complete) > 1 else [whole]
+    complete = [piece for piece in pieces if piece.likeness >= PIECE_LIKENESS * whole.likeness]
+    return complete if len(complete) > 1 else [whole]
 
 
 def _pieces(mask: np.ndarray) -> list[np.ndarray]:
-    """Connected pieces of a mask, without its crumbs."""
+    """Connected pieces of a mask that are large enough to be instances each."""
     labels, count = cast("tuple[np.ndarray, int]", ndimage.label(mask))
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    large = np.flatnonzero(areas >= LEAST_AREA * areas.max()) + 1
+    large = np.flatnonzero(areas >= PIECE_AREA * areas.max()) + 1
     return [labels == number for number in large.tolist()]
 
 
@@ -113,9 +135,10 @@ def _likeness(concept: Concept, embedding: Embedding, mask: np.ndarray) -> float
     cells = similarity.covered_cells(mask, embedding.frame, features.shape[1:])
     vectors = similarity.unit_vectors(features, torch.from_numpy(cells).to(features.device))
     known = concept.known
-    if all(len(foreground) for foreground in known.foregrounds):
-        return presence.likeness(vectors, known.foregrounds)
-    return float((vectors @ known.target_feature).mean())
+    if not all(len(foreground) for foreground in known.foregrounds):
+        return float((vectors @ known.target_feature).mean())
+    vectors = vectors[presence.not_rivals(vectors, known)]
+    return presence.likeness(vectors, known.foregrounds) if len(vectors) > 0 else -1.0
 
 
 def _taken(mask: np.ndarray, seen: Sighting, embedding: Embedding) -> torch.Tensor:
@@ -157,8 +180,7 @@ def _without_crumbs(found: list[Candidate]) -> list[Candidate]:
     return [candidate for candidate, area in zip(shared, areas, strict=True) if area >= least]
 
 
-def _predictions(found: list[Candidate], concept: Concept) -> list[Prediction]:
-    calibration = concept.calibration
+def _predictions(found: list[Candidate]) -> list[Prediction]:
     return [
         Prediction(
             mask=candidate.mask,
@@ -166,7 +188,8 @@ def _predictions(found: list[Candidate], concept: Concept) -> list[Prediction]:
             box=mask_box(candidate.mask),
             points=candidate.seen.prompts.points,
             labels=candidate.seen.prompts.labels,
-            presence=None if calibration is None else calibration.presence(candidate.likeness),
+            likeness=candidate.likeness,
+            presence=candidate.seen.presence,
         )
         for candidate in found
     ]

@@ -56,21 +56,19 @@ def locate(
         calibration: of presence, if there is one.
     """
     features = similarity.matching_features(embedding, centre=variant.centre)
-    like = presence.find(features, embedding.frame, known)
-    chance = None if like is None or calibration is None else calibration.presence(like)
+    like, chance = judge(embedding, known, variant, calibration)
     seen = aim(embedding, _similarity(features, known, variant), known, variant)
     return replace(seen, likeness=like, presence=chance)
 
 
 def judge(
     embedding: Embedding, known: Known, variant: Variant, calibration: Calibration | None
-) -> float | None:
-    """The probability that the object is there, 0..1; None without a calibration."""
-    if calibration is None:
-        return None
+) -> tuple[float | None, float | None]:
+    """Likeness, and the probability that the object is there, as a :class:`Sighting` holds them."""
     features = similarity.matching_features(embedding, centre=variant.centre)
-    like = presence.find(features, embedding.frame, known)
-    return None if like is None else calibration.presence(like)
+    like = presence.likeness_in(features, embedding.frame, known)
+    chance = None if like is None or calibration is None else calibration.presence(like)
+    return like, chance
 
 
 def aim(

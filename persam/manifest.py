@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,6 +69,7 @@ class Record:
         error: why there is no mask, in one line; None where there is one.
         found: what is in the mask by number, where several objects or instances were looked for;
             the facts above are then the first's.
+        lines: of how many lines the photo was written as, where ``found`` was read from a file.
     """
 
     input: str
@@ -81,6 +82,12 @@ class Record:
     presence: float | None = None
     error: str | None = None
     found: tuple[Found, ...] | None = None
+    lines: int = field(default=0, compare=False)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all lines of the photo were read; a killed run may have written some of them."""
+        return len(self.found or ()) >= self.lines
 
     def to_json(self) -> str:
         """One line: ``input`` and ``error``, or everything but ``error``; a line for each found.
@@ -90,10 +97,11 @@ class Record:
         if self.error is not None:
             return json.dumps({"input": self.input, "error": self.error})
         fields = asdict(self)
-        del fields["error"], fields["found"]
+        del fields["error"], fields["found"], fields["lines"]
         if self.found is None:
             return json.dumps(fields, allow_nan=False)
         extras = [asdict(one) for one in self.found] or [{"label": None, "object": None}]
+        fields["of"] = len(self.found)
         return "\n".join(json.dumps(fields | extra, allow_nan=False) for extra in extras)
 
     @classmethod
@@ -121,7 +129,8 @@ class Record:
             return record
         facts = {name: getattr(record, name) for name in ("score", "presence", "box", "points")}
         label, name = fields["label"], fields["object"]
-        return replace(record, found=() if label is None else (Found(int(label), name, **facts),))
+        found = () if label is None else (Found(int(label), name, **facts),)
+        return replace(record, found=found, lines=int(fields["of"]))
 
     def followed_by(self, later: Record) -> Record:
         """What this line and a later one of the same photo say together.
@@ -154,6 +163,12 @@ class Manifest:
         for record in read_lines(self.path, Record.from_json):
             before = self.records.get(record.input)
             self.records[record.input] = before.followed_by(record) if before else record
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Stem of the results of every photo that has some, by the photo's absolute path."""
+        every = self.records.values()
+        return {one.input: Path(one.output).stem for one in every if one.output is not None}
 
     def add(self, record: Record) -> None:
         """Take a record up and append its line."""

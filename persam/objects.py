@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 
-from persam import similarity
+from persam import presence, similarity
 from persam.errors import InputError
 from persam.images import read_image
 from persam.palette import MOST
@@ -145,12 +144,15 @@ def _bid(
 ) -> np.ndarray:
     """``(n,)`` cosine of the cells that show n pixels to the object's nearest cell.
 
-    To its target feature where the recipe keeps no cells.
+    To its target feature where the recipe keeps no cells; -1 where they are a rival's.
     """
     features = similarity.matching_features(embedding, centre=concept.variant.centre)
-    cells = F.normalize(features, dim=0)
+    vectors = F.normalize(features, dim=0).flatten(1).T
     known = concept.foreground if len(concept.foreground) else concept.target_feature[None]
-    like = torch.einsum("nd,dhw->nhw", known, cells).amax(dim=0).cpu().numpy()
+    found = (vectors @ known.T).amax(dim=1)
+    if len(concept.foreground):
+        found = found.where(presence.not_rivals(vectors, concept.known), -1.0)
+    like = found.reshape(features.shape[1:]).cpu().numpy()
     down, right = _cells(embedding.frame, like.shape)
     return like[down[rows], right[columns]]
 

@@ -9,7 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MOST = 254
+MOST = 254  # objects in a label map
+VOID = 255  # nobody's pixel
 
 
 def colour(number: int) -> tuple[int, int, int]:

@@ -145,7 +145,15 @@ def _found_by_the_others(views: Sequence[View]) -> Iterator[tuple[float, float]]
             yield likeness(picture, others), likeness(view.background, others)
 
 
-def find(features: torch.Tensor, frame: Frame, known: Known) -> float | None:
+def not_rivals(vectors: torch.Tensor, known: Known) -> torch.Tensor:
+    """``(m,)`` bool: which of ``(m, d)`` unit vectors are not clearly more like a rival."""
+    if not known.rivals:
+        return torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
+    rival = (vectors @ torch.cat(known.rivals).T).amax(dim=1)
+    return rival <= (vectors @ known.foreground.T).amax(dim=1) + _CLEARLY
+
+
+def likeness_in(features: torch.Tensor, frame: Frame, known: Known) -> float | None:
     """Likeness of a picture to an object, rivals considered; None where no cells were kept.
 
     Cells that are clearly more like a rival than like the object do not count as like the object,
@@ -159,7 +167,5 @@ def find(features: torch.Tensor, frame: Frame, known: Known) -> float | None:
     if not all(len(cells) > 0 for cells in known.foregrounds):
         return None
     vectors = picture_vectors(features, frame)
-    if known.rivals:
-        rival = (vectors @ torch.cat(known.rivals).T).amax(dim=1)
-        vectors = vectors[rival <= (vectors @ known.foreground.T).amax(dim=1) + _CLEARLY]
+    vectors = vectors[not_rivals(vectors, known)]
     return likeness(vectors, known.foregrounds) if len(vectors) > 0 else -1.0

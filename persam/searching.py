@@ -17,7 +17,7 @@ from persam.formats import write_labels, write_mask
 from persam.images import read_labels, read_mask
 from persam.manifest import Found, Record
 from persam.objects import check_concepts
-from persam.palette import PALETTE, lay
+from persam.palette import lay
 
 if TYPE_CHECKING:
     from persam.backbones import Backbone
@@ -45,7 +45,7 @@ class Answer:
         if self.found is None:
             write_mask(path, self.labels > 0)
         else:
-            write_labels(path, self.labels, PALETTE)
+            write_labels(path, self.labels)
 
     def record(self, photo: Path, output: Path, stamp: Stamp | None) -> Record:
         """The manifest's record of the photo."""

@@ -55,7 +55,9 @@ def test_instances_of_one_concept(folder: Path, tmp_path: Path) -> None:
     assert [line["label"] for line in lines] == list(range(1, len(lines) + 1))
     more = [*words, "--concept", folder / "bear.safetensors"]
     refused = run("segment", folder / "photos", *more, "--out", tmp_path / "other")
-    assert isinstance(refused.exception, InputError) or refused.exit_code != 0
+    assert refused.exit_code == 2
+    assert "Instances are told apart of one object" in refused.output
+    assert not (tmp_path / "other").exists()
 
 
 def test_names_are_the_files_or_given(tmp_path: Path) -> None:

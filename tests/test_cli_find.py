@@ -17,6 +17,8 @@ from persam.cli import app
 from persam.cli.correct import corrections
 from persam.concept import Concept
 from persam.errors import InputError
+from persam.formats import write_labels
+from persam.manifest import Manifest, Record, Stamp
 
 
 def run(*words: object) -> Result:
@@ -69,6 +71,15 @@ def test_lines_for_scripts_and_a_threshold(concept: str) -> None:
     found = [json.loads(line) for line in strict.output.splitlines()]
     assert [line["photo"] for line in found if line["present"]] == [first["photo"]]
     assert len(found) == 3
+
+
+@pytest.mark.parametrize("out", ["photos/table.jpg", "dog.safetensors"])
+def test_nothing_of_ones_own_is_written_over(concept: str, out: str) -> None:
+    before = Path(out).read_bytes()
+    result = run("find", "photos", "--concept", concept, "--out", out)
+    assert result.exit_code == 2
+    assert f"{out} would be written over your file" in text(result)
+    assert Path(out).read_bytes() == before
 
 
 def test_found_nowhere_is_code_1(concept: str) -> None:
@@ -126,6 +137,17 @@ def test_doctor_looks_at_an_album_without_the_object() -> None:
     assert "broken.jpg" in text(result)
 
 
+def test_doctor_says_why_it_suggests_nothing() -> None:
+    Path("broken.jpg").write_bytes(b"no picture")
+    unreadable = run("doctor", *REFERENCES, "--album", "broken.jpg")
+    assert unreadable.exit_code == 1
+    assert "No photo of the album could be looked at" in text(unreadable)
+    labelled = run("doctor", *REFERENCES, "--album", "dog.jpg")
+    assert labelled.exit_code == 0
+    assert "Every photo of the album is a reference already" in text(labelled)
+    assert run("doctor", *REFERENCES, "--album", "photos", "--quiet").output == ""
+
+
 def test_doctor_of_one() -> None:
     result = run("doctor", REFERENCES[0])
     assert result.exit_code == 2
@@ -180,6 +202,37 @@ def test_pairs_follow_the_names_of_a_run(tmp_path: Path) -> None:
         (folder / name).touch()
     pairs = [(photos[1], folder / "b__dog.png"), (photos[2], folder / "cat.png")]
     assert corrections(photos, folder) == pairs
+
+
+def test_a_run_knows_the_names_that_it_gave(tmp_path: Path) -> None:
+    folder, out = tmp_path / "masks", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    shutil.copy("table.png", folder / "dog.png")
+    stamp = Stamp("any", 1, 1)
+    manifest = Manifest(out)
+    for photo, stem in (("a/dog.jpg", "dog"), ("b/dog.jpg", "b__dog")):
+        output = str(out / f"{stem}.png")
+        place = str(Path(photo).absolute())
+        manifest.add(Record(place, output, 0.5, None, (), seconds=1.0, stamp=stamp))
+    with pytest.raises(InputError, match="without a photo of that name: dog"):
+        corrections([Path("b/dog.jpg")], folder, out)
+    (pair,) = corrections([Path("a/dog.jpg"), Path("b/dog.jpg")], folder, out)
+    assert pair == (Path("a/dog.jpg"), folder / "dog.png")
+    with pytest.raises(InputError, match="`persam segment` did not write it"):
+        corrections([Path("a/dog.jpg")], folder, tmp_path)
+
+
+def test_a_label_map_of_several_objects_is_no_correction(masks: Path, concept: str) -> None:
+    labels = np.zeros((480, 640), dtype=np.uint8)
+    labels[100:300, 100:300], labels[300:, 300:] = 1, 8
+    write_labels(masks / "table.png", labels)
+    result = run("correct", concept, "photos", "--masks", masks, "--out", "better.safetensors")
+    assert result.exit_code == 2
+    assert "shows 2 objects, numbered 1, 8" in text(result)
+    write_labels(masks / "table.png", labels * (labels == 8))  # one object is a mask
+    result = run("correct", concept, "photos", "--masks", masks, "--out", "better.safetensors")
+    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_box_or_points_instead_of_a_mask(
     [
         (["--out", "dog.safetensors"], "got none of them"),
         (["--mask", "{mask}", "--out", "dog.png"], "--out names a concept file"),
-        (["--mask", "{mask}", "--out", "missing/dog.safetensors"], "cannot be written"),
+        (["--mask", "{mask}", "--out", "{mask}/dog.safetensors"], "cannot be written"),
         (["--mask", "missing.png", "--out", "dog.safetensors"], "missing.png cannot be read"),
         (["--mask", "{mask}", "--out", "dog.safetensors", "--alpha", "-1"], "--alpha"),
     ],

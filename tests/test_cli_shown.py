@@ -42,11 +42,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("b:2.jpg:b:2.png", Told(Path("b:2.jpg"), mask=Path("b:2.png"))),
         ("b:2.jpg:30,20", Told(Path("b:2.jpg"), points=("30,20",))),
         ("a.jpg:C:\\masks\\a.png", Told(Path("a.jpg"), mask=Path("C:\\masks\\a.png"))),
-        ("a.jpg:1,2,3", Told(Path("a.jpg"), mask=Path("1,2,3"))),
     ],
 )
 def test_what_stands_where(folder: Path, text: str, told: Told) -> None:
     assert Told.of(text) == told
+
+
+def test_numbers_that_are_no_box_and_no_pixel(folder: Path) -> None:
+    with pytest.raises(InputError, match="is followed by 3 numbers, 1,2,3: a box has 4"):
+        Told.of("a.jpg:1,2,3")
+    (folder / "1,2,3").write_bytes((folder / "a.png").read_bytes())
+    assert Told.of("a.jpg:1,2,3") == Told(Path("a.jpg"), mask=Path("1,2,3"))
 
 
 def test_whole_paths(folder: Path) -> None:

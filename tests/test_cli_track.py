@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from persam.cli import app
 from persam.cli.sought import named_files
 from persam.errors import InputError
-from persam.video.palette import write_labels
+from persam.formats import write_labels
 
 
 def run(*words: object) -> Result:

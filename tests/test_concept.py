@@ -266,8 +266,10 @@ def test_nan_in_a_file_does_not_travel(saved, parity_sam, learnt):
 
 
 def test_saving_where_nothing_can_be_written_is_named(learnt, tmp_path):
-    with pytest.raises(InputError, match="nowhere"):
-        learnt["persam"].save(tmp_path / "nowhere" / "dog.safetensors")
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="file"):
+        learnt["persam"].save(tmp_path / "file" / "dog.safetensors")
+    (tmp_path / "file").unlink()
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match="folder"):
         learnt["persam"].save(tmp_path / "folder")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,16 @@ COMMANDS = [
     if language == ""
     for line in block.splitlines()
     if line.startswith(
-        ("persam segment", "persam learn", "persam evaluate", "persam track", "persam dreambooth")
+        (
+            "persam segment",
+            "persam learn",
+            "persam evaluate",
+            "persam track",
+            "persam dreambooth",
+            "persam find",
+            "persam doctor",
+            "persam correct",
+        )
     )
 ]
 
@@ -31,12 +41,14 @@ COMMANDS = [
 def desk(tmp_path, monkeypatch):
     """A folder with what the README's commands name."""
     (tmp_path / "photos").mkdir()
-    pictures = {0: "dog.jpg", 1: "park.jpg", 2: "photos/first.jpg", 3: "beach.jpg", 5: "other.jpg"}
-    for number, name in pictures.items():
+    own = {"dog.jpg": 0, "park.jpg": 1, "beach.jpg": 3, "mug.jpg": 3, "other.jpg": 5}
+    for name, number in {**own, "photos/first.jpg": 2}.items():
         image, mask = samples.files(samples.PICTURES, number)
         (tmp_path / name).write_bytes(image.read_bytes())
         if "/" not in name:
             (tmp_path / name).with_suffix(".png").write_bytes(mask.read_bytes())
+    (tmp_path / "corrected").mkdir()
+    shutil.copy(samples.files(samples.PICTURES, 2)[1], tmp_path / "corrected" / "first.png")
     samples.copy(tmp_path / "DATA")
     (tmp_path / "clip").mkdir()
     for number in range(3):
@@ -81,6 +93,20 @@ def test_no_number_is_missing():
         assert "@@" not in (ROOT / name).read_text(encoding="utf-8")
 
 
-def test_what_the_readme_links_to_exists():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_links_to_exists(page):
+    for target, anchor in re.findall(
+        r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text("utf-8")
+    ):
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        assert not anchor or anchor in _anchors(path), f"{target}#{anchor}"
+
+
+def _anchors(page):
+    """Of a page's headings, as they are linked to: small, without marks, a dash for a space."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}

@@ -167,11 +167,11 @@ def test_auto_takes_bf16_where_the_cpu_has_it_and_answers_stay_the_same(monkeypa
 
 
 def test_the_environment_stands_in_for_auto_alone(cached, monkeypatch):
-    assert Choice.of("auto", "auto") == Choice("auto", "auto")
+    assert Choice().wished() == Choice()
     monkeypatch.setenv("PERSAM_ENGINE", "torch")
     monkeypatch.setenv("PERSAM_PRECISION", "bf16")
-    assert Choice.of("auto", "auto") == Choice("torch", "bf16")
-    assert Choice.of("onnx", "fp32") == Choice("onnx", "fp32")
+    assert Choice().wished() == Choice("torch", "bf16")
+    assert Choice("onnx", "fp32").wished() == Choice("onnx", "fp32")
     backbone = persam.load(device="cpu")
     assert (backbone.engine, backbone.precision) == ("torch", "bf16")
     monkeypatch.setenv("PERSAM_ENGINE", "steam")

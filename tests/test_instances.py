@@ -36,8 +36,9 @@ def test_two_instances_are_two_masks_of_one_encoding(dog: Concept) -> None:
         assert max(iou(one.mask, truth) for one in found[:2]) > 0.7
     for one, other in combinations(found, 2):
         assert not (one.mask & other.mask).any()
-    chances = [one.presence for one in found]
-    assert chances == sorted(chances, reverse=True)  # pyright: ignore
+    alike = [one.likeness or 0.0 for one in found]
+    assert alike == sorted(alike, reverse=True)
+    assert {one.presence for one in found} == {dog.segment(image).presence}
 
 
 def test_one_instance_is_one_mask(dog: Concept) -> None:
@@ -90,15 +91,41 @@ def test_an_embedding_of_another_model_is_refused(
 
 def test_pieces_leave_crumbs_out() -> None:
     mask = np.zeros((20, 40), dtype=bool)
-    mask[2:12, 2:12] = mask[2:12, 20:25] = mask[18, 30] = True
+    mask[2:12, 2:12] = mask[2:12, 20:25] = mask[14:18, 30:40] = True
     assert [np.count_nonzero(piece) for piece in instances._pieces(mask)] == [100, 50]
 
 
 def test_a_pixel_goes_to_the_highest_logit(dog: Concept) -> None:
     image, _ = sample(3)
     embedding = dog.backbone.encode(image)
-    _, (candidate,) = instances._ask(dog, embedding, dog.locate(embedding))
+    candidate = instances._ask(dog, embedding, dog.locate(embedding))
+    assert candidate is not None
     surer = replace(candidate, logits=candidate.logits + 1)
     (kept,) = instances._without_crumbs([candidate, surer])
     assert kept.logits is surer.logits
     np.testing.assert_array_equal(kept.mask, candidate.mask)
+
+
+@pytest.mark.parametrize(
+    ("score", "likeness", "shift", "further"),
+    [
+        (0.9, 0.5, 20, True),  # elsewhere, trusted, alike
+        (0.5, 0.5, 20, False),  # trusted too little: 0.5 < 0.6 * 0.9
+        (0.9, 0.1, 20, False),  # too unlike the object: 0.1 < 0.4 * 0.5
+        (0.9, 0.5, 4, False),  # 6 of its 10 columns were found before
+        (0.9, 0.5, 5, True),  # 5 of 10 were
+    ],
+)
+def test_a_further_instance_is_new_trusted_and_alike(
+    dog: Concept, score: float, likeness: float, shift: int, further: bool
+) -> None:
+    image, _ = sample(3)
+    embedding = dog.backbone.encode(image)
+    candidate = instances._ask(dog, embedding, dog.locate(embedding))
+    assert candidate is not None
+    masks = np.zeros((2, 20, 40), dtype=bool)
+    masks[0, :10, :10] = masks[1, :10, shift : shift + 10] = True
+    first = replace(candidate, mask=masks[0], score=0.9, likeness=0.5)
+    second = replace(candidate, mask=masks[1], score=score, likeness=likeness)
+    assert instances._is_further(first, [])
+    assert instances._is_further(second, [first]) == further

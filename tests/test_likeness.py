@@ -58,7 +58,7 @@ def test_the_view_most_like_the_picture_counts():
 
 def test_nothing_is_found_without_cells():
     known = Known.of([view(torch.zeros(0, 6), torch.zeros(0, 6))], [], 0)
-    assert presence.find(drawn(6, 8, 8), SQUARE, known) is None
+    assert presence.likeness_in(drawn(6, 8, 8), SQUARE, known) is None
 
 
 @given(st.floats(0.01, 0.99))
@@ -132,7 +132,7 @@ def test_cells_that_are_a_rivals_do_not_count():
         features = torch.zeros(6, 8, 8)
         features[5] = 1.0  # a ground that is like neither
         features[:, 0, : len(cells)] = cells.T
-        return calibration.presence(presence.find(features, SQUARE, known))
+        return calibration.presence(presence.likeness_in(features, SQUARE, known))
 
     assert chance(alone, rival) > 0.9  # a look-alike passes for the object
     assert chance(warned, rival) < 0.1
@@ -144,7 +144,7 @@ def test_a_picture_of_nothing_but_the_rival_does_not_have_the_object():
     thing, rival = torch.eye(6)[:1], torch.eye(6)[1:2]
     known = Known.of([view(thing, torch.eye(6)[3:4])], [view(rival, torch.eye(6)[3:4])], 0)
     features = rival[0][:, None, None].expand(6, 8, 8)
-    assert presence.find(features, SQUARE, known) == -1.0
+    assert presence.likeness_in(features, SQUARE, known) == -1.0
 
 
 @dataclass

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import persam
-from persam.backbones import pocket_network
+from persam.backbones import pocket_encoder, pocket_network
 from persam.backbones.catalog import POCKET_FILE, find
 from persam.backbones.mobilenet import SameConv
 from persam.backbones.pocket import load_pocket
@@ -28,7 +28,7 @@ def embedding(tiny, random_image):
 
 
 def test_an_embedding_keeps_matching_features_apart(embedding):
-    assert embedding.features.shape == (1, pocket_network.WIDTH, 4, 4)
+    assert embedding.features.shape == (1, pocket_encoder.WIDTH, 4, 4)
     assert embedding.matching.shape == (1, 416, 4, 4)
     assert [tuple(extra.shape) for extra in embedding.extras] == [(1, 16, 16, 16), (1, 32, 8, 8)]
 
@@ -36,11 +36,11 @@ def test_an_embedding_keeps_matching_features_apart(embedding):
 def test_each_stride_of_a_matching_feature_has_its_weight_as_length():
     torch.manual_seed(0)
     strides = torch.randn(2, 96, 6, 8), torch.randn(2, 320, 3, 4)
-    found = pocket_network.matching_features(*strides)
+    found = pocket_encoder.matching_features(*strides)
     for block, weight in zip(found.split([96, 320], dim=1), (1.0, 0.7), strict=True):
         torch.testing.assert_close(block.norm(dim=1), torch.full((2, 6, 8), weight))
     # A shift of all cells alike, as another light gives, changes nothing.
-    shifted = pocket_network.matching_features(strides[0] + 5, strides[1] - 3)
+    shifted = pocket_encoder.matching_features(strides[0] + 5, strides[1] - 3)
     torch.testing.assert_close(found, shifted, atol=1e-4, rtol=0)
 
 

@@ -97,6 +97,20 @@ def test_a_second_run_knows_what_is_done(
     assert segment_album(concepts["dog"], photos[:2], Output(out, instances=True)).written == 2
 
 
+def test_a_run_killed_between_the_lines_of_a_photo_looks_again(
+    concepts: dict[str, Concept], photos: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    first = segment_album(concepts, photos[:2], out)
+    whole = first.manifest.read_text()
+    for cut in (len(whole) - 20, whole.rstrip().rfind("\n") + 1):  # in the last line, before it
+        first.manifest.write_text(whole[:cut])
+        again = segment_album(concepts, photos[:2], out)
+        assert (again.skipped, again.written) == (1, 1)
+        assert [len(record.found or ()) for record in again.records] == [2, 2]
+    assert segment_album(concepts, photos[:2], out).skipped == 2
+
+
 def test_extras_show_all_objects(
     concepts: dict[str, Concept], photos: list[Path], tmp_path: Path
 ) -> None:

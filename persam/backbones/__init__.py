@@ -171,7 +171,7 @@ def load(
         name, _, plugin = name.rpartition(_STABILISED)
         place = {"device": device, "precision": precision, "engine": engine}
         return stabilize(load(name, match_with=match_with, **place), plugin)
-    asked, place = Choice.of(engine, precision), choose_device(device)
+    asked, place = Choice(engine, precision), choose_device(device)
     name, match_with = _both(name, match_with)
     if match_with is None:
         return _load(name, place, asked)
@@ -179,7 +179,7 @@ def load(
 
     # None of the catalogue's models is one to match with: said before anything is downloaded.
     folder = None if catalog.find(str(match_with)) else locate(match_with)
-    kind = resolved_precision(asked.precision, place)
+    kind = resolved_precision(asked.wished().precision, place)
     matcher = load_matcher(folder, str(match_with), device=place, precision=kind)
     return MatchedBackbone(_load(name, place, asked), matcher)
 

@@ -72,13 +72,13 @@ class Adapter:
         """Let another engine run the image encoder; gives the adapter itself.
 
         Args:
-            choice: what is still ``"auto"`` in it is decided here.
+            choice: what is still ``"auto"`` in it is decided here, or by the environment.
 
         Raises:
             InputError: an engine or number format that this machine or model does not take.
             MissingExtra: an engine whose packages are not installed.
         """
-        settled = choice.settled(self.family, self.device)
+        settled = choice.wished().settled(self.family, self.device)
         if (settled.engine, settled.precision) != (self.engine, self.precision):
             blank = torch.zeros(1, 3, self.square, self.square, device=self.device)
             self.encoder = start(self.network, blank, settled)
@@ -137,8 +137,8 @@ class Adapter:
     @property
     def identity(self) -> str:
         """Names all that decides an embedding, the encoder's weights by their contents."""
-        words = (self.family, self.square, self.mean.tolist(), self.std.tolist())
-        return identity((*words, self.engine, self.precision), self.network)
+        words = (self.family, self.mean.tolist(), self.std.tolist(), self.engine, self.precision)
+        return identity(words, self.network, self.square)
 
     def embed(self, maps: tuple[torch.Tensor, ...], frame: Frame) -> Embedding:
         """Name what the encoder gave for one picture: features first, what else behind."""

@@ -9,6 +9,7 @@ IoU estimates. Without guidance ``guided`` is 0 and ``target`` zeros, and the at
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -142,8 +143,8 @@ def export(
     require(form)
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty; choose a new folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".persam-", dir=folder.parent))
+    part = folder.parent / f".persam-{folder.name}-{os.getpid()}.part"
+    part.mkdir(parents=True)
     try:
         _write(backbone, part, form, photos)
         if folder.exists():

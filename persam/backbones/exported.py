@@ -6,6 +6,7 @@ The folder holds the encoder, the decoder (with PerSAM's guide and target among 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from types import SimpleNamespace
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from persam.structures import Frame, Guidance, Prompts
+    from persam.structures import Frame, Guidance, Laid, Prompts
 
 EXPORTED = "persam.json"
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
@@ -151,6 +152,8 @@ class ExportedBackbone:
     def run_by(self, choice: Choice) -> Self:
         """Take a number format; gives the backbone itself.
 
+        The environment's wishes are for models that have a choice of engines, and not read here.
+
         Raises:
             InputError: another engine than the one it was exported for, or a format that the files
                 do not run in.
@@ -186,13 +189,30 @@ class ExportedBackbone:
 
     def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
         """Encode several; see :meth:`persam.backbones.Backbone.encode_batch`."""
-        found = []
-        for image in images:
-            pixels, frame = lay(image, self)
-            features, *rest = self.encoder(pixels)
-            matching = rest.pop(0) if self.facts.matching else features
-            found.append(Embedding(features, matching, frame, tuple(rest)))
-        return found
+        return self.encode_laid([self.lay(image) for image in images])
+
+    def lay(self, image: np.ndarray) -> Laid:
+        """Bring a picture into the model's square; see :meth:`persam.backbones.Backbone.lay`."""
+        return lay(image, self)
+
+    def encode_laid(self, laid: Sequence[Laid]) -> list[Embedding]:
+        """Encode pictures that :meth:`lay` has laid, one after the other."""
+        return [self._embed(one) for one in laid]
+
+    def _embed(self, laid: Laid) -> Embedding:
+        features, *rest = self.encoder(laid.pixels[0])
+        matching = rest.pop(0) if self.facts.matching else features
+        return Embedding(features, matching, laid.frame, tuple(rest))
+
+    @property
+    def identity(self) -> str:
+        """Names all that decides an embedding: the folder's files, and how they run."""
+        mixed = hashlib.sha256(f"{self.engine} {self.precision}".encode())
+        for path in sorted(path for path in self._folder.iterdir() if path.is_file()):
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
+            mixed.update(f"{path.name} {digest.hexdigest()}".encode())
+        return mixed.hexdigest()
 
     def decode(
         self,

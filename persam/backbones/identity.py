@@ -5,24 +5,22 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-import torch
+from persam.engines import cache
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def identity(words: object, network: nn.Module) -> str:
-    """Name a network by its contents.
+def identity(words: object, network: nn.Module, side: int) -> str:
+    """Name an encoder by its weights and all else that decides its answers.
 
     Args:
-        words: whatever else decides its answers.
-        network: weights and buffers count, under their names.
+        words: what is not in the network itself: how pictures are laid, engine, precision.
+        network: weights, sizes and configuration count.
+        side: of its input in pixels.
 
     Returns:
-        64 hexadecimal digits; the same on every machine.
+        64 hexadecimal digits.
     """
-    mixed = hashlib.sha256(repr(words).encode())
-    for name, tensor in sorted(network.state_dict().items()):
-        mixed.update(repr((name, tuple(tensor.shape), tensor.dtype)).encode())
-        mixed.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return mixed.hexdigest()
+    mixed = f"{words} {cache.key(network, side, ())}"
+    return hashlib.sha256(mixed.encode()).hexdigest()

@@ -125,7 +125,8 @@ class MatchedBackbone(WrappedBackbone):
     @property
     def identity(self) -> str:
         """Names all that decides an embedding: both models' weights."""
-        return identity((self._backbone.identity, self._matcher.precision), self._matcher.model)
+        words = (self._backbone.identity, self._matcher.precision)
+        return identity(words, self._matcher.model, self._matcher.square)
 
 
 def load_matcher(

@@ -12,8 +12,10 @@ from persam.cli.options import DeviceOption, EngineOption, PrecisionOption
 from persam.cli.screen import progress, say
 from persam.cli.stored import stored_concept
 from persam.errors import InputError
-from persam.folders import list_images, name_outputs
-from persam.manifest import NAME
+from persam.folders import is_picture, list_images, name_outputs, refuse_overwriting
+from persam.manifest import NAME, Manifest
+from persam.palette import PALETTE
+from persam.picture_file import open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +30,13 @@ def correct(
     ],
     out: Annotated[Path, typer.Option("--out", help="The better concept file: *.safetensors.")],
     *,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            help="Folder that `persam segment` wrote; the masks have the names of its masks.",
+        ),
+    ] = None,
     model: OwnModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -43,7 +52,10 @@ def correct(
     """
     if out.suffix != ".safetensors":
         raise InputError(f"--out names a concept file, as better.safetensors; got {out}.")
-    pairs = corrections(list_images(photos).photos, masks)
+    pairs = corrections(list_images(photos).photos, masks, run)
+    refuse_overwriting([out], [path for pair in pairs for path in pair], "Choose another --out.")
+    for _, mask in pairs:
+        _refuse_labels(mask)
     learnt = stored_concept(concept, model, device=device, precision=precision, engine=engine)
     with progress(len(pairs), "Learning", quiet=quiet) as step:
         for photo, mask in pairs:
@@ -56,12 +68,16 @@ def correct(
         say(f"Learnt from {len(learnt.views)} references now: {out}")
 
 
-def corrections(photos: Sequence[Path], folder: Path) -> list[tuple[Path, Path]]:
+def corrections(
+    photos: Sequence[Path], folder: Path, run: Path | None = None
+) -> list[tuple[Path, Path]]:
     """Pair corrected masks with their photos by the names that ``persam segment`` gives masks.
 
     Args:
         photos: without repetition.
         folder: of masks, ``<stem>.png``.
+        run: what that command wrote; it knows which photo has which name, where several photos
+            have the same one.
 
     Returns:
         ``(photo, mask)`` in the order of the photos, at least one.
@@ -77,13 +93,35 @@ def corrections(photos: Sequence[Path], folder: Path) -> list[tuple[Path, Path]]
             f"--masks {folder} holds the results of a run: all of them would be taken as right. "
             f"Put the masks that you corrected into a folder of their own."
         )
-    names = dict(zip(name_outputs(photos, {}), photos, strict=True))
-    files = {path.stem: path for path in sorted(folder.glob("*.png"))}
+    names = dict(zip(name_outputs(photos, _names_of(run)), photos, strict=True))
+    files = {path.stem: path for path in sorted(folder.iterdir()) if is_picture(path)}
     strange = [path.name for name, path in files.items() if name not in names]
     if strange or not files:
         what = f"without a photo of that name: {', '.join(strange)}" if strange else "none at all"
         raise InputError(
             f"--masks {folder} needs a <stem>.png for each photo that you corrected, and nothing "
-            f"else; got {what}. Add the photo, or take the mask out."
+            f"else; got {what}. Add the photo, take the mask out, or name the folder that the "
+            f"masks are from by --run."
         )
     return [(photo, files[name]) for name, photo in names.items() if name in files]
+
+
+def _names_of(run: Path | None) -> dict[str, str]:
+    if run is None:
+        return {}
+    if not (run / NAME).exists():
+        raise InputError(f"--run {run} has no {NAME}: `persam segment` did not write it.")
+    return Manifest(run).names
+
+
+def _refuse_labels(path: Path) -> None:
+    """Refuse a label map of several objects: which of them was corrected, it does not say."""
+    image = open_picture(path, upright=False)
+    if image.mode != "P" or bytes(image.getpalette() or ())[:6] != PALETTE[:6]:
+        return
+    numbers = [number for _, number in image.getcolors() or () if number != 0]
+    if len(numbers) > 1:
+        raise InputError(
+            f"The mask {path} shows {len(numbers)} objects, numbered "
+            f"{', '.join(map(str, sorted(numbers)))}. Leave the one that the concept is of."
+        )

@@ -23,7 +23,7 @@ from persam.cli.shown import Told
 from persam.folders import list_images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from persam.doctor import Diagnosis, Doubt
 
@@ -64,7 +64,7 @@ def doctor(
     told = [Told.of(reference) for reference in references]
     photos = list_images(album).photos if album else ()
     from persam.backbones import load
-    from persam.doctor import examine
+    from persam.doctor import doubts, examine
 
     backbone = load(model, match_with=match_with, device=device, precision=precision, engine=engine)
     recipe = resolve_variant(variant, "persam", own=backbone.recipe)
@@ -75,8 +75,14 @@ def doctor(
         complain(f"{told[number].picture} does not show what the others show: look at its mask.")
     if not diagnosis.suspects and not quiet:
         say(_no_suspect(len(told)))
-    with progress(len(photos), "Looking", quiet=quiet) as step:
-        failed = _suggest(diagnosis, _unlabelled(photos, told), step)
+    unlabelled = _unlabelled(photos, told)
+    with progress(len(unlabelled), "Looking", quiet=quiet) as step:
+        ordered = doubts(diagnosis, unlabelled, lambda _: step())
+    if album and not quiet:
+        say(_suggestion(ordered))
+    failed = [doubt for doubt in ordered if doubt.error is not None]
+    for doubt in failed:
+        complain(named(doubt.photo, str(doubt.error)))
     if diagnosis.suspects or failed:
         raise typer.Exit(1)
 
@@ -109,21 +115,14 @@ def _unlabelled(photos: Sequence[Path], told: Sequence[Told]) -> list[Path]:
     return [photo for photo in photos if photo.resolve() not in labelled]
 
 
-def _suggest(diagnosis: Diagnosis, photos: Sequence[Path], step: Callable[[], None]) -> bool:
-    """Say which photo to label next; whether some could not be looked at."""
-    if not photos:
-        return False
-    from persam.doctor import doubts
-
-    ordered = doubts(diagnosis, photos, lambda _: step())
-    say(_suggestion(ordered[0]))
-    failed = [doubt for doubt in ordered if doubt.error is not None]
-    for doubt in failed:
-        complain(named(doubt.photo, str(doubt.error)))
-    return bool(failed)
-
-
-def _suggestion(first: Doubt) -> str:
+def _suggestion(ordered: Sequence[Doubt]) -> str:
+    """Which photo to label next, of those that could be looked at."""
+    seen = [doubt for doubt in ordered if doubt.error is None]
+    if not ordered:
+        return "Every photo of the album is a reference already."
+    if not seen:
+        return "No photo of the album could be looked at."
+    first = seen[0]
     if not first.worth_a_label:
         return "No photo of the album probably has the object: none is worth a label."
     presence = "" if first.presence is None else f", presence {first.presence:.3f}"

@@ -19,7 +19,7 @@ from persam.cli.options import (
 from persam.cli.pacing import BatchOption, CacheOption, CacheSizeOption, JobsOption, pace_of
 from persam.cli.screen import complain, named, progress, say
 from persam.cli.stored import stored_concept
-from persam.folders import list_images
+from persam.folders import list_images, refuse_overwriting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +61,8 @@ def find(
     Exit code: 0 it was found, 1 nowhere or a photo could not be looked at, 2 nothing could be done.
     """
     listing = list_images(photos)
+    if out is not None:
+        refuse_overwriting([out], [*listing.photos, concept], "Choose another --out.")
     pace = pace_of(batch, jobs, cache, cache_size)
     from persam.formats import write_text
     from persam.search import search

@@ -130,13 +130,10 @@ def segment(
     else:
         learnt = source.load(model if "model" in typed else None, **place)
     learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
-    first = next(iter(learnt.values()))
-    several = isinstance(source, Stored) and source.several
     output = replace(output, identity=digest(_words(source, learnt, method), files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
-        summary = segment_album(
-            learnt if several else first, listing.photos, output, lambda _: step(), pace=pace
-        )
+        sought = _sought(source, learnt)
+        summary = segment_album(sought, listing.photos, output, lambda _: step(), pace=pace)
     _report(summary, listing, quiet=quiet)
     if summary.failed:
         raise typer.Exit(1)
@@ -156,6 +153,14 @@ def _source(
     settled = [name for name in typed if name in LEARNING]
     refuse(settled, f"the concept {concepts[0]} has settled it")
     return Stored.of(concepts)
+
+
+def _sought(
+    source: Examples | Stored, learnt: Mapping[str, Concept]
+) -> Concept | Mapping[str, Concept]:
+    """The one concept there is, or several by name."""
+    several = isinstance(source, Stored) and source.several
+    return learnt if several else next(iter(learnt.values()))
 
 
 def _check_folder(photos: Sequence[Path], out: Path) -> None:

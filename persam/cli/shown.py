@@ -95,7 +95,8 @@ class Told:
         drive letters do no harm.
 
         Raises:
-            InputError: there is no such file, or nothing after it.
+            InputError: there is no such file, nothing after it, or as many numbers as neither a
+                box nor a pixel has.
         """
         for place in reversed([place for place, letter in enumerate(text) if letter == ":"]):
             picture, rest = Path(text[:place]), text[place + 1 :]
@@ -227,4 +228,8 @@ def _told(picture: Path, rest: str) -> Told:
     count = len(_values(rest))
     if count == 4:
         return Told(picture, box=rest)
+    if count not in (0, 2) and not Path(rest).exists():
+        raise InputError(
+            f"{picture} is followed by {count} numbers, {rest}: a box has 4 and a pixel 2. {_FORM}."
+        )
     return Told(picture, points=(rest,)) if count == 2 else Told(picture, mask=Path(rest))

@@ -65,7 +65,7 @@ class Sought:
         Raises:
             InputError: unreadable, empty, or of another size than the clip.
         """
-        from persam.video.palette import read_objects
+        from persam.video.labels import read_objects
 
         size = (clip.height, clip.width)
         if self.first_mask is not None:
@@ -122,7 +122,7 @@ class Sought:
         return {self.name: teach(self.shown.picture, mask=self.shown.mask)}
 
     def _only(self, path: Path, size: tuple[int, int]) -> np.ndarray:
-        from persam.video.palette import read_objects
+        from persam.video.labels import read_objects
 
         found = read_objects(path, size)
         if len(found) != 1:

@@ -63,20 +63,17 @@ class Choice:
             if given not in known:
                 raise InputError(f"{what} is one of {', '.join(known)}; got {given!r}.")
 
-    @classmethod
-    def of(cls, engine: str, precision: str) -> Choice:
-        """What was asked for; PERSAM_ENGINE and PERSAM_PRECISION stand in for ``"auto"``.
+    def wished(self) -> Choice:
+        """With PERSAM_ENGINE and PERSAM_PRECISION, where they are set, in the place of ``"auto"``.
 
         Raises:
-            InputError: not one of the names.
+            InputError: they are none of the names.
         """
-        asked = cls(engine, precision)
-        env = cls(
-            os.environ.get("PERSAM_ENGINE", "auto"), os.environ.get("PERSAM_PRECISION", "auto")
-        )
-        return cls(
-            env.engine if engine == "auto" else asked.engine,
-            env.precision if precision == "auto" else asked.precision,
+        names = ("PERSAM_ENGINE", "PERSAM_PRECISION")
+        env = Choice(*(os.environ.get(name, "auto") for name in names))
+        return Choice(
+            env.engine if self.engine == "auto" else self.engine,
+            env.precision if self.precision == "auto" else self.precision,
         )
 
     def settled(self, family: str, device: torch.device) -> Choice:
@@ -160,5 +157,5 @@ def _computes_in_bf16(engine: str, device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu" or engine == "onnx":
         return False
-    able = torch.cpu.get_capabilities()
+    able = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

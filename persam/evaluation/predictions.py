@@ -19,16 +19,14 @@ from persam import __version__
 from persam.errors import InputError
 from persam.evaluation.records import Finding, Learning, read_log, to_line
 from persam.evaluation.reports import environment
-from persam.formats import remove_leftovers, write_mask, write_text
+from persam.evaluation.run_file import RUN, read_run, refuse_other, refuse_strange
+from persam.formats import remove_leftovers, write_labels, write_mask, write_text
 from persam.images import read_labels, read_mask
-from persam.video import palette
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-RUN, LOG = "run.json", "predictions.jsonl"
-# Where files lie and what computes does not make another run of it; both are in the report.
-_PLACES = ("data", "device")
+LOG = "predictions.jsonl"
 
 
 class Predictions:
@@ -49,7 +47,7 @@ class Predictions:
             InputError: one of the two files cannot be read, or was written by something else.
         """
         self.folder = Path(folder)
-        self.run: dict[str, Any] = _read_run(self.folder / RUN)
+        self.run: dict[str, Any] = read_run(self.folder / RUN)
         self.learnt: dict[str, Learning] = {}
         self.found: dict[tuple[str, str], Finding] = {}
         for record in read_log(self.folder / LOG):
@@ -72,9 +70,9 @@ class Predictions:
         kept = cls(folder)
         wanted = json.loads(json.dumps(settings))
         if kept.run:
-            _refuse_other(kept, {"version": __version__, "settings": wanted})
+            refuse_other(kept.folder, kept.run, {"version": __version__, "settings": wanted})
         else:
-            _refuse_strange(kept.folder)
+            refuse_strange(kept.folder)
             kept.run = {"version": __version__, "environment": {}, "settings": wanted}
         kept._log_start({**environment(), "device": wanted.get("device")})
         for place in (kept.folder, *filter(Path.is_dir, kept.folder.iterdir())):
@@ -105,7 +103,7 @@ class Predictions:
             old = kept.run["settings"]
             shared = {name: value for name, value in settings.items() if name in old}
             wanted = json.loads(json.dumps(shared))
-            _refuse_other(kept, {"settings": old | wanted})
+            refuse_other(kept.folder, kept.run, {"settings": old | wanted})
         return kept
 
     def _log_start(self, machine: dict[str, Any]) -> None:
@@ -175,7 +173,7 @@ class Predictions:
             InputError: a file cannot be written.
         """
         if isinstance(record, Finding) and mask is not None:
-            write = write_mask if mask.dtype == np.bool_ else palette.write_labels
+            write = write_mask if mask.dtype == np.bool_ else write_labels
             write(self.path(record.subject, record.stem), mask)
         path = self.folder / LOG
         try:
@@ -192,23 +190,6 @@ class Predictions:
             self.found[record.subject, record.stem] = record
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two nests of settings, one line each.
-
-    Example:
-        >>> differences({"model": "a", "variant": {"alpha": 1}}, {"variant": {"alpha": 2}})
-        ["model was 'a', now (nothing)", 'variant.alpha was 1, now 2']
-    """
-    found: list[str] = []
-    for key in dict.fromkeys((*old, *new)):
-        was, now = (side.get(key, _NOTHING) for side in (old, new))
-        if isinstance(was, dict) and isinstance(now, dict):
-            found += differences(was, now, f"{prefix}{key}.")
-        elif was != now:
-            found.append(f"{prefix}{key} was {was!r}, now {now!r}")
-    return found
-
-
 @contextmanager
 def _naming(path: Path) -> Iterator[Path]:
     """Say which prediction it is that cannot be read."""
@@ -216,57 +197,3 @@ def _naming(path: Path) -> Iterator[Path]:
         yield path
     except InputError as error:
         raise InputError(f"The prediction {path} cannot be scored. {error}") from error
-
-
-class _Nothing:
-    def __repr__(self) -> str:
-        return "(nothing)"
-
-
-_NOTHING = _Nothing()
-
-
-def _refuse_other(kept: Predictions, wanted: Mapping[str, Any]) -> None:
-    old, new = (
-        {**side, "settings": _placeless(side["settings"])}
-        for side in ({name: kept.run[name] for name in wanted}, wanted)
-    )
-    changed = differences(old, new)
-    if changed:
-        raise InputError(
-            f"{kept.folder} holds the predictions of another run: "
-            f"{'; '.join(line.removeprefix('settings.') for line in changed)}. "
-            f"Repeat its settings, or choose another folder."
-        )
-
-
-def _placeless(settings: Mapping[str, Any]) -> dict[str, Any]:
-    # Of a method's file its contents count.
-    dropped = (*_PLACES, "method") if "method_sha256" in settings else _PLACES
-    return {name: value for name, value in settings.items() if name not in dropped}
-
-
-def _refuse_strange(folder: Path) -> None:
-    strange = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    strange = sorted(name for name in strange if not name.startswith("."))
-    if strange:
-        raise InputError(
-            f"{folder} holds files of its own ({', '.join(strange[:5])}) and no {RUN}, so it is "
-            f"no run to go on with. Choose an empty folder, or a new one."
-        )
-
-
-def _read_run(path: Path) -> dict[str, Any]:
-    try:
-        run = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(run["settings"], dict) or not isinstance(run["version"], str):
-            raise TypeError
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{path} does not describe a persam run. Choose another folder."
-        ) from error
-    return run

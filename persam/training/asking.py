@@ -13,7 +13,8 @@ from persam.similarity import PRIOR_CUT
 from persam.structures import Guidance
 
 if TYPE_CHECKING:
-    from persam.backbones.pocket_network import Answer, Features, PocketModel
+    from persam.backbones.pocket_encoder import Features
+    from persam.backbones.pocket_network import Answer, PocketModel
     from persam.training.episodes import Episodes
 
 PRIOR_FACTOR = 3.0  # what a standard deviation of the location prior is worth in logits

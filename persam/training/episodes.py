@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from persam import similarity
 
 if TYPE_CHECKING:
-    from persam.backbones.pocket_network import Features
+    from persam.backbones.pocket_encoder import Features
     from persam.training.scenes import Scenes
 
 ABSENT_SHARE = 0.12

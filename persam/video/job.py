@@ -19,8 +19,8 @@ from persam.formats import remove_leftovers, write_text
 from persam.images import read_labels
 from persam.manifest import append_line, read_lines
 from persam.video.clip import Clip, Damage
+from persam.video.labels import number_objects, split_labels
 from persam.video.outputs import FrameWriters, write_annotations
-from persam.video.palette import number_objects, split_labels
 from persam.video.places import ClipOutput, Places, put_away, refuse_to_overwrite
 from persam.video.record import FrameLine, Run
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from persam import draw
-from persam.formats import write_cutout
+from persam.formats import write_cutout, write_labels
+from persam.palette import colour
 from persam.video.coco import annotate, write_coco
 from persam.video.encoders import PRORES, VP9, VideoWriter, h264, with_alpha
-from persam.video.palette import colour, label_map, split_labels, write_labels
+from persam.video.labels import label_map, split_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

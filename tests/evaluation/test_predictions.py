@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persam.errors import InputError
-from persam.evaluation.predictions import LOG, RUN, Predictions, differences
+from persam.evaluation.predictions import LOG, Predictions
 from persam.evaluation.records import Finding, Learning, read_log, to_line
+from persam.evaluation.run_file import RUN, differences
 
 names = st.text(min_size=1, max_size=12)
 seconds = st.floats(0, 1e6)

@@ -15,7 +15,7 @@ from persam.evaluation.records import Finding
 from persam.evaluation.reports import peak_memory
 from persam.evaluation.running import learn, refuse_failure
 from persam.images import read_image
-from persam.video import palette
+from persam.video.labels import label_map
 from persam.video.structures import VideoFrame
 
 if TYPE_CHECKING:
@@ -153,4 +153,4 @@ def _laid(answer: Answer, size: tuple[int, ...]) -> np.ndarray:
     if not answer:
         return np.zeros(size, dtype=np.uint8)
     masks = {name: found.mask for name, found in answer.items()}
-    return palette.label_map(masks, {name: int(name) for name in masks})
+    return label_map(masks, {name: int(name) for name in masks})

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from persam.errors import InputError
-from persam.video import palette
+from persam.formats import write_labels
+from persam.palette import PALETTE
+from persam.video import labels as video_labels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,44 +17,27 @@ if TYPE_CHECKING:
 LABELS = np.array([[0, 1, 1], [2, 0, 254]], dtype=np.uint8)
 
 
-def test_the_palette_is_davis_own() -> None:
-    # The first entries of every DAVIS annotation, and the last one.
-    known = {
-        0: (0, 0, 0),
-        1: (128, 0, 0),
-        2: (0, 128, 0),
-        3: (128, 128, 0),
-        4: (0, 0, 128),
-        8: (64, 0, 0),
-        22: (0, 192, 128),
-        255: (224, 224, 192),
-    }
-    for number, rgb in known.items():
-        assert tuple(palette.PALETTE[3 * number : 3 * number + 3]) == rgb
-    assert len({palette.colour(number) for number in range(256)}) == 256
-
-
 def test_label_maps_come_back_as_they_were(tmp_path: Path) -> None:
     path = tmp_path / "00000.png"
-    palette.write_labels(path, LABELS)
+    write_labels(path, LABELS)
     with Image.open(path) as image:
         assert (image.format, image.mode) == ("PNG", "P")
         assert np.array(image).tolist() == LABELS.tolist()
         assert np.array(image.convert("RGB"))[1, 0].tolist() == [0, 128, 0]
-    objects = palette.read_objects(path, (2, 3))
+    objects = video_labels.read_objects(path, (2, 3))
     assert list(objects) == [1, 2, 254]
     assert objects[1].tolist() == [[False, True, True], [False, False, False]]
 
 
 def test_masks_into_a_map_and_out_again() -> None:
-    numbers = palette.number_objects(["dog", "cat"])
+    numbers = video_labels.number_objects(["dog", "cat"])
     masks = {"dog": LABELS == 1, "cat": LABELS == 2}
-    labels = palette.label_map(masks, numbers)
+    labels = video_labels.label_map(masks, numbers)
     assert labels.tolist() == [[0, 1, 1], [2, 0, 0]]
-    again = palette.split_labels(labels, numbers)
+    again = video_labels.split_labels(labels, numbers)
     assert all(np.array_equal(again[name], masks[name]) for name in masks)
     with pytest.raises(InputError, match="'cat' overlaps"):
-        palette.label_map({"dog": LABELS > 0, "cat": LABELS == 2}, numbers)
+        video_labels.label_map({"dog": LABELS > 0, "cat": LABELS == 2}, numbers)
 
 
 @pytest.mark.parametrize(
@@ -66,20 +51,20 @@ def test_masks_into_a_map_and_out_again() -> None:
     ],
 )
 def test_objects_named_by_numbers_keep_them(names: list[str], numbers: list[int]) -> None:
-    assert list(palette.number_objects(names).values()) == numbers
+    assert list(video_labels.number_objects(names).values()) == numbers
 
 
 def test_more_objects_than_a_map_holds() -> None:
-    assert len(palette.number_objects([f"o{n}" for n in range(254)])) == 254
+    assert len(video_labels.number_objects([f"o{n}" for n in range(254)])) == 254
     for names in ([f"o{n}" for n in range(255)], []):
         with pytest.raises(InputError, match=f"got {len(names)}"):
-            palette.number_objects(names)
+            video_labels.number_objects(names)
 
 
 def picture(path: Path, pixels: np.ndarray, mode: str) -> Path:
     image = Image.fromarray(pixels)
     if mode == "P":
-        image.putpalette(palette.PALETTE)
+        image.putpalette(PALETTE)
     else:
         image = image.convert(mode)
     image.save(path)
@@ -88,13 +73,13 @@ def picture(path: Path, pixels: np.ndarray, mode: str) -> Path:
 
 def test_void_is_no_object(tmp_path: Path) -> None:
     path = picture(tmp_path / "m.png", np.array([[0, 3, 255]], dtype=np.uint8), "P")
-    assert list(palette.read_objects(path, (1, 3))) == [3]
+    assert list(video_labels.read_objects(path, (1, 3))) == [3]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA"])
 def test_a_plain_mask_is_one_object(tmp_path: Path, mode: str) -> None:
     path = picture(tmp_path / "m.png", np.array([[0, 255, 255]], dtype=np.uint8), mode)
-    objects = palette.read_objects(path, (1, 3))
+    objects = video_labels.read_objects(path, (1, 3))
     assert [(number, mask.tolist()) for number, mask in objects.items()] == [
         (1, [[False, True, True]])
     ]
@@ -103,10 +88,10 @@ def test_a_plain_mask_is_one_object(tmp_path: Path, mode: str) -> None:
 def test_a_soft_grey_mask_is_cut_at_half(tmp_path: Path) -> None:
     soft = np.array([[0, 20, 100, 140, 255]], dtype=np.uint8)
     path = picture(tmp_path / "soft.png", soft, "L")
-    assert palette.read_objects(path, (1, 5))[1].tolist() == [[False] * 3 + [True] * 2]
+    assert video_labels.read_objects(path, (1, 5))[1].tolist() == [[False] * 3 + [True] * 2]
     # Without a 255 they are label numbers.
     path = picture(tmp_path / "labels.png", soft[:, :4], "L")
-    assert list(palette.read_objects(path, (1, 4))) == [20, 100, 140]
+    assert list(video_labels.read_objects(path, (1, 4))) == [20, 100, 140]
 
 
 @pytest.mark.parametrize(
@@ -120,4 +105,4 @@ def test_a_soft_grey_mask_is_cut_at_half(tmp_path: Path) -> None:
 def test_masks_that_show_no_object(tmp_path: Path, pixels: np.ndarray, said: str) -> None:
     for mode in ("P", "L"):
         with pytest.raises(InputError, match=said):
-            palette.read_objects(picture(tmp_path / "m.png", pixels, mode), (2, 3))
+            video_labels.read_objects(picture(tmp_path / "m.png", pixels, mode), (2, 3))

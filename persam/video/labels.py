@@ -1,4 +1,4 @@
-"""Several objects in one picture: label maps, with the palette of DAVIS and Pascal VOC."""
+"""Several objects in one frame: named masks <-> a label map, and label maps out of files."""
 
 from __future__ import annotations
 
@@ -6,35 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam import formats
 from persam.errors import InputError
 from persam.images import check_mask, pixel_type, read_labels, read_mask
+from persam.palette import MOST, VOID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-VOID = 255
-MOST = 254
-
-
-def colour(number: int) -> tuple[int, int, int]:
-    """Red, green and blue of a label number 0..255, as Pascal VOC spreads its bits.
-
-    Example:
-        >>> colour(1), colour(2), colour(11)
-        ((128, 0, 0), (0, 128, 0), (192, 128, 0))
-    """
-    # Bits 0, 3 and 6 of the number are the three highest bits of red, from the highest down;
-    # bits 1, 4, 7 of green; bits 2, 5 of blue.
-    red, green, blue = (
-        sum((number >> (3 * step + channel) & 1) << (7 - step) for step in range(3))
-        for channel in range(3)
-    )
-    return red, green, blue
-
-
-PALETTE = bytes(value for number in range(256) for value in colour(number))
 
 
 def number_objects(names: Sequence[str]) -> dict[str, int]:
@@ -83,16 +61,6 @@ def label_map(masks: Mapping[str, np.ndarray], numbers: Mapping[str, int]) -> np
 def split_labels(labels: np.ndarray, numbers: Mapping[str, int]) -> dict[str, np.ndarray]:
     """Take a label map apart: what :func:`label_map` laid together."""
     return {name: labels == number for name, number in numbers.items()}
-
-
-def write_labels(path: str | Path, labels: np.ndarray) -> None:
-    """Write a label map as DAVIS does: an indexed PNG.
-
-    Args:
-        path: the PNG file.
-        labels: ``(H, W)`` uint8.
-    """
-    formats.write_labels(path, labels, PALETTE)
 
 
 def read_objects(path: str | Path, size: tuple[int, int]) -> dict[int, np.ndarray]:
