@@ -10,7 +10,6 @@ import persam
 ROOT = Path(persam.__file__).parent
 ORDER = [
     "errors",
-    "formats",
     "structures",
     "variants",
     "picture_file",
