@@ -1,6 +1,7 @@
 """Measure Stable-SAM's plugin against the plain model, its parts alone, and a LoRA of its size.
 
-    python benchmarks/stable.py tune TRAIN... --out runs/stable-lora [--rank 8] [--epochs 1]
+    python benchmarks/stable.py tune TRAIN... --out runs/stable-lora [--epochs 1] [--collages 0.5]
+                                [--cache FOLDER]
     python benchmarks/stable.py measure DATA... --run NAME=FILE... --json benchmarks/stable.json
                                 [--prompts 20] [--pictures N]
 
@@ -24,6 +25,7 @@ from persam.evaluation.stability import Protocol, evaluate_stability
 from persam.methods.baselines.lora import lora_plug
 from persam.methods.baselines.plug import PluggedBackbone
 from persam.pairs import read_pairs, spread
+from persam.training.collage import with_collages
 from persam.training.embeddings import Store
 from persam.training.stable import train
 from persam.training.stable_state import Recipe, Task
@@ -32,22 +34,24 @@ if TYPE_CHECKING:
     from persam.evaluation.stability import StabilityReport
 
 app = typer.Typer(no_args_is_help=True)
+RANK = 8  # 23,552 parameters, about as many as the plugin's 22,613
 
 
 @app.command()
 def tune(
     data: list[Path],
     out: Annotated[Path, typer.Option()],
-    rank: int = 8,
     epochs: float = 1.0,
+    collages: float = 0.0,
     cache: Annotated[Path | None, typer.Option()] = None,
 ) -> None:
     """Train a LoRA beside q and v of the decoder's attentions by the plugin's recipe."""
     backbone = persam.load("pocket", device="cpu", precision="bf16")  # of the encoder
-    pairs, plug = read_pairs(data), lora_plug(backbone, rank)
+    recipe, plug = Recipe(epochs=epochs, collages=collages), lora_plug(backbone, RANK)
+    pairs = with_collages(read_pairs(data), recipe.collages, recipe.seed)
     typer.echo(f"{sum(p.numel() for p in plug.parameters)} parameters")
     store = None if cache is None else Store.open(cache, backbone, [p.stem for p in pairs])
-    train(Task(backbone, plug, pairs, store), Recipe(epochs=epochs), out, typer.echo)
+    train(Task(backbone, plug, pairs, store), recipe, out, typer.echo)
 
 
 def tuned(backbone: Any, file: Path) -> tuple[Any, int]:
@@ -70,24 +74,35 @@ def measure(
     pictures: Annotated[int | None, typer.Option()] = None,
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
-    """Ask the plain model and every run by the same sloppy prompts."""
+    """Ask the plain model and every run by the same sloppy prompts; rows of the file are kept."""
     backbone = persam.load("pocket", device="cpu")
-    files = dict(text.split("=", 1) for text in run)
-    rows: dict[str, Any] = {"plain": (backbone, 0)}
-    rows |= {name: tuned(backbone, Path(file)) for name, file in files.items()}
-    found: dict[str, Any] = {}
-    for name, (asked, parameters) in rows.items():
+    facts = {"model": backbone.name, "version": persam.__version__, "prompts": prompts}
+    facts |= {"pictures": pictures, "data": [path.stem for path in data]}
+    facts |= {"environment": environment()}
+    found = kept(out, facts)
+    files: dict[str, str] = dict(text.split("=", 1) for text in run)
+    for name in ("plain", *files):
+        if name in found:
+            continue
+        asked, parameters = tuned(backbone, Path(files[name])) if name in files else (backbone, 0)
         sets = {path.stem: spread(read_pairs([path]), pictures) for path in data}
         read = {key: (pair.read() for pair in pairs) for key, pairs in sets.items()}
         report = evaluate_stability(asked, read, Protocol(prompts=prompts))
-        typer.echo(f"\n## {name}: {parameters} parameters\n\n{report.markdown()}")
         found[name] = {"parameters": parameters, **figures(report)}
         if out is not None:
-            facts = {"model": backbone.name, "version": persam.__version__, "prompts": prompts}
-            facts |= {"environment": environment(), "rows": found}
-            out.write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n")
+            text = json.dumps({**facts, "rows": found}, indent=2, allow_nan=False)
+            out.write_text(text + "\n")
     for name in next(iter(found.values()))["sets"]:
         typer.echo(f"\n{compared(found, name)}")
+
+
+def kept(out: Path | None, facts: dict[str, Any]) -> dict[str, Any]:
+    """The rows of an earlier measurement by the same protocol."""
+    if out is None or not out.exists():
+        return {}
+    before = json.loads(out.read_text())
+    rows = before.pop("rows")
+    return rows if before == facts else {}
 
 
 def figures(report: StabilityReport) -> dict[str, Any]:

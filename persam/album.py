@@ -171,12 +171,7 @@ class _Run:
     def _done(self, photo: Path, files: Mapping[Product, Path]) -> Record | None:
         """The record of an earlier run whose mask still holds, if there is one."""
         record = self.manifest.records.get(str(photo.absolute()))
-        if (
-            self.output.overwrite
-            or record is None
-            or record.error is not None
-            or not record.complete
-        ):
+        if self.output.overwrite or record is None or record.error is not None:
             return None
         same = record.stamp is not None and record.stamp == self._stamp(photo)
         return record if same and files["masks"].exists() else None

@@ -77,7 +77,7 @@ class Search:
 
     def __post_init__(self) -> None:
         check_concepts(self.concepts)
-        if self.instances and self.several:
+        if self.instances and len(self.concepts) > 1:
             raise InputError(
                 f"Instances are told apart of one object in a run; got {len(self.concepts)} named "
                 f"objects. Look for them one after the other."
@@ -91,7 +91,7 @@ class Search:
             InputError: no concept, concepts of different models, or instances of several.
         """
         if isinstance(concepts, Mapping):
-            return cls(dict(concepts), instances, several=True)
+            return cls(dict(concepts), instances, several=not instances)
         return cls({"": concepts}, instances)
 
     def settings(self, identity: str) -> str:
@@ -103,7 +103,7 @@ class Search:
         words = identity or "+".join(fingerprint(concept) for concept in self.concepts.values())
         if self.instances:
             words += " instances"
-        if self.several:
+        if self.several or self._one_name:
             words += repr(list(self.concepts))
         return hashlib.sha256(words.encode()).hexdigest()[:16]
 
@@ -124,15 +124,18 @@ class Search:
         absent = {name: prediction for name, prediction in found.items() if prediction is not None}
         if len(absent) < len(found):
             return None
-        return self._answer(embedding, {} if self.instances else absent)
+        return self._no_instance(embedding) if self.instances else self._answer(embedding, absent)
 
     def look(self, embedding: Embedding) -> Answer:
         """Search an encoded picture."""
-        (concept, *_) = self.concepts.values()
         if self.several:
             return self._answer(embedding, objects.segment_objects(self.concepts, embedding))
+        (concept,) = self.concepts.values()
         if self.instances:
-            return self._answer(embedding, dict(enumerate(concept.segment_instances(embedding))))
+            found = concept.segment_instances(embedding)
+            if not found:
+                return self._no_instance(embedding)
+            return self._answer(embedding, dict(enumerate(found)))
         return self._answer(embedding, {"": objects.look(concept, embedding)})
 
     def _answer(self, embedding: Embedding, found: Mapping[Any, Prediction]) -> Answer:
@@ -141,12 +144,23 @@ class Search:
             (prediction,) = found.values()
             return Answer(prediction.mask.astype(np.uint8), None, _facts(1, None, prediction))
         facts = tuple(
-            _facts(number, name if isinstance(name, str) else None, prediction)
+            _facts(number, name if self.several else self._one_name, prediction)
             for number, (name, prediction) in enumerate(found.items(), start=1)
         )
         masks = (prediction.mask for prediction in found.values())
         labels = lay(masks, (embedding.frame.height, embedding.frame.width))
-        return Answer(labels, facts, facts[0] if facts else Found(1, score=0.0))
+        return Answer(labels, facts, facts[0])
+
+    def _no_instance(self, embedding: Embedding) -> Answer:
+        (concept,) = self.concepts.values()
+        labels = np.zeros((embedding.frame.height, embedding.frame.width), dtype=np.uint8)
+        presence = _rounded(concept.presence_in(embedding))
+        return Answer(labels, (), Found(1, self._one_name, presence=presence))
+
+    @property
+    def _one_name(self) -> str | None:
+        """Of the only object; None where it was given none."""
+        return next(iter(self.concepts)) or None
 
     def read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         """``(height, width)`` uint8 labels that an earlier run wrote.
@@ -174,7 +188,11 @@ def _facts(number: int, name: str | None, prediction: Prediction) -> Found:
         label=number,
         object=name,
         score=round(prediction.score, 6),
-        presence=None if prediction.presence is None else round(prediction.presence, 6),
+        presence=_rounded(prediction.presence),
         box=prediction.box,
         points=tuple((x, y, label) for x, y, label in marks),
     )
+
+
+def _rounded(presence: float | None) -> float | None:
+    return None if presence is None else round(presence, 6)

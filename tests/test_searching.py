@@ -82,6 +82,10 @@ def test_instances_have_a_line_each_and_none_has_one(
     assert len(lines) >= 2
     assert _labels(out / "twice.png").max() == len(lines)
     assert summary.records[0].found == ()
+    assert 0 < none["presence"] < concepts["dog"].variant.min_presence
+    named = segment_album({"rex": concepts["dog"]}, photos[1:], Output(out, instances=True))
+    assert {one.object for one in named.records[1].found or ()} == {"rex"}
+    assert named.records[1].found is not None
 
 
 def test_a_second_run_knows_what_is_done(

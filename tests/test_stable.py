@@ -107,6 +107,22 @@ def test_a_failing_call_takes_the_plugin_off(tiny, random_image):
     assert torch.equal(plain, backbone.decode(embedding, POINTS).logits)
 
 
+def test_a_plugin_that_fails_within_the_decoder_is_taken_off(tiny, random_image):
+    """Together with a guidance, whose hooks hang in the same layer."""
+    backbone = tiny("sam")
+    plugin = shaken(backbone)
+    stable = stabilize(backbone, plugin)
+    embedding = backbone.encode(random_image)
+    _, width, rows, columns = embedding.features.shape
+    guidance = Guidance(torch.rand(1, 1, 1, rows * columns), torch.randn(1, 1, width))
+    before = answers(backbone, random_image)
+    plugin.parts.sampling.project = torch.nn.Linear(width + 1, width)
+    with pytest.raises(RuntimeError, match="shapes"):
+        stable.decode(embedding, POINTS, guidance=guidance)
+    assert all(map(torch.equal, answers(backbone, random_image), before))
+    assert not any(m._forward_pre_hooks for m in backbone.model.modules())
+
+
 def test_only_the_second_layer_sees_other_features(tiny, random_image):
     """The attention's query and the image's own path stay, as the figure has them."""
     backbone = tiny("sam")
@@ -316,6 +332,11 @@ def test_files_that_are_no_plugins_are_named(tiny, tmp_path):
     save_file(tensors, tmp_path / "part.safetensors", facts | {"model": "tiny"})
     with pytest.raises(InputError, match="damaged plugin"):
         stabilize(backbone, tmp_path / "part.safetensors")
+    save_file(load_file(whole), tmp_path / "nameless.safetensors", facts)
+    with pytest.raises(InputError, match=r"damaged plugin.*'model'"):
+        stabilize(backbone, tmp_path / "nameless.safetensors")
+    with pytest.raises(InputError, match="cannot be read"):
+        stabilize(backbone, tmp_path)
 
 
 def test_a_plugin_of_another_width_is_refused(tiny):
@@ -364,6 +385,18 @@ def test_a_reference_by_clicks_goes_through_the_single_mask(tiny, random_image):
     three = backbone.decode(embedding, asked)
     plain = persam.personalize(backbone, random_image, points=clicks)
     assert plain.views[0].facts["score"] == pytest.approx(float(three.iou.max()))
+
+
+def test_the_plugin_of_the_package_belongs_to_the_built_in_model(random_image):
+    stable = persam.load("pocket stabilised by pocket-stable", device="cpu")
+    plugin = read_plugin("pocket-stable")
+    assert (plugin.model, plugin.parts.count) == ("pocket", 22_613)
+    assert plugin.parts.count == catalog.find("pocket").plugin_parameters
+    assert plugin.training["steps"] == 660 and plugin.training["recipe"]["collages"] == 0.5
+    embedding = stable.encode(random_image)
+    found = stable.decode(embedding, ASKED[1], multimask=False).logits
+    plain = persam.load("pocket", device="cpu").decode(embedding, ASKED[1], multimask=False).logits
+    assert not torch.equal(found, plain)
 
 
 def test_building_a_plugin_leaves_the_callers_chance_alone():

@@ -110,18 +110,57 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tiny, folder, tmp_path, monke
     assert same(state(whole), state(resumed))
 
 
-def test_another_recipe_model_or_plugin_does_not_go_on(tiny, folder, tmp_path):
+def test_the_log_of_a_run_that_went_on_has_every_step_once(tiny, folder, tmp_path, monkeypatch):
+    """The third step was logged and not kept, so it is taken again."""
+    monkeypatch.setattr("persam.training.stable.KEEP_EVERY", 2)
+    monkeypatch.setattr("persam.training.stable.LOG_EVERY", 1)
+
+    class Stop(Exception):
+        pass
+
+    def stop(line: dict[str, float]) -> None:
+        if line["step"] == 3:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(task(tiny("sam"), folder), RECIPE, tmp_path, stop)
     train(task(tiny("sam"), folder), RECIPE, tmp_path)
-    with pytest.raises(InputError, match="another output folder"):
-        train(task(tiny("sam"), folder), replace(RECIPE, seed=1), tmp_path)
-    with pytest.raises(InputError, match="another output folder"):
-        train(task(tiny("sam2"), folder), RECIPE, tmp_path)
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4]
+
+
+def test_another_recipe_model_plugin_or_data_does_not_go_on(tiny, folder, tmp_path):
     job = task(tiny("sam"), folder)
-    other = stable_plug(
+    train(job, RECIPE, tmp_path)
+    sampler = stable_plug(
         decoder_of(job.backbone), untrained(32, Options(routing="always"), "tiny-sam").parts
     )
-    with pytest.raises(InputError, match="another output folder"):
-        train(replace(job, plug=other), RECIPE, tmp_path)
+    pairs = [replace(pair, stem=f"other-{pair.stem}") for pair in job.pairs]
+    for other, recipe, named in (
+        (job, replace(RECIPE, seed=1), r"other seed: \[0\] there, \[1\] here"),
+        (task(tiny("sam2"), folder), RECIPE, "other model"),
+        (replace(job, plug=sampler), RECIPE, "other shapes"),
+        (replace(job, pairs=pairs), RECIPE, "other stems"),
+        # Parts of the same shapes that mean something else
+        (replace(job, options={"reach": 4.0}), RECIPE, "other reach"),
+    ):
+        with pytest.raises(InputError, match=named):
+            train(other, recipe, tmp_path)
+
+
+def test_checkpoints_that_are_none_are_named(tiny, folder, tmp_path):
+    checkpoint = tmp_path / "checkpoint.pt"
+    train(task(tiny("sam"), folder), RECIPE, tmp_path)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-200])
+    for wrong in (None, b"", b"words"):
+        if wrong is not None:
+            checkpoint.write_bytes(wrong)
+        with pytest.raises(InputError, match=r"not a whole one.*begin anew"):
+            train(task(tiny("sam"), folder), RECIPE, tmp_path)
+    for wrong in ([1, 2], {"step": 3}):
+        torch.save(wrong, checkpoint)
+        with pytest.raises(InputError, match="another output folder"):
+            train(task(tiny("sam"), folder), RECIPE, tmp_path)
 
 
 def test_two_launched_processes_arrive_where_one_does(folder, tiny_sam_folder, tmp_path):
@@ -319,13 +358,18 @@ def test_the_plugin_file_says_how_it_was_trained(tiny, folder, tmp_path, random_
 def test_the_command_trains_and_goes_on(folder, tiny_sam_folder, tmp_path):
     words = ["train", "stable", str(folder), "--model", str(tiny_sam_folder), "--device", "cpu"]
     words += ["--batch", "2", "--questions", "1", "--reach", "3", "--routing", "hard"]
-    words += ["--out", str(tmp_path), "--no-amplitudes"]
+    words += ["--out", str(tmp_path), "--no-amplitudes", "--width", "8", "--routed-by", "mean"]
+    words += ["--noise", "0.3", "--learning-rate", "0.01", "--seed", "3", "--collages", "0.5"]
     for _ in range(2):
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 0, done.output
         assert "plugin.safetensors" in done.stdout
-    options = read_plugin(tmp_path / "plugin.safetensors").parts.options
-    assert options == Options(reach=3, routing="hard", amplitudes=False)
+    plugin = read_plugin(tmp_path / "plugin.safetensors")
+    assert plugin.parts.options == Options(
+        3, amplitudes=False, routing="hard", width=8, routed_by="mean"
+    )
+    wanted = Recipe(batch=2, questions=1, noise=0.3, learning_rate=0.01, seed=3, collages=0.5)
+    assert plugin.training["recipe"] == wanted.facts()
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
     refused = CliRunner().invoke(app, [*words, "--epochs", "3"])
     assert refused.exit_code == 2 and "another output folder" in refused.output

@@ -92,13 +92,13 @@ def read_plugin(path: str | Path) -> Plugin:
         options = Options(**json.loads(facts["options"]))
         parts = StableParts(int(facts["channels"]), options)
         parts.load_state_dict(tensors)
-        training = json.loads(facts["training"])
+        model, training = facts["model"], json.loads(facts["training"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{file} is a damaged plugin, or one of another version of persam: {error}. Train it "
             f"anew with `persam train stable`."
         ) from error
-    return Plugin(parts.requires_grad_(False).eval(), facts["model"], training)
+    return Plugin(parts.requires_grad_(False).eval(), model, training)
 
 
 def plugin_file(path: str | Path) -> Path:

@@ -101,6 +101,18 @@ def stable(
     amplitudes: Annotated[
         bool, typer.Option(help="Whether every sampled feature has a weight of its own.")
     ] = True,
+    width: Annotated[int, typer.Option(min=1, help="Of the routing network's hidden layer.")] = 16,
+    routed_by: Annotated[
+        Literal["single", "mean"],
+        typer.Option(help="Routed by the single mask's token, or by the mean of all masks'."),
+    ] = "single",
+    noise: Annotated[
+        float, typer.Option(help="How far off noisy boxes are, above 0 and at most 1.")
+    ] = 0.4,
+    learning_rate: Annotated[
+        float, typer.Option(help="Adam's, before it falls in the last 30 % of the steps.")
+    ] = 1e-3,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything.")] = 0,
     collages: Annotated[
         float,
         typer.Option(min=0, max=1, help="Share of the pictures that have another one beside them."),
@@ -128,8 +140,16 @@ def stable(
 
     place = launched()  # by accelerate, which has chosen a device for each process
     backbone = load(model, device=place or device, precision=precision, engine=engine)
-    options = Options(reach=reach, routing=routing, amplitudes=amplitudes)
-    recipe = Recipe(epochs=epochs, batch=batch, questions=questions, collages=collages)
+    options = Options(reach, amplitudes, routing, width, routed_by)
+    recipe = Recipe(
+        epochs=epochs,
+        batch=batch,
+        questions=questions,
+        noise=noise,
+        learning_rate=learning_rate,
+        collages=collages,
+        seed=seed,
+    )
     path = train_plugin(
         backbone, data, (options, recipe), Place(out, cache), lambda line: say(_text(line))
     )

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     Picture = tuple[np.ndarray, np.ndarray]
 
+PIECE = 1 << 20  # pixels
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -193,8 +195,11 @@ def _agreement(masks: np.ndarray) -> float:
     count = len(masks)
     if count == 1:
         return 1.0
-    flat = masks.astype(np.float64)
-    both = flat @ flat.T
+    both = np.zeros((count, count))
+    # Piece by piece, as the counts of so few pixels are exact in float32 and take little memory.
+    for start in range(0, masks.shape[1], PIECE):
+        piece = masks[:, start : start + PIECE].astype(np.float32)
+        both += piece @ piece.T
     areas = np.diag(both)
     either = areas[:, None] + areas - both
     ious = np.where(either > 0, both / np.maximum(either, 1), 1.0)
@@ -235,5 +240,6 @@ def _masks(
     count = protocol.prompts if kind.points or kind.noise else 1
     asked = [kind.draw(truth, chance) for _ in range(count)]
     answers = backbone.decode_batch([embedding] * count, asked, multimask=False)
-    logits = torch.cat([answer.logits for answer in answers])
-    return (geometry.to_original(logits, embedding.frame) > 0).cpu().numpy()
+    # One by one: twenty maps of logits in a photo's size would fill gigabytes.
+    large = (geometry.to_original(answer.logits, embedding.frame) for answer in answers)
+    return np.concatenate([(logits > 0).cpu().numpy() for logits in large])

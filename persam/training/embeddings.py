@@ -78,4 +78,6 @@ class Store:
 
 
 def _file(path: Path, kind: type, shape: list[int]) -> np.memmap:
-    return np.memmap(path, kind, "r+" if path.exists() else "w+", shape=tuple(shape))
+    """An array on disk; what is missing of it is 0. Several processes may come here at once."""
+    path.touch()
+    return np.memmap(path, kind, "r+", shape=tuple(shape))

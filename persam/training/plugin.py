@@ -71,7 +71,7 @@ def train_plugin(
     parts = untrained(decoder.hidden_size, options, backbone.name).parts.to(backbone.device)
     stems = [pair.stem for pair in pairs]
     store = None if place.cache is None else Store.open(place.cache, backbone, stems)
-    task = Task(backbone, stable_plug(decoder, parts), pairs, store)
+    task = Task(backbone, stable_plug(decoder, parts), pairs, store, asdict(options))
     steps = train(task, recipe, place.out, report)
     if Workers.here().rank > 0:
         return None

@@ -19,6 +19,7 @@ import torch
 from persam import geometry
 from persam.errors import InputError
 from persam.evaluation.sloppy import kinds
+from persam.formats import write_text
 from persam.training.points import draws, point_losses
 from persam.training.processes import Workers
 from persam.training.stable_state import keep, restore
@@ -63,6 +64,8 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.Adam(task.plug.parameters)
     step = restore(out / "checkpoint.pt", task, recipe, optimiser)
+    if workers.rank == 0:
+        _cut_log(out / "log.jsonl", step)
     started, sums = time.monotonic(), np.zeros(3)
     while step < steps:
         for group in optimiser.param_groups:
@@ -70,18 +73,15 @@ def train(
         sums += _step(task, recipe, step, workers)
         optimiser.step()
         step += 1
-        if workers.rank == 0 and (step % KEEP_EVERY == 0 or step == steps):
+        if workers.rank > 0:
+            continue
+        if step % KEEP_EVERY == 0 or step == steps:
             keep(out / "checkpoint.pt", task, recipe, optimiser, step)
         if step % LOG_EVERY == 0 or step == steps:
             entropy, dice = (round(float(total / sums[2]), 4) for total in sums[:2])
             seconds = round(time.monotonic() - started, 1)
             sums[:] = 0
-            if workers.rank == 0:
-                _log(
-                    out,
-                    {"step": step, "seconds": seconds, "entropy": entropy, "dice": dice},
-                    report,
-                )
+            _log(out, {"step": step, "seconds": seconds, "entropy": entropy, "dice": dice}, report)
     return steps
 
 
@@ -153,6 +153,13 @@ def _judge(backbone: Backbone, group: Sequence[_Question]) -> tuple[torch.Tensor
     truth = torch.stack([question.truth for question in group]).to(logits.device)
     places = torch.stack([question.places for question in group]).to(logits.device)
     return point_losses(logits, truth, places)
+
+
+def _cut_log(log: Path, step: int) -> None:
+    """Drop what was logged after the checkpoint; those steps are taken again."""
+    if log.exists():
+        lines = log.read_text().splitlines(keepends=True)
+        write_text(log, "".join(line for line in lines if json.loads(line)["step"] <= step))
 
 
 def _log(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from pickle import UnpicklingError
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import torch
 
 from persam.errors import InputError
 from persam.evaluation.sloppy import NOISE, kinds
+from persam.formats import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,48 +101,76 @@ class Task:
         plug: whose parameters are trained, hung into that backbone's decoder.
         pairs: pictures with their masks, as ``read`` gives them.
         store: keeps embeddings between runs; None encodes every time.
+        options: of the plug, as JSON holds them; a run goes on with the same ones alone.
     """
 
     backbone: Backbone
     plug: Plug
     pairs: Sequence[Pair | Collage]
     store: Store | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _facts(task: Task, recipe: Recipe) -> dict[str, Any]:
+    """Whatever decides the weights of a run."""
+    tensors = task.plug.parts.state_dict().items()
+    return {
+        **recipe.facts(),
+        **task.options,
+        "model": task.backbone.name,
+        "pictures": len(task.pairs),
+        "stems": sha256("\n".join(pair.stem for pair in task.pairs).encode()).hexdigest(),
+        "shapes": {name: list(tensor.shape) for name, tensor in tensors},
+    }
 
 
 def keep(path: Path, task: Task, recipe: Recipe, optimiser: Any, step: int) -> None:
-    """Write a checkpoint, whole or not at all."""
-    temporary = path.with_suffix(".tmp")
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     state = {
-        "recipe": recipe.facts(),
-        "model": task.backbone.name,
-        "pictures": len(task.pairs),
+        "run": _facts(task, recipe),
         "parts": task.plug.parts.state_dict(),
         "optimiser": optimiser.state_dict(),
         "step": step,
     }
-    torch.save(state, temporary)
-    temporary.replace(path)
+    with written_whole(path) as part:
+        torch.save(state, part)
 
 
 def restore(path: Path, task: Task, recipe: Recipe, optimiser: Any) -> int:
     """Take a run up where its checkpoint left it; gives its step, 0 where there is none.
 
     Raises:
-        InputError: the checkpoint is of another recipe, model, plug or number of pictures.
+        InputError: the checkpoint cannot be read, or is of another recipe, model, plug or data.
     """
     if not path.exists():
         return 0
-    saved = torch.load(path, weights_only=True, map_location=task.backbone.device)
-    now = (recipe.facts(), task.backbone.name, len(task.pairs))
-    shapes = {name: tensor.shape for name, tensor in task.plug.parts.state_dict().items()}
-    if (saved["recipe"], saved["model"], saved["pictures"]) != now or shapes != {
-        name: tensor.shape for name, tensor in saved["parts"].items()
-    }:
+    saved = _read(path, task.backbone.device)
+    before, now = saved.get("run", {}), _facts(task, recipe)
+    differing = sorted(name for name in before | now if before.get(name) != now.get(name))
+    if differing:
         raise InputError(
-            f"{path} is at step {saved['step']} of {saved['recipe']} with {saved['model']} on "
-            f"{saved['pictures']} pictures; give another output folder, or the same recipe, "
-            f"plugin options, model and data to go on."
+            f"{path} is of a run with other {', '.join(differing)}: "
+            f"{[before.get(name) for name in differing]} there, "
+            f"{[now.get(name) for name in differing]} here. Give another output folder, or go on "
+            f"as it was begun."
         )
     task.plug.parts.load_state_dict(saved["parts"])
     optimiser.load_state_dict(saved["optimiser"])
     return int(saved["step"])
+
+
+def _read(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        saved = torch.load(path, weights_only=True, map_location=device)
+    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+        raise InputError(
+            f"{path} is no checkpoint, or not a whole one ({type(error).__name__}). Remove it to "
+            f"begin anew."
+        ) from error
+    if not isinstance(saved, dict):
+        raise InputError(f"{path} is no checkpoint of a run; give another output folder.")
+    return saved

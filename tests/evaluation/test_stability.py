@@ -48,6 +48,15 @@ def test_stability_is_the_mean_iou_with_the_union():
     assert judge(masks, masks[0]).stability == pytest.approx(wanted)
 
 
+def test_agreement_is_counted_piece_by_piece(monkeypatch):
+    masks = np.random.RandomState(1).rand(5, 9, 9) > 0.4
+    pairs = [(a, b) for i, a in enumerate(masks) for b in masks[:i]]
+    wanted = np.mean([(a & b).sum() / (a | b).sum() for a, b in pairs])
+    for piece in (7, 81, 1000):
+        monkeypatch.setattr("persam.evaluation.stability.PIECE", piece)
+        assert judge(masks, masks[0]).agreement == pytest.approx(wanted)
+
+
 def test_masks_that_are_all_empty_are_stable_and_wrong():
     nothing = np.zeros((2, 3, 3), dtype=bool)
     assert judge(nothing, np.ones((3, 3), dtype=bool)) == Steadiness(0.0, 0.0, 1.0, 1.0)
