@@ -42,7 +42,8 @@ def _model(setting: Setting, model: str) -> Iterator[Row]:
         yield _beside_the_encoder(setting, f"{model}: {said}", concept, photos)
     if model == "pocket":
         yield _memory(setting, concept, mixed)
-    yield _cached(setting, model, concept, own[: min(size, cached)])
+    # Each picture once: the cache knows a copy of a photo by its contents.
+    yield _cached(setting, model, concept, mixed[: min(cached, len(every))])
 
 
 def _beside_the_encoder(

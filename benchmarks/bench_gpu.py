@@ -74,8 +74,8 @@ class Gpu:
 
 def rows(gpu: Gpu, model: str) -> Iterator[Row]:
     """All rows of one model."""
-    for _ in ENGINES[: 1 if gpu.device == "cpu" else None]:  # compiling wants a compiler there
-        yield from _rate(gpu, model, gpu.load(model))
+    for engine in ENGINES[: 1 if gpu.device == "cpu" else None]:  # compiling wants a compiler there
+        yield from _rate(gpu, model, gpu.load(model, engine=engine))
     yield _fit(gpu, model)
     for precision in ("bf16", "fp16"):
         yield from _agreement(gpu, model, precision)
@@ -120,7 +120,7 @@ def _fit(gpu: Gpu, model: str) -> Row:
 
 def _agreement(gpu: Gpu, model: str, precision: str) -> Iterator[Row]:
     """Masks' IoU and embeddings' cosine with fp32, over the photos that come with the package."""
-    low, full = (gpu.load(model, precision=kind) for kind in (precision, "fp32"))
+    low, full = (gpu.load(model, engine="torch", precision=kind) for kind in (precision, "fp32"))
     shown, cosines, ious = gpu.setting.subject.reference, [], []
     concepts = [persam.personalize(b, shown.image, mask=shown.mask) for b in (low, full)]
     for photo in gpu.setting.subject.targets:

@@ -15,7 +15,7 @@ import persam
 from persam.backbones import Backbone
 from persam.evaluation.datasets import Dataset, Subject
 
-PLAIN = {"precision": "fp32"}
+PLAIN = {"engine": "torch", "precision": "fp32"}
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from PIL import Image
 from transformers.models.sam import modeling_sam
 
+from persam.backbones.lean import undo_lean
 from persam.structures import Embedding, Frame, Guidance, Prompts
 
 STEPS = 1000
@@ -43,8 +44,8 @@ class PlainModel:
         self.backbone: Any = backbone
         model = backbone.model.to(memory_format=torch.contiguous_format)
         model.mask_decoder.transformer.config._attn_implementation = "eager"
+        undo_lean(model)
         for module in model.modules():
-            module.__dict__.pop("forward", None)  # persam's leaner attention in the decoder
             if isinstance(module, modeling_sam.SamVisionSdpaAttention):
                 module.__class__ = modeling_sam.SamVisionAttention
             elif hasattr(module, "attention_biases"):

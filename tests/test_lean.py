@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from persam.backbones import lean
-from persam.backbones.lean import make_lean
+from persam.backbones.lean import make_lean, undo_lean
 from persam.structures import Guidance, Prompts
 
 
@@ -25,8 +25,7 @@ BOX = Prompts(box=(3, 4, 30, 35))
 def usual(backbone: Any) -> Any:
     """The same backbone with transformers' own attention."""
     plain = copy.deepcopy(backbone)
-    for module in plain.model.modules():
-        module.__dict__.pop("forward", None)
+    undo_lean(plain.model)
     return plain
 
 
@@ -165,3 +164,10 @@ def test_a_copy_is_on_its_own(tiny, random_image):
     torch.nn.init.zeros_(layers(twin)[0].v_proj.weight)
     assert not torch.equal(twin.decode(embedding, POINTS).logits, before)
     torch.testing.assert_close(backbone.decode(embedding, POINTS).logits, before)
+
+
+def test_it_can_be_undone(tiny, random_image, monkeypatch):
+    backbone = usual(tiny("sam"))
+    noted = calls(backbone, monkeypatch)
+    backbone.decode(backbone.encode(random_image), POINTS)
+    assert {id(layer) for layer in layers(backbone)} <= set(noted)

@@ -40,26 +40,59 @@ def make_lean(model: Any) -> None:
     transformer = model.mask_decoder.transformer
     if transformer.config._attn_implementation == "eager":  # where nobody has chosen, as in pocket
         transformer.config._attn_implementation = "sdpa"
+    for layer, attend in _layers(transformer).items():
+        layer.forward = _Lean(layer, attend)
+    if hasattr(model, _POSITIONS):
+        with torch.no_grad():
+            kept = _Kept(getattr(model, _POSITIONS)())
+        setattr(model, _POSITIONS, kept)
+        transformer.forward = _ByCell(transformer, kept)
+
+
+def undo_lean(model: Any) -> None:
+    """Let it decode by transformers' own code again, for who wants to compare."""
+    transformer = model.mask_decoder.transformer
+    for layer in _layers(transformer):
+        layer.__dict__.pop("forward", None)
+    transformer.__dict__.pop("forward", None)
+    model.__dict__.pop(_POSITIONS, None)
+
+
+def _layers(transformer: Any) -> dict[Any, Callable[..., torch.Tensor]]:
     ways: dict[Any, Callable[..., torch.Tensor]] = {}
     ways[transformer.final_attn_token_to_image] = _from_cells
     for block in transformer.layers:
         ways[block.cross_attn_token_to_image] = _from_cells
         ways[block.cross_attn_image_to_token] = _to_cells
-    for layer, attend in ways.items():
-        layer.forward = _Lean(layer, attend)
-    if hasattr(model, _POSITIONS):
-        with torch.no_grad():
-            setattr(model, _POSITIONS, _Kept(getattr(model, _POSITIONS)()))
+    return ways
 
 
 class _Kept:
-    """Gives what transformers would work out anew for every call: sines of where the cells lie."""
+    """Where the cells lie, as sines: what transformers would work out anew for every call."""
 
     def __init__(self, positions: torch.Tensor) -> None:
-        self.positions = positions
+        self.positions = positions.contiguous(memory_format=torch.channels_last)
 
     def __call__(self) -> torch.Tensor:
         return self.positions
+
+
+class _ByCell:
+    """Runs a decoder's transformer with the channels of a cell side by side.
+
+    That is how its sums, norms and products go through them; transformers lays them plane by plane.
+    """
+
+    def __init__(self, transformer: Any, kept: _Kept) -> None:
+        self.transformer, self.kept = transformer, kept
+
+    def __call__(self, **kwargs: Any) -> Any:
+        image, positions = kwargs["image_embeddings"], kwargs["image_positional_embeddings"]
+        kept = self.kept.positions
+        if image.device.type == "cpu" and positions.shape[1:] == kept.shape[1:]:
+            kwargs["image_embeddings"] = image.contiguous(memory_format=torch.channels_last)
+            kwargs["image_positional_embeddings"] = kept.expand(positions.shape)
+        return type(self.transformer).forward(self.transformer, **kwargs)
 
 
 class _Lean:
