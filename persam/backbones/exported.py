@@ -6,6 +6,7 @@ The folder holds the encoder, the decoder (with PerSAM's guide and target among 
 
 from __future__ import annotations
 
+import hashlib
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
