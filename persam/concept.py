@@ -176,6 +176,8 @@ class Concept:
     def presence_in(self, embedding: Embedding) -> float | None:
         """The presence alone, at a tenth of the work of :meth:`locate`."""
         locating.check(embedding, self.known, self.backbone.name)
+        if self.calibration is None:
+            return None
         return locating.judge(embedding, self.known, self.variant, self.calibration)[1]
 
     def is_absent(self, presence: float | None) -> bool:
