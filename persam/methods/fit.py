@@ -117,7 +117,7 @@ def _fast(lessons: Sequence[Lesson]) -> Fitted:
     found = fine.zoom(lowest, _SPACING / 4, rounds=6)
     rows = [full.row(0, equal), full.row(1, found)]
     if sum(rows[0][1:]) <= sum(rows[1][1:]):
-        # Samples mislead where masks are noise: then all pixels are asked, from the descent's start.
+        # Samples mislead where masks are noise: all pixels are asked, from the descent's start.
         found = full.zoom(equal, 2 * _SPACING, rounds=8)
         rows = [rows[0], full.row(1, found)]
     return Fitted(_weights(found), np.array(rows, dtype=np.float32))
