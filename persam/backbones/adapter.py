@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
+from persam.backbones.encoding import Encoding
 from persam.backbones.identity import identity
 from persam.backbones.lean import make_lean
 from persam.backbones.prompting import lay
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from persam.structures import Frame, Guidance, Laid, MaskLogits, Prompts
 
 
-class Adapter:
+class Adapter(Encoding):
     """A model of some family behind the shape of :class:`persam.backbones.Backbone`.
 
     Attributes:
@@ -87,31 +88,6 @@ class Adapter:
     def frame(self, height: int, width: int) -> Frame:
         """Say how a picture of this size lies in the model's square."""
         raise NotImplementedError
-
-    def encode(self, image: np.ndarray) -> Embedding:
-        """Encode one picture.
-
-        Args:
-            image: ``(height, width, 3)`` uint8 RGB, upright.
-
-        Raises:
-            InputError: not such an array.
-        """
-        return self.encode_batch([image])[0]
-
-    def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
-        """Encode pictures of any sizes at once, since each is laid into the model's square.
-
-        Args:
-            images: ``(height, width, 3)`` uint8 RGB each, upright.
-
-        Returns:
-            One embedding a picture, in their order; see the family's adapter for its maps.
-
-        Raises:
-            InputError: not such arrays.
-        """
-        return self.encode_laid([self.lay(image) for image in images])
 
     def lay(self, image: np.ndarray) -> Laid:
         """Bring a picture into the model's square; safe in any thread.

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from persam import geometry
+from persam.backbones.encoding import Encoding
 from persam.backbones.exported_facts import DECODER, ENCODER, SUFFIXES, Facts
 from persam.backbones.prompting import check_embedding, lay, prompt_tensors
 from persam.engines import Choice, Engine, require
@@ -32,7 +33,7 @@ PADDING = -1  # label of the token that stands for "no further point"
 CORNERS = (2, 3)  # labels of a box's corners
 
 
-class ExportedBackbone:
+class ExportedBackbone(Encoding):
     """Answers as the model that was exported does, to rounding; no gradients go through it.
 
     Attributes:
@@ -106,14 +107,6 @@ class ExportedBackbone:
     def frame(self, height: int, width: int) -> Frame:
         """Say how a picture of this size lies in the model's square."""
         return geometry.fit(height, width, self.square, keep_aspect=self.facts.keep_aspect)
-
-    def encode(self, image: np.ndarray) -> Embedding:
-        """Encode an upright ``(height, width, 3)`` uint8 RGB picture."""
-        return self.encode_batch([image])[0]
-
-    def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
-        """Encode several; see :meth:`persam.backbones.Backbone.encode_batch`."""
-        return self.encode_laid([self.lay(image) for image in images])
 
     def lay(self, image: np.ndarray) -> Laid:
         """Bring a picture into the model's square; see :meth:`persam.backbones.Backbone.lay`."""

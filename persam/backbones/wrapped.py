@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from persam.backbones.encoding import Encoding
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from persam.structures import Embedding, Frame, Guidance, Laid, MaskLogits, Prompts
 
 
-class WrappedBackbone:
+class WrappedBackbone(Encoding):
     """Answers as the backbone inside does.
 
     Attributes:
@@ -53,14 +55,6 @@ class WrappedBackbone:
     def frame(self, height: int, width: int) -> Frame:
         """Say how a picture of this size lies in the model's square."""
         return self._backbone.frame(height, width)
-
-    def encode(self, image: np.ndarray) -> Embedding:
-        """Encode an upright ``(height, width, 3)`` uint8 RGB picture."""
-        return self.encode_batch([image])[0]
-
-    def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
-        """Encode several; see :meth:`persam.backbones.Backbone.encode_batch`."""
-        return self.encode_laid([self.lay(image) for image in images])
 
     def lay(self, image: np.ndarray) -> Laid:
         """Bring a picture into the model's square; see :meth:`persam.backbones.Backbone.lay`."""

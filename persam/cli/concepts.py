@@ -13,7 +13,6 @@ from persam.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from persam.concept import Concept
 
 ConceptOption = Annotated[
     list[str] | None,
@@ -66,24 +65,6 @@ class Stored:
     def files(self) -> tuple[Path, ...]:
         """All concept files."""
         return tuple(self.named.values())
-
-    def load(self, model: str | None, **place: str) -> dict[str, Concept]:
-        """Read the concepts with one model.
-
-        Args:
-            model: its name; None takes the one that the first concept was learnt with.
-            place: ``device``, ``precision`` and ``engine``, as the options take them.
-
-        Raises:
-            InputError: no such file, or a concept of another model.
-        """
-        from persam.backbones import load
-        from persam.concept import Concept
-        from persam.concept_file import concept_model
-
-        name = concept_model(self.files[0]) if model is None else model
-        backbone = load(name, **place)
-        return {name: Concept.load(path, backbone) for name, path in self.named.items()}
 
 
 def _pair(text: str) -> tuple[str, Path]:

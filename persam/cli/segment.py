@@ -38,7 +38,7 @@ from persam.cli.shown import (
     PointOption,
     Told,
 )
-from persam.cli.stored import LEARNING, digest
+from persam.cli.stored import LEARNING, digest, stored_concepts
 from persam.errors import InputError
 from persam.folders import list_images
 
@@ -127,7 +127,7 @@ def segment(
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
         learnt = {"": source.learn(backbone, method, recipe)}
     else:
-        learnt = source.load(model if "model" in typed else None, **place)
+        learnt = stored_concepts(source.named, model if "model" in typed else None, **place)
     learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
     by_name = isinstance(source, Stored) and source.several
     sought = learnt if by_name else next(iter(learnt.values()))

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from persam.concept import Concept
@@ -29,12 +29,29 @@ def stored_concept(path: Path, model: str | None, **place: str) -> Concept:
     Raises:
         InputError: no such file, not a concept, or learnt with another model.
     """
+    return stored_concepts({"": path}, model, **place)[""]
+
+
+def stored_concepts(
+    named: Mapping[str, Path], model: str | None, **place: str
+) -> dict[str, Concept]:
+    """Load concepts by name, with one model for all.
+
+    Args:
+        named: what ``persam learn`` wrote, at least one.
+        model: as ``--model`` takes it; None takes the one that the first file names.
+        place: ``device``, ``precision`` and ``engine``, as the options take them.
+
+    Raises:
+        InputError: no such file, not a concept, or learnt with another model.
+    """
     from persam.backbones import load
     from persam.concept import Concept
     from persam.concept_file import concept_model
 
-    name = concept_model(path) if model is None else model
-    return Concept.load(path, load(name, **place))
+    name = concept_model(next(iter(named.values()))) if model is None else model
+    backbone = load(name, **place)
+    return {name: Concept.load(path, backbone) for name, path in named.items()}
 
 
 def digest(words: str, files: Sequence[Path]) -> str:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 FORMAT = "1"
 SUMS = "sums.json"
-CHUNK = 1 << 22
 
 
 def folder() -> Path:
@@ -97,11 +96,8 @@ def _whole(place: Path) -> bool:
 
 
 def _sum(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _facts(config: object) -> str:

@@ -22,6 +22,7 @@ from persam.evaluation.reports import environment
 from persam.evaluation.run_file import RUN, read_run, refuse_other, refuse_strange
 from persam.formats import remove_leftovers, write_labels, write_mask, write_text
 from persam.images import read_labels, read_mask
+from persam.manifest import append_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -175,12 +176,7 @@ class Predictions:
         if isinstance(record, Finding) and mask is not None:
             write = write_mask if mask.dtype == np.bool_ else write_labels
             write(self.path(record.subject, record.stem), mask)
-        path = self.folder / LOG
-        try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(to_line(record))
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+        append_line(self.folder / LOG, to_line(record).removesuffix("\n"))
         self._take(record)
 
     def _take(self, record: Learning | Finding) -> None:
