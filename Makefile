@@ -29,7 +29,7 @@ fix: setup ## mend what the linter and formatter can mend
 	$(BIN)/ruff format .
 
 bench: setup ## how fast it is beside a plain loop; DATA= a folder of photos in PerSeg's layout
-	$(BIN)/python benchmarks/bench.py $(DATA) --json benchmarks/bench.json
+	GOMP_SPINCOUNT=5000 $(BIN)/python benchmarks/bench.py $(DATA) --json benchmarks/bench.json
 
 bench-gpu: setup ## albums, fit, memory and agreement on a GPU
 	$(BIN)/python benchmarks/bench_gpu.py --json benchmarks/bench_gpu.json

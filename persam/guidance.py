@@ -62,10 +62,17 @@ def guided_attention(  # noqa: PLR0913 - the signature is transformers'
         raise InputError("Guided attention has neither dropout nor causal masking; got one.")
     weights = torch.softmax(query @ key.transpose(-2, -1) * scaling, dim=-1)
     if attention_mask is not None:
-        weights = torch.softmax(weights + attention_mask, dim=-1)
+        weights = reweighted(weights, attention_mask)
     return (weights @ value).transpose(1, 2).contiguous(), weights
 
 
+def reweighted(weights: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
+    """Attention weights ``(..., n, m)`` under a guide that broadcasts to them: a second softmax."""
+    return torch.softmax(weights + guide, dim=-1)
+
+
+# Registered attention -> what it makes of weights and guide, for those who attend on their own.
+REWEIGHTED = {ATTENTION_NAME: reweighted}
 AttentionInterface.register(ATTENTION_NAME, guided_attention)
 
 

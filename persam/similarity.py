@@ -143,11 +143,16 @@ def contrast(
     Returns:
         ``(h, w)``, -2..2.
     """
-    cells = F.normalize(features, dim=0).flatten(1)
     if len(foreground) == 0 or len(background) == 0:
         return torch.zeros_like(features[0])
-    nearer = (foreground @ cells).amax(dim=0) - (background @ cells).amax(dim=0)
-    return nearer.reshape(features.shape[1:])
+    cells = F.normalize(features, dim=0)[None].contiguous(memory_format=torch.channels_last)
+    return _nearest(cells, foreground) - _nearest(cells, background)
+
+
+def _nearest(cells: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+    """``(h, w)`` cosines of the cells of ``(1, d, h, w)`` to the nearest of ``(n, d)`` vectors."""
+    # As kernels of a cell: torch's convolution is twice as quick as its product on some CPUs.
+    return F.conv2d(cells, vectors[:, :, None, None])[0].amax(dim=0)
 
 
 def smooth(similarity: torch.Tensor, share: float) -> torch.Tensor:

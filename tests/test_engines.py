@@ -88,7 +88,7 @@ def test_what_was_converted_is_kept_and_made_anew_where_it_is_damaged(own, engin
         return engines.start(network, pixels, Choice(engine, "fp32"))(pixels)[0]
 
     expected = ask()
-    (place,) = (own / "encoders").iterdir()
+    (place,) = (own / "networks").iterdir()
     before = {path: path.stat().st_mtime_ns for path in place.iterdir()}
     ask()
     assert {path: path.stat().st_mtime_ns for path in place.iterdir()} == before
@@ -99,7 +99,7 @@ def test_what_was_converted_is_kept_and_made_anew_where_it_is_damaged(own, engin
     largest.write_bytes(damaged)
     assert torch.equal(ask(), expected)
     assert {path: path.stat().st_mtime_ns for path in place.iterdir()} != before
-    assert [path.name for path in (own / "encoders").iterdir()] == [place.name]
+    assert [path.name for path in (own / "networks").iterdir()] == [place.name]
 
 
 def test_other_weights_are_another_conversion():
@@ -117,7 +117,7 @@ def test_a_conversion_that_fails_leaves_nothing(own):
 
     with pytest.raises(InputError, match="no"):
         cache.kept("name", make)
-    assert list((own / "encoders").iterdir()) == []
+    assert list((own / "networks").iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 import persam
 from persam import engines, samples
-from persam.backbones.export import export, switched_attention
+from persam.backbones.decoder_graph import switched_attention
+from persam.backbones.export import export
 from persam.backbones.matched import MatchedBackbone, Matcher
 from persam.cli import app
 from persam.engines import Choice

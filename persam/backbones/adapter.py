@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 
+from persam.backbones.converted_decoder import ConvertedDecoder, Sizes
+from persam.backbones.decoder_graph import FREE, DecoderGraph, blank_inputs
 from persam.backbones.encoding import Encoding
 from persam.backbones.identity import identity
 from persam.backbones.lean import make_lean
-from persam.backbones.prompting import lay
-from persam.engines import start
+from persam.backbones.prompting import check_kinds, lay
+from persam.engines import PACKAGES, converted, runner, start
 from persam.engines.torch_engine import TorchEngine
 from persam.guidance import check_guidance, guided
 from persam.structures import Embedding
@@ -31,17 +34,21 @@ class Adapter(Encoding):
         name: what the model was loaded by; stored in concepts and reports.
         model: on its device, float32, in evaluation mode; taken over by the adapter.
         family: what :data:`persam.engines.SAME_IN_BF16` knows the model by.
-        encoder: what runs the image encoder; another engine may take its place.
+        encoder: what runs the image encoder; another engine may take its place, and the decoder's.
         square: side of the model's input in pixels.
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         recipe: what the variant "default" means for this model.
         ambiguous: a click may mean a part as well as the whole.
+        pads_boxes: whether the prompt encoder appends its padding token beside a box, too.
+        draws_prompts: whether prompts without a mask are drawn as one.
         calibration: of presence; None where nobody has measured it.
     """
 
     family: str
     recipe = "default"
     ambiguous = True
+    pads_boxes = True
+    draws_prompts = False
     calibration: Calibration | None = None
 
     def __init__(self, name: str, model: Any, encoder: torch.nn.Module, precision: str) -> None:
@@ -53,6 +60,8 @@ class Adapter(Encoding):
         self.mean: np.ndarray
         self.std: np.ndarray
         make_lean(model)
+        self._decoder: ConvertedDecoder | None = None
+        self._layers = _layers(model)
 
     @property
     def device(self) -> torch.device:
@@ -61,7 +70,7 @@ class Adapter(Encoding):
 
     @property
     def engine(self) -> str:
-        """What runs the image encoder."""
+        """What runs the image encoder, and the decoder where nothing was hung into it."""
         return self.encoder.name
 
     @property
@@ -81,9 +90,14 @@ class Adapter(Encoding):
         """
         settled = choice.wished().settled(self.family, self.device)
         if (settled.engine, settled.precision) != (self.engine, self.precision):
-            blank = torch.zeros(1, 3, self.square, self.square, device=self.device)
-            self.encoder = start(self.network, blank, settled)
+            self.encoder = start(self.network, self.blank, settled)
+            self._decoder = None
         return self
+
+    @property
+    def blank(self) -> torch.Tensor:
+        """What the encoder takes, black: ``(1, 3, square, square)``."""
+        return torch.zeros(1, 3, self.square, self.square, device=self.device)
 
     def frame(self, height: int, width: int) -> Frame:
         """Say how a picture of this size lies in the model's square."""
@@ -147,8 +161,10 @@ class Adapter(Encoding):
             InputError: prompts, guidance or embedding that do not fit this model.
         """
         check_guidance(guidance, embedding.features)
+        if converted := self._converted([embedding], [prompts], guidance):
+            return converted.decode(embedding, prompts, guidance, multimask=multimask)
         with guided(self.model.mask_decoder, guidance):
-            return self.decode_batch([embedding], [prompts], multimask=multimask)[0]
+            return self.answer([embedding], [prompts], multimask=multimask)[0]
 
     def decode_batch(
         self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
@@ -163,4 +179,58 @@ class Adapter(Encoding):
         Raises:
             InputError: as :meth:`decode`, or prompt sets of different kinds.
         """
+        converted = self._converted(embeddings, prompts, None)
+        if converted is None:
+            return self.answer(embeddings, prompts, multimask=multimask)
+        check_kinds(prompts, embeddings)
+        pairs = zip(embeddings, prompts, strict=True)
+        return [converted.decode(*pair, None, multimask=multimask) for pair in pairs]
+
+    def answer(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Ask torch's own decoder, as :meth:`decode_batch`; a family says how."""
         raise NotImplementedError
+
+    def _converted(
+        self,
+        embeddings: Sequence[Embedding],
+        prompts: Sequence[Prompts],
+        guidance: Guidance | None,
+    ) -> ConvertedDecoder | None:
+        """The engine's decoder, if it says the same: no gradients are asked, nothing is hung in."""
+        if self.engine not in PACKAGES or torch.is_autocast_enabled("cpu"):
+            return None
+        asked = [e.features for e in embeddings] + [p.mask for p in prompts]
+        asked += [] if guidance is None else [guidance.attention, guidance.target]
+        learning = any(tensor is not None and tensor.requires_grad for tensor in asked)
+        if (learning and torch.is_grad_enabled()) or not self._untouched():
+            return None
+        if self._decoder is None and embeddings:
+            self._decoder = self._convert(embeddings[0])
+        return self._decoder
+
+    def _untouched(self) -> bool:
+        """Whether the decoder is as it was loaded: the same layers, and no hooks on them."""
+        now = _layers(self.model)
+        if len(now) != len(self._layers) or any(map(operator.is_not, now, self._layers)):
+            return False
+        return not any(layer._forward_hooks or layer._forward_pre_hooks for layer in now)
+
+    def _convert(self, embedding: Embedding) -> ConvertedDecoder:
+        inputs = blank_inputs(embedding)
+        graph = DecoderGraph(self, len(embedding.extras)).eval()
+        file = converted(graph, inputs, self.square, self.engine, FREE)
+        _, channels, rows, columns = embedding.features.shape
+        sizes = Sizes(
+            self.square,
+            (channels, rows, columns),
+            len(embedding.extras),
+            pad_box=self.pads_boxes,
+            sketch=self.draws_prompts,
+        )
+        return ConvertedDecoder(runner(file), sizes)
+
+
+def _layers(model: Any) -> list[torch.nn.Module]:
+    return [*model.prompt_encoder.modules(), *model.mask_decoder.modules()]

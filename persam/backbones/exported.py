@@ -1,36 +1,34 @@
 """A model that was written as ONNX or OpenVINO files: it runs without torch's weights.
 
 The folder holds the encoder, the decoder (with PerSAM's guide and target among its inputs, see
-:mod:`persam.backbones.export`) and ``persam.json``, which says all that an adapter would know.
+:mod:`persam.backbones.decoder_graph`) and ``persam.json``, which says all that an adapter would
+know.
 """
 
 from __future__ import annotations
 
 import hashlib
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
 
-from persam import geometry
+from persam import engines, geometry
+from persam.backbones.converted_decoder import ConvertedDecoder, Sizes
 from persam.backbones.encoding import Encoding
 from persam.backbones.exported_facts import DECODER, ENCODER, SUFFIXES, Facts
-from persam.backbones.prompting import check_embedding, lay, prompt_tensors
+from persam.backbones.prompting import lay
 from persam.engines import Choice, Engine, require
 from persam.errors import InputError
-from persam.guidance import check_guidance
 from persam.presence import Calibration
-from persam.structures import Embedding, MaskLogits
+from persam.structures import Embedding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from persam.structures import Frame, Guidance, Laid, Prompts
-
-PADDING = -1  # label of the token that stands for "no further point"
-CORNERS = (2, 3)  # labels of a box's corners
+    from persam.engines import Runner
+    from persam.structures import Frame, Guidance, Laid, MaskLogits, Prompts
 
 
 class ExportedBackbone(Encoding):
@@ -56,11 +54,8 @@ class ExportedBackbone(Encoding):
         self.calibration = None if facts.calibration is None else Calibration(*facts.calibration)
         self._folder = folder
         self.encoder: Engine = self._engine(facts.precision)
-        self._decoder = self._runner(DECODER)
-        channels, *cells = facts.grid
-        self._prompts: Any = SimpleNamespace(
-            hidden_size=channels, image_embedding_size=tuple(cells)
-        )
+        sizes = Sizes(facts.square, facts.grid, facts.extras, facts.pad_box, facts.sketch)
+        self._decoder = ConvertedDecoder(self._runner(DECODER), sizes)
 
     @property
     def device(self) -> torch.device:
@@ -140,13 +135,7 @@ class ExportedBackbone(Encoding):
         multimask: bool = True,
     ) -> MaskLogits:
         """Answer prompts; see :meth:`persam.backbones.Backbone.decode`."""
-        check_embedding(embedding, self._prompts, self.facts.extras)
-        check_guidance(guidance, embedding.features)
-        tokens = self._tokens(prompts, embedding.frame)
-        maps = [embedding.features, *embedding.extras]
-        logits, iou = self._decoder([*maps, *tokens, *self._guide(guidance)])
-        which = slice(1, None) if multimask else slice(0, 1)
-        return MaskLogits(logits[0, which], iou[0, which])
+        return self._decoder.decode(embedding, prompts, guidance, multimask=multimask)
 
     def decode_batch(
         self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
@@ -154,41 +143,6 @@ class ExportedBackbone(Encoding):
         """Answer several, one after the other."""
         pairs = zip(embeddings, prompts, strict=True)
         return [self.decode(embedding, asked, multimask=multimask) for embedding, asked in pairs]
-
-    def _tokens(self, prompts: Prompts, frame: Frame) -> list[torch.Tensor]:
-        """Points, labels, mask, and whether there is a mask, as the decoder's file takes them."""
-        asked = prompt_tensors(prompts, frame, self._prompts, self.device)
-        points = asked.get("input_points", torch.zeros(1, 1, 0, 2))[0]
-        labels = asked.get("input_labels", torch.zeros(1, 1, 0, dtype=torch.int64))[0]
-        corners = asked.get("input_boxes", torch.zeros(1, 1, 0)).reshape(1, -1, 2)
-        # Points alone are followed by a padding token; a box is, too, in some families.
-        pads = 1 if prompts.box is None or self.facts.pad_box else 0
-        points = torch.cat([points, corners, torch.zeros(1, pads, 2)], dim=1)
-        kinds = [*(CORNERS if prompts.box is not None else ()), *[PADDING] * pads]
-        labels = torch.cat([labels, torch.tensor([kinds], dtype=torch.int64)], dim=1)
-        side = 4 * self.facts.grid[1]
-        mask = asked.get("input_masks")
-        if mask is None and self.facts.sketch:
-            from persam.backbones.pocket_network import sketch
-
-            names = ("input_points", "input_labels", "input_boxes")
-            drawn = (asked.get(name) for name in names)
-            mask = sketch(*drawn, square=self.square, side=side)
-        given = torch.tensor([float(mask is not None)])
-        return [points, labels, torch.zeros(1, 1, side, side) if mask is None else mask, given]
-
-    def _guide(self, guidance: Guidance | None) -> list[torch.Tensor]:
-        """Guide, whether there is one, and target: zeros where there is none."""
-        channels, rows, columns = self.facts.grid
-        guide = None if guidance is None else guidance.attention
-        target = None if guidance is None else guidance.target
-        if guidance is not None and guide is not None:
-            guide = guide * guidance.alpha
-        return [
-            torch.zeros(1, 1, 1, rows * columns) if guide is None else guide.detach(),
-            torch.tensor([float(guide is not None)]),
-            torch.zeros(1, 1, channels) if target is None else target.detach(),
-        ]
 
     def _engine(self, precision: str) -> Engine:
         file = self._folder / (ENCODER + SUFFIXES[self.facts.format])
@@ -200,17 +154,8 @@ class ExportedBackbone(Encoding):
 
         return OpenVinoEngine(file, precision)
 
-    def _runner(self, part: str) -> Callable[[list[torch.Tensor]], list[torch.Tensor]]:
-        file = self._folder / (part + SUFFIXES[self.facts.format])
-        if self.facts.format == "onnx":
-            from persam.engines import onnx
-
-            session = onnx.session(file)
-            return lambda inputs: onnx.run(session, inputs)
-        from persam.engines import openvino
-
-        compiled = openvino.compiled(file, "fp32")
-        return lambda inputs: openvino.run(compiled, inputs)
+    def _runner(self, part: str) -> Runner:
+        return engines.runner(self._folder / (part + SUFFIXES[self.facts.format]))
 
 
 def load_exported(folder: Path, name: str, *, device: torch.device) -> ExportedBackbone:

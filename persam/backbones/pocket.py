@@ -51,6 +51,7 @@ class PocketBackbone(Adapter):
     family = "pocket"
     recipe = "pocket"  # it was trained on location priors
     calibration: Calibration | None = CALIBRATION
+    draws_prompts = True
 
     def __init__(self, name: str, model: PocketModel, *, precision: str = "fp32") -> None:
         model.eval().requires_grad_(False).channels_last()
@@ -67,10 +68,10 @@ class PocketBackbone(Adapter):
         features, matching, *finer = maps
         return Embedding(features, matching, frame, tuple(finer))
 
-    def decode_batch(
+    def answer(
         self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
     ) -> list[MaskLogits]:
-        """Ask for several; see :meth:`persam.backbones.adapter.Adapter.decode_batch`."""
+        """Ask for several; see :meth:`persam.backbones.adapter.Adapter.answer`."""
         encoder = self.model.prompt_encoder
         for embedding in embeddings:
             check_embedding(embedding, encoder, extras=2)

@@ -106,6 +106,24 @@ def prompt_tensors(
     return asked
 
 
+def check_kinds(prompts: Sequence[Prompts], embeddings: Sequence[Embedding]) -> None:
+    """Raise InputError where prompt sets do not make a batch.
+
+    That is: not one for each embedding, or not all with the same parts and as many points.
+    """
+    if not prompts or len(prompts) != len(embeddings):
+        raise InputError(
+            f"A batch has one prompt set for each of its embeddings, at least one; got "
+            f"{len(prompts)} prompt sets for {len(embeddings)} embeddings."
+        )
+    kinds = {(len(one.points), one.box is None, one.mask is None) for one in prompts}
+    if len(kinds) > 1:
+        raise InputError(
+            f"The prompt sets of a batch have the same parts, and as many points each; got "
+            f"{len(kinds)} kinds. Ask for each kind by itself."
+        )
+
+
 def prompt_batch(
     prompts: Sequence[Prompts],
     embeddings: Sequence[Embedding],
@@ -115,24 +133,13 @@ def prompt_batch(
     """Lay one prompt set for each of ``n`` embeddings; as :func:`prompt_tensors`, n rows each.
 
     Raises:
-        InputError: not one set for each embedding, or sets of different kinds; as
-            :func:`prompt_tensors`.
+        InputError: as :func:`check_kinds` and :func:`prompt_tensors`.
     """
-    if not prompts or len(prompts) != len(embeddings):
-        raise InputError(
-            f"A batch has one prompt set for each of its embeddings, at least one; got "
-            f"{len(prompts)} prompt sets for {len(embeddings)} embeddings."
-        )
+    check_kinds(prompts, embeddings)
     rows = [
         prompt_tensors(asked, embedding.frame, prompt_encoder, device)
         for asked, embedding in zip(prompts, embeddings, strict=True)
     ]
-    kinds = {tuple((name, tuple(row[name].shape)) for name in sorted(row)) for row in rows}
-    if len(kinds) > 1:
-        raise InputError(
-            f"The prompt sets of a batch have the same parts, and as many points each; got "
-            f"{len(kinds)} kinds. Ask for each kind by itself."
-        )
     return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
 

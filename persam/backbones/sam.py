@@ -57,6 +57,8 @@ class SamBackbone(Adapter):
     SAM's do, and not sorted by score, since PerSAM-F's weights belong to scales.
     """
 
+    pads_boxes = False
+
     def __init__(self, name: str, model: SamModel | SamHQModel, *, precision: str = "fp32") -> None:
         model.eval().requires_grad_(False)
         super().__init__(name, model, SamEncoder(model), precision)
@@ -69,10 +71,10 @@ class SamBackbone(Adapter):
         """Lay a picture of this size into the square, keeping its aspect."""
         return geometry.fit(height, width, self.square, keep_aspect=True)
 
-    def decode_batch(
+    def answer(
         self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
     ) -> list[MaskLogits]:
-        """Ask for several; see :meth:`persam.backbones.adapter.Adapter.decode_batch`."""
+        """Ask for several; see :meth:`persam.backbones.adapter.Adapter.answer`."""
         encoder = self.model.prompt_encoder
         for embedding in embeddings:
             check_embedding(embedding, encoder, self._early_maps)

@@ -89,10 +89,10 @@ class Sam2Backbone(Adapter):
         """Stretch a picture of this size over the square."""
         return geometry.fit(height, width, self.square, keep_aspect=False)
 
-    def decode_batch(
+    def answer(
         self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
     ) -> list[MaskLogits]:
-        """Ask for several; see :meth:`persam.backbones.adapter.Adapter.decode_batch`."""
+        """Ask for several; see :meth:`persam.backbones.adapter.Adapter.answer`."""
         encoder = self.model.prompt_encoder
         for embedding in embeddings:
             check_embedding(embedding, encoder, extras=2)

@@ -19,6 +19,7 @@ from transformers.models.sam.modeling_sam import SamVisionEncoderOutput
 # Merging into one of these widths keeps the resolution, which is how 1024 pixels end in a 64-cell
 # grid after four stages (official PatchMerging).
 KEEPS_RESOLUTION = (320, 448, 576)
+Grid = tuple[int, int]  # rows and columns of cells
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,10 @@ class _Block(nn.Module):
         self.local_conv = _conv_norm((stage.width, stage.width), 3)
         self.mlp = _Mlp(stage.width, stage.hidden)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (b, width, h, w)
-        cells = x.permute(0, 2, 3, 1)
-        attended = (cells + self._windowed(cells)).permute(0, 3, 1, 2)
-        local = self.local_conv(attended).permute(0, 2, 3, 1)
-        return (local + self.mlp(local)).permute(0, 3, 1, 2)
+    def forward(self, x: torch.Tensor, grid: Grid) -> torch.Tensor:  # (b, h * w, width)
+        attended = x + _as_rows(self._windowed(_as_cells(x, grid)))
+        local = _as_rows(self.local_conv(_as_planes(attended, grid)).permute(0, 2, 3, 1))
+        return local + self.mlp(local)
 
     def _windowed(self, x: torch.Tensor) -> torch.Tensor:  # (b, h, w, width)
         batch, height, width, channels = x.shape
@@ -148,9 +148,24 @@ class _Block(nn.Module):
         return whole[:, :height, :width]
 
 
+# Rows between the layers are what OpenVINO runs without moving them about: with (b, h, w, c) it
+# takes 155 ms for MobileSAM's encoder in bf16 on two cores, with rows 131.
+def _as_rows(cells: torch.Tensor) -> torch.Tensor:
+    return cells.flatten(1, 2)
+
+
+def _as_cells(rows: torch.Tensor, grid: Grid) -> torch.Tensor:
+    return rows.unflatten(1, grid)
+
+
+def _as_planes(rows: torch.Tensor, grid: Grid) -> torch.Tensor:
+    return _as_cells(rows, grid).permute(0, 3, 1, 2)
+
+
 class _StageLayers(nn.Module):
     def __init__(self, stage: Stage) -> None:
         super().__init__()
+        self.windowed = stage.heads > 0
         self.blocks = nn.ModuleList(
             _Block(stage)
             if stage.heads
@@ -162,10 +177,20 @@ class _StageLayers(nn.Module):
             stride = 1 if stage.merged in KEEPS_RESOLUTION else 2
             self.downsample = _Bottleneck(stage.width, stage.merged, stage.merged, stride)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (b, width, h, w)
+        return self.downsample(self._through_windows(x) if self.windowed else self._through(x))
+
+    def _through(self, x: torch.Tensor) -> torch.Tensor:
         for block in self.blocks:
             x = block(x)
-        return self.downsample(x)
+        return x
+
+    def _through_windows(self, x: torch.Tensor) -> torch.Tensor:
+        grid = x.shape[2], x.shape[3]
+        rows = _as_rows(x.permute(0, 2, 3, 1))
+        for block in self.blocks:
+            rows = block(rows, grid)
+        return _as_planes(rows, grid)
 
 
 class _ChannelNorm(nn.LayerNorm):

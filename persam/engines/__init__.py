@@ -1,21 +1,30 @@
-"""What runs an image encoder: normalised pixels in, the maps that a backbone's embedding is of out.
+"""What runs a model's networks: torch, or a program that they are converted for.
 
-An engine stands in the place of a model's image encoder alone. Everything else, the small decoder
-above all, stays in torch, where guidance and plugins reach it. What was measured of the engines,
-and how, is in ``benchmarks/engines.md``.
+An engine stands in the place of the image encoder, normalised pixels in and the maps that an
+embedding is made of out, and, where it is not torch, of the decoder. What was measured of the
+engines, and how, is in ``benchmarks/engines.md``.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from persam.engines import cache
 from persam.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     import torch
+
+# Inputs of a network in their order -> its outputs, on the CPU.
+Runner: TypeAlias = "Callable[[list[torch.Tensor]], list[torch.Tensor]]"
 
 ENGINES = ("auto", "torch", "compile", "openvino", "onnx")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -132,17 +141,62 @@ def start(network: torch.nn.Module, pixels: torch.Tensor, choice: Choice) -> Eng
         MissingExtra: the engine's packages are not installed.
         InputError: the network cannot be converted for the engine, or the CPU lacks the format.
     """
-    if choice.engine == "openvino":
-        from persam.engines.openvino import converted as by_openvino
+    if choice.engine in PACKAGES:
+        file = converted(network, {"pixels": pixels}, pixels.shape[-1], choice.engine)
+        if choice.engine == "openvino":
+            from persam.engines.openvino import OpenVinoEngine
 
-        return by_openvino(network, pixels, choice.precision)
-    if choice.engine == "onnx":
-        from persam.engines.onnx import converted as by_onnx
+            return OpenVinoEngine(file, choice.precision)
+        from persam.engines.onnx import OnnxEngine
 
-        return by_onnx(network, pixels)
+        return OnnxEngine(file)
     from persam.engines.torch_engine import TorchEngine
 
     return TorchEngine(network, choice.precision, compiled=choice.engine == "compile")
+
+
+def converted(
+    network: torch.nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    side: int,
+    engine: str,
+    free: Sequence[str] = (),
+) -> Path:
+    """Convert a network in fp32, or take the conversion that is kept.
+
+    Args:
+        network: in evaluation mode.
+        inputs: any, by their names, in the order of its arguments.
+        side: of the model's input in pixels.
+        engine: one of ``PACKAGES``.
+        free: names of inputs whose second axis may be of any length.
+
+    Returns:
+        The file, for :func:`runner`.
+
+    Raises:
+        MissingExtra: the engine's packages are not installed.
+        InputError: the network cannot be converted.
+    """
+    require(engine)
+    made = program(engine)
+    name = cache.key(network, side, PACKAGES[engine])
+    place = cache.kept(name, lambda folder: made.write(network, inputs, folder / made.FILE, free))
+    return place / made.FILE
+
+
+def runner(file: Path) -> Runner:
+    """Make a converted network ready to run on the CPU in fp32.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    return program("onnx" if file.suffix == ".onnx" else "openvino").runner(file)
+
+
+def program(engine: str) -> Any:
+    """The module of one of ``PACKAGES``, which writes and runs networks; it needs the packages."""
+    return importlib.import_module(f"persam.engines.{engine}")
 
 
 def _best_engine(device: torch.device) -> str:

@@ -1,6 +1,6 @@
-"""Converted encoders on disk, so that only the first load of a model converts it.
+"""Converted networks on disk, so that only the first load of a model converts it.
 
-A folder an encoder, named by what it was made of: the network's weights and sizes, the engine, the
+A folder a network, named by what it was made of: the network's weights and sizes, the engine, the
 versions of all that took part. Its files' checksums lie beside them; what does not match is made
 anew.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import torch
 
-FORMAT = "1"
+FORMAT = "2"  # raised where what is converted, or how it is written, changes
 SUMS = "sums.json"
 
 
@@ -37,8 +37,8 @@ def key(network: torch.nn.Module, side: int, packages: tuple[str, ...]) -> str:
     """Name a conversion by everything that it depends on.
 
     Args:
-        network: the encoder.
-        side: of its input in pixels.
+        network: to convert.
+        side: of the model's input in pixels.
         packages: that convert and run it; their versions count, as torch's and transformers' do.
     """
     mixed = hashlib.sha256(f"{FORMAT} {side} {network}".encode())
@@ -63,7 +63,7 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
     Returns:
         The folder. Where nothing can be kept on this machine, one that is made for this process.
     """
-    place = folder() / "encoders" / name
+    place = folder() / "networks" / name
     if _whole(place):
         return place
     try:

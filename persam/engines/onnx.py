@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from persam.engines import cache, require
 from persam.engines.tracing import converting, hushed
 from persam.errors import InputError
 
@@ -14,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-FILE = "encoder.onnx"
+    from persam.engines import Runner
+
+FILE = "network.onnx"
 OPSET = 20
 
 
@@ -38,30 +39,12 @@ class OnnxEngine:
         return tuple(torch.cat(maps) for maps in zip(*rows, strict=True))
 
 
-def converted(network: torch.nn.Module, pixels: torch.Tensor) -> OnnxEngine:
-    """Convert an encoder, or take the conversion that is kept.
-
-    Args:
-        network: ``(1, 3, s, s)`` -> a tuple of maps.
-        pixels: any input of that shape.
-
-    Raises:
-        MissingExtra: ONNX Runtime or what writes its files is not installed.
-        InputError: the network does not convert.
-    """
-    require("onnx")
-    name = cache.key(network, pixels.shape[-1], ("onnx", "onnxruntime", "onnxscript"))
-    place = cache.kept(name, lambda folder: write(network, {"pixels": pixels}, folder / FILE))
-    return OnnxEngine(place / FILE)
-
-
 def write(
     network: torch.nn.Module,
     inputs: Mapping[str, torch.Tensor],
     file: Path,
-    *,
-    outputs: Sequence[str] | None = None,
-    dynamic: tuple[Any, ...] | None = None,
+    free: Sequence[str] = (),
+    outputs: Sequence[str] = (),
 ) -> None:
     """Write a network as one ``.onnx`` file, with its weights in ``.onnx.data`` where it is large.
 
@@ -69,12 +52,14 @@ def write(
         network: to convert.
         inputs: by their names in the file, in the order of its arguments.
         file: to write.
-        outputs: names of what it gives.
-        dynamic: for every input, which axes may be of any size, as ``torch.onnx.export`` takes it.
+        free: names of inputs whose second axis may be of any length.
+        outputs: names of what it gives; none leaves them to torch.
 
     Raises:
         InputError: it does not convert.
     """
+    length = torch.export.Dim("length", min=2, max=1024)
+    dynamic: Any = tuple({1: length} if name in free else None for name in inputs)
     what = f"Converting {type(network).__name__} to ONNX"
     with hushed("torch.onnx"), converting(what), torch.no_grad():
         torch.onnx.export(
@@ -85,8 +70,8 @@ def write(
             verbose=False,
             opset_version=OPSET,
             input_names=list(inputs),
-            output_names=outputs,
-            dynamic_shapes=dynamic,
+            output_names=list(outputs) or None,
+            dynamic_shapes=(dynamic,) if free else None,
         )
 
 
@@ -107,6 +92,12 @@ def session(file: Path) -> Any:
         return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except broken as error:
         raise InputError(f"{file} is no model that ONNX Runtime reads: {error}.") from error
+
+
+def runner(file: Path) -> Runner:
+    """What asks a file's network once; raises as :func:`session`."""
+    model = session(file)
+    return lambda inputs: run(model, inputs)
 
 
 def run(model: Any, inputs: list[torch.Tensor]) -> list[torch.Tensor]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from persam.engines import cache, require
 from persam.engines.tracing import converting, traced
 from persam.errors import InputError
 
@@ -14,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-FILE = "encoder.xml"
+    from persam.engines import Runner
+
+FILE = "network.xml"
 HINTS = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "fp16": "f16"}
 ABLE = {"fp32": "FP32", "int8": "FP32", "bf16": "BF16", "fp16": "FP16"}
 
@@ -41,29 +42,12 @@ class OpenVinoEngine:
         return tuple(torch.cat(maps) for maps in zip(*rows, strict=True))
 
 
-def converted(network: torch.nn.Module, pixels: torch.Tensor, precision: str) -> OpenVinoEngine:
-    """Convert an encoder, or take the conversion that is kept.
-
-    Args:
-        network: ``(1, 3, s, s)`` -> a tuple of maps.
-        pixels: any input of that shape.
-        precision: fp32, bf16 or fp16.
-
-    Raises:
-        MissingExtra: OpenVINO is not installed.
-        InputError: the network does not convert, or this CPU does not compute in that format.
-    """
-    require("openvino")
-    name = cache.key(network, pixels.shape[-1], ("openvino",))
-    place = cache.kept(name, lambda folder: write(network, {"pixels": pixels}, folder / FILE))
-    return OpenVinoEngine(place / FILE, precision)
-
-
 def write(
     network: torch.nn.Module,
     inputs: Mapping[str, torch.Tensor],
     file: Path,
     free: Sequence[str] = (),
+    outputs: Sequence[str] = (),
 ) -> None:
     """Write a network as OpenVINO's ``.xml`` and ``.bin``, in fp32.
 
@@ -72,6 +56,7 @@ def write(
         inputs: by their names in the file, in the order of its arguments.
         file: ending in ``.xml``.
         free: names of inputs whose second axis may be of any length.
+        outputs: names of what it gives; none leaves them unnamed.
 
     Raises:
         InputError: it does not convert.
@@ -88,7 +73,8 @@ def write(
         model = openvino.convert_model(
             traced(network, given), example_input=given, input=[tuple(one) for one in shapes]
         )
-        for place, name in zip(model.inputs, inputs, strict=True):
+        pairs = [*zip(model.inputs, inputs, strict=True), *zip(model.outputs, outputs)]  # noqa: B905
+        for place, name in pairs:
             place.get_tensor().set_names({name})
         openvino.save_model(model, file, compress_to_fp16=False)
 
@@ -117,6 +103,12 @@ def compiled(file: Path, precision: str) -> Any:
         return core.compile_model(core.read_model(file), "CPU", options)
     except RuntimeError as error:
         raise InputError(f"{file} is no model that OpenVINO reads: {error}.") from error
+
+
+def runner(file: Path) -> Runner:
+    """What asks a file's network once, in fp32; raises as :func:`compiled`."""
+    model = compiled(file, "fp32")
+    return lambda inputs: run(model, inputs)
 
 
 def run(model: Any, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
