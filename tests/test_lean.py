@@ -171,3 +171,20 @@ def test_it_can_be_undone(tiny, random_image, monkeypatch):
     noted = calls(backbone, monkeypatch)
     backbone.decode(backbone.encode(random_image), POINTS)
     assert {id(layer) for layer in layers(backbone)} <= set(noted)
+
+
+@pytest.mark.parametrize("change", ["hook", "kernel"])
+def test_changed_upscaling_runs_as_usual(tiny, random_image, change):
+    backbone = usual(tiny("sam"))
+    make_lean(backbone.model)
+    decoder: Any = backbone.model.mask_decoder
+    embedding = backbone.encode(random_image)
+    plain = backbone.decode(embedding, POINTS).logits
+    if change == "hook":
+        decoder.upscale_conv1.register_forward_hook(lambda _, __, out: out.relu())
+    else:
+        decoder.upscale_conv2 = torch.nn.Sequential(decoder.upscale_conv2, torch.nn.Tanh())
+    changed = backbone.decode(embedding, POINTS).logits
+    expected = usual(backbone).decode(embedding, POINTS).logits
+    torch.testing.assert_close(changed, expected, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(changed, plain, rtol=1e-3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -212,10 +211,10 @@ class Adapter(Encoding):
 
     def _untouched(self) -> bool:
         """Whether the decoder is as it was loaded: the same layers, and no hooks on them."""
-        now = _layers(self.model)
-        if len(now) != len(self._layers) or any(map(operator.is_not, now, self._layers)):
-            return False
-        return not any(layer._forward_hooks or layer._forward_pre_hooks for layer in now)
+        return not any(
+            layer._forward_hooks or layer._forward_pre_hooks or parts != [*layer._modules.values()]
+            for layer, parts in self._layers
+        )
 
     def _convert(self, embedding: Embedding) -> ConvertedDecoder:
         inputs = blank_inputs(embedding)
@@ -232,5 +231,7 @@ class Adapter(Encoding):
         return ConvertedDecoder(runner(file), sizes)
 
 
-def _layers(model: Any) -> list[torch.nn.Module]:
-    return [*model.prompt_encoder.modules(), *model.mask_decoder.modules()]
+def _layers(model: Any) -> list[tuple[torch.nn.Module, list[torch.nn.Module | None]]]:
+    """All layers that decode, each with its parts as they are now."""
+    layers = [*model.prompt_encoder.modules(), *model.mask_decoder.modules()]
+    return [(layer, [*layer._modules.values()]) for layer in layers]

@@ -45,9 +45,9 @@ def make_lean(model: Any) -> None:
         transformer.config._attn_implementation = "sdpa"
     for layer, attend in _layers(transformer).items():
         layer.forward = _Lean(layer, attend)
-    decoder: Any = model.mask_decoder
-    if type(decoder) is SamMaskDecoder:  # the other kinds mix other maps in
-        decoder.forward = _Masks(decoder)
+    kind: type = type(model.mask_decoder)
+    if kind is SamMaskDecoder:  # the other kinds mix other maps in
+        model.mask_decoder.forward = _Masks(model.mask_decoder)
     if hasattr(model, _POSITIONS):
         with torch.no_grad():
             kept = _Kept(getattr(model, _POSITIONS)())

@@ -197,7 +197,8 @@ class _ChannelNorm(nn.LayerNorm):
     """Layer norm over the channels of ``(b, c, h, w)``."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's own name
-        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        rows = super().forward(_as_rows(input.permute(0, 2, 3, 1)))
+        return _as_planes(rows, (input.shape[2], input.shape[3]))
 
 
 class TinyViT(nn.Module):
