@@ -67,7 +67,7 @@ class Backbone(Protocol):
 
     @property
     def engine(self) -> str:
-        """What runs the image encoder, one of ``ENGINES`` without ``"auto"``."""
+        """What runs encoder and decoder, one of ``ENGINES`` without ``"auto"``."""
         ...
 
     @property
@@ -153,7 +153,7 @@ def load(
         precision: of the image encoder. ``"auto"`` is bf16 where the CPU or GPU computes in it and
             the model's answers were found to stay the same, else fp32; ``"fp32"``, ``"bf16"`` and
             ``"fp16"`` are taken at their word. PERSAM_PRECISION stands in for ``"auto"``.
-        engine: what runs the image encoder. ``"auto"`` is on a CPU OpenVINO where it is installed,
+        engine: what runs encoder and decoder: ``"auto"`` is on a CPU OpenVINO where it is there,
             else ONNX Runtime where that is, else torch, and on other devices torch; ``"compile"``
             is torch compiled, which takes a minute at the first picture. The first load by
             ``"openvino"`` or ``"onnx"`` converts the encoder and keeps that in the user's cache.

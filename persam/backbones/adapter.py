@@ -59,7 +59,7 @@ class Adapter(Encoding):
         self.mean: np.ndarray
         self.std: np.ndarray
         make_lean(model)
-        self._decoder: ConvertedDecoder | None = None
+        self._decoders: dict[str, ConvertedDecoder] = {}  # by engine, from the first call on
         self._layers = _layers(model)
 
     @property
@@ -90,7 +90,6 @@ class Adapter(Encoding):
         settled = choice.wished().settled(self.family, self.device)
         if (settled.engine, settled.precision) != (self.engine, self.precision):
             self.encoder = start(self.network, self.blank, settled)
-            self._decoder = None
         return self
 
     @property
@@ -205,9 +204,9 @@ class Adapter(Encoding):
         learning = any(tensor is not None and tensor.requires_grad for tensor in asked)
         if (learning and torch.is_grad_enabled()) or not self._untouched():
             return None
-        if self._decoder is None and embeddings:
-            self._decoder = self._convert(embeddings[0])
-        return self._decoder
+        if self.engine not in self._decoders and embeddings:
+            self._decoders[self.engine] = self._convert(embeddings[0])
+        return self._decoders.get(self.engine)
 
     def _untouched(self) -> bool:
         """Whether the decoder is as it was loaded: the same layers, and no hooks on them."""

@@ -39,7 +39,7 @@ class WrappedBackbone(Encoding):
 
     @property
     def engine(self) -> str:
-        """What runs the image encoder."""
+        """What runs encoder and decoder."""
         return self._backbone.engine
 
     @property

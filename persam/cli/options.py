@@ -127,9 +127,7 @@ PrecisionOption = Annotated[
 ]
 EngineOption = Annotated[
     Engine,
-    typer.Option(
-        "--engine", help="What runs the image encoder; auto takes the fastest that is installed."
-    ),
+    typer.Option("--engine", help="What runs the model; auto takes the fastest that is installed."),
 ]
 
 
