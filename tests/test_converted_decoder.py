@@ -144,6 +144,13 @@ def test_a_hung_in_part_counts_and_leaves_no_trace(in_engine, random_image):
     torch.testing.assert_close(backbone.decode(embedding, POINTS).iou, plain.iou)
 
 
+def test_another_models_embedding_is_refused_before_anything_is_converted(in_engine, random_image):
+    embedding = in_engine("pocket").encode(random_image)
+    for _ in range(2):
+        with pytest.raises(InputError, match="Encode the picture with this very model"):
+            in_engine("sam").decode(embedding, POINTS)
+
+
 def test_what_does_not_fit_is_named(in_engine, random_image):
     backbone = in_engine()
     embedding = backbone.encode(random_image)

@@ -12,7 +12,7 @@ from persam.backbones.decoder_graph import FREE, DecoderGraph, blank_inputs
 from persam.backbones.encoding import Encoding
 from persam.backbones.identity import identity
 from persam.backbones.lean import make_lean
-from persam.backbones.prompting import check_kinds, lay
+from persam.backbones.prompting import check_embedding, check_kinds, lay
 from persam.engines import PACKAGES, converted, runner, start
 from persam.engines.torch_engine import TorchEngine
 from persam.guidance import check_guidance, guided
@@ -38,6 +38,7 @@ class Adapter(Encoding):
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         recipe: what the variant "default" means for this model.
         ambiguous: a click may mean a part as well as the whole.
+        extras: how many further maps an embedding has for the decoder.
         pads_boxes: whether the prompt encoder appends its padding token beside a box, too.
         draws_prompts: whether prompts without a mask are drawn as one.
         calibration: of presence; None where nobody has measured it.
@@ -46,6 +47,7 @@ class Adapter(Encoding):
     family: str
     recipe = "default"
     ambiguous = True
+    extras = 0
     pads_boxes = True
     draws_prompts = False
     calibration: Calibration | None = None
@@ -199,9 +201,11 @@ class Adapter(Encoding):
         """The engine's decoder, if it says the same: no gradients are asked, nothing is hung in."""
         if self.engine not in PACKAGES or torch.is_autocast_enabled("cpu"):
             return None
-        asked = [e.features for e in embeddings] + [p.mask for p in prompts]
-        asked += [] if guidance is None else [guidance.attention, guidance.target]
-        learning = any(tensor is not None and tensor.requires_grad for tensor in asked)
+        asked = [tensor for one in embeddings for tensor in (one.features, *one.extras)]
+        asked += [one.mask for one in prompts if one.mask is not None]
+        if guidance is not None:
+            asked += [part for part in (guidance.attention, guidance.target) if part is not None]
+        learning = any(tensor.requires_grad for tensor in asked)
         if (learning and torch.is_grad_enabled()) or not self._untouched():
             return None
         if self.engine not in self._decoders and embeddings:
@@ -216,17 +220,12 @@ class Adapter(Encoding):
         )
 
     def _convert(self, embedding: Embedding) -> ConvertedDecoder:
-        inputs = blank_inputs(embedding)
-        graph = DecoderGraph(self, len(embedding.extras)).eval()
-        file = converted(graph, inputs, self.square, self.engine, FREE)
+        check_embedding(embedding, self.model.prompt_encoder, self.extras)
+        graph = DecoderGraph(self, self.extras).eval()
+        file = converted(graph, blank_inputs(embedding), self.square, self.engine, FREE)
         _, channels, rows, columns = embedding.features.shape
-        sizes = Sizes(
-            self.square,
-            (channels, rows, columns),
-            len(embedding.extras),
-            pad_box=self.pads_boxes,
-            sketch=self.draws_prompts,
-        )
+        grid = channels, rows, columns
+        sizes = Sizes(self.square, grid, self.extras, self.pads_boxes, self.draws_prompts)
         return ConvertedDecoder(runner(file), sizes)
 
 

@@ -51,6 +51,7 @@ class PocketBackbone(Adapter):
     family = "pocket"
     recipe = "pocket"  # it was trained on location priors
     calibration: Calibration | None = CALIBRATION
+    extras = 2
     draws_prompts = True
 
     def __init__(self, name: str, model: PocketModel, *, precision: str = "fp32") -> None:
@@ -74,7 +75,7 @@ class PocketBackbone(Adapter):
         """Ask for several; see :meth:`persam.backbones.adapter.Adapter.answer`."""
         encoder = self.model.prompt_encoder
         for embedding in embeddings:
-            check_embedding(embedding, encoder, extras=2)
+            check_embedding(embedding, encoder, self.extras)
         asked = prompt_batch(prompts, embeddings, encoder, self.device)
         features, skips = stack(embeddings)
         answer = self.model(features, tuple(skips), asked, multimask=multimask)

@@ -65,7 +65,7 @@ class SamBackbone(Adapter):
         self.family = "mobile_sam" if isinstance(model.vision_encoder, TinyViT) else "sam"
         self.mean = np.array(MEAN, dtype=np.float32)
         self.std = np.array(STD, dtype=np.float32)
-        self._early_maps = 1 if isinstance(model, SamHQModel) else 0
+        self.extras = 1 if isinstance(model, SamHQModel) else 0
 
     def frame(self, height: int, width: int) -> Frame:
         """Lay a picture of this size into the square, keeping its aspect."""
@@ -77,12 +77,12 @@ class SamBackbone(Adapter):
         """Ask for several; see :meth:`persam.backbones.adapter.Adapter.answer`."""
         encoder = self.model.prompt_encoder
         for embedding in embeddings:
-            check_embedding(embedding, encoder, self._early_maps)
+            check_embedding(embedding, encoder, self.extras)
         asked: dict[str, Any] = dict(
             prompt_batch(prompts, embeddings, encoder, self.device), multimask_output=multimask
         )
         asked["image_embeddings"], extras = stack(embeddings)
-        if self._early_maps:
+        if self.extras:
             return self._decode_hq(asked | {"intermediate_embeddings": extras})
         output: Any = self.model(**asked)
         return mask_logits(output.pred_masks[:, 0], output.iou_scores[:, 0])

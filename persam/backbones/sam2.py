@@ -70,6 +70,8 @@ class Sam2Backbone(Adapter):
     Unlike SAM's, this prompt encoder appends its padding token beside a box, too.
     """
 
+    extras = 2
+
     def __init__(
         self,
         name: str,
@@ -95,7 +97,7 @@ class Sam2Backbone(Adapter):
         """Ask for several; see :meth:`persam.backbones.adapter.Adapter.answer`."""
         encoder = self.model.prompt_encoder
         for embedding in embeddings:
-            check_embedding(embedding, encoder, extras=2)
+            check_embedding(embedding, encoder, self.extras)
         asked: dict[str, Any] = dict(
             prompt_batch(prompts, embeddings, encoder, self.device), multimask_output=multimask
         )

@@ -80,8 +80,8 @@ def _persam(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
     ] = False,
 ) -> None:
-    # Before torch is imported: its idle threads turn for milliseconds, on the cores that another
-    # engine's threads wait for. With a hundredth of that a photo takes a sixth less time.
+    # Before torch is imported: its idle threads turn for milliseconds, on the very cores that
+    # another engine's threads wait for. This is a sixtieth of what libgomp takes by itself.
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 
