@@ -32,7 +32,8 @@ from persam.backbones.prompting import lay
 from persam.backbones.sam import SamBackbone
 from persam.backbones.sam2 import Sam2Backbone
 from persam.backbones.tiny_vit import Stage, TinyViT
-from persam.engines import Choice, Engine, missing, onnx, openvino, start
+from persam.engines import Choice, Engine, missing, onnx, start
+from persam.engines.converted_encoder import ConvertedEncoder
 from persam.engines.int8 import calibrated
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
@@ -101,14 +102,13 @@ def plain(network: torch.nn.Module) -> Callable[[torch.Tensor], tuple[torch.Tens
 
 def eight_bits(backbone: Adapter, photos: list[Path], folder: Path) -> dict[str, Engine]:
     """The encoder rounded to eight bits, by both engines that read ONNX."""
-    blank = torch.zeros(1, 3, backbone.square, backbone.square)
     source, target = folder / "fp32.onnx", folder / "int8.onnx"
-    onnx.write(backbone.network, {"pixels": blank}, source)
+    onnx.write(backbone.network, {"pixels": backbone.blank}, source)
     pixels = (lay(read_image(photo), backbone).pixels[0] for photo in photos[:CALIBRATED_BY])
     calibrated(source, target, pixels)
     return {
-        "onnx int8": onnx.OnnxEngine(target, "int8"),
-        "openvino int8": openvino.OpenVinoEngine(target, "int8"),
+        "onnx int8": ConvertedEncoder("onnx", target, "int8"),
+        "openvino int8": ConvertedEncoder("openvino", target, "int8"),
     }
 
 
@@ -116,14 +116,13 @@ def engines_of(
     backbone: Adapter, photos: list[Path], *, compiled: bool, int8: bool
 ) -> dict[str, Any]:
     """All engines of a model, and how many seconds each took to start."""
-    blank = torch.zeros(1, 3, backbone.square, backbone.square)
     found: dict[str, Any] = {}
     for name, choice in CHOICES.items():
         if missing(choice.engine) or (choice.engine == "compile" and not compiled):
             continue
         began = time.perf_counter()
-        engine = start(backbone.network, blank, choice)
-        engine(blank)
+        engine = start(backbone.network, backbone.blank, choice)
+        engine(backbone.blank)
         found[name] = engine, time.perf_counter() - began
     if not int8:
         return found

@@ -60,9 +60,21 @@ def guided_attention(  # noqa: PLR0913 - the signature is transformers'
     """
     if dropout or is_causal:
         raise InputError("Guided attention has neither dropout nor causal masking; got one.")
+    return attend(query, key, value, attention_mask, scaling, reweighted)
+
+
+def attend(  # noqa: PLR0913, PLR0917 - attention's own parts
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    guide: torch.Tensor | None,
+    scaling: float,
+    reweigh: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention whose weights a guide changes, if there is one; as :func:`guided_attention`."""
     weights = torch.softmax(query @ key.transpose(-2, -1) * scaling, dim=-1)
-    if attention_mask is not None:
-        weights = reweighted(weights, attention_mask)
+    if guide is not None:
+        weights = reweigh(weights, guide)
     return (weights @ value).transpose(1, 2).contiguous(), weights
 
 

@@ -99,6 +99,12 @@ class Adapter(Encoding):
         """What the encoder takes, black: ``(1, 3, square, square)``."""
         return torch.zeros(1, 3, self.square, self.square, device=self.device)
 
+    def sizes(self, embedding: Embedding) -> Sizes:
+        """What the decoder's inputs look like, an embedding of this model being one of them."""
+        _, channels, rows, columns = embedding.features.shape
+        grid = channels, rows, columns
+        return Sizes(self.square, grid, self.extras, self.pads_boxes, self.draws_prompts)
+
     def frame(self, height: int, width: int) -> Frame:
         """Say how a picture of this size lies in the model's square."""
         raise NotImplementedError
@@ -221,12 +227,9 @@ class Adapter(Encoding):
 
     def _convert(self, embedding: Embedding) -> ConvertedDecoder:
         check_embedding(embedding, self.model.prompt_encoder, self.extras)
-        graph = DecoderGraph(self, self.extras).eval()
-        file = converted(graph, blank_inputs(embedding), self.square, self.engine, FREE)
-        _, channels, rows, columns = embedding.features.shape
-        grid = channels, rows, columns
-        sizes = Sizes(self.square, grid, self.extras, self.pads_boxes, self.draws_prompts)
-        return ConvertedDecoder(runner(file), sizes)
+        inputs = blank_inputs(embedding)
+        file = converted(DecoderGraph(self).eval(), inputs, self.square, self.engine, FREE)
+        return ConvertedDecoder(runner(self.engine, file), self.sizes(embedding))
 
 
 def _layers(model: Any) -> list[tuple[torch.nn.Module, list[torch.nn.Module | None]]]:

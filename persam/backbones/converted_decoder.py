@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from persam.backbones.prompting import check_embedding, prompt_tensors
-from persam.guidance import check_guidance
 from persam.structures import MaskLogits
 
 if TYPE_CHECKING:
@@ -54,9 +53,8 @@ class ConvertedDecoder:
     def decode(
         self, embedding: Embedding, prompts: Prompts, guidance: Guidance | None, *, multimask: bool
     ) -> MaskLogits:
-        """Answer prompts; see :meth:`persam.backbones.Backbone.decode`."""
+        """Answer prompts as :meth:`persam.backbones.Backbone.decode`; the guidance is checked."""
         check_embedding(embedding, self._prompts, self.sizes.extras)
-        check_guidance(guidance, embedding.features)
         tokens = self._tokens(prompts, embedding.frame)
         maps = [embedding.features, *embedding.extras]
         asked = [*maps, *tokens, *self._guide(guidance)]

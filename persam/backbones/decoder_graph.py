@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from transformers import AttentionInterface
 
-from persam.guidance import REWEIGHTED, guided
+from persam.guidance import REWEIGHTED, attend, guided
 from persam.structures import Embedding, Guidance, Prompts
 
 if TYPE_CHECKING:
@@ -60,10 +60,7 @@ def switched_attention(  # noqa: PLR0913 - the signature is transformers'
         scaling: as there.
         _: what the decoders leave at nothing.
     """
-    weights = torch.softmax(query @ key.transpose(-2, -1) * scaling, dim=-1)
-    if attention_mask is not None:
-        weights = switched(weights, attention_mask)
-    return (weights @ value).transpose(1, 2).contiguous(), weights
+    return attend(query, key, value, attention_mask, scaling, switched)
 
 
 REWEIGHTED[SWITCHED] = switched
@@ -73,13 +70,13 @@ AttentionInterface.register(SWITCHED, switched_attention)
 class DecoderGraph(torch.nn.Module):
     """An adapter's decoder with everything it is asked by as tensors, prompts included."""
 
-    def __init__(self, adapter: Adapter, extras: int) -> None:
+    def __init__(self, adapter: Adapter) -> None:
         super().__init__()
         # These two hold all of its weights; the way through them is the family's own.
         self.prompt_encoder: Any = adapter.model.prompt_encoder
         self.mask_decoder: Any = adapter.model.mask_decoder
         self._adapter = adapter
-        self._extras = extras
+        self._extras = adapter.extras
         self._frame = adapter.frame(adapter.square, adapter.square)
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,7 @@ def _write(backbone: Adapter, folder: Path, form: str, photos: Sequence[np.ndarr
         _eight_bits(backbone, encoder, form, photos)
     else:
         write(backbone.network, {"pixels": backbone.blank}, encoder)
-    graph = DecoderGraph(backbone, len(embedding.extras)).eval()
+    graph = DecoderGraph(backbone).eval()
     write(graph, blank_inputs(embedding), decoder, FREE, ("logits", "iou"))
     _facts(backbone, embedding, form, "int8" if len(photos) else "fp32").write(folder)
 
@@ -98,7 +99,6 @@ def _eight_bits(backbone: Adapter, file: Path, form: str, photos: Sequence[np.nd
 
 
 def _facts(backbone: Adapter, embedding: Embedding, form: str, precision: str) -> Facts:
-    _, channels, rows, columns = embedding.features.shape
     known = backbone.calibration
     sam = isinstance(backbone, SamBackbone)
     return Facts(
@@ -107,16 +107,12 @@ def _facts(backbone: Adapter, embedding: Embedding, form: str, precision: str) -
         family=backbone.family,
         format=form,
         precision=precision,
-        square=backbone.square,
         mean=tuple(backbone.mean.tolist()),
         std=tuple(backbone.std.tolist()),
         keep_aspect=sam,
-        grid=(channels, rows, columns),
-        extras=len(embedding.extras),
         matching=embedding.matching is not embedding.features,
-        pad_box=backbone.pads_boxes,
-        sketch=backbone.draws_prompts,
         recipe=backbone.recipe,
         ambiguous=backbone.ambiguous,
         calibration=None if known is None else (known.middle, known.slope),
+        **asdict(backbone.sizes(embedding)),
     )

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
-from persam import engines, geometry
+from persam import geometry
 from persam.backbones.converted_decoder import ConvertedDecoder, Sizes
 from persam.backbones.encoding import Encoding
 from persam.backbones.exported_facts import DECODER, ENCODER, SUFFIXES, Facts
 from persam.backbones.prompting import lay
-from persam.engines import Choice, Engine, require
+from persam.engines import Choice, Engine, require, runner
+from persam.engines.converted_encoder import ConvertedEncoder
 from persam.errors import InputError
+from persam.guidance import check_guidance
 from persam.presence import Calibration
 from persam.structures import Embedding
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from persam.engines import Runner
     from persam.structures import Frame, Guidance, Laid, MaskLogits, Prompts
 
 
@@ -55,7 +56,7 @@ class ExportedBackbone(Encoding):
         self._folder = folder
         self.encoder: Engine = self._engine(facts.precision)
         sizes = Sizes(facts.square, facts.grid, facts.extras, facts.pad_box, facts.sketch)
-        self._decoder = ConvertedDecoder(self._runner(DECODER), sizes)
+        self._decoder = ConvertedDecoder(runner(facts.format, self._file(DECODER)), sizes)
 
     @property
     def device(self) -> torch.device:
@@ -135,6 +136,7 @@ class ExportedBackbone(Encoding):
         multimask: bool = True,
     ) -> MaskLogits:
         """Answer prompts; see :meth:`persam.backbones.Backbone.decode`."""
+        check_guidance(guidance, embedding.features)
         return self._decoder.decode(embedding, prompts, guidance, multimask=multimask)
 
     def decode_batch(
@@ -145,17 +147,10 @@ class ExportedBackbone(Encoding):
         return [self.decode(embedding, asked, multimask=multimask) for embedding, asked in pairs]
 
     def _engine(self, precision: str) -> Engine:
-        file = self._folder / (ENCODER + SUFFIXES[self.facts.format])
-        if self.facts.format == "onnx":
-            from persam.engines.onnx import OnnxEngine
+        return ConvertedEncoder(self.facts.format, self._file(ENCODER), precision)
 
-            return OnnxEngine(file, precision)
-        from persam.engines.openvino import OpenVinoEngine
-
-        return OpenVinoEngine(file, precision)
-
-    def _runner(self, part: str) -> Runner:
-        return engines.runner(self._folder / (part + SUFFIXES[self.facts.format]))
+    def _file(self, part: str) -> Path:
+        return self._folder / (part + SUFFIXES[self.facts.format])
 
 
 def load_exported(folder: Path, name: str, *, device: torch.device) -> ExportedBackbone:

@@ -142,14 +142,10 @@ def start(network: torch.nn.Module, pixels: torch.Tensor, choice: Choice) -> Eng
         InputError: the network cannot be converted for the engine, or the CPU lacks the format.
     """
     if choice.engine in PACKAGES:
+        from persam.engines.converted_encoder import ConvertedEncoder
+
         file = converted(network, {"pixels": pixels}, pixels.shape[-1], choice.engine)
-        if choice.engine == "openvino":
-            from persam.engines.openvino import OpenVinoEngine
-
-            return OpenVinoEngine(file, choice.precision)
-        from persam.engines.onnx import OnnxEngine
-
-        return OnnxEngine(file)
+        return ConvertedEncoder(choice.engine, file, choice.precision)
     from persam.engines.torch_engine import TorchEngine
 
     return TorchEngine(network, choice.precision, compiled=choice.engine == "compile")
@@ -185,13 +181,13 @@ def converted(
     return place / made.FILE
 
 
-def runner(file: Path) -> Runner:
-    """Make a converted network ready to run on the CPU in fp32.
+def runner(engine: str, file: Path, precision: str = "fp32") -> Runner:
+    """Make a converted network ready to run on the CPU by one of ``PACKAGES``.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or the CPU lacks the format.
     """
-    return program("onnx" if file.suffix == ".onnx" else "openvino").runner(file)
+    return program(engine).runner(file, precision)
 
 
 def program(engine: str) -> Any:

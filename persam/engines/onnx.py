@@ -19,26 +19,6 @@ FILE = "network.onnx"
 OPSET = 20
 
 
-class OnnxEngine:
-    """Runs a converted encoder on the CPU, one picture after the other.
-
-    Attributes:
-        name: ``"onnx"``.
-        precision: ``"fp32"``, or ``"int8"`` for a file that was calibrated.
-    """
-
-    name = "onnx"
-
-    def __init__(self, file: Path, precision: str = "fp32") -> None:
-        self.precision = precision
-        self._session = session(file)
-
-    def __call__(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """``(n, 3, s, s)`` -> float32 maps; see :class:`persam.engines.Engine`."""
-        rows = [run(self._session, [one]) for one in pixels.split(1)]
-        return tuple(torch.cat(maps) for maps in zip(*rows, strict=True))
-
-
 def write(
     network: torch.nn.Module,
     inputs: Mapping[str, torch.Tensor],
@@ -94,8 +74,8 @@ def session(file: Path) -> Any:
         raise InputError(f"{file} is no model that ONNX Runtime reads: {error}.") from error
 
 
-def runner(file: Path) -> Runner:
-    """What asks a file's network once; raises as :func:`session`."""
+def runner(file: Path, _precision: str) -> Runner:
+    """What asks a file's network once, in the file's own format; raises as :func:`session`."""
     model = session(file)
     return lambda inputs: run(model, inputs)
 

@@ -20,28 +20,6 @@ HINTS = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "fp16": "f16"}
 ABLE = {"fp32": "FP32", "int8": "FP32", "bf16": "BF16", "fp16": "FP16"}
 
 
-class OpenVinoEngine:
-    """Runs a converted encoder on the CPU, one picture after the other.
-
-    Together they would be no quicker, but take the memory of all at once.
-
-    Attributes:
-        name: ``"openvino"``.
-        precision: what it computes in.
-    """
-
-    name = "openvino"
-
-    def __init__(self, file: Path, precision: str) -> None:
-        self.precision = precision
-        self._compiled = compiled(file, precision)
-
-    def __call__(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """``(n, 3, s, s)`` -> float32 maps; see :class:`persam.engines.Engine`."""
-        rows = [run(self._compiled, [one]) for one in pixels.split(1)]
-        return tuple(torch.cat(maps) for maps in zip(*rows, strict=True))
-
-
 def write(
     network: torch.nn.Module,
     inputs: Mapping[str, torch.Tensor],
@@ -105,9 +83,9 @@ def compiled(file: Path, precision: str) -> Any:
         raise InputError(f"{file} is no model that OpenVINO reads: {error}.") from error
 
 
-def runner(file: Path) -> Runner:
-    """What asks a file's network once, in fp32; raises as :func:`compiled`."""
-    model = compiled(file, "fp32")
+def runner(file: Path, precision: str) -> Runner:
+    """What asks a file's network once; raises as :func:`compiled`."""
+    model = compiled(file, precision)
     return lambda inputs: run(model, inputs)
 
 
