@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from persam.guidance import guided
-from persam.similarity import PRIOR_CUT
+from persam.models.guided_attention import guided
+from persam.pipeline.similarity import PRIOR_CUT
 from persam.structures import Guidance
 
 if TYPE_CHECKING:
-    from persam.backbones.pocket_encoder import Features
-    from persam.backbones.pocket_network import Answer, PocketModel
+    from persam.models.pocket.encoder import Features
+    from persam.models.pocket.network import DecoderOutput, PocketModel
     from persam.training.episodes import Episodes
 
 PRIOR_FACTOR = 3.0  # what a standard deviation of the location prior is worth in logits
@@ -48,7 +48,7 @@ def ask(
     question: Question,
     *,
     multimask: bool,
-) -> Answer:
+) -> DecoderOutput:
     """Answer one question for every episode, ``scene`` saying which features each is about."""
     given = {
         "input_points": question.points,
@@ -101,7 +101,7 @@ def box_question(truth: torch.Tensor, side: int, generator: torch.Generator) -> 
     return Question(box=(box + noise).clamp(0, side - 1))
 
 
-def refining_question(first: Question, answer: Answer, side: int, *, box: bool) -> Question:
+def refining_question(first: Question, answer: DecoderOutput, side: int, *, box: bool) -> Question:
     """PerSAM's refinement: the same points, the last logits, and the box of the last mask."""
     index = answer.iou.argmax(1)
     rows = torch.arange(len(index), device=index.device)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 if TYPE_CHECKING:
-    from persam.backbones.pocket_network import Answer
+    from persam.models.pocket.network import DecoderOutput
 
 IOU_WEIGHT = 4.0
 PRESENCE_WEIGHT = 0.2
@@ -34,7 +34,7 @@ class Losses(NamedTuple):
     chosen_iou: float
 
 
-def judge(answer: Answer, truth: torch.Tensor) -> Losses:
+def judge(answer: DecoderOutput, truth: torch.Tensor) -> Losses:
     """Cross-entropy, weighed up near edges, and dice on the best mask; errors of the two heads.
 
     Args:

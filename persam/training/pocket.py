@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from persam.backbones import choose_device
 from persam.errors import InputError
-from persam.pairs import read_pairs
+from persam.models.loading import choose_device
 from persam.training import asking, episodes, pictures, scenes
 from persam.training.batches import Deck
 from persam.training.losses import Losses, judge
+from persam.training.pairs import read_pairs
 from persam.training.parts import part
 from persam.training.processes import Workers
 from persam.training.state import WEIGHTS, average, keep, restore, set_rate, trained
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from persam.backbones.pocket_network import Answer, PocketModel
+    from persam.models.pocket.network import DecoderOutput, PocketModel
     from persam.training.state import Recipe, State
 
 LOG_EVERY, KEEP_EVERY = 20, 100
@@ -198,7 +198,7 @@ def _ask_all(
     pointed = part(whole, pixels, generator) if coins[5] < PART_SHARE else whole
     boxed = part(whole, pixels, generator) if coins[6] < PART_SHARE else whole
 
-    def ask(question: asking.Question, rows: torch.Tensor, *, multimask: bool) -> Answer:
+    def ask(question: asking.Question, rows: torch.Tensor, *, multimask: bool) -> DecoderOutput:
         return asking.ask(model, features, drawn.scene[rows], question, multimask=multimask)
 
     everything = torch.ones_like(there)
