@@ -14,7 +14,7 @@ from PIL import Image
 
 from persam import samples
 from persam.io.images import read_image, read_mask
-from persam.samples import props, scenes
+from tools.sample_renderer import props, scenes
 from tools.sample_renderer.render import Camera, Setting, photograph
 from tools.sample_renderer.tracer import matrix
 
