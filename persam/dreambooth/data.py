@@ -138,7 +138,7 @@ def square_round(weights: np.ndarray) -> Crop:
 
     Example:
         >>> square_round(np.array([[0, 0, 0, 0, 1, 0]]))
-        View(top=0, left=4, side=1)
+        Crop(top=0, left=4, side=1)
     """
     side = min(weights.shape)
     corner = []

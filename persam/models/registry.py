@@ -49,7 +49,7 @@ class ModelEntry:
         """How many parameters a Stable-SAM plugin for this model has, with the default options.
 
         Example:
-            >>> Entry("any", "SAM").plugin_parameters
+            >>> ModelEntry("any", "SAM").plugin_parameters
             77909
         """
         # 1x1 convolution, 5x5 depthwise one, LayerNorm, 3 channels; 16 hidden units, LayerNorm, 2

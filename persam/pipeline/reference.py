@@ -37,7 +37,7 @@ class Reference:
         points: ``(x, y)`` pixels on the object; the model makes the mask.
 
     Example:
-        >>> Shown("dog.jpg", box=(120, 80, 410, 460)).box
+        >>> Reference("dog.jpg", box=(120, 80, 410, 460)).box
         (120, 80, 410, 460)
     """
 

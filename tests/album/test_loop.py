@@ -168,7 +168,7 @@ def test_few_pictures_are_in_memory_however_many_there_are(  # noqa: PLR0917
 
 def test_a_second_object_makes_no_encoder_call(dog, album, tmp_path):
     bear = personalize(dog.backbone, sample(4)[0], box=(20, 150, 200, 400))
-    loader = LoaderOptions(cache=Cache(tmp_path / "cache"))
+    loader = LoaderOptions(batch=1, cache=Cache(tmp_path / "cache"))
     first = segment_album(dog, album, tmp_path / "first", loader=loader)
     before = encoded(dog)
     second = segment_album(bear, album, tmp_path / "second", loader=loader)
@@ -186,7 +186,10 @@ def test_a_second_object_makes_no_encoder_call(dog, album, tmp_path):
 def test_masks_out_of_a_cache_are_those_without_one(dog, album, tmp_path):
     segment_album(dog, album, tmp_path / "plain")
     segment_album(
-        dog, album, tmp_path / "cached", loader=LoaderOptions(cache=Cache(tmp_path / "cache"))
+        dog,
+        album,
+        tmp_path / "cached",
+        loader=LoaderOptions(batch=1, cache=Cache(tmp_path / "cache")),
     )
     for name, plain in files(tmp_path / "plain").items():
         assert files(tmp_path / "cached").keys() == files(tmp_path / "plain").keys()
@@ -199,7 +202,7 @@ def test_masks_out_of_a_cache_are_those_without_one(dog, album, tmp_path):
 
 
 def test_absent_photos_need_their_matching_features_alone(dog, album, tmp_path):
-    loader = LoaderOptions(cache=Cache(tmp_path / "cache"))
+    loader = LoaderOptions(batch=1, cache=Cache(tmp_path / "cache"))
     first = search(dog, album, loader=loader)
     for whole in (tmp_path / "cache").glob("*/*.safetensors"):
         whole.unlink()
@@ -212,7 +215,7 @@ def test_absent_photos_need_their_matching_features_alone(dog, album, tmp_path):
 
 @pytest.mark.parametrize("suffix", [".match", ".safetensors"])
 def test_damaged_entries_are_made_anew(dog, album, tmp_path, suffix):
-    loader = LoaderOptions(cache=Cache(tmp_path / "cache"))
+    loader = LoaderOptions(batch=1, cache=Cache(tmp_path / "cache"))
     first = search(dog, album, loader=loader)
     for path in (tmp_path / "cache").glob(f"*/*{suffix}"):
         path.write_bytes(path.read_bytes()[:-9])
@@ -225,7 +228,7 @@ def test_damaged_entries_are_made_anew(dog, album, tmp_path, suffix):
 
 
 def test_another_model_and_another_picture_have_entries_of_their_own(dog, square, album, tmp_path):
-    loader = LoaderOptions(cache=Cache(tmp_path / "cache"))
+    loader = LoaderOptions(batch=1, cache=Cache(tmp_path / "cache"))
     search(dog, album, loader=loader)
     before = encoded(square)
     search(square, album, loader=loader)
@@ -270,7 +273,7 @@ def test_a_mistake_in_the_program_is_no_error_of_a_photo(dog, album, jobs, monke
     def wrong(*_: object) -> None:
         raise IndexError("no such thing")
 
-    monkeypatch.setattr("persam.album.search.Search.look", wrong)
+    monkeypatch.setattr("persam.album.search.AlbumTarget.look", wrong)
     with pytest.raises(IndexError):
         search(dog, album, loader=LoaderOptions(jobs=jobs))
 

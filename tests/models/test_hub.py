@@ -136,8 +136,8 @@ def test_no_server_is_said_without_retrying(tmp_path):
         fetch("http://127.0.0.1:9", tmp_path)
 
 
-def entry(server: str, content: bytes = WEIGHTS) -> registry.Entry:
-    return registry.Entry(
+def entry(server: str, content: bytes = WEIGHTS) -> registry.ModelEntry:
+    return registry.ModelEntry(
         "one-file",
         "MobileSAM",
         url=f"{server}/model.safetensors",

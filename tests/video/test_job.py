@@ -315,7 +315,7 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 from made_clips import follow_squares
 from persam.video.clip import open_clip
-from persam.video.job import Search, segment_clip
+from persam.video.job import TrackRequest, segment_clip
 from persam.video.places import PRODUCTS, ClipOutput
 
 def slow(frames, *, first=None):
@@ -324,7 +324,7 @@ def slow(frames, *, first=None):
         yield answer
 
 output = ClipOutput(sys.argv[3], frozenset(PRODUCTS))
-segment_clip(Search(("red", "blue"), slow), open_clip(sys.argv[2]), output)
+segment_clip(TrackRequest(("red", "blue"), slow), open_clip(sys.argv[2]), output)
 """
 
 
