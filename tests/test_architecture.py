@@ -110,7 +110,6 @@ def test_no_file_imports_itself_by_a_detour():
     assert not _circles()
 
 
-@pytest.mark.xfail(strict=True, reason="the last of the old layout is being cut")
 def test_no_two_classes_have_one_name():
     names: dict[str, list[str]] = {}
     for module, path in MODULES.items():
