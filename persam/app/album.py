@@ -76,9 +76,7 @@ def _run(
 ) -> None:
     loader = LoaderOptions(cache=Cache(session.run / CACHE))
     output = Output(session.run)
-    segment_album(
-        concepts, [photo.path for photo in photos], output, on_progress, loader=loader
-    )
+    segment_album(concepts, [photo.path for photo in photos], output, on_progress, loader=loader)
 
 
 def _for_album(concept: Concept, session: Session) -> Concept:

@@ -57,10 +57,9 @@ class DrawingBody(_Body):
 
 
 class OutlineBody(_Body):
-    """A drawing, and how large its mask is wanted."""
+    """A drawing whose mask is wanted."""
 
     drawing: DrawingBody
-    side: Annotated[int, Field(ge=64, le=2048)] = 1024
 
 
 class MaskBody(_Body):

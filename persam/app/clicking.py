@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import distance_transform_edt
 
 from persam import geometry
 from persam.app.renditions import fitted
@@ -17,12 +18,15 @@ from persam.io.images import read_image
 from persam.structures import Prompts
 
 if TYPE_CHECKING:
+    import torch
+
     from persam.app.photos import MediaFile
     from persam.models.base import Backbone
     from persam.structures import Embedding, Frame, MaskLogits
 
 KEPT = 12  # encoded photos
 ADDED, ERASED = 1, 2  # values of the brush's layer
+_FEW = 2  # clicks that do not say all of an object yet
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +108,9 @@ def outline(
         InputError: a point or box outside the photo.
     """
     frame = embedding.frame
-    size = (frame.height, frame.width) if side is None else fitted((frame.height, frame.width), side)
+    size = (
+        (frame.height, frame.width) if side is None else fitted((frame.height, frame.width), side)
+    )
     mask, score = np.zeros(size, dtype=bool), None
     if drawing.start is not None:
         mask = _resized(drawing.start, size)
@@ -113,17 +119,35 @@ def outline(
         shown = replace(frame, height=size[0], width=size[1])
         mask = (geometry.to_original(logits, shown)[0] > 0).cpu().numpy()
     if drawing.paint is not None:
-        paint = np.array(Image.fromarray(drawing.paint).resize(size[::-1], Image.Resampling.NEAREST))
+        paint = np.array(
+            Image.fromarray(drawing.paint).resize(size[::-1], Image.Resampling.NEAREST)
+        )
         mask = (mask | (paint == ADDED)) & (paint != ERASED)
     return Outline(mask, score)
 
 
-def _ask(backbone: Backbone, embedding: Embedding, drawing: Drawing):
+def _ask(backbone: Backbone, embedding: Embedding, drawing: Drawing) -> tuple[torch.Tensor, float]:
     several = drawing.box is None and len(drawing.points) == 1 and backbone.ambiguous
-    prompts = _prompts(drawing, embedding.frame)
+    prompts = _prompts(_seeded(drawing), embedding.frame)
     answer = backbone.decode(embedding, prompts, multimask=several or drawing.choice is not None)
     index = answer.best() if drawing.choice is None else _by_size(answer, drawing.choice)
     return answer.logits[index : index + 1], float(answer.iou[index])
+
+
+def _seeded(drawing: Drawing) -> Drawing:
+    """The drawing and, where a mask is put right by few clicks, a point deep inside that mask.
+
+    A click says what is wrong with a mask and not what is right with it. On 31 answers of the
+    built-in model below an IoU of 0.9 the point raises IoU after one click from 0.33 to 0.60 and
+    after two from 0.59 to 0.63; from the third on (0.67 to 0.63) it only stands in the way.
+    """
+    if drawing.start is None or drawing.box is not None or not drawing.start.any():
+        return drawing
+    if len(drawing.points) > _FEW:
+        return drawing
+    depth = distance_transform_edt(np.pad(drawing.start, 1))[1:-1, 1:-1]
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    return replace(drawing, points=((float(x), float(y), 1), *drawing.points))
 
 
 def _by_size(answer: MaskLogits, choice: int) -> int:

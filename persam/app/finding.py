@@ -85,9 +85,7 @@ class BackgroundJob:
         """
         now = self.progress
         began = now.began if now.began is not None or skipped else time()
-        self.progress = replace(
-            now, done=now.done + 1, skipped=now.skipped + skipped, began=began
-        )
+        self.progress = replace(now, done=now.done + 1, skipped=now.skipped + skipped, began=began)
         self._tell()
         if self._cancel.is_set():
             raise Cancelled

@@ -60,7 +60,7 @@ class Learner:
         shown = [self._reference(mark) for mark in marks if mark.kind != "other"]
         others = [self._reference(mark) for mark in marks if mark.kind == "other"]
         if one.concept is None:
-            concept = personalize(self.backbone, shown, rivals=others)
+            concept = personalize(self.backbone, shown, negatives=others)
             return at_presence(concept, SEARCHED)
         if others:
             raise InputError(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BUDGET = 48_000_000  # bytes of encoded pictures that are kept
 SIDES = (320, 1024, 2048, 4096)  # longest sides that the page may ask for
+MASK_SIDE = 1024  # longest side of masks that are drawn on
 _AT_ONCE = 2  # photos that are decoded at once: a large one takes hundreds of megabytes
 
 
@@ -95,7 +96,9 @@ def fitted(size: tuple[int, ...], side: int) -> tuple[int, int]:
 
 
 def _photo(path: Path, side: int) -> bytes:
-    return writers.jpeg(drawing.thumbnail(read_image(path), side), quality=80 if side < 1000 else 88)
+    return writers.jpeg(
+        drawing.thumbnail(read_image(path), side), quality=80 if side < 1000 else 88
+    )
 
 
 def _stored_labels(path: Path) -> np.ndarray:

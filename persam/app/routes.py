@@ -24,7 +24,7 @@ from persam.app.export import ExportOptions
 from persam.app.heat import confidence_png
 from persam.app.objects import as_json
 from persam.app.photos import UnknownFile
-from persam.app.renditions import SIDES, grey_png, label_png
+from persam.app.renditions import MASK_SIDE, SIDES, fitted, grey_png, label_png
 from persam.app.uploads import take_upload
 from persam.errors import InputError, PersamError
 
@@ -89,6 +89,7 @@ def describe(session: Session, _request: Request) -> Response:
             "clips": [{"id": c.id, "name": c.path.name} for c in session.media.clips.values()],
             "progress": session.job.progress.to_json(),
             "minPresence": session.state.min_presence,
+            "defaultPresence": session.default_presence(),
             "unlearnt": len(marking.unlearnt(session.state)),
         },
         headers=_NEVER,
@@ -180,14 +181,16 @@ def confidence(session: Session, request: Request) -> Response:
 def open_photo(session: Session, request: Request, _body: None) -> Any:
     """Encode a photo, so that clicks in it are answered at once."""
     frame = session.model.photos.get(_photo(session, request)).frame
-    return {"width": frame.width, "height": frame.height}
+    height, width = fitted((frame.height, frame.width), MASK_SIDE)
+    mask = {"width": width, "height": height}
+    return {"width": frame.width, "height": frame.height, "mask": mask}
 
 
 def outline(session: Session, request: Request, body: bodies.OutlineBody) -> Response:
-    """The mask that clicks, box and brush mean, as a grey PNG of 0 and 1."""
+    """The mask that clicks, box and brush mean, as a grey PNG of 0 and 1 for the screen."""
     photo = _photo(session, request)
     model, drawing = session.model, _drawing(session, photo, body.drawing)
-    found = clicking.outline(model.clicks, model.photos.get(photo), drawing, body.side)
+    found = clicking.outline(model.clicks, model.photos.get(photo), drawing, MASK_SIDE)
     score = "" if found.score is None else f"{found.score:.4f}"
     headers = {**_NEVER, "x-score": score}
     return Response(grey_png(found.mask.astype("uint8")), media_type="image/png", headers=headers)
@@ -259,7 +262,9 @@ def _post(
         session = request.app.state.session
 
         def work() -> Any:
-            return handler(session, request, None if body is None else body.model_validate_json(data))
+            return handler(
+                session, request, None if body is None else body.model_validate_json(data)
+            )
 
         return await _answer(work)
 

@@ -20,6 +20,7 @@ from persam.app.sharing import SharedBackbone, Turns
 from persam.errors import InputError, PersamError
 from persam.io.concept_file import concept_model
 from persam.io.writers import remove_leftovers
+from persam.variants import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,6 +110,13 @@ class Session:
             return self.options.model
         brought = [one.concept for one in self.state.objects if one.concept is not None]
         return str(concept_model(brought[0])) if brought else DEFAULT_MODEL
+
+    def default_presence(self) -> float:
+        """The presence below which the model's own recipe calls an object absent."""
+        recipe = "default"
+        if self._model.done() and self._model.exception() is None:
+            recipe = self.model.clicks.recipe
+        return Variant.named("pocket" if recipe == "default" else recipe, "persam").min_presence
 
     def change(self, update: Callable[[AppState], AppState]) -> AppState:
         """Change the state and write it, before anybody is told.

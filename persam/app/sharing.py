@@ -28,9 +28,7 @@ class Turns:
         """Wait for the model, and hand it on afterwards."""
         with self._changed:
             self._hurried += hurried
-            self._changed.wait_for(
-                lambda: not self._busy and (hurried or self._hurried == 0)
-            )
+            self._changed.wait_for(lambda: not self._busy and (hurried or self._hurried == 0))
             self._hurried -= hurried
             self._busy = True
         try:
