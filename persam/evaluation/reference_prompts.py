@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
 
-from persam.evaluation.prompted import deepest_point
+from persam.errors import InputError
 from persam.io.images import read_image, read_mask
+from persam.metrics import depth
 from persam.pipeline.prompts import mask_box
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from persam.methods.learner import Learner
     from persam.models.base import Backbone
 
-Showing = Literal["mask", "box", "filled box", "point"]
-SHOWN: tuple[Showing, ...] = get_args(Showing)
+ReferenceKind = Literal["mask", "box", "filled box", "point"]
+KINDS: tuple[ReferenceKind, ...] = get_args(ReferenceKind)
 
 
-class Shower(Protocol):
+class PromptableMethod(Protocol):
     """A method that takes boxes and points, too: :func:`persam.personalize` and its like."""
 
     def __call__(
@@ -42,16 +43,37 @@ class Shower(Protocol):
         ...
 
 
-def show(method: Shower, shown: Showing) -> Learner:
+def with_reference(method: PromptableMethod, reference: ReferenceKind) -> Learner:
     """A method that is given masks, and sees only as much of them as is said here.
 
     Args:
         method: takes a mask, a box or points.
-        shown: ``"mask"`` hands the mask on; ``"box"`` gives its tight box, from which the model
+        reference: ``"mask"`` hands the mask on; ``"box"`` gives its tight box, from which the model
             makes a mask; ``"filled box"`` takes everything in that box for the object; ``"point"``
             gives the pixel deepest inside, from which the model makes a mask.
     """
-    return partial(_LEARNERS[shown], method)
+    return partial(_LEARNERS[reference], method)
+
+
+def deepest_point(mask: np.ndarray) -> tuple[int, int]:
+    """The pixel ``(x, y)`` farthest from all that is not object; of several, the first by rows.
+
+    Beyond the picture's border nothing is object.
+
+    Args:
+        mask: ``(H, W)`` bool.
+
+    Raises:
+        InputError: an empty mask.
+
+    Example:
+        >>> deepest_point(np.ones((3, 5), dtype=bool))
+        (1, 1)
+    """
+    if not mask.any():
+        raise InputError("An empty mask has no point to ask by; leave its picture out.")
+    row, column = np.unravel_index(int(depth(mask).argmax()), mask.shape)
+    return int(column), int(row)
 
 
 def whole_box(mask: np.ndarray) -> tuple[int, int, int, int]:
@@ -77,15 +99,17 @@ def _object(image: Source, mask: Source) -> np.ndarray:
     return grey > grey.max() / 2
 
 
-def _mask(method: Shower, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
+def _mask(method: PromptableMethod, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
     return method(backbone, image, mask=mask)
 
 
-def _box(method: Shower, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
+def _box(method: PromptableMethod, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
     return method(backbone, image, box=whole_box(_object(image, mask)))
 
 
-def _filled_box(method: Shower, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
+def _filled_box(
+    method: PromptableMethod, backbone: Backbone, image: Source, *, mask: Source
+) -> Concept:
     truth = _object(image, mask)
     x0, y0, x1, y1 = whole_box(truth)
     filled = np.zeros_like(truth)
@@ -93,7 +117,7 @@ def _filled_box(method: Shower, backbone: Backbone, image: Source, *, mask: Sour
     return method(backbone, image, mask=filled)
 
 
-def _point(method: Shower, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
+def _point(method: PromptableMethod, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
     return method(backbone, image, points=[deepest_point(_object(image, mask))])
 
 
