@@ -16,9 +16,8 @@ import torch
 
 from persam import geometry
 from persam.errors import InputError
-from persam.evaluation.reference_prompts import deepest_point
+from persam.evaluation.reference_prompts import deepest_point, tight_box
 from persam.metrics import iou
-from persam.pipeline.prompts import mask_box
 from persam.structures import Prompts
 
 if TYPE_CHECKING:
@@ -91,10 +90,7 @@ def box_prompt(truth: np.ndarray) -> Prompts:
     Raises:
         InputError: an empty mask.
     """
-    box = mask_box(truth)
-    if box is None:
-        raise InputError("An empty mask has no box to ask by; leave its picture out.")
-    return Prompts(box=box)
+    return Prompts(box=tight_box(truth))
 
 
 def centre_prompt(truth: np.ndarray) -> Prompts:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from persam.io.images import Source
     from persam.methods.learner import Learner
     from persam.models.base import Backbone
+    from persam.structures import Box
 
 ReferenceKind = Literal["mask", "box", "filled box", "point"]
 KINDS: tuple[ReferenceKind, ...] = get_args(ReferenceKind)
@@ -76,21 +77,19 @@ def deepest_point(mask: np.ndarray) -> tuple[int, int]:
     return int(column), int(row)
 
 
-def whole_box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Box ``(x0, y0, x1, y1)`` of a mask in pixel edges: the last two are beyond the last pixel.
+def tight_box(mask: np.ndarray) -> Box:
+    """Box ``(x0, y0, x1, y1)`` of a mask in pixel edges.
 
     Args:
-        mask: ``(H, W)`` bool, not empty.
+        mask: ``(H, W)`` bool.
 
-    Example:
-        >>> whole_box(np.array([[False, False], [False, True]]))
-        (1, 1, 2, 2)
+    Raises:
+        InputError: an empty mask.
     """
     box = mask_box(mask)
     if box is None:
-        raise ValueError("an empty mask has no box")
-    x0, y0, x1, y1 = box
-    return x0, y0, x1 + 1, y1 + 1
+        raise InputError("An empty mask has no box to ask by; leave its picture out.")
+    return box
 
 
 def _object(image: Source, mask: Source) -> np.ndarray:
@@ -104,14 +103,14 @@ def _mask(method: PromptableMethod, backbone: Backbone, image: Source, *, mask: 
 
 
 def _box(method: PromptableMethod, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
-    return method(backbone, image, box=whole_box(_object(image, mask)))
+    return method(backbone, image, box=tight_box(_object(image, mask)))
 
 
 def _filled_box(
     method: PromptableMethod, backbone: Backbone, image: Source, *, mask: Source
 ) -> Concept:
     truth = _object(image, mask)
-    x0, y0, x1, y1 = whole_box(truth)
+    x0, y0, x1, y1 = tight_box(truth)
     filled = np.zeros_like(truth)
     filled[y0:y1, x0:x1] = True
     return method(backbone, image, mask=filled)
