@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.structures import Box
-    from persam.video.structures import Answer, VideoFrame
+    from persam.video.structures import FrameResult, VideoFrame
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class FrameLine:
     objects: Mapping[str, FrameObject]
 
     @classmethod
-    def of(cls, frame: VideoFrame, answer: Answer) -> FrameLine:
+    def of(cls, frame: VideoFrame, answer: FrameResult) -> FrameLine:
         """The line of a frame and what was found in it."""
         objects = {
             name: FrameObject(
@@ -79,7 +79,7 @@ class FrameLine:
             ValueError, TypeError, KeyError: it is something else.
         """
         fields: dict[str, Any] = json.loads(line)
-        objects = {name: _seen(values) for name, values in fields["objects"].items()}
+        objects = {name: _frame_object(values) for name, values in fields["objects"].items()}
         return cls(
             index=int(fields["index"]),
             name=str(fields["name"]),
@@ -94,7 +94,7 @@ def _box(box: Box) -> Box:
     return x0, y0, x1, y1
 
 
-def _seen(values: dict[str, Any]) -> FrameObject:
+def _frame_object(values: dict[str, Any]) -> FrameObject:
     box = values["box"]
     return FrameObject(
         present=bool(values["present"]),
