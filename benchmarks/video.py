@@ -92,7 +92,7 @@ def _there(seen: Seen, change: Callable[[Seen, Prompts], Prompts]) -> ObjectLogi
     """The question of "last box and centre", changed in one thing."""
     found = seen.concept.locate(seen.embedding).prompts
     x0, y0, x1, y1 = seen.box
-    points = np.concatenate([found.points, [[(x0 + x1) // 2, (y0 + y1) // 2]]])
+    points = np.concatenate([found.points, [[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]]])
     prompts = Prompts(points, np.append(found.labels, 1), seen.box, found.mask)
     step = cascade.first_step(seen.concept.backbone, seen.embedding, change(seen, prompts))
     return ObjectLogits.from_step(step, seen.embedding)
@@ -100,9 +100,9 @@ def _there(seen: Seen, change: Callable[[Seen, Prompts], Prompts]) -> ObjectLogi
 
 def grown(seen: Seen, asked: Prompts, *, share: float) -> Prompts:
     x0, y0, x1, y1 = asked.box or (0, 0, 0, 0)
-    margin = round(share * max(x1 - x0, y1 - y0))
+    margin = round(share * (max(x1 - x0, y1 - y0) - 1))
     frame = seen.embedding.frame
-    x1, y1 = min(frame.width - 1, x1 + margin), min(frame.height - 1, y1 + margin)
+    x1, y1 = min(frame.width, x1 + margin), min(frame.height, y1 + margin)
     box = (max(0, x0 - margin), max(0, y0 - margin), x1, y1)
     return replace(asked, box=box, mask=None)
 
@@ -138,7 +138,7 @@ def refined(seen: Seen) -> ObjectLogits:
     concept, embedding = seen.concept, seen.embedding
     asked = concept.locate(embedding).prompts
     x0, y0, x1, y1 = seen.box
-    points = np.concatenate([asked.points, [[(x0 + x1) // 2, (y0 + y1) // 2]]])
+    points = np.concatenate([asked.points, [[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]]])
     prompts = Prompts(points, np.append(asked.labels, 1), seen.box)
     first = cascade.first_step(concept.backbone, embedding, prompts)
     step = cascade.refine_step(concept.backbone, embedding, first, number=2, box=True)

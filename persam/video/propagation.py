@@ -65,7 +65,7 @@ def adapted(concept: Concept, embedding: Embedding, mask: np.ndarray) -> Concept
         embedding: of the frame.
         mask: ``(height, width)`` bool, the object in it, not empty.
     """
-    features = similarity.matching_features(embedding, centre=concept.variant.centre)
+    features = embedding.matching[0]
     inside = _cells(mask, embedding)
     outside = similarity.background_cells(inside, embedding.frame)
     view = replace(
@@ -121,7 +121,7 @@ def likeness_within(concept: Concept, embedding: Embedding, mask: np.ndarray) ->
     """
     if len(concept.foreground) == 0:
         return None
-    features = similarity.matching_features(embedding, centre=concept.variant.centre)
+    features = embedding.matching[0]
     within = similarity.unit_vectors(features, _cells(mask, embedding))
     return presence.likeness(within, concept.known.foregrounds)
 
@@ -132,7 +132,7 @@ def _decode_at(
     points, labels = detection.prompts.points, detection.prompts.labels
     if centre:
         x0, y0, x1, y1 = last
-        points = np.concatenate([points, [[(x0 + x1) // 2, (y0 + y1) // 2]]])
+        points = np.concatenate([points, [[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]]])
         labels = np.append(labels, 1)
     # A box asks for the single mask, which no weights of three are needed for.
     return cascade.first_step(concept.backbone, embedding, Prompts(points, labels, last))
