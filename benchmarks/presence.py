@@ -97,7 +97,7 @@ def look(backbone: Any, data: Dataset) -> Seen:
         for number, photo in enumerate(subject.photos):
             image, truth = photo.read()
             embedding = backbone.encode(image)
-            features = similarity.matching_features(embedding, centre=False)
+            features = embedding.matching[0]
             cells[subject.name, number] = presence.picture_vectors(features, embedding.frame)
             inside = similarity.covered_cells(truth, embedding.frame, features.shape[1:])
             on = torch.from_numpy(inside)

@@ -24,9 +24,9 @@ class Counting(WrappedBackbone):
         super().__init__(backbone)
         self.encoded = self.decoded = 0
 
-    def encode_laid(self, laid: Sequence[Preprocessed]) -> Any:
+    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> Any:
         self.encoded += len(laid)
-        return super().encode_laid(laid)
+        return super().encode_preprocessed(laid)
 
     def decode(self, *words: Any, **options: Any) -> Any:
         self.decoded += 1

@@ -41,9 +41,9 @@ def test_other_settings_are_refused_and_equal_ones_are_not(tmp_path: Path) -> No
 def test_one_run_a_folder_and_the_other_one_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     with locked(folder):
-        with pytest.raises(InputError, match=rf"process {os.getpid()}, since 2") as caught:
-            with locked(folder):
-                pass
+        named = rf"process {os.getpid()}, since 2"
+        with pytest.raises(InputError, match=named) as caught, locked(folder):
+            pass
         assert str(folder) in str(caught.value)
     assert list(folder.iterdir()) == []
     with locked(folder):

@@ -44,7 +44,6 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "refinement": {"refine_mask": False, "refine_box": False, "keep_best": False},
     "guided attention": {"guided_attention": False},
     "semantic prompt": {"semantic_prompt": False},
-    "centred features": {"centre": False},
     "contrast with the background": {"contrast": 0.0},
     "smoothed similarity": {"smoothing": 0.0},
     "location prior as mask": {"prior_mask": 0.0},

@@ -28,11 +28,9 @@ def refuse_other(folder: Path, run: Mapping[str, Any], wanted: Mapping[str, Any]
     Raises:
         InputError: they differ; the message names how.
     """
+    others = [name for name in wanted if name != "settings"]
     old, new = (
-        {
-            **{name: side[name] for name in wanted if name != "settings"},
-            **_placeless(side["settings"]),
-        }
+        {**{name: side[name] for name in others}, **_placeless(side["settings"])}
         for side in (run, wanted)
     )
     refuse_other_settings(folder, old, new)

@@ -67,8 +67,7 @@ def whole_box(mask: np.ndarray) -> tuple[int, int, int, int]:
     box = mask_box(mask)
     if box is None:
         raise ValueError("an empty mask has no box")
-    x0, y0, x1, y1 = box
-    return x0, y0, x1 + 1, y1 + 1
+    return box
 
 
 def _object(image: Source, mask: Source) -> np.ndarray:

@@ -14,7 +14,7 @@ from persam.structures import Box
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from persam.video.structures import Answer, VideoFrame
+    from persam.video.structures import FrameResult, VideoFrame
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class FrameLine:
     objects: Mapping[str, FrameObject]
 
     @classmethod
-    def of(cls, frame: VideoFrame, answer: Answer) -> FrameLine:
+    def of(cls, frame: VideoFrame, answer: FrameResult) -> FrameLine:
         """The line of a frame and what was found in it."""
         objects = {
             name: FrameObject(
