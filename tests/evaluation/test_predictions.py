@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from persam.errors import InputError
 from persam.evaluation.predictions import LOG, Predictions
 from persam.evaluation.records import Finding, Learning, read_log, to_line
-from persam.evaluation.run_file import RUN, differences
+from persam.evaluation.run_file import RUN
 
 names = st.text(min_size=1, max_size=12)
 seconds = st.floats(0, 1e6)
@@ -135,13 +135,3 @@ def test_scoring_needs_a_folder_of_the_same_data(tmp_path):
     Predictions.start(tmp_path / "out", {"dataset": "perseg", "model": "a"})
     with pytest.raises(InputError, match="dataset was 'perseg', now 'fss-1000'"):
         Predictions.open(tmp_path / "out", {"dataset": "fss-1000"})
-
-
-def test_all_that_differs_is_named():
-    old = {"a": 1, "deep": {"b": 2, "c": 3}, "gone": None}
-    new = {"a": 1, "deep": {"b": 2, "c": 4}, "more": {"x": 0}}
-    assert differences(old, new) == [
-        "deep.c was 3, now 4",
-        "gone was None, now (nothing)",
-        "more was (nothing), now {'x': 0}",
-    ]

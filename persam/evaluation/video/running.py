@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from persam.evaluation.running import Job, OnPhoto
     from persam.io.images import Source
     from persam.models.base import Backbone
-    from persam.video.structures import Answer
+    from persam.video.structures import FrameResult
 
 _RATE = Fraction(1, 25)  # seconds a frame; a folder of frames does not say, and nothing here asks
 
@@ -39,7 +39,7 @@ class Tracker(Protocol):
         frames: Iterable[VideoFrame],
         *,
         first: Mapping[str, Source],
-    ) -> Iterator[Answer]:
+    ) -> Iterator[FrameResult]:
         """Yield one answer a frame; ``first`` are the masks of the first frame by object."""
         ...
 
@@ -142,7 +142,7 @@ def _learn(
     return concepts
 
 
-def _laid(answer: Answer, size: tuple[int, ...]) -> np.ndarray:
+def _laid(answer: FrameResult, size: tuple[int, ...]) -> np.ndarray:
     """The masks that were found in a frame as one label map; objects are named by their number."""
     for name, found in answer.items():
         if found.mask.shape != size:
