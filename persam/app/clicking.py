@@ -108,9 +108,8 @@ def outline(
         InputError: a point or box outside the photo.
     """
     frame = embedding.frame
-    size = (
-        (frame.height, frame.width) if side is None else fitted((frame.height, frame.width), side)
-    )
+    whole = (frame.height, frame.width)
+    size = whole if side is None else fitted(whole, side)
     mask, score = np.zeros(size, dtype=bool), None
     if drawing.start is not None:
         mask = _resized(drawing.start, size)
@@ -119,9 +118,7 @@ def outline(
         shown = replace(frame, height=size[0], width=size[1])
         mask = (geometry.to_original(logits, shown)[0] > 0).cpu().numpy()
     if drawing.paint is not None:
-        paint = np.array(
-            Image.fromarray(drawing.paint).resize(size[::-1], Image.Resampling.NEAREST)
-        )
+        paint = _resized(drawing.paint, size)
         mask = (mask | (paint == ADDED)) & (paint != ERASED)
     return Outline(mask, score)
 
@@ -130,7 +127,10 @@ def _ask(backbone: Backbone, embedding: Embedding, drawing: Drawing) -> tuple[to
     several = drawing.box is None and len(drawing.points) == 1 and backbone.ambiguous
     prompts = _prompts(_seeded(drawing), embedding.frame)
     answer = backbone.decode(embedding, prompts, multimask=several or drawing.choice is not None)
-    index = answer.best() if drawing.choice is None else _by_size(answer, drawing.choice)
+    if drawing.choice is not None:
+        index = _by_size(answer, drawing.choice)
+    else:
+        index = _best(answer, prompts, embedding.frame)
     return answer.logits[index : index + 1], float(answer.iou[index])
 
 
@@ -148,6 +148,17 @@ def _seeded(drawing: Drawing) -> Drawing:
     depth = distance_transform_edt(np.pad(drawing.start, 1))[1:-1, 1:-1]
     y, x = np.unravel_index(depth.argmax(), depth.shape)
     return replace(drawing, points=((float(x), float(y), 1), *drawing.points))
+
+
+def _best(answer: MaskLogits, prompts: Prompts, frame: Frame) -> int:
+    """Index of the mask that the model believes in most, of those that hold the clicked pixel."""
+    if len(answer.iou) == 1 or len(prompts.points) == 0:
+        return answer.best()
+    side = answer.logits.shape[-1]
+    x, y = (geometry.to_square(prompts.points[:1], frame)[0] * side / frame.square).astype(int)
+    x, y = min(x, side - 1), min(y, side - 1)
+    order = sorted(range(len(answer.iou)), key=lambda one: -float(answer.iou[one]))
+    return next((one for one in order if answer.logits[one, y, x] > 0), answer.best())
 
 
 def _by_size(answer: MaskLogits, choice: int) -> int:

@@ -115,9 +115,8 @@ def _write(
     if {"cutouts", "overlays"} & options.products:
         image = read_image(photo.path)
         if "overlays" in options.products:
-            write_overlay(
-                folder / "overlays" / f"{stem}.jpg", drawing.overlay_labels(image, labels)
-            )
+            drawn = drawing.overlay_labels(image, labels)
+            write_overlay(folder / "overlays" / f"{stem}.jpg", drawn)
         if "cutouts" in options.products:
             _write_cutouts(folder / "cutouts", stem, photo, (image, masks))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Status = Literal["idle", "running", "stopping", "stopped", "done", "failed"]
 
 
-class Cancelled(Exception):  # noqa: N818  (no error: the person asked for it)
+class Cancelled(Exception):
     """The person stopped the job; what is done is kept."""
 
 

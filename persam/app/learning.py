@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SEARCHED = 0.05
 
 
-class Learner:
+class ConceptMaker:
     """Makes concepts of marks, and keeps the last of each object until its marks change."""
 
     def __init__(self, backbone: Backbone, run: Path) -> None:

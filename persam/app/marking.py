@@ -96,7 +96,11 @@ def take_back(session: Session, photo: MediaFile, name: str, *, other: bool) -> 
     """Say nothing of an object in a photo any more; it is searched again with the next run."""
     with session.lock:
         one = session.named(name)
+        before = one.mark(str(photo.path))
         session.replace_object(one.without_mark(str(photo.path), other=other), name)
+        if not other and before is not None and before.kind in HAND_MADE:
+            # What we wrote there for the person; the next search makes the photo's mask anew.
+            _result_file(session, photo.path).unlink(missing_ok=True)
     session.tell_photos([photo.path])
 
 

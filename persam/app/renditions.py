@@ -96,9 +96,8 @@ def fitted(size: tuple[int, ...], side: int) -> tuple[int, int]:
 
 
 def _photo(path: Path, side: int) -> bytes:
-    return writers.jpeg(
-        drawing.thumbnail(read_image(path), side), quality=80 if side < 1000 else 88
-    )
+    small = drawing.thumbnail(read_image(path), side)
+    return writers.jpeg(small, quality=80 if side < MASK_SIDE else 88)
 
 
 def _stored_labels(path: Path) -> np.ndarray:

@@ -30,7 +30,6 @@ from persam.errors import InputError, PersamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from starlette.requests import Request
 
@@ -262,9 +261,8 @@ def _post(
         session = request.app.state.session
 
         def work() -> Any:
-            return handler(
-                session, request, None if body is None else body.model_validate_json(data)
-            )
+            sent = None if body is None else body.model_validate_json(data)
+            return handler(session, request, sent)
 
         return await _answer(work)
 

@@ -26,7 +26,7 @@ HEADERS = {
 }
 
 
-class TooLarge(Exception):  # noqa: N818  (it becomes an answer, not a traceback)
+class TooLarge(Exception):
     """A request with more bytes than it may have."""
 
 
@@ -52,9 +52,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         refusal = self._refusal(scope, headers)
         if refusal is not None:
             await refusal(scope, receive, _with_headers(send))
@@ -75,9 +73,8 @@ class Guard:
         writes = scope["method"] not in ("GET", "HEAD")
         if (origin is not None and not own) or (writes and not own):
             return PlainTextResponse("This request comes from another page.", 403)
-        if site not in ("same-origin", "none"):
-            if scope["path"] != "/" or writes:
-                return PlainTextResponse("This request comes from another page.", 403)
+        if site not in ("same-origin", "none") and (scope["path"] != "/" or writes):
+            return PlainTextResponse("This request comes from another page.", 403)
         return self._without_token(scope, headers)
 
     def _without_token(self, scope: Scope, headers: dict[str, str]) -> ASGIApp | None:

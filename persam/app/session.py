@@ -7,19 +7,22 @@ from dataclasses import dataclass, replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from persam.app import objects as store
 from persam.app.clicking import EncodedPhotos
 from persam.app.events import Events
 from persam.app.finding import BackgroundJob
-from persam.app.learning import Learner
+from persam.app.learning import ConceptMaker
 from persam.app.objects import AppState, NamedObject
 from persam.app.photos import MediaFolder, UnknownFile
 from persam.app.renditions import Renditions
 from persam.app.results import Results
-from persam.app.sharing import SharedBackbone, Turns
+from persam.app.sharing import Turns, shared
 from persam.errors import InputError, PersamError
 from persam.io.concept_file import concept_model
 from persam.io.writers import remove_leftovers
+from persam.structures import Prompts
 from persam.variants import Variant
 
 if TYPE_CHECKING:
@@ -57,7 +60,7 @@ class LoadedModel:
     clicks: Backbone
     album: Backbone
     photos: EncodedPhotos
-    learner: Learner
+    learner: ConceptMaker
 
 
 class Session:
@@ -173,9 +176,10 @@ class Session:
         from persam.models.loading import load
 
         backbone, turns = load(self.model_name(), **dict(self.options.place)), Turns()
-        clicks = SharedBackbone(backbone, turns, hurried=True)
-        album = SharedBackbone(backbone, turns, hurried=False)
-        return LoadedModel(clicks, album, EncodedPhotos(clicks), Learner(clicks, self.run))
+        _warm_up(backbone)
+        clicks = shared(backbone, turns, hurried=True)
+        album = shared(backbone, turns, hurried=False)
+        return LoadedModel(clicks, album, EncodedPhotos(clicks), ConceptMaker(clicks, self.run))
 
     def _with_concepts(self, state: AppState) -> AppState:
         """The state, and the concepts that the command line brought to it."""
@@ -189,3 +193,13 @@ class Session:
             else:
                 objects.append(NamedObject(name, concept=str(path.absolute())))
         return replace(state, objects=tuple(objects))
+
+
+def _warm_up(backbone: Backbone) -> None:
+    """Ask both networks once, so that a person's first click is as quick as the others."""
+    embedding = backbone.encode(np.full((48, 64, 3), 127, dtype=np.uint8))
+    one = Prompts(np.array([[32, 24]]), np.array([1]))
+    two = Prompts(np.array([[32, 24], [8, 8]]), np.array([1, 0]))
+    for prompts, several in ((one, True), (one, False), (two, False)):
+        backbone.decode(embedding, prompts, multimask=several)
+    backbone.decode(embedding, Prompts(box=(8, 8, 40, 40)), multimask=False)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from threading import Condition
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from persam.models.base import Backbone
 
-_CALLS = frozenset({"encode", "encode_batch", "encode_laid", "encode_preprocessed", "decode"})
-_CALLS |= {"decode_batch"}
+_CALLS = frozenset({"encode", "encode_batch", "encode_preprocessed", "decode", "decode_batch"})
 
 
 class Turns:
@@ -39,9 +38,12 @@ class Turns:
                 self._changed.notify_all()
 
 
-class SharedBackbone:
-    """A backbone whose networks are asked in turns; everything else is the backbone's own."""
+def shared(backbone: Backbone, turns: Turns, *, hurried: bool) -> Backbone:
+    """The same backbone, whose networks are asked in turns."""
+    return cast("Backbone", _SharedBackbone(backbone, turns, hurried=hurried))
 
+
+class _SharedBackbone:
     def __init__(self, backbone: Backbone, turns: Turns, *, hurried: bool) -> None:
         self._backbone, self._turns, self._hurried = backbone, turns, hurried
 

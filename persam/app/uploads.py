@@ -52,10 +52,10 @@ def _refuse_damaged(part: Path, name: str) -> None:
 
 
 def _safe(name: str) -> str:
-    """The last part of a name, without signs that file systems or shells take amiss.
+    r"""The last part of a name, without signs that file systems or shells take amiss.
 
     Example:
-        >>> _safe("../../etc/a<b>.jpg"), _safe("C:\\\\photos\\\\dog.png"), _safe("..")
+        >>> _safe("../../etc/a<b>.jpg"), _safe("C:\\photos\\dog.png"), _safe("..")
         ('a-b-.jpg', 'dog.png', 'photo')
     """
     last = re.split(r"[/\\]", name)[-1]
