@@ -115,7 +115,7 @@ def test_a_bad_frame_of_a_folder_is_left_out_and_said(
 def test_a_folder_without_a_single_frame_is_refused(folder: Path) -> None:
     for path in folder.glob("*.[jp][pn]g"):
         path.write_text("no picture")
-    with pytest.raises(InputError, match="None of the 3 pictures in .* can be read"):
+    with pytest.raises(InputError, match=r"None of the 3 pictures in .* can be read"):
         open_clip(folder)
 
 
