@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args
 import numpy as np
 
 from persam.evaluation.prompted import deepest_point
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.pipeline.prompts import mask_box
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam.errors import InputError
-from persam.io.images import check_mask, pixel_type, read_labels, read_mask
+from persam.io.masks import check_mask, pixel_type, read_labels, read_mask
 from persam.io.palette import MOST, VOID
 
 if TYPE_CHECKING:
