@@ -39,11 +39,11 @@ class Finding:
     """One photo that was searched.
 
     Attributes:
-        subject: what was looked for.
+        subject: what was studied for.
         stem: of the photo.
         seconds: what the search took.
         point: ``(x, y)`` of the first point prompt on the object; None where there was none.
-        memory: the most that the process had held by then, in bytes; None where nobody looked.
+        memory: the most that the process had held by then, in bytes; None where nobody studied.
     """
 
     subject: str

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from persam.io.pairs import Pair
     from persam.models.base import Backbone
     from persam.models.plugs import Plug
     from persam.training.collage import Collage
     from persam.training.embeddings import Store
-    from persam.training.pairs import Pair
 
 # One third each for true boxes, noisy boxes and points.
 EQUAL_FAMILIES = MappingProxyType(

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from persam.cli import app
 from persam.errors import InputError
 from persam.evaluation.baselines.lora import lora_plug
+from persam.io.pairs import read_pairs
 from persam.models.plugs import decoder_of
 from persam.models.stable_sam.backbone import stabilize, stable_plug
 from persam.models.stable_sam.modules import StableOptions
@@ -27,7 +28,6 @@ from persam.models.stable_sam.plugin_file import read_plugin, untrained
 from persam.structures import Prompts
 from persam.training.collage import Collage, with_collages
 from persam.training.embeddings import Store
-from persam.training.pairs import read_pairs
 from persam.training.plugin import Place, train_plugin
 from persam.training.points import draws, point_losses
 from persam.training.processes import launched
@@ -81,11 +81,11 @@ def test_training_changes_the_plugin_and_not_a_bit_of_the_model(tiny, family, fo
 
 def test_the_loss_falls(tiny, folder, tmp_path):
     job = task(tiny("sam"), folder)
-    recipe = StableRecipe(epochs=40, batch=4, questions=3, learning_rate=3e-3)
+    recipe = StableRecipe(epochs=20, batch=4, questions=3, learning_rate=6e-3)
     train(job, recipe, tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     losses = [line["entropy"] + line["dice"] for line in lines]
-    assert [line["step"] for line in lines] == [10, 20, 30, 40]
+    assert [line["step"] for line in lines] == [10, 20]
     assert losses[-1] < 0.93 * losses[0]
 
 
