@@ -14,10 +14,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from persam.album.manifest import append_line, read_lines
 from persam.errors import InputError
 from persam.io.images import read_labels
+from persam.io.records import append_line, read_lines
 from persam.io.writers import remove_leftovers, write_text
+from persam.runs import refuse_other_settings
 from persam.video.clip import Clip, Damage
 from persam.video.labels import number_objects, split_labels
 from persam.video.output_files import ClipFiles, ClipOutput, refuse_to_overwrite, remove_results
@@ -217,12 +218,8 @@ class _ClipJob:
     def _refuse_other(self) -> None:
         folder = self.files.folder
         if self.kept is not None:
-            other = self.kept.differences(self.settings)
-            if other:
-                raise InputError(
-                    f"{folder} holds the results of another run; it differs in "
-                    f"{', '.join(other)}. Say --overwrite to begin anew, or choose another folder."
-                )
+            advice = "Say --overwrite to begin anew, or choose another folder."
+            refuse_other_settings(folder, self.kept.settings, self.settings, advice)
             return
         taken = [path for path in self.files.single_files() if path.exists()]
         taken += [path for path in self.files.frame_folders() if path.is_dir()]

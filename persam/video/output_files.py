@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from persam.album.manifest import NAME, read_lines
+from persam.album.manifest import NAME
 from persam.errors import InputError
+from persam.io.records import read_lines
 from persam.video.record import FrameLine
 
 if TYPE_CHECKING:
@@ -60,6 +62,10 @@ class ClipFiles:
         self.run = self.folder / "run.json"
         self.overlay = self.folder / "overlay.mp4"
         self.annotations = self.folder / "annotations.json"
+
+    def contains(self, path: Path) -> bool:
+        """Whether a file lies below the folder, whatever links lead there."""
+        return Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(self.folder))
 
     def mask(self, frame: str) -> Path:
         """The label map of a frame."""
@@ -152,10 +158,11 @@ def remove_results(files: ClipFiles) -> None:
     """
     try:
         for line in read_lines(files.manifest, FrameLine.from_json):
-            files.mask(line.name).unlink(missing_ok=True)
-            for name in line.objects:
+            paths = [files.mask(line.name)]
+            paths += [files.cutout(name, line.name) for name in line.objects]
+            for path in filter(files.contains, paths):
                 with suppress(NotADirectoryError):
-                    files.cutout(name, line.name).unlink(missing_ok=True)
+                    path.unlink(missing_ok=True)
         for path in files.single_files():
             path.unlink(missing_ok=True)
     except OSError as error:

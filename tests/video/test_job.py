@@ -230,9 +230,8 @@ def test_other_settings_are_refused_until_overwrite_is_said(
     else:
         (folder / "00005.png").unlink()
     before = files(out)
-    with pytest.raises(
-        InputError, match=f"differs in {change if change != 'settings' else 'model'}"
-    ):
+    named = "model" if change == "settings" else change
+    with pytest.raises(InputError, match=f"another run: {named}"):
         segment_clip(other, open_clip(folder), output)
     assert files(out) == before
     done = segment_clip(other, open_clip(folder), ClipOutput(out, overwrite=True))

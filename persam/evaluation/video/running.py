@@ -69,14 +69,14 @@ def follow(
             the tracker's answers do not fit the frames.
     """
     for subject in dataset.subjects:
-        if all(job.kept.done(subject.name, photo.stem) for photo in subject.photos):
+        if all(job.predictions.done(subject.name, photo.stem) for photo in subject.photos):
             found = iter(subject.photos)
         else:
             found = _follow(job, tracker, backbone, subject)
         for photo in found:
             if on_frame is not None:
                 on_frame(subject.name, photo.stem)
-    refuse_failure(job, len(job.kept.learnt))
+    refuse_failure(job, len(job.predictions.learnt))
 
 
 class _Frames:
@@ -119,7 +119,7 @@ def _follow(
                 f"is expected."
             )
         record = Finding(subject.name, photo.stem, round(spent, 6), memory=peak_memory())
-        job.kept.add(record, _laid(answer, labels.shape))
+        job.predictions.add(record, _laid(answer, labels.shape))
         yield photo
 
 
