@@ -4,8 +4,9 @@
 
 The scenes are those of tests/drawn_alpha.py: hair, fur and glass before a textured ground. The mask
 that is given has cells as coarse as the built-in model's, a ninety-sixth of the side; the band is a
-sixteenth of the side wide on each side of its edge, as far as the strands reach. Colours are compared where the object covers 10 to 90 % of a pixel. The
-seconds are of one thread, without the first call, which loads pymatting.
+sixteenth of the side wide on each side of its edge, as far as the strands reach. Colours are
+compared where the object covers 10 to 90 % of a pixel. The seconds are of one thread, without the
+first call, which loads pymatting.
 """
 
 from __future__ import annotations
