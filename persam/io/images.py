@@ -19,7 +19,7 @@ from persam.io.picture_file import (
     from_bytes,
     open_picture,
     open_reduced,
-    read_head,
+    read_picture,
 )
 
 # A torch.Tensor, too, which is told by its methods, so that torch need not be there.
@@ -107,9 +107,12 @@ def read_profile(path: str | Path) -> bytes | None:
     Raises:
         InputError, MissingExtra: as for :func:`read_image`.
     """
-    mode, info = read_head(Path(path))
-    # A CMYK or grey profile describes channels that no longer exist after the conversion to RGB.
-    return info.get("icc_profile") if mode in ("RGB", "RGBA", "P") else None
+
+    def profile(image: Image.Image) -> bytes | None:
+        # A CMYK or grey profile describes channels that are gone after the conversion to RGB.
+        return image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
+
+    return read_picture(Path(path), profile)
 
 
 def array_of(source: Any, what: str) -> np.ndarray:

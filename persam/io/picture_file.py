@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
@@ -82,6 +82,21 @@ def open_reduced(
     return _named(path, decode)
 
 
+def read_picture(path: Path, use: Callable[[Image.Image], T]) -> T:
+    """Hand an opened file, its pixels not yet decoded, to a function, and give its answer.
+
+    Raises:
+        InputError: not a readable picture; the message names the file and the reason.
+        MissingExtra: a HEIC picture without ``pillow-heif``.
+    """
+
+    def opened() -> T:
+        with _begin(path) as image:
+            return use(image)
+
+    return _named(path, opened)
+
+
 def picture_size(path: Path, *, upright: bool = True) -> tuple[int, int]:
     """``(height, width)`` of a picture file, of which nothing is decoded.
 
@@ -89,27 +104,11 @@ def picture_size(path: Path, *, upright: bool = True) -> tuple[int, int]:
         InputError: as for :func:`open_picture`.
     """
 
-    def measure() -> tuple[int, int]:
-        with _begin(path) as image:
-            width, height = image.size
-            turned = upright and orientation(image, str(path)) > 4
-        return (width, height) if turned else (height, width)
+    def size(image: Image.Image) -> tuple[int, int]:
+        turned = upright and orientation(image, str(path)) > 4
+        return image.size if turned else (image.height, image.width)
 
-    return _named(path, measure)
-
-
-def read_head(path: Path) -> tuple[str, dict[str, Any]]:
-    """Pillow's mode of a picture file, and what stands beside its pixels.
-
-    Raises:
-        InputError: as for :func:`open_picture`.
-    """
-
-    def look() -> tuple[str, dict[str, Any]]:
-        with _begin(path) as image:
-            return image.mode, {str(name): value for name, value in image.info.items()}
-
-    return _named(path, look)
+    return read_picture(path, size)
 
 
 def from_bytes(data: bytes, name: str) -> Image.Image:
