@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from persam.errors import InputError
-from persam.io.images import read_labels
+from persam.io.masks import read_labels
 from persam.io.records import append_line, read_lines
 from persam.io.writers import remove_leftovers, write_text
 from persam.runs import refuse_other_settings

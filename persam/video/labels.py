@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from persam.errors import InputError
-from persam.io.images import check_mask, pixel_type, read_labels, read_mask
+from persam.io.masks import check_mask, pixel_type, read_labels, read_mask
 from persam.io.palette import MOST, VOID
 from persam.io.picture_file import open_picture
 
