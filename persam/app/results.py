@@ -10,7 +10,7 @@ import numpy as np
 
 from persam.album.manifest import Manifest
 from persam.io.folders import name_outputs
-from persam.io.images import read_labels, read_mask
+from persam.io.masks import read_labels, read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

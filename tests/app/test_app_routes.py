@@ -14,7 +14,7 @@ from PIL import Image
 
 from persam.album.run import fingerprint
 from persam.concept import Concept
-from persam.io.images import read_labels, read_mask
+from persam.io.masks import read_labels, read_mask
 from persam.metrics import iou
 
 if TYPE_CHECKING:
