@@ -99,7 +99,8 @@ def load_pocket(path: Path | None = None, *, device: torch.device) -> PocketBack
         raise InputError(
             f"The pocket model's weights cannot be read from {file}: {error}"
         ) from error
-    model = PocketModel()
+    second = any(name.startswith("vision_encoder.lite.") for name in tensors)
+    model = PocketModel(second=second)
     differing = set(tensors) ^ set(model.state_dict())
     if differing:
         raise InputError(
