@@ -1,9 +1,10 @@
 """The pocket model's image encoder: two small ImageNet networks and a neck.
 
-MobileNetV2 and EfficientNet-Lite0 stay as ImageNet left them, because features that are tuned on episodes made from single
-pictures lose what tells real objects apart. Their deep strides, centred per picture, are the
-matching features. The mask features come from both, from a second, trained copy of MobileNetV2's
-deep stages, and from the neck. The first generation had MobileNetV2 alone; its weights still load.
+MobileNetV2 and EfficientNet-Lite0 stay as ImageNet left them, because features that are tuned on
+episodes made from single pictures lose what tells real objects apart. Their deep strides, centred
+per picture, are the matching features. The mask features come from both, from a second, trained
+copy of MobileNetV2's deep stages, and from the neck. The first generation had MobileNetV2 alone; its
+weights still load.
 """
 
 from __future__ import annotations

@@ -62,9 +62,7 @@ def every_mask(decoder: Any) -> Iterator[None]:
         del decoder._dynamic_multimask_via_stability
 
 
-def ask(
-    model: PocketModel, features: Features, scene: torch.Tensor, question: Question
-) -> Answer:
+def ask(model: PocketModel, features: Features, scene: torch.Tensor, question: Question) -> Answer:
     """Answer one question for every episode, ``scene`` saying which features each is about.
 
     Returns:

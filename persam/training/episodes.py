@@ -1,12 +1,12 @@
 """Scenes -> what is asked for, what it looked like elsewhere, and the prompts that ask.
 
-An episode is one object of one scene together with a reference: another picture's object of the same
-class, where the scene shows one of that class alone; another scene that shows the same object; or
-the scene itself where there is neither. Some episodes ask for an object that is not in their scene.
-The location prior is worked out from the model's real matching features. Between two pictures it is
-as wrong as in use; where the reference is a view of the same photo, some channels are dropped and
-strange objects mixed in, since such views match far better than two photos of one object do. Then
-blobs of it are lost, islands appear, it moves or blurs.
+An episode is one object of one scene together with a reference: another picture's object of the
+same class, where the scene shows one of that class alone; another scene that shows the same object;
+or the scene itself where there is neither. Some episodes ask for an object that is not in their
+scene. The location prior is worked out from the model's real matching features. Between two
+pictures it is as wrong as in use; where the reference is a view of the same photo, some channels
+are dropped and strange objects mixed in, since such views match far better than two photos of one
+object do. Then blobs of it are lost, islands appear, it moves or blurs.
 """
 
 from __future__ import annotations
@@ -159,9 +159,7 @@ def _prior(
     return similarity.standardise(similarity.smooth(found, SMOOTHING))
 
 
-def spoilt(
-    prior: torch.Tensor, cells: torch.Tensor, generator: torch.Generator
-) -> torch.Tensor:
+def spoilt(prior: torch.Tensor, cells: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """A location prior with holes, islands, moved or blurred; standardised again.
 
     Args:

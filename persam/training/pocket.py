@@ -1,8 +1,9 @@
 """Train the built-in model: ``persam train pocket``.
 
 One step: draw pictures of one object and photos of many things, lay the former into scenes, encode
-the scenes once, ask six kinds of questions about each, and follow the sum of the losses. Chance comes from generators that are seeded by the
-step's number, so a run that is stopped goes on to the same weights.
+the scenes once, ask six kinds of questions about each, and follow the sum of the losses. Chance
+comes from generators that are seeded by the step's number, so a run that is stopped goes on to the
+same weights.
 """
 
 from __future__ import annotations

@@ -62,6 +62,8 @@ class Shown:
             raise InputError(
                 f"A batch is {recipe.batch} pictures, but the data has {len(deck.pairs)}."
             )
+        if recipe.batch % recipe.shards:
+            raise InputError(f"{recipe.batch} scenes do not make {recipe.shards} equal shards.")
         if not tars:
             return cls(deck, None, {})
         photos = read_annotated(tars)
@@ -73,13 +75,8 @@ class Shown:
         generator = torch.Generator().manual_seed(seed)
         chance = np.random.default_rng(seed)
         photos = 0 if self.album is None else recipe.annotated
-        each = recipe.batch // recipe.shards
         hands = self.deck.deal(recipe.batch - photos * recipe.shards, recipe.shards, generator)
-        if any(len(hand) + photos != each for hand in hands):
-            raise InputError(f"{recipe.batch} scenes do not make {recipe.shards} equal shards.")
-        albums = [
-            self.album.deal(photos, chance) if self.album is not None else [] for _ in hands
-        ]
+        albums = [self.album.deal(photos, chance) if self.album is not None else [] for _ in hands]
         return [
             Dealt(hand, album, int(chance.integers(2**31)))
             for hand, album in zip(hands, albums, strict=True)

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 
 from persam.backbones.pocket_file import read_weights, write_weights
-from persam.backbones.pocket_network import PocketModel
+from persam.backbones.pocket_network import SQUARE, PocketModel
 from persam.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Recipe:
         weight_decay: AdamW's.
         average: decay of the running mean of the weights, which is what is kept in the end.
         warmup, decay: see ``learning_rate``.
+        side: of the scenes, in pixels.
         seed: of everything.
     """
 
@@ -52,6 +53,7 @@ class Recipe:
     average: float = 0.998
     warmup: int = 50
     decay: float = 0.3
+    side: int = SQUARE
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -140,6 +142,7 @@ def restore(checkpoint: Path, recipe: Recipe, initial: Initial, device: torch.de
     """
     torch.manual_seed(recipe.seed)
     model = PocketModel().channels_last().eval()  # nothing in it differs in training
+    model.resize(recipe.side)
     begin(model, initial)
     model.to(device)
     deep = list(model.vision_encoder.deep.parameters())
