@@ -17,7 +17,7 @@ demo: setup ## segment an object in pictures that come with the package
 	$(BIN)/persam demo
 
 test: setup ## all tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 check: setup ## linter, formatter, types
 	$(BIN)/ruff check .

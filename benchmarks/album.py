@@ -25,12 +25,12 @@ import typer
 from transformers import SamConfig, SamModel
 
 import persam
-from persam.album import Pace, segment_album
-from persam.backbones.sam import SamBackbone
-from persam.cache import Cache
+from persam.album.embedding_cache import Cache
+from persam.album.run import LoaderOptions, segment_album
 from persam.concept import Concept
 from persam.evaluation.benchmark import environment
-from persam.images import read_image
+from persam.io.images import read_image
+from persam.models.sam import SamBackbone
 
 SIZES = (1, 2, 4, 8)
 SAMPLE = 32  # photos that the encoder alone is timed with
@@ -86,11 +86,11 @@ def against_encoder(concept: Concept, photos: list[Path], rounds: int) -> dict[s
         for start in range(0, len(images), size):
             concept.backbone.encode_batch(images[start : start + size])
 
-    def loop(pace: Pace) -> None:
+    def loop(loader: LoaderOptions) -> None:
         with tempfile.TemporaryDirectory() as out:
-            segment_album(concept, photos, out, pace=pace)
+            segment_album(concept, photos, out, loader=loader)
 
-    paces = {"one by one": Pace(1, 0), "auto": Pace()}
+    paces = {"one by one": LoaderOptions(1, 0), "auto": LoaderOptions()}
     works = {f"encoder {size}": lambda size=size: encode(size) for size in SIZES}
     encode(1)
     took = quickest(works | {name: lambda p=p: loop(p) for name, p in paces.items()}, rounds)
@@ -116,9 +116,9 @@ def against_cache(concepts: tuple[Concept, Concept], photos: list[Path]) -> dict
     seconds, written = [], []
     with tempfile.TemporaryDirectory() as folder:
         for number, concept in enumerate(concepts):
-            pace = Pace(cache=Cache(Path(folder) / "cache"))
+            loader = LoaderOptions(cache=Cache(Path(folder) / "cache"))
             album = concept, photos, Path(folder) / str(number)
-            seconds.append(Took.of(lambda a=album, p=pace: segment_album(*a, pace=p)))
+            seconds.append(Took.of(lambda a=album, p=loader: segment_album(*a, loader=p)))
         for suffix in ("match", "safetensors"):
             files = Path(folder, "cache").glob(f"*/*.{suffix}")
             written.append(sum(path.stat().st_size for path in files))
@@ -139,7 +139,7 @@ def peak_of_memory(concept: Concept, photos: list[Path]) -> dict[str, float]:
     found = {}
     for count in (len(photos) // 5, len(photos)):
         with tempfile.TemporaryDirectory() as out:
-            segment_album(concept, photos[:count], out, pace=Pace(4, 2))
+            segment_album(concept, photos[:count], out, loader=LoaderOptions(4, 2))
         found[str(count)] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     return found
 
@@ -168,11 +168,11 @@ def main(
                 (learnt(data, vit_b, 0), learnt(data, vit_b, 7)), album[:large]
             ),
         }
-    typer.echo("| | pace | seconds | by the encoder's | of the processor |\n|" + " --- |" * 5)
+    typer.echo("| | loader | seconds | by the encoder's | of the processor |\n|" + " --- |" * 5)
     for name in ("pocket", "pocket, object in every photo"):
-        for pace, row in found[name]["paces"].items():
+        for loader, row in found[name]["paces"].items():
             ratios = f"{row['ratio']:.2f} | {row['cpu_ratio']:.2f}"
-            typer.echo(f"| {name} | {pace} | {row['seconds']:.1f} | {ratios} |")
+            typer.echo(f"| {name} | {loader} | {row['seconds']:.1f} | {ratios} |")
     for name in ("cache, pocket", "cache, ViT-B's shape"):
         row = found[name]
         typer.echo(f"{name}: second object {row['times_faster']:.1f} times faster")

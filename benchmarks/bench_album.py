@@ -13,10 +13,10 @@ from bench_setting import Setting, describe
 from rounds import Row, Timing, measure, ratio, side_by_side
 
 import persam
-from persam.album import Output, Pace, segment_album
-from persam.cache import Cache
-from persam.images import read_image
-from persam.manifest import Record
+from persam.album.embedding_cache import Cache
+from persam.album.manifest import Record
+from persam.album.run import LoaderOptions, Output, segment_album
+from persam.io.images import read_image
 
 # Model -> (photos of the album, photos of the cached one).
 MODELS = {"pocket": (500, 100), "vit-b": (6, 3)}
@@ -118,10 +118,12 @@ def _cached(setting: Setting, model: str, concept: persam.Concept, photos: list[
     output = Output(setting.folder / "cached", overwrite=True)
     pairs = []
     for number in range(setting.rounds):
-        pace = Pace(cache=Cache(setting.folder / f"cache-{model}-{number}"))
+        loader = LoaderOptions(cache=Cache(setting.folder / f"cache-{model}-{number}"))
         pairs.append(
             [
-                measure(lambda one=one, pace=pace: segment_album(one, photos, output, pace=pace))
+                measure(
+                    lambda one=one, loader=loader: segment_album(one, photos, output, loader=loader)
+                )
                 for one in (concept, second)
             ]
         )

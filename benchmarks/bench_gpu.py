@@ -29,15 +29,15 @@ from rounds import HEAD, Row, Timing, side_by_side
 
 import persam
 from persam import samples
-from persam.album import Output, segment_album
+from persam.album.run import Output, segment_album
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
-from persam.evaluation.metrics import iou
-from persam.images import read_image
+from persam.io.images import read_image
 from persam.methods.fit import fit
 from persam.methods.persam import learn
 from persam.methods.persam_f import lesson
-from persam.reference import Shown, observe
+from persam.metrics import iou
+from persam.pipeline.reference import Reference, observe
 from persam.variants import Variant
 
 ENGINES = ("torch", "compile")
@@ -108,7 +108,7 @@ def _fit(gpu: Gpu, model: str) -> Row:
     """Seconds of PerSAM-F's fit once the reference is encoded."""
     backbone, shown = gpu.load(model), gpu.setting.subject.reference
     recipe = replace(Variant.named("official", "persam-f"), fit="fast")
-    reference = observe(backbone, Shown(shown.image, mask=shown.mask), recipe)
+    reference = observe(backbone, Reference(shown.image, mask=shown.mask), recipe)
     concept = learn(backbone, [reference], recipe)
     timing = gpu.timed(
         lambda: fit([lesson(concept, reference)], "fast"), max(5, gpu.setting.rounds)

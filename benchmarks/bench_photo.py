@@ -13,9 +13,9 @@ from bench_setting import Setting, describe
 from rounds import Row, ratio, side_by_side
 
 import persam
-from persam.album import Output, segment_album
-from persam.evaluation.metrics import iou
-from persam.images import read_image
+from persam.album.run import Output, segment_album
+from persam.io.images import read_image
+from persam.metrics import iou
 
 # Model -> (times faster than the plain loop, photos in a round).
 MODELS = {"pocket": (2, 16), "mobile": (5, 6), "vit-b": (3, 2)}

@@ -12,8 +12,8 @@ import shapes
 from plain import PlainModel
 
 import persam
-from persam.backbones import Backbone
 from persam.evaluation.datasets import Dataset, Subject
+from persam.models.base import Backbone
 
 PLAIN = {"engine": "torch", "precision": "fp32"}
 

@@ -22,9 +22,9 @@ import torch
 import typer
 from engines import build
 
-from persam.backbones.lean import undo_lean
-from persam.engines import Choice, missing
 from persam.evaluation.benchmark import environment
+from persam.models.runtime import RuntimeChoice, missing
+from persam.models.runtime.fast_decoder import undo_lean
 from persam.structures import MaskLogits, Prompts
 
 MODELS = ("pocket", "mobile-sam", "sam2-tiny")
@@ -48,7 +48,7 @@ def ways(model: str) -> dict[str, Callable[[], MaskLogits]]:
     found = {"transformers": asking(usual)}
     for engine in ENGINES:
         if not missing(engine):
-            found[engine] = asking(build(model).run_by(Choice(engine, "fp32")))
+            found[engine] = asking(build(model).run_by(RuntimeChoice(engine, "fp32")))
     return found
 
 

@@ -20,11 +20,11 @@ import typer
 from references import Keeping
 
 import persam
-from persam.doctor import bad_ones, doubts, examine
+from persam.album.reference_check import bad_ones, doubts, examine
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 from persam.evaluation.datasets import Subject
-from persam.evaluation.metrics import iou
+from persam.metrics import iou
 
 COUNTS = (3, 4, 5)
 
@@ -34,9 +34,9 @@ def usable(subject: Subject) -> bool:
     return not any(photo.read()[1].all() for photo in subject.photos)
 
 
-def shown(subject: Subject, number: int, *, inverted: bool = False) -> persam.Shown:
+def shown(subject: Subject, number: int, *, inverted: bool = False) -> persam.Reference:
     image, mask = subject.photos[number].read()
-    return persam.Shown(image, mask=~mask if inverted else mask)
+    return persam.Reference(image, mask=~mask if inverted else mask)
 
 
 def tried(backbone: Keeping, subject: Subject, other: Subject) -> np.ndarray:

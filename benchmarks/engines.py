@@ -27,17 +27,17 @@ import transformers
 import typer
 
 import persam
-from persam.backbones.adapter import Adapter
-from persam.backbones.prompting import lay
-from persam.backbones.sam import SamBackbone
-from persam.backbones.sam2 import Sam2Backbone
-from persam.backbones.tiny_vit import Stage, TinyViT
-from persam.engines import Choice, Engine, missing, onnx, start
-from persam.engines.converted_encoder import ConvertedEncoder
-from persam.engines.int8 import calibrated
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
-from persam.images import read_image
+from persam.io.images import read_image
+from persam.models.adapter import Adapter
+from persam.models.prompting import lay
+from persam.models.runtime import Engine, RuntimeChoice, missing, onnx, start
+from persam.models.runtime.converted_encoder import ConvertedEncoder
+from persam.models.runtime.int8 import calibrated
+from persam.models.sam import SamBackbone
+from persam.models.sam2 import Sam2Backbone
+from persam.models.tiny_vit import Stage, TinyViT
 
 MOBILE = (
     Stage(64, 2, 256, merged=128),
@@ -46,12 +46,12 @@ MOBILE = (
     Stage(320, 2, 1280, 10, 7),
 )
 CHOICES = {
-    "torch, channels last": Choice("torch", "fp32"),
-    "torch bf16": Choice("torch", "bf16"),
-    "compile": Choice("compile", "fp32"),
-    "onnx": Choice("onnx", "fp32"),
-    "openvino": Choice("openvino", "fp32"),
-    "openvino bf16": Choice("openvino", "bf16"),
+    "torch, channels last": RuntimeChoice("torch", "fp32"),
+    "torch bf16": RuntimeChoice("torch", "bf16"),
+    "compile": RuntimeChoice("compile", "fp32"),
+    "onnx": RuntimeChoice("onnx", "fp32"),
+    "openvino": RuntimeChoice("openvino", "fp32"),
+    "openvino bf16": RuntimeChoice("openvino", "bf16"),
 }
 CALIBRATED_BY = 12  # photos
 

@@ -22,12 +22,12 @@ import torch
 import typer
 
 import persam
-from persam import instances
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
-from persam.evaluation.metrics import iou
 from persam.evaluation.montage import add_lookalike, cut_out
 from persam.evaluation.presence import area_under_roc
+from persam.metrics import iou
+from persam.pipeline import instances
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -24,12 +24,13 @@ import torch.nn.functional as F
 import typer
 
 import persam
-from persam import geometry, similarity
+from persam import geometry
 from persam.concept import Concept
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
-from persam.evaluation.metrics import Overlap, overlap, pooled
-from persam.prompts import mask_box
+from persam.metrics import Overlap, overlap, pooled
+from persam.pipeline import similarity
+from persam.pipeline.prompts import mask_box
 from persam.structures import Embedding, Prompts
 
 PEAKS = 4

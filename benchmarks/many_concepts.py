@@ -22,7 +22,7 @@ import torch
 import typer
 
 import persam
-from persam.album import segment_album
+from persam.album.run import segment_album
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 

@@ -22,12 +22,12 @@ import torch.nn.functional as F
 import typer
 
 import persam
-from persam import similarity
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 from persam.evaluation.presence import area_under_roc
-from persam.pairs import read_pairs
+from persam.pipeline import similarity
 from persam.training import pictures
+from persam.training.pairs import read_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from PIL import Image
 from transformers.models.sam import modeling_sam
 
-from persam.backbones.lean import undo_lean
+from persam.models.runtime.fast_decoder import undo_lean
 from persam.structures import Embedding, Frame, Guidance, Prompts
 
 STEPS = 1000

@@ -25,8 +25,8 @@ from persam.evaluation.lookalikes import evaluate_lookalikes
 from persam.evaluation.presence import evaluate_presence, probability, summarise
 from persam.evaluation.prompted import box_prompt, evaluate_prompts
 from persam.evaluation.speed import at_long_side, photos_per_second
-from persam.images import read_image
-from persam.pairs import read_pairs
+from persam.io.images import read_image
+from persam.training.pairs import read_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -19,14 +19,14 @@ import numpy as np
 import typer
 
 import persam
-from persam.backbones.wrapped import WrappedBackbone
 from persam.concept import Concept
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 from persam.evaluation.datasets import Dataset, Photo, Subject
 from persam.evaluation.lookalikes import evaluate_lookalikes, next_of_kind, next_of_other_kind
-from persam.evaluation.metrics import Overlap, overlap, pooled
 from persam.evaluation.prompted import deepest_point
+from persam.metrics import Overlap, overlap, pooled
+from persam.models.wrapped import WrappedBackbone
 from persam.structures import Embedding
 from persam.variants import Variant
 
@@ -68,8 +68,8 @@ def miou(found: Iterable[list[Overlap]]) -> float:
     return 100 * float(np.mean([pooled(areas).iou for areas in found]))
 
 
-def shown(subject: Subject, count: int) -> list[persam.Shown]:
-    return [persam.Shown(photo.image, mask=photo.mask) for photo in subject.photos[:count]]
+def shown(subject: Subject, count: int) -> list[persam.Reference]:
+    return [persam.Reference(photo.image, mask=photo.mask) for photo in subject.photos[:count]]
 
 
 def references(bench: Bench) -> list[dict[str, Any]]:

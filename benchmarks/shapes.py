@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from transformers import SamConfig, SamModel
 
-from persam.backbones.files import quiet
-from persam.backbones.tiny_vit import Stage, TinyViT
+from persam.models.files import quiet
+from persam.models.tiny_vit import Stage, TinyViT
 
 SEED = 7
 VIT: dict[str, dict[str, Any]] = {

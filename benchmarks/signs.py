@@ -22,11 +22,11 @@ import typer
 from scipy.optimize import minimize
 
 import persam
-from persam import presence, similarity
 from persam.concept import Concept
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 from persam.evaluation.presence import area_under_roc, calibration_error
+from persam.pipeline import presence, similarity
 from persam.structures import Embedding
 
 DRAWS = 20

@@ -20,15 +20,15 @@ import torch
 import typer
 
 import persam
+from persam.evaluation.baselines.lora import lora_plug
+from persam.evaluation.baselines.plug import PluggedBackbone
 from persam.evaluation.reports import environment
 from persam.evaluation.stability import Protocol, evaluate_stability
-from persam.methods.baselines.lora import lora_plug
-from persam.methods.baselines.plug import PluggedBackbone
-from persam.pairs import read_pairs, spread
 from persam.training.collage import with_collages
 from persam.training.embeddings import Store
+from persam.training.pairs import read_pairs, spread
 from persam.training.stable import train
-from persam.training.stable_state import Recipe, Task
+from persam.training.stable_state import StableRecipe, Task
 
 if TYPE_CHECKING:
     from persam.evaluation.stability import StabilityReport
@@ -47,7 +47,7 @@ def tune(
 ) -> None:
     """Train a LoRA beside q and v of the decoder's attentions by the plugin's recipe."""
     backbone = persam.load("pocket", device="cpu", precision="bf16")  # of the encoder
-    recipe, plug = Recipe(epochs=epochs, collages=collages), lora_plug(backbone, RANK)
+    recipe, plug = StableRecipe(epochs=epochs, collages=collages), lora_plug(backbone, RANK)
     pairs = with_collages(read_pairs(data), recipe.collages, recipe.seed)
     typer.echo(f"{sum(p.numel() for p in plug.parameters)} parameters")
     store = None if cache is None else Store.open(cache, backbone, [p.stem for p in pairs])

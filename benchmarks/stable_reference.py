@@ -23,15 +23,15 @@ from references import Keeping, look, miou, table
 
 import persam
 from persam.evaluation import datasets
-from persam.evaluation.metrics import Overlap, overlap
 from persam.evaluation.reports import environment
-from persam.evaluation.sloppy import Kind, kinds
-from persam.reference import observe
+from persam.evaluation.sloppy import PromptKind, kinds
+from persam.metrics import Overlap, overlap
+from persam.pipeline.reference import observe
 from persam.variants import Variant
 
 if TYPE_CHECKING:
-    from persam.backbones import Backbone
     from persam.evaluation.datasets import Subject
+    from persam.models.base import Backbone
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class Found:
     targets: list[Overlap]
 
 
-def shown(image: np.ndarray, truth: np.ndarray, kind: Kind, chance: Any) -> persam.Shown:
+def shown(image: np.ndarray, truth: np.ndarray, kind: PromptKind, chance: Any) -> persam.Reference:
     """The object as somebody in a hurry shows it."""
     asked = kind.draw(truth, chance)
     if asked.box is not None:
-        return persam.Shown(image, box=asked.box)
-    return persam.Shown(image, points=asked.points.tolist())
+        return persam.Reference(image, box=asked.box)
+    return persam.Reference(image, points=asked.points.tolist())
 
 
-def once(way: Way, subject: Subject, kind: Kind | None, chance: Any) -> Found:
+def once(way: Way, subject: Subject, kind: PromptKind | None, chance: Any) -> Found:
     """Show an object by one prompt (or its true mask) and segment the other photos."""
     image, truth = subject.reference.read()
     if kind is None:
@@ -73,7 +73,9 @@ def once(way: Way, subject: Subject, kind: Kind | None, chance: Any) -> Found:
     return Found(overlap(mask, truth).iou, look(concept, subject.targets))
 
 
-def figures(way: Way, subjects: list[Subject], kind: Kind | None, draws: int) -> dict[str, float]:
+def figures(
+    way: Way, subjects: list[Subject], kind: PromptKind | None, draws: int
+) -> dict[str, float]:
     """One kind of prompt over all objects."""
     references, objects = [], []
     for number, subject in enumerate(subjects):
@@ -100,7 +102,7 @@ def main(
         "for the reference alone": Way(stable, plain),
     }
     subjects = list(datasets.perseg(data).subjects)
-    asked: dict[str, Kind | None] = {"mask": None, **kinds()}
+    asked: dict[str, PromptKind | None] = {"mask": None, **kinds()}
     rows = []
     for (name, kind), (which, way) in product(asked.items(), ways.items()):
         count = draws if kind is not None and (kind.points or kind.noise) else 1

@@ -24,13 +24,13 @@ import torch.nn.functional as F
 import typer
 
 import persam
-from persam import refine
-from persam.backbones import Backbone
 from persam.concept import Concept
 from persam.evaluation.benchmark import environment
 from persam.evaluation.sequences import contour_accuracy, region_similarity
-from persam.images import read_image, read_mask
-from persam.prompts import mask_box
+from persam.io.images import read_image, read_mask
+from persam.models.base import Backbone
+from persam.pipeline import cascade
+from persam.pipeline.prompts import mask_box
 from persam.structures import Box, Embedding, Prompts
 from persam.video import official, propagation
 from persam.video.choices import Tracking
@@ -92,7 +92,7 @@ def _there(seen: Seen, change: Callable[[Seen, Prompts], Prompts]) -> Look:
     x0, y0, x1, y1 = seen.box
     points = np.concatenate([found.points, [[(x0 + x1) // 2, (y0 + y1) // 2]]])
     prompts = Prompts(points, np.append(found.labels, 1), seen.box, found.mask)
-    step = refine.first_step(seen.concept.backbone, seen.embedding, change(seen, prompts))
+    step = cascade.first_step(seen.concept.backbone, seen.embedding, change(seen, prompts))
     return Look.of(step, seen.embedding)
 
 
@@ -138,9 +138,9 @@ def refined(seen: Seen) -> Look:
     x0, y0, x1, y1 = seen.box
     points = np.concatenate([asked.points, [[(x0 + x1) // 2, (y0 + y1) // 2]]])
     prompts = Prompts(points, np.append(asked.labels, 1), seen.box)
-    first = refine.first_step(concept.backbone, embedding, prompts)
-    step = refine.refine_step(concept.backbone, embedding, first, number=2, box=True)
-    return Look.of(refine.standing([first, step]), embedding)
+    first = cascade.first_step(concept.backbone, embedding, prompts)
+    step = cascade.refine_step(concept.backbone, embedding, first, number=2, box=True)
+    return Look.of(cascade.standing([first, step]), embedding)
 
 
 def recent_cells(seen: Seen, choices: Tracking) -> Look:

@@ -13,14 +13,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from persam.backbones import Backbone, load
-    from persam.backbones.stable import stabilize
     from persam.concept import Concept
     from persam.errors import InputError, MissingExtra, ModelNotFound, PersamError
     from persam.methods.persam import personalize
     from persam.methods.persam_f import finetune
-    from persam.objects import segment_objects
-    from persam.reference import Shown
+    from persam.models.base import Backbone
+    from persam.models.loading import load
+    from persam.models.stable_sam.backbone import stabilize
+    from persam.pipeline.multi_object import segment_objects
+    from persam.pipeline.reference import Reference
     from persam.structures import Embedding, Guidance, MaskLogits, Prediction, Prompts
     from persam.variants import Variant
     from persam.video.choices import Tracking
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Backbone": "persam.backbones",
+    "Backbone": "persam.models.base",
     "Concept": "persam.concept",
     "Embedding": "persam.structures",
     "Guidance": "persam.structures",
@@ -41,15 +42,15 @@ _HOMES = {
     "PersamError": "persam.errors",
     "Prediction": "persam.structures",
     "Prompts": "persam.structures",
-    "Shown": "persam.reference",
+    "Reference": "persam.pipeline.reference",
     "Tracking": "persam.video.choices",
     "Variant": "persam.variants",
     "VideoFrame": "persam.video.structures",
     "finetune": "persam.methods.persam_f",
-    "load": "persam.backbones",
+    "load": "persam.models.loading",
     "personalize": "persam.methods.persam",
-    "stabilize": "persam.backbones.stable",
-    "segment_objects": "persam.objects",
+    "stabilize": "persam.models.stable_sam.backbone",
+    "segment_objects": "persam.pipeline.multi_object",
     "track": "persam.video.tracking",
 }
 
@@ -65,7 +66,7 @@ __all__ = [
     "PersamError",
     "Prediction",
     "Prompts",
-    "Shown",
+    "Reference",
     "Tracking",
     "Variant",
     "VideoFrame",

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam import locating, refine
-from persam.concept_file import read_concept, write_concept
 from persam.errors import InputError
-from persam.images import read_image
-from persam.instances import find_instances
-from persam.presence import calibration_of
-from persam.prompts import mask_box
-from persam.reference import Shown, observe, view
+from persam.io.concept_file import read_concept, write_concept
+from persam.io.images import read_image
+from persam.pipeline import cascade, detection
+from persam.pipeline.instances import find_instances
+from persam.pipeline.presence import calibration_of
+from persam.pipeline.prompts import mask_box
+from persam.pipeline.reference import Reference, observe, view
+from persam.pipeline.views import ConceptFeatures
 from persam.structures import Embedding, Prediction
-from persam.views import Known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
     import torch
 
-    from persam.backbones import Backbone
-    from persam.images import Source
-    from persam.locating import Sighting
-    from persam.presence import Calibration
-    from persam.refine import Step, Weights
+    from persam.io.images import Source
+    from persam.models.base import Backbone
+    from persam.pipeline.cascade import Step, Weights
+    from persam.pipeline.detection import Detection
+    from persam.pipeline.views import ReferenceView
+    from persam.structures import Calibration
     from persam.variants import Method, Variant
-    from persam.views import View
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +54,8 @@ class Concept:
     backbone: Backbone
     method: Method
     variant: Variant
-    views: tuple[View, ...]
-    rivals: tuple[View, ...] = ()
+    views: tuple[ReferenceView, ...]
+    rivals: tuple[ReferenceView, ...] = ()
     weights: Weights | None = None
     calibration: Calibration | None = None
     trace: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
@@ -75,9 +75,9 @@ class Concept:
             )
 
     @cached_property
-    def known(self) -> Known:
+    def known(self) -> ConceptFeatures:
         """What the views and the rivals taught together."""
-        return Known.of(self.views, self.rivals, self.variant.parts)
+        return ConceptFeatures.of(self.views, self.rivals, self.variant.parts)
 
     @property
     def target_feature(self) -> torch.Tensor:
@@ -120,15 +120,15 @@ class Concept:
         seen = self.locate(embedding)
         stages = {**self.trace} if trace else {}
         if trace:
-            stages |= locating.stages(embedding, seen, self.known, self.weights)
+            stages |= detection.stages(embedding, seen, self.known, self.weights)
         mask, score = np.zeros((embedding.frame.height, embedding.frame.width), dtype=bool), 0.0
         if self.is_absent(seen.presence):  # then the decoder has nothing to say
             stages |= {"final_mask": mask.astype(np.uint8)} if trace else {}
         else:
             steps = self.ask(embedding, seen)
-            final = refine.standing(steps, keep_best=self.variant.keep_best)
+            final = cascade.standing(steps, keep_best=self.variant.keep_best)
             mask, score = final.mask, final.score
-            stages |= refine.stages(steps, final) if trace else {}
+            stages |= cascade.stages(steps, final) if trace else {}
         return Prediction(
             mask=mask,
             score=score,
@@ -157,28 +157,28 @@ class Concept:
         seen = self.locate(image)
         return () if self.is_absent(seen.presence) else find_instances(self, image, seen)
 
-    def ask(self, embedding: Embedding, seen: Sighting) -> list[Step]:
+    def ask(self, embedding: Embedding, seen: Detection) -> list[Step]:
         """Ask the decoder for the object where it was sighted; all steps of the recipe in order."""
-        first = refine.first_step(
+        first = cascade.first_step(
             self.backbone, embedding, seen.prompts, seen.guidance, self.weights
         )
-        return refine.cascade(self.backbone, embedding, first, self.variant)
+        return cascade.cascade(self.backbone, embedding, first, self.variant)
 
-    def locate(self, embedding: Embedding) -> Sighting:
+    def locate(self, embedding: Embedding) -> Detection:
         """Find where the object seems to be and how surely, without asking the decoder.
 
         Raises:
             InputError: the embedding is another model's.
         """
-        locating.check(embedding, self.known, self.backbone.name)
-        return locating.locate(embedding, self.known, self.variant, self.calibration)
+        detection.check(embedding, self.known, self.backbone.name)
+        return detection.locate(embedding, self.known, self.variant, self.calibration)
 
     def presence_in(self, embedding: Embedding) -> float | None:
         """The presence alone, at a tenth of the work of :meth:`locate`."""
-        locating.check(embedding, self.known, self.backbone.name)
+        detection.check(embedding, self.known, self.backbone.name)
         if self.calibration is None:
             return None
-        return locating.judge(embedding, self.known, self.variant, self.calibration)[1]
+        return detection.judge(embedding, self.known, self.variant, self.calibration)[1]
 
     def is_absent(self, presence: float | None) -> bool:
         """Whether the variant calls the object absent at this presence."""
@@ -214,7 +214,7 @@ class Concept:
         Raises:
             InputError: unreadable or unusable input; the message says which and what to do.
         """
-        reference = observe(self.backbone, Shown(image, mask, box, points), self.variant)
+        reference = observe(self.backbone, Reference(image, mask, box, points), self.variant)
         views = (*self.views, view(self.backbone, reference, self.variant))
         calibration = calibration_of(self.backbone, views, self.variant)
         return replace(self, views=views, calibration=calibration)

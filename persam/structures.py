@@ -7,6 +7,7 @@ lattice of feature cells that an encoder gives for its square input.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
-class Laid:
+class Preprocessed:
     """A picture as a backbone's encoder takes it: resized, normalised, padded; not yet encoded.
 
     Attributes:
@@ -147,6 +148,44 @@ class MaskLogits:
     def best(self) -> int:
         """Index of the mask that the model believes in most."""
         return int(self.iou.argmax())
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Likeness -> the probability that the object is there, where both are as likely beforehand.
+
+    Attributes:
+        middle: the likeness at which the object is as likely there as not.
+        slope: how fast the log-odds rise from there; above 0.
+
+    Example:
+        >>> calibration = Calibration(middle=0.3, slope=40.0)
+        >>> calibration.presence(0.3), round(calibration.presence(0.4), 3)
+        (0.5, 0.982)
+    """
+
+    middle: float
+    slope: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.middle) and math.isfinite(self.slope) and self.slope > 0):
+            raise ValueError(
+                f"A calibration has a finite middle and a finite slope above 0; got {self}."
+            )
+
+    def likeness(self, presence: float) -> float:
+        """The likeness at which presence is so much; -1 and 1 for 0 and 1, which it never is."""
+        if not 0 < presence < 1:
+            return 2.0 * presence - 1
+        return self.middle + math.log(presence / (1 - presence)) / self.slope
+
+    def presence(self, likeness: float) -> float:
+        """The probability, 0..1."""
+        odds = self.slope * (likeness - self.middle)
+        # The two forms of one function, each where it cannot overflow.
+        if odds >= 0:
+            return 1 / (1 + math.exp(-odds))
+        return math.exp(odds) / (1 + math.exp(odds))
 
 
 @dataclass(frozen=True, eq=False)

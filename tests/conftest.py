@@ -19,8 +19,8 @@ import parity
 import tiny as tiny_models
 import torch
 
-from persam.backbones.sam import SamBackbone
-from persam.backbones.weights import load_sam
+from persam.models.sam import SamBackbone
+from persam.models.weights import load_sam
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from persam import samples
-from persam.backbones.wrapped import WrappedBackbone
 from persam.evaluation.montage import add_lookalike, cut_out
-from persam.images import read_image, read_mask
+from persam.io.images import read_image, read_mask
+from persam.models.wrapped import WrappedBackbone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.structures import Laid
+    from persam.structures import Preprocessed
 
 
 class Counting(WrappedBackbone):
@@ -24,7 +24,7 @@ class Counting(WrappedBackbone):
         super().__init__(backbone)
         self.encoded = self.decoded = 0
 
-    def encode_laid(self, laid: Sequence[Laid]) -> Any:
+    def encode_laid(self, laid: Sequence[Preprocessed]) -> Any:
         self.encoded += len(laid)
         return super().encode_laid(laid)
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import persam
 from persam import samples
-from persam.reference import Shown, observe
+from persam.pipeline.reference import Reference, observe
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 Script = Callable[[str], ModuleType]
@@ -89,7 +89,7 @@ def test_the_plain_fit_is_the_official_one(script, tmp_path):
 
     recipe = persam.Variant.named("official", "persam-f")
     backbone = exact("pocket")
-    reference = observe(backbone, Shown(photo, mask=mask), recipe)
+    reference = observe(backbone, Reference(photo, mask=mask), recipe)
     lessons = [lesson(learn(backbone, [reference], recipe), reference)]
     expected = fit(lessons, "official", Schedule(steps=3))
     assert found.weights == pytest.approx(expected.weights, abs=1e-5)

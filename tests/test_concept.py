@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from persam.concept import Concept
-from persam.concept_file import FORMAT, concept_model
 from persam.errors import InputError
+from persam.io.concept_file import FORMAT, concept_model
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
-from persam.presence import Calibration
+from persam.structures import Calibration
 from persam.variants import Variant
 
 REFERENCE = parity.picture("vit", "reference")

@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from persam import samples
-from persam.images import read_image, read_mask
-from persam.samples.render import Camera, Light, Setting, photograph
-from persam.samples.scenes import SETTINGS
-from persam.samples.tracer import FAR, Part, Thing, blocked, matrix, trace
+from persam.io.images import read_image, read_mask
+from tools.sample_renderer.render import Camera, Light, Setting, photograph
+from tools.sample_renderer.scenes import SETTINGS
+from tools.sample_renderer.tracer import FAR, Part, Thing, blocked, matrix, trace
 
 SMALL = (60, 80)
 

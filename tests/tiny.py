@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 
-from persam.backbones.pocket import PocketBackbone
-from persam.backbones.pocket_network import PocketModel
-from persam.backbones.sam import SamBackbone
-from persam.backbones.sam2 import Sam2Backbone
+from persam.models.pocket.backbone import PocketBackbone
+from persam.models.pocket.network import PocketModel
+from persam.models.sam import SamBackbone
+from persam.models.sam2 import Sam2Backbone
 
 if TYPE_CHECKING:
     from persam.structures import Prompts

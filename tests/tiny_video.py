@@ -9,7 +9,7 @@ import tiny
 import transformers
 
 from persam import load
-from persam.backbones.sam2 import Sam2Backbone
+from persam.models.sam2 import Sam2Backbone
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from persam import __version__
 from persam.cli.ablate import ablate
+from persam.cli.console import complain, say
 from persam.cli.correct import correct
 from persam.cli.datasets import datasets
 from persam.cli.demo import demo
@@ -22,7 +23,6 @@ from persam.cli.find import find
 from persam.cli.learn import learn
 from persam.cli.models import models
 from persam.cli.report import report
-from persam.cli.screen import complain, say
 from persam.cli.segment import segment
 from persam.cli.stability import stability
 from persam.cli.track import track

@@ -7,8 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from persam.cli.options import DeviceOption, EngineOption, MatchOption, ModelOption, PrecisionOption
-from persam.cli.screen import complain, progress, say
+from persam.cli.console import complain, progress, say
+from persam.cli.model_args import (
+    DeviceOption,
+    EngineOption,
+    MatchOption,
+    ModelOption,
+    PrecisionOption,
+)
 
 
 def ablate(
@@ -55,10 +61,10 @@ def ablate(
     recipes when a box or a point shows the object instead of a mask. A point is the pixel deepest
     inside the mask. Objects that a row could not learn count with empty masks.
     """
-    from persam.backbones import load
     from persam.evaluation import datasets
     from persam.evaluation.ablation import ablate as measure
     from persam.evaluation.ablation import plan
+    from persam.models.loading import load
 
     names = None if objects is None else [name.strip() for name in objects.split(",")]
     dataset = datasets.perseg(data, reference_index=reference_index, objects=names)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from persam.album.manifest import NAME, Manifest
+from persam.cli.concept_args import stored_concept
+from persam.cli.console import progress, say
 from persam.cli.find import OwnModelOption
-from persam.cli.options import DeviceOption, EngineOption, PrecisionOption
-from persam.cli.screen import progress, say
-from persam.cli.stored import stored_concept
+from persam.cli.model_args import DeviceOption, EngineOption, PrecisionOption
 from persam.errors import InputError
-from persam.folders import is_picture, list_images, name_outputs, refuse_overwriting
-from persam.manifest import NAME, Manifest
-from persam.palette import PALETTE
-from persam.picture_file import open_picture
+from persam.io.folders import is_picture, list_images, name_outputs, refuse_overwriting
+from persam.io.palette import PALETTE
+from persam.io.picture_file import open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

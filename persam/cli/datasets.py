@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from persam.cli.screen import say
+from persam.cli.console import say
 
 if TYPE_CHECKING:
     from persam.evaluation.datasets import Dataset
-    from persam.evaluation.datasets.catalogue import Entry
+    from persam.evaluation.datasets.catalogue import DatasetEntry
 
 datasets = typer.Typer(
     name="datasets",
@@ -40,7 +40,7 @@ def show(
     say("\n\n".join(map(_described, CATALOGUE)))
 
 
-def _described(entry: Entry) -> str:
+def _described(entry: DatasetEntry) -> str:
     rows = {
         "splits": (entry.splits,),
         "metric": (entry.metric,),

@@ -10,16 +10,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from persam.cli.options import DeviceOption, EngineOption, ModelOption, PrecisionOption
-from persam.cli.screen import progress, say
+from persam.cli.console import progress, say
+from persam.cli.model_args import DeviceOption, EngineOption, ModelOption, PrecisionOption
 from persam.variants import Method
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from persam.album import Summary
-    from persam.backbones import Backbone
+    from persam.album.run import Summary
     from persam.evaluation.datasets import Photo, Subject
+    from persam.models.base import Backbone
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -48,8 +48,8 @@ def demo(
     every mask can be told. Both methods run.
     """
     from persam import samples
-    from persam.backbones import load
     from persam.evaluation import datasets
+    from persam.models.loading import load
 
     samples.copy(out / "samples")
     subject = datasets.perseg(out / "samples").subjects[0]
@@ -66,7 +66,7 @@ def demo(
 def _find(
     method: Method, backbone: Backbone, subject: Subject, out: Path, step: Callable[[], None]
 ) -> Outcome:
-    from persam.album import Output, segment_album
+    from persam.album.run import Output, segment_album
     from persam.methods.persam import personalize
     from persam.methods.persam_f import finetune
 
@@ -85,8 +85,8 @@ def _find(
 
 
 def _iou(found: Path, photo: Photo) -> float:
-    from persam.evaluation.metrics import iou
-    from persam.images import read_image, read_mask
+    from persam.io.images import read_image, read_mask
+    from persam.metrics import iou
 
     size = read_image(photo.image).shape[:2]
     mask, truth = (read_mask(path, size, usable=False) > 0 for path in (found, photo.mask))

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from persam.cli.options import (
+from persam.cli.console import complain, named, progress, say
+from persam.cli.model_args import (
     DeviceOption,
     EngineOption,
     MatchOption,
@@ -18,14 +19,13 @@ from persam.cli.options import (
     VariantOption,
     resolve_variant,
 )
-from persam.cli.screen import complain, named, progress, say
-from persam.cli.shown import Told
-from persam.folders import list_images
+from persam.cli.object_args import ReferenceArgs
+from persam.io.folders import list_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.doctor import Diagnosis, Doubt
+    from persam.album.reference_check import Diagnosis, Doubt
 
 
 def doctor(
@@ -61,10 +61,10 @@ def doctor(
     Exit code: 0 no bad reference, 1 there is one or a photo could not be looked at, 2 nothing could
     be done.
     """
-    told = [Told.of(reference) for reference in references]
+    told = [ReferenceArgs.of(reference) for reference in references]
     photos = list_images(album).photos if album else ()
-    from persam.backbones import load
-    from persam.doctor import doubts, examine
+    from persam.album.reference_check import doubts, examine
+    from persam.models.loading import load
 
     backbone = load(model, match_with=match_with, device=device, precision=precision, engine=engine)
     recipe = resolve_variant(variant, "persam", own=backbone.recipe)
@@ -87,7 +87,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _table(told: Sequence[Told], diagnosis: Diagnosis) -> Table:
+def _table(told: Sequence[ReferenceArgs], diagnosis: Diagnosis) -> Table:
     table = Table()
     table.add_column("reference", overflow="fold")
     for title in ("finds the others", "found by them", "presence", ""):
@@ -110,7 +110,7 @@ def _no_suspect(count: int) -> str:
     return "No reference is clearly worse than the rest."
 
 
-def _unlabelled(photos: Sequence[Path], told: Sequence[Told]) -> list[Path]:
+def _unlabelled(photos: Sequence[Path], told: Sequence[ReferenceArgs]) -> list[Path]:
     labelled = {one.picture.resolve() for one in told}
     return [photo for photo in photos if photo.resolve() not in labelled]
 

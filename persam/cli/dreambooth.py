@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from persam.cli.console import progress, say
 from persam.cli.dreambooth_prepare import prepare
-from persam.cli.options import DeviceOption, Precision
-from persam.cli.screen import progress, say
+from persam.cli.model_args import DeviceOption, Precision
 
 if TYPE_CHECKING:
     from persam.dreambooth.check import PictureCheck
@@ -92,11 +92,11 @@ def train(
 
     The same command goes on with a run that was stopped.
     """
-    from persam.dreambooth.recipe import Recipe, Sampling
-    from persam.dreambooth.training import Run
+    from persam.dreambooth.recipe import DreamBoothRecipe, SamplingOptions
+    from persam.dreambooth.training import DreamBoothRun
     from persam.dreambooth.training import train as start
 
-    recipe = Recipe(
+    recipe = DreamBoothRecipe(
         kind="full" if full else "lora",
         rank=rank,
         steps=steps,
@@ -111,8 +111,8 @@ def train(
         save_memory=save_memory,
         seed=seed,
     )
-    sampling = Sampling(tuple(sample_prompt or ()), sample_every, sample_steps, seed=seed)
-    run = Run(subject, base, out or subject / "run", sampling, keep_every, device)
+    sampling = SamplingOptions(tuple(sample_prompt or ()), sample_every, sample_steps, seed=seed)
+    run = DreamBoothRun(subject, base, out or subject / "run", sampling, keep_every, device)
     with progress(steps, "Training") as step:
         path = start(run, recipe, lambda _: step())
     say(f"Trained: {path}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from persam.cli.options import (
+from persam.cli.console import complain, say
+from persam.cli.model_args import (
     DeviceOption,
     EngineOption,
     MatchOption,
@@ -17,8 +18,7 @@ from persam.cli.options import (
     PrecisionOption,
     resolve_variant,
 )
-from persam.cli.screen import complain, say
-from persam.cli.shown import BoxOption, Examples, MaskOption, PointOption, Told
+from persam.cli.object_args import BoxOption, Examples, MaskOption, PointOption, ReferenceArgs
 
 if TYPE_CHECKING:
     from persam.dreambooth.prepare import Prepared
@@ -78,12 +78,12 @@ def prepare(
 
     Exit code: 0 all photos are in, 1 some are not, 2 nothing could be done.
     """
-    from persam.backbones import load
     from persam.dreambooth import prepare as stage
     from persam.dreambooth.subject import Choices
-    from persam.folders import list_images
+    from persam.io.folders import list_images
+    from persam.models.loading import load
 
-    shown = Told(reference, mask, box, tuple(point or ()))
+    shown = ReferenceArgs(reference, mask, box, tuple(point or ()))
     choices = Choices(
         class_name,
         token,
@@ -101,7 +101,7 @@ def prepare(
     concept = Examples((shown,)).learn(backbone, method, recipe)
     files = tuple(path for path in (reference, mask) if path is not None)
     words = repr((backbone.name, backbone.precision, concept.method, concept.variant, box, point))
-    given = stage.Shown(reference, mask, _identity(words, files), files)
+    given = stage.ReferencePicture(reference, mask, _identity(words, files), files)
     made = stage.prepare(concept, listing.photos, given, out, choices)
     _report(made)
     if made.left_out or made.failed:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from persam.cli import evaluate_pictures, evaluate_video
-from persam.cli.choice import Asked, Places, refuse, typed_options
-from persam.cli.options import (
+from persam.cli.console import complain
+from persam.cli.evaluate_args import FolderArgs, MethodArgs, refuse, typed_options
+from persam.cli.model_args import (
     AlphaOption,
     AnyMethodOption,
     DeviceOption,
@@ -20,7 +21,6 @@ from persam.cli.options import (
     PrecisionOption,
     WithoutOption,
 )
-from persam.cli.screen import complain
 from persam.errors import InputError
 
 if TYPE_CHECKING:
@@ -151,8 +151,8 @@ def evaluate(
         dataset = dataclasses.replace(dataset, original_size=True)
     recipe = {"variant": variant, "without": without, "alpha": alpha}
     place = {"match_with": match_with, "device": device, "precision": precision, "engine": engine}
-    asked = Asked(method, model, recipe, place, typed)
-    report = kind.measure(dataset, asked, Places(out, score_only, save_masks), quiet=quiet)
+    asked = MethodArgs(method, model, recipe, place, typed)
+    report = kind.measure(dataset, asked, FolderArgs(out, score_only, save_masks), quiet=quiet)
     if json is not None:
         report.write(json)
     kind.tell(report, name, quiet=quiet)

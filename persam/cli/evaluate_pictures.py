@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from persam.cli.choice import Asked, Places, choose
-from persam.cli.screen import as_percent, as_seconds, progress, say
+from persam.cli.console import as_percent, as_seconds, progress, say
+from persam.cli.evaluate_args import FolderArgs, MethodArgs, choose
 from persam.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from persam.evaluation.reports import Report
 
 
-def measure(dataset: Dataset[Any], asked: Asked, places: Places, *, quiet: bool) -> Report:
+def measure(dataset: Dataset[Any], asked: MethodArgs, places: FolderArgs, *, quiet: bool) -> Report:
     """Predict and score, or score alone.
 
     Raises:

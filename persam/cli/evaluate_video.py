@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, get_args
 from rich.console import Console
 from rich.table import Table
 
-from persam.cli.choice import Asked, Chosen, Places, choose, refuse
-from persam.cli.screen import as_seconds, progress, say
+from persam.cli.console import as_seconds, progress, say
+from persam.cli.evaluate_args import FolderArgs, MethodArgs, ResolvedMethod, choose, refuse
 from persam.errors import InputError
 from persam.variants import Method
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 _NONE = "–"  # noqa: RUF001
 
 
-def measure(dataset: Dataset[Any], asked: Asked, places: Places, *, quiet: bool) -> VideoReport:
+def measure(
+    dataset: Dataset[Any], asked: MethodArgs, places: FolderArgs, *, quiet: bool
+) -> VideoReport:
     """Follow and score, or score alone.
 
     Raises:
@@ -58,7 +60,7 @@ def measure(dataset: Dataset[Any], asked: Asked, places: Places, *, quiet: bool)
     return report
 
 
-def _choose(asked: Asked) -> Chosen:
+def _choose(asked: MethodArgs) -> ResolvedMethod:
     """The method and the model; under ``official``, the video scripts' own way to learn."""
     tracking = asked.recipe["variant"]
     if tracking != "official":
@@ -74,14 +76,14 @@ def _choose(asked: Asked) -> Chosen:
         [option for option in asked.typed if option in ("without", "alpha")],
         "the official video scripts have one recipe each",
     )
-    from persam.backbones import load
+    from persam.models.loading import load
     from persam.video.official import learn_object
 
     backbone = load(asked.model, **asked.place)
     method: Any = asked.method
     learner = partial(learn_object, method=method)
     told = {"method": method, "precision": backbone.precision, "tracking": tracking}
-    return Chosen(learner, backbone, told)
+    return ResolvedMethod(learner, backbone, told)
 
 
 def tell(report: VideoReport, name: str, *, quiet: bool) -> None:

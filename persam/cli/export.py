@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from persam.cli.options import DeviceOption, ModelOption
-from persam.cli.screen import say
+from persam.cli.console import say
+from persam.cli.model_args import DeviceOption, ModelOption
 from persam.errors import InputError
 
 Format = Literal["onnx", "openvino"]
@@ -35,10 +35,10 @@ def export(
     """Write a model as files that run without torch's weights; --model FOLDER loads them again."""
     if int8 != bool(photos):
         raise InputError("--int8 and --photos belong together: give both, or neither.")
-    from persam.backbones import load
-    from persam.backbones.export import export as write
-    from persam.folders import list_images
-    from persam.images import read_image
+    from persam.io.folders import list_images
+    from persam.io.images import read_image
+    from persam.models.loading import load
+    from persam.models.runtime.export import export as write
 
     seen = list_images(photos).photos[:CALIBRATED_BY] if photos else []
     backbone = load(model, device=device, engine="torch", precision="fp32")

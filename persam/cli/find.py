@@ -9,22 +9,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from persam.cli.options import (
+from persam.cli.concept_args import stored_concept
+from persam.cli.console import complain, named, progress, say
+from persam.cli.model_args import (
     DeviceOption,
     EngineOption,
     MinPresenceOption,
     PrecisionOption,
     with_min_presence,
 )
-from persam.cli.pacing import BatchOption, CacheOption, CacheSizeOption, JobsOption, pace_of
-from persam.cli.screen import complain, named, progress, say
-from persam.cli.stored import stored_concept
-from persam.folders import list_images, refuse_overwriting
+from persam.cli.run_args import BatchOption, CacheOption, CacheSizeOption, JobsOption, pace_of
+from persam.io.folders import list_images, refuse_overwriting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.search import Hit
+    from persam.album.search import Hit
 
 ConceptOption = Annotated[Path, typer.Option("--concept", help="A file from `persam learn`.")]
 OwnModelOption = Annotated[
@@ -63,14 +63,14 @@ def find(
     listing = list_images(photos)
     if out is not None:
         refuse_overwriting([out], [*listing.photos, concept], "Choose another --out.")
-    pace = pace_of(batch, jobs, cache, cache_size)
-    from persam.formats import write_text
-    from persam.search import search
+    loader = pace_of(batch, jobs, cache, cache_size)
+    from persam.album.search import search
+    from persam.io.writers import write_text
 
     learnt = stored_concept(concept, model, device=device, precision=precision, engine=engine)
     learnt = with_min_presence(learnt, min_presence)
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
-        hits = search(learnt, listing.photos, lambda _: step(), pace=pace)
+        hits = search(learnt, listing.photos, lambda _: step(), loader=loader)
     lines = "".join(hit.to_json() + "\n" for hit in hits)
     if out is not None:
         write_text(out, lines)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from persam.cli.options import (
+from persam.cli.console import say
+from persam.cli.model_args import (
     AlphaOption,
     DeviceOption,
     EngineOption,
@@ -24,15 +25,14 @@ from persam.cli.options import (
     resolve_variant,
     with_min_presence,
 )
-from persam.cli.screen import say
-from persam.cli.shown import (
+from persam.cli.object_args import (
     AlsoOption,
     BoxOption,
     Examples,
     MaskOption,
     NotOption,
     PointOption,
-    Told,
+    ReferenceArgs,
 )
 from persam.errors import InputError
 
@@ -66,10 +66,10 @@ def learn(
 
     Then: persam segment --concept dog.safetensors PHOTOS... --out DIR
     """
-    examples = Examples.of(Told(reference, mask, box, tuple(point or ())), also, not_)
+    examples = Examples.of(ReferenceArgs(reference, mask, box, tuple(point or ())), also, not_)
     if out.suffix != ".safetensors":
         raise InputError(f"--out names a concept file, as dog.safetensors; got {out}.")
-    from persam.backbones import load, stabilised
+    from persam.models.loading import load, stabilised
 
     named = stabilised(model, plugin_of(plugin, stable=stable))
     backbone = load(named, match_with=match_with, device=device, precision=precision, engine=engine)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from persam.backbones import catalog
+from persam.models import registry
 
 
 def models(
@@ -24,7 +24,7 @@ def models(
     """
     from rich.console import Console
 
-    rows = [row(entry) for entry in catalog.CATALOG]
+    rows = [row(entry) for entry in registry.CATALOG]
     console = Console()
     if json:
         console.print_json(json_format.dumps(rows))
@@ -36,12 +36,12 @@ def models(
     )
 
 
-def row(entry: catalog.Entry) -> dict[str, Any]:
+def row(entry: registry.ModelEntry) -> dict[str, Any]:
     """Describe one model: its fields, its source, and whether it is here."""
     return dataclasses.asdict(entry) | {
         "source": entry.source,
         "plugin_parameters": entry.plugin_parameters,
-        "on_this_machine": catalog.on_this_machine(entry),
+        "on_this_machine": registry.on_this_machine(entry),
     }
 
 

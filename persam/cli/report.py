@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from persam.cli.screen import say
+from persam.cli.console import say
 
 
 def report(
@@ -24,7 +24,7 @@ def report(
     Rows are comparable as far as their data are: the column says what each was measured on.
     """
     from persam.evaluation.tables import markdown, read_report
-    from persam.formats import write_text
+    from persam.io.writers import write_text
 
     text = markdown([read_report(path) for path in reports])
     if out is not None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from persam.cli.choice import refuse, typed_options
-from persam.cli.concepts import ConceptOption, InstancesOption, Stored
-from persam.cli.options import (
+from persam.cli.concept_args import LEARNING, digest, stored_concepts
+from persam.cli.concepts_args import ConceptArgs, ConceptOption, InstancesOption
+from persam.cli.console import complain, count, named, progress, say
+from persam.cli.evaluate_args import refuse, typed_options
+from persam.cli.model_args import (
     AlphaOption,
     DeviceOption,
     EngineOption,
@@ -27,27 +29,25 @@ from persam.cli.options import (
     resolve_variant,
     with_min_presence,
 )
-from persam.cli.pacing import BatchOption, CacheOption, CacheSizeOption, JobsOption, pace_of
-from persam.cli.screen import complain, count, named, progress, say
-from persam.cli.shown import (
+from persam.cli.object_args import (
     AlsoOption,
     BoxOption,
     Examples,
     MaskOption,
     NotOption,
     PointOption,
-    Told,
+    ReferenceArgs,
 )
-from persam.cli.stored import LEARNING, digest, stored_concepts
+from persam.cli.run_args import BatchOption, CacheOption, CacheSizeOption, JobsOption, pace_of
 from persam.errors import InputError
-from persam.folders import list_images
+from persam.io.folders import list_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from persam.album import Summary
+    from persam.album.run import Summary
     from persam.concept import Concept
-    from persam.folders import Listing
+    from persam.io.folders import Listing
 
 _NAMED = 5
 
@@ -103,14 +103,14 @@ def segment(
     """
     typed = typed_options(context)
     ways = (mask, box, tuple(point or ()))
-    source = _source(None if reference is None else Told(reference, *ways), concept, typed)
-    if isinstance(source, Told):
+    source = _source(None if reference is None else ReferenceArgs(reference, *ways), concept, typed)
+    if isinstance(source, ReferenceArgs):
         source = Examples.of(source, also, not_)
     listing = _listing(photos, out)
-    pace = pace_of(batch, jobs, cache, cache_size)
-    from persam.album import Output, segment_album
-    from persam.backbones import load, stabilised
-    from persam.backbones.stable_file import plugin_file
+    loader = pace_of(batch, jobs, cache, cache_size)
+    from persam.album.run import Output, segment_album
+    from persam.models.loading import load, stabilised
+    from persam.models.stable_sam.plugin_file import plugin_file
 
     chosen = plugin_of(plugin, stable=stable)
     files = source.files if chosen is None else (*source.files, plugin_file(chosen))
@@ -129,19 +129,19 @@ def segment(
     else:
         learnt = stored_concepts(source.named, model if "model" in typed else None, **place)
     learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
-    by_name = isinstance(source, Stored) and source.several
+    by_name = isinstance(source, ConceptArgs) and source.several
     sought = learnt if by_name else next(iter(learnt.values()))
     output = replace(output, identity=digest(_words(source, learnt, method), files))
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
-        summary = segment_album(sought, listing.photos, output, lambda _: step(), pace=pace)
+        summary = segment_album(sought, listing.photos, output, lambda _: step(), loader=loader)
     _report(summary, listing, quiet=quiet)
     if summary.failed:
         raise typer.Exit(1)
 
 
 def _source(
-    told: Told | None, concepts: Sequence[str] | None, typed: Sequence[str]
-) -> Told | Stored:
+    told: ReferenceArgs | None, concepts: Sequence[str] | None, typed: Sequence[str]
+) -> ReferenceArgs | ConceptArgs:
     """The reference or concept files: exactly one kind, and no option that nothing would read."""
     if not concepts and told is not None:
         return told
@@ -152,7 +152,7 @@ def _source(
         )
     settled = [name for name in typed if name in LEARNING]
     refuse(settled, f"the concept {concepts[0]} has settled it")
-    return Stored.of(concepts)
+    return ConceptArgs.of(concepts)
 
 
 def _listing(photos: Sequence[Path], out: Path) -> Listing:
@@ -166,7 +166,7 @@ def _listing(photos: Sequence[Path], out: Path) -> Listing:
     return list_images(photos)
 
 
-def _words(source: Examples | Stored, learnt: Mapping[str, Concept], method: str) -> str:
+def _words(source: Examples | ConceptArgs, learnt: Mapping[str, Concept], method: str) -> str:
     """What the run looks for, besides the contents of its files."""
     backbone = next(iter(learnt.values())).backbone
     variants = [concept.variant for concept in learnt.values()]

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from persam.cli.options import (
+from persam.cli.console import progress, say
+from persam.cli.model_args import (
     DeviceOption,
     EngineOption,
     ModelOption,
     PluginOption,
     PrecisionOption,
 )
-from persam.cli.screen import progress, say
 
 
 def stability(
@@ -60,9 +60,9 @@ def stability(
     boundary mIoU, stability (mean IoU of each of a picture's masks with the union of all), and
     agreement (mean IoU of every two).
     """
-    from persam.backbones import load, stabilised
     from persam.evaluation.stability import Protocol, evaluate_stability
-    from persam.pairs import read_sets, spread
+    from persam.models.loading import load, stabilised
+    from persam.training.pairs import read_sets, spread
 
     protocol = Protocol(prompts, noise, seed, stretch)
     sets = {name: spread(pairs, pictures) for name, pairs in read_sets(data).items()}

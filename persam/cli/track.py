@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from persam.cli.choice import refuse, typed_options
-from persam.cli.options import (
+from persam.cli.concept_args import LEARNING, digest
+from persam.cli.console import complain, count, progress, say
+from persam.cli.evaluate_args import refuse, typed_options
+from persam.cli.model_args import (
     DeviceOption,
     EngineOption,
     MatchOption,
@@ -19,20 +21,18 @@ from persam.cli.options import (
     ModelOption,
     PrecisionOption,
 )
-from persam.cli.screen import complain, count, progress, say
-from persam.cli.shown import BoxOption, MaskOption, PointOption, Told
-from persam.cli.sought import Sought, TrackVariant, named_files
-from persam.cli.stored import LEARNING, digest
+from persam.cli.object_args import BoxOption, MaskOption, PointOption, ReferenceArgs
+from persam.cli.track_args import TrackArgs, TrackVariant, named_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
-    from persam.backbones import Backbone
     from persam.concept import Concept
+    from persam.models.base import Backbone
     from persam.video.clip import Clip
-    from persam.video.job import ClipSummary, Search
+    from persam.video.job import ClipSummary, TrackRequest
     from persam.video.places import ClipOutput
 
 _NAMED = 5
@@ -115,8 +115,10 @@ def track(
     its masks, 1 the clip has frames that cannot be decoded, 2 nothing could be done.
     """
     typed = typed_options(context)
-    sought = Sought(
-        shown=None if reference is None else Told(reference, mask, box, tuple(point or ())),
+    sought = TrackArgs(
+        shown=None
+        if reference is None
+        else ReferenceArgs(reference, mask, box, tuple(point or ())),
         first_mask=first_mask,
         objects=named_files(object_ or (), "--object"),
         concepts=named_files(concept or (), "--concept", stem=True),
@@ -149,7 +151,7 @@ def track(
         raise typer.Exit(1)
 
 
-def _refuse_unread(sought: Sought, typed: Sequence[str]) -> None:
+def _refuse_unread(sought: TrackArgs, typed: Sequence[str]) -> None:
     if sought.shown is None:
         unread = [name for name in ("mask", "box", "point") if name in typed]
         refuse(unread, "it belongs to --reference")
@@ -160,9 +162,9 @@ def _refuse_unread(sought: Sought, typed: Sequence[str]) -> None:
         refuse(settled, "the concepts have settled it")
 
 
-def _load(sought: Sought, model: str | None, place: dict[str, Any]) -> Backbone:
-    from persam.backbones import load
-    from persam.concept_file import concept_model
+def _load(sought: TrackArgs, model: str | None, place: dict[str, Any]) -> Backbone:
+    from persam.io.concept_file import concept_model
+    from persam.models.loading import load
 
     if model is None and sought.concepts:
         model = concept_model(next(iter(sought.concepts.values())))
@@ -171,14 +173,16 @@ def _load(sought: Sought, model: str | None, place: dict[str, Any]) -> Backbone:
 
 def _search(
     concepts: dict[str, Concept], masks: Mapping[str, np.ndarray], variant: TrackVariant
-) -> Search:
-    from persam.video.job import Search
+) -> TrackRequest:
+    from persam.video.job import TrackRequest
     from persam.video.tracking import track
 
-    return Search(tuple(concepts), partial(track, concepts, variant=variant), masks or None)
+    return TrackRequest(tuple(concepts), partial(track, concepts, variant=variant), masks or None)
 
 
-def _run(search: Search, clip: Clip, output: ClipOutput, step: Callable[[], None]) -> ClipSummary:
+def _run(
+    search: TrackRequest, clip: Clip, output: ClipOutput, step: Callable[[], None]
+) -> ClipSummary:
     from persam.video.job import segment_clip
 
     return segment_clip(search, clip, output, lambda _: step())

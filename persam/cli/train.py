@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from persam.cli.options import DeviceOption, EngineOption, ModelOption, PrecisionOption
-from persam.cli.screen import say
+from persam.cli.console import say
+from persam.cli.model_args import DeviceOption, EngineOption, ModelOption, PrecisionOption
 
 train = typer.Typer(help="Train the project's own weights.", no_args_is_help=True)
 
@@ -58,7 +58,7 @@ def pocket(
 
     from rich.console import Console
 
-    from persam.backbones import choose_device
+    from persam.models.loading import choose_device
     from persam.training.pocket import Run, prepare, train
     from persam.training.processes import together
     from persam.training.state import Recipe
@@ -138,16 +138,16 @@ def stable(
 
     On several GPUs: accelerate launch $(which persam) train stable DATA ...
     """
-    from persam.backbones import load
-    from persam.backbones.stable_parts import Options
+    from persam.models.loading import load
+    from persam.models.stable_sam.modules import StableOptions
     from persam.training.plugin import Place, train_plugin
     from persam.training.processes import launched
-    from persam.training.stable_state import Recipe
+    from persam.training.stable_state import StableRecipe
 
     place = launched()  # by accelerate, which has chosen a device for each process
     backbone = load(model, device=place or device, precision=precision, engine=engine)
-    options = Options(reach, amplitudes, routing, width, routed_by)
-    recipe = Recipe(
+    options = StableOptions(reach, amplitudes, routing, width, routed_by)
+    recipe = StableRecipe(
         epochs=epochs,
         batch=batch,
         questions=questions,

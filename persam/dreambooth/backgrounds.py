@@ -10,8 +10,8 @@ from PIL import Image, ImageColor, ImageOps
 from scipy.ndimage import uniform_filter
 
 from persam.errors import InputError
-from persam.folders import list_images
-from persam.images import read_image
+from persam.io.folders import list_images
+from persam.io.images import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from persam.backbones import choose_device, choose_precision
 from persam.errors import InputError, MissingExtra, ModelNotFound
+from persam.models.loading import choose_device, choose_precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from persam.dreambooth.recipe import PredictionType, Recipe, Sampling
+    from persam.dreambooth.recipe import DreamBoothRecipe, PredictionType, SamplingOptions
 
 _PIPELINES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
 
@@ -101,7 +101,7 @@ class Base:
         return self.noise.get_velocity(latents, noise, times)
 
     @torch.no_grad()
-    def draw(self, prompt: str, seed: int, side: int, sampling: Sampling) -> Any:
+    def draw(self, prompt: str, seed: int, side: int, sampling: SamplingOptions) -> Any:
         """Draw one picture, a PIL image of ``side`` pixels."""
         with self.arithmetic():
             drawn = self.pipeline(
@@ -122,7 +122,7 @@ class Base:
         return {"num_images_per_prompt": 1, "do_classifier_free_guidance": False}
 
 
-def load_base(name: str | Path, device: str, recipe: Recipe) -> Base:
+def load_base(name: str | Path, device: str, recipe: DreamBoothRecipe) -> Base:
     """Load a model to train on.
 
     Args:

@@ -16,18 +16,18 @@ from PIL import Image
 
 from persam.dreambooth.components import Condition
 from persam.dreambooth.masks import latent_mask
-from persam.images import read_image, read_mask
+from persam.io.images import read_image, read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from persam.dreambooth.components import Base
-    from persam.dreambooth.subject import Subject
+    from persam.dreambooth.subject import SubjectFolder
 
 
 @dataclass(frozen=True)
-class View:
+class Crop:
     """The square of a picture that is trained on, in pixels."""
 
     top: int
@@ -64,7 +64,7 @@ class Item:
         }
 
 
-def subject_items(subject: Subject, base: Base, side: int) -> list[Item]:
+def subject_items(subject: SubjectFolder, base: Base, side: int) -> list[Item]:
     """Encode a subject's photos, of each the square round the subject.
 
     Args:
@@ -120,7 +120,7 @@ class _Encoder:
         condition = Condition(told.states, told.pooled, self._times(image.shape[:2], view))
         return Item(name, mean[0], std[0], mask, condition)
 
-    def _times(self, size: tuple[int, int], view: View) -> torch.Tensor | None:
+    def _times(self, size: tuple[int, int], view: Crop) -> torch.Tensor | None:
         """SDXL's sizes: of the picture, the crop's corner when scaled, and of the target."""
         if not self.base.xl:
             return None
@@ -130,7 +130,7 @@ class _Encoder:
         return torch.tensor([numbers], dtype=torch.float32, device=self.base.device)
 
 
-def square_round(weights: np.ndarray) -> View:
+def square_round(weights: np.ndarray) -> Crop:
     """The largest square of a picture that has the subject as near its middle as it can.
 
     Args:
@@ -138,7 +138,7 @@ def square_round(weights: np.ndarray) -> View:
 
     Example:
         >>> square_round(np.array([[0, 0, 0, 0, 1, 0]]))
-        View(top=0, left=4, side=1)
+        Crop(top=0, left=4, side=1)
     """
     side = min(weights.shape)
     corner = []
@@ -147,7 +147,7 @@ def square_round(weights: np.ndarray) -> View:
         length = weights.shape[axis]
         middle = (taken[0] + taken[-1] + 1) / 2 if len(taken) else length / 2
         corner.append(int(np.clip(round(middle - side / 2), 0, length - side)))
-    return View(corner[0], corner[1], side)
+    return Crop(corner[0], corner[1], side)
 
 
 def deal(count: int, batch: int, step: int, seed: int) -> list[int]:

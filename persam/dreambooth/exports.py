@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam.formats import write_bytes, write_cutout, write_text
-from persam.images import read_image, read_mask
+from persam.io.images import read_image, read_mask
+from persam.io.writers import write_bytes, write_cutout, write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from persam.dreambooth.subject import Photo, Subject
+    from persam.dreambooth.subject import SubjectFolder, SubjectPhoto
 
 ONETRAINER_MASK = "-masklabel"
 
 
-def kohya_images(subject: Subject, kind: str = "img") -> Path:
+def kohya_images(subject: SubjectFolder, kind: str = "img") -> Path:
     """Folder of kohya's pictures: ``kind`` is ``"img"``, or ``"alpha"`` for transparent ones."""
     choices = subject.choices
     name = f"{choices.repeats}_{choices.token} {choices.class_name}"
     return subject.folder / "kohya" / kind / name
 
 
-def export_files(subject: Subject, photo: Photo) -> dict[str, Path]:
+def export_files(subject: SubjectFolder, photo: SubjectPhoto) -> dict[str, Path]:
     """Every file that other trainers get of a photo."""
     plain, alpha = kohya_images(subject), kohya_images(subject, "alpha")
     one = subject.folder / "onetrainer"
@@ -49,7 +49,7 @@ def export_files(subject: Subject, photo: Photo) -> dict[str, Path]:
     }
 
 
-def export(subject: Subject) -> None:
+def export(subject: SubjectFolder) -> None:
     """Write the folders of all other trainers.
 
     Raises:
@@ -77,14 +77,14 @@ def export(subject: Subject) -> None:
 _MASK_LINES = {"img": "conditioning_data_dir = {folder}", "alpha": "alpha_mask = true"}
 
 
-def _transparent(subject: Subject, photo: Photo) -> np.ndarray:
+def _transparent(subject: SubjectFolder, photo: SubjectPhoto) -> np.ndarray:
     """The picture with its weights as alpha; colours stay, as they are what is encoded."""
     image = read_image(subject.image(photo))
     weights = read_mask(subject.mask(photo), image.shape[:2], usable=False)
     return np.concatenate([image, weights[..., None]], axis=2)
 
 
-def _dataset(subject: Subject, kind: str, mask_line: str) -> str:
+def _dataset(subject: SubjectFolder, kind: str, mask_line: str) -> str:
     choices = subject.choices
     return (
         "# For --dataset_config of kohya's sd-scripts; give --masked_loss with it.\n"

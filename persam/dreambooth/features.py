@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 
-from persam.backbones import choose_device, locate
-from persam.backbones.files import quiet, read_folder
 from persam.dreambooth.masks import latent_mask
 from persam.errors import InputError, ModelNotFound
+from persam.models.files import quiet, read_folder
+from persam.models.loading import choose_device, locate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

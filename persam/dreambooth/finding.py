@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from persam.backbones import load
 from persam.concept import Concept
-from persam.concept_file import concept_model
 from persam.dreambooth.scoring import Finder
 from persam.dreambooth.subject import read_subject
+from persam.io.concept_file import concept_model
+from persam.models.loading import load
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from persam.errors import InputError
-from persam.formats import write_text
+from persam.io.writers import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from persam.dreambooth.data import Item
-    from persam.dreambooth.recipe import Recipe
-    from persam.dreambooth.subject import Subject
+    from persam.dreambooth.recipe import DreamBoothRecipe
+    from persam.dreambooth.subject import SubjectFolder
 
 SETTINGS, PICTURES, LOG, CHECKPOINT = "run.json", "pictures.json", "log.jsonl", "checkpoint.pt"
 
@@ -26,7 +26,9 @@ SETTINGS, PICTURES, LOG, CHECKPOINT = "run.json", "pictures.json", "log.jsonl", 
 class Journal:
     """What a run writes besides its weights and pictures."""
 
-    def __init__(self, out: Path, recipe: Recipe, base: str, subject: Subject) -> None:
+    def __init__(
+        self, out: Path, recipe: DreamBoothRecipe, base: str, subject: SubjectFolder
+    ) -> None:
         """Open a run's folder, or make it.
 
         Raises:
@@ -119,7 +121,7 @@ def _refuse_others(out: Path, settings: dict[str, Any]) -> None:
         )
 
 
-def _digest(subject: Subject) -> str:
+def _digest(subject: SubjectFolder) -> str:
     """A name for the contents of everything that is trained on."""
     digest = hashlib.sha256()
     for photo in subject.photos:

@@ -11,18 +11,18 @@ import torch
 from safetensors.torch import save as pack
 
 from persam.errors import InputError
-from persam.formats import write_bytes
+from persam.io.writers import write_bytes
 
 if TYPE_CHECKING:
     from persam.dreambooth.components import Base
-    from persam.dreambooth.recipe import Recipe
+    from persam.dreambooth.recipe import DreamBoothRecipe
 
 LORA, KOHYA, UNET = "lora.safetensors", "lora-kohya.safetensors", "unet"
 _ATTENTIONS = ["to_q", "to_k", "to_v", "to_out.0"]
 _BLOCK = re.compile(r"lora_unet_(down|up)_blocks_(\d+)_attentions_(\d+)_")
 
 
-def make_trainable(base: Base, recipe: Recipe) -> dict[str, torch.nn.Parameter]:
+def make_trainable(base: Base, recipe: DreamBoothRecipe) -> dict[str, torch.nn.Parameter]:
     """Choose what is trained, adding LoRA's matrices where they are asked for.
 
     LoRA starts as nothing: its first answers are the base model's.
@@ -55,7 +55,7 @@ def make_trainable(base: Base, recipe: Recipe) -> dict[str, torch.nn.Parameter]:
     return chosen
 
 
-def save_trained(base: Base, recipe: Recipe, out: Path) -> Path:
+def save_trained(base: Base, recipe: DreamBoothRecipe, out: Path) -> Path:
     """Write what was trained, each file whole: LoRA for diffusers and kohya's, or the U-Net.
 
     Returns:

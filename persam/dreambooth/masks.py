@@ -100,7 +100,7 @@ def latent_mask(weights: np.ndarray, size: tuple[int, int], *, hard: bool = True
     if weights.ndim != 2 or weights.dtype not in (np.bool_, np.uint8):
         raise InputError(
             f"A mask is (H, W) bool or uint8; got {weights.shape} {weights.dtype}. Read files "
-            f"with persam.images.read_mask."
+            f"with persam.io.images.read_mask."
         )
     top = 1 if weights.dtype == np.bool_ else 255
     rows, columns = (_overlaps(*pair) for pair in zip(weights.shape, size, strict=True))

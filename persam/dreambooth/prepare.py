@@ -10,28 +10,34 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from persam.album import Output, segment_album
+from persam.album.contact_sheet import make_tile, write_sheet
+from persam.album.run import Output, segment_album
 from persam.dreambooth.backgrounds import read_backgrounds, replace_background
 from persam.dreambooth.exports import export, export_files
 from persam.dreambooth.masks import cell_pixels, loss_weights
-from persam.dreambooth.subject import Choices, Photo, Subject, peek_subject, write_subject
+from persam.dreambooth.subject import (
+    Choices,
+    SubjectFolder,
+    SubjectPhoto,
+    peek_subject,
+    write_subject,
+)
 from persam.errors import InputError
-from persam.formats import write_mask, write_png, write_text
-from persam.images import read_image, read_mask
-from persam.sheet import make_tile, write_sheet
+from persam.io.images import read_image, read_mask
+from persam.io.writers import write_mask, write_png, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from persam.album.contact_sheet import Tile
+    from persam.album.manifest import Record
     from persam.concept import Concept
     from persam.dreambooth.backgrounds import Background
-    from persam.images import Source
-    from persam.manifest import Record
-    from persam.sheet import Tile
+    from persam.io.images import Source
 
 
 @dataclass(frozen=True)
-class Shown:
+class ReferencePicture:
     """The picture that showed the subject; it is trained on, too.
 
     Attributes:
@@ -59,7 +65,7 @@ class Prepared:
         failed: photos that could not be read, with the reason.
     """
 
-    subject: Subject
+    subject: SubjectFolder
     sheet: Path
     left_out: tuple[Path, ...] = ()
     unmasked: tuple[Path, ...] = ()
@@ -70,7 +76,7 @@ class Prepared:
 class _Made:
     """What has come together so far."""
 
-    photos: list[Photo] = field(default_factory=list)
+    photos: list[SubjectPhoto] = field(default_factory=list)
     tiles: list[Tile | None] = field(default_factory=list)
     left_out: list[Path] = field(default_factory=list)
 
@@ -78,7 +84,7 @@ class _Made:
 def prepare(
     concept: Concept,
     photos: Sequence[str | Path],
-    shown: Shown,
+    shown: ReferencePicture,
     folder: str | Path,
     choices: Choices | None = None,
 ) -> Prepared:
@@ -118,7 +124,7 @@ def prepare(
             f"{folder / 'sheet.html'}, and try another reference, method or model."
         )
     given = None if shown.mask is None else summary.records[0].input
-    subject = Subject(folder, choices, tuple(_unscored(made.photos, given)))
+    subject = SubjectFolder(folder, choices, tuple(_unscored(made.photos, given)))
     _remove_others(before, subject)
     concept.save(subject.concept)
     export(subject)
@@ -139,14 +145,14 @@ def _refuse_inside(folder: Path, sources: Sequence[Path]) -> None:
             )
 
 
-def _give_mask(record: Record, shown: Shown) -> None:
+def _give_mask(record: Record, shown: ReferencePicture) -> None:
     """Put the given mask in the place of the one that was found."""
     if shown.mask is not None and record.output is not None:
         grey = read_mask(shown.mask, read_image(shown.picture).shape[:2])
         write_mask(record.output, grey > grey.max() / 2)
 
 
-def _unscored(photos: Sequence[Photo], given: str | None) -> list[Photo]:
+def _unscored(photos: Sequence[SubjectPhoto], given: str | None) -> list[SubjectPhoto]:
     """The photos without a score where the mask was given."""
     return [replace(p, score=None) if p.source == given else p for p in photos]
 
@@ -177,9 +183,9 @@ def _make(
     if not masked:
         weights = np.full_like(weights, 255)
     share = round(float((weights > 127).mean()), 4)
-    photo = Photo(Path(record.output).stem, record.input, masked, share, record.score)
+    photo = SubjectPhoto(Path(record.output).stem, record.input, masked, share, record.score)
     made.photos.append(photo)
-    subject = Subject(folder, choices, ())
+    subject = SubjectFolder(folder, choices, ())
     write_png(subject.image(photo), image)
     write_png(subject.mask(photo), weights)
     write_text(subject.caption(photo), choices.instance_prompt() + "\n")
@@ -197,7 +203,7 @@ def _scaled(image: np.ndarray, mask: np.ndarray, resolution: int) -> tuple[np.nd
     return np.array(small), np.array(share) > 127
 
 
-def _remove_others(before: Subject | None, now: Subject) -> None:
+def _remove_others(before: SubjectFolder | None, now: SubjectFolder) -> None:
     """Remove what an earlier run wrote and this one did not: it would be trained on."""
     if before is None:
         return
@@ -209,6 +215,6 @@ def _remove_others(before: Subject | None, now: Subject) -> None:
                 path.parent.rmdir()
 
 
-def _files(subject: Subject, photo: Photo) -> list[Path]:
+def _files(subject: SubjectFolder, photo: SubjectPhoto) -> list[Path]:
     own = [subject.image(photo), subject.mask(photo), subject.caption(photo)]
     return [*own, *export_files(subject, photo).values()]

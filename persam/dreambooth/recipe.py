@@ -12,7 +12,7 @@ PredictionType = Literal["auto", "epsilon", "v_prediction"]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class DreamBoothRecipe:
     """Everything that decides the weights, apart from base and subject.
 
     Attributes:
@@ -77,7 +77,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingOptions:
     """How pictures are drawn on the way and for prior preservation.
 
     Attributes:

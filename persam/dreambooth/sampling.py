@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam.errors import InputError
-from persam.formats import write_png, write_text
+from persam.io.writers import write_png, write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.dreambooth.components import Base
-    from persam.dreambooth.recipe import Recipe, Sampling
+    from persam.dreambooth.recipe import DreamBoothRecipe, SamplingOptions
 
 
 def class_pictures(
-    base: Base, prompt: str, folder: Path, recipe: Recipe, sampling: Sampling
+    base: Base, prompt: str, folder: Path, recipe: DreamBoothRecipe, sampling: SamplingOptions
 ) -> list[Path]:
     """Let the base model draw its idea of the class, as prior preservation wants it.
 
@@ -52,7 +52,7 @@ def class_pictures(
     return paths
 
 
-def draw_samples(base: Base, folder: Path, side: int, sampling: Sampling) -> None:
+def draw_samples(base: Base, folder: Path, side: int, sampling: SamplingOptions) -> None:
     """Draw every prompt once: ``00.png`` with its prompt in ``00.txt``, and so on."""
     base.unet.eval()
     for number, prompt in enumerate(sampling.prompts):

@@ -14,15 +14,15 @@ import torch
 
 from persam.dreambooth.subject import read_subject, without_token
 from persam.errors import InputError
-from persam.folders import list_images
-from persam.images import read_image, read_mask
+from persam.io.folders import list_images
+from persam.io.images import read_image, read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from persam.dreambooth.features import ClipEyes, DinoEyes
-    from persam.dreambooth.subject import Subject
+    from persam.dreambooth.subject import SubjectFolder
 
     Find = Callable[[np.ndarray], np.ndarray]
 
@@ -111,7 +111,7 @@ def score(samples: Path, subject: Path, clip: ClipEyes, dino: DinoEyes, finder: 
     )
 
 
-def prompts(samples: Sequence[Path], subject: Subject) -> list[str] | None:
+def prompts(samples: Sequence[Path], subject: SubjectFolder) -> list[str] | None:
     """Prompts of samples without the subject's token; None where no sample has one.
 
     Raises:
@@ -148,7 +148,7 @@ def _prompt_score(likeness: torch.Tensor, texts: list[str] | None, clip: ClipEye
     return _mean((likeness * clip.prompts(texts)).sum(1))
 
 
-def _photo_mask(subject: Subject, number: int) -> np.ndarray:
+def _photo_mask(subject: SubjectFolder, number: int) -> np.ndarray:
     """The subject in a photo; nowhere in one that was kept although it was not found."""
     photo = subject.photos[number]
     size = read_image(subject.image(photo)).shape[:2]

@@ -18,11 +18,11 @@ from persam.dreambooth.losses import masked_errors, masked_loss
 if TYPE_CHECKING:
     from persam.dreambooth.components import Base
     from persam.dreambooth.data import Item
-    from persam.dreambooth.recipe import Recipe
+    from persam.dreambooth.recipe import DreamBoothRecipe
 
 
 @dataclass
-class State:
+class DreamBoothState:
     """A run between two steps.
 
     Attributes:
@@ -37,7 +37,7 @@ class State:
     """
 
     base: Base
-    recipe: Recipe
+    recipe: DreamBoothRecipe
     items: list[Item]
     prior: list[Item]
     parameters: dict[str, torch.nn.Parameter]
@@ -47,7 +47,7 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class NoisePrediction:
     """What the U-Net said in a step, and what it should have said.
 
     Attributes:
@@ -61,7 +61,7 @@ class Answer:
     masks: torch.Tensor
 
 
-def train_step(state: State) -> dict[str, Any]:
+def train_step(state: DreamBoothState) -> dict[str, Any]:
     """Make one step.
 
     Returns:
@@ -84,7 +84,9 @@ def train_step(state: State) -> dict[str, Any]:
     return line | {"pictures": _facts(answer, chosen)}
 
 
-def ask(base: Base, chosen: list[Item], prior: list[Item], generator: torch.Generator) -> Answer:
+def ask(
+    base: Base, chosen: list[Item], prior: list[Item], generator: torch.Generator
+) -> NoisePrediction:
     """Noise some pictures and let the U-Net answer.
 
     Args:
@@ -101,10 +103,10 @@ def ask(base: Base, chosen: list[Item], prior: list[Item], generator: torch.Gene
     noisy = base.noise.add_noise(latents, noise, times)
     said = base.predict(noisy, times, condition)
     masks = torch.stack([item.mask for item in chosen]).to(base.device)
-    return Answer(said, base.target(latents, noise, times), masks)
+    return NoisePrediction(said, base.target(latents, noise, times), masks)
 
 
-def losses(answer: Answer, *, masked: bool) -> tuple[torch.Tensor, torch.Tensor]:
+def losses(answer: NoisePrediction, *, masked: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss on the subject's photos, and the one that keeps its class: never masked.
 
     Args:
@@ -123,7 +125,7 @@ def _chosen(items: list[Item], batch: int, step: int, seed: int) -> list[Item]:
     return [items[i] for i in deal(len(items), batch, step, seed)] if items else []
 
 
-def _follow(state: State, loss: torch.Tensor) -> None:
+def _follow(state: DreamBoothState, loss: torch.Tensor) -> None:
     """Move the weights down the loss, and count the step."""
     state.scaler.scale(loss).backward()
     state.scaler.unscale_(state.optimiser)
@@ -135,7 +137,7 @@ def _follow(state: State, loss: torch.Tensor) -> None:
 
 
 @torch.no_grad()
-def _facts(answer: Answer, chosen: list[Item]) -> list[dict[str, Any]]:
+def _facts(answer: NoisePrediction, chosen: list[Item]) -> list[dict[str, Any]]:
     """How each photo did, on the subject and off it."""
     count = len(chosen)
     said, wanted = answer.said[:count], answer.wanted[:count]

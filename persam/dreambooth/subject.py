@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from persam.errors import InputError
-from persam.formats import write_text
+from persam.io.writers import write_text
 
 NAME = "subject.json"
 _VERSION = 1
@@ -91,7 +91,7 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Photo:
+class SubjectPhoto:
     """One picture that is trained on.
 
     Attributes:
@@ -110,7 +110,7 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Subject:
+class SubjectFolder:
     """A folder that ``persam dreambooth prepare`` made.
 
     Attributes:
@@ -121,22 +121,22 @@ class Subject:
 
     folder: Path
     choices: Choices
-    photos: tuple[Photo, ...]
+    photos: tuple[SubjectPhoto, ...]
 
     @property
     def hard(self) -> bool:
         """Whether masks have edges; feathered ones fade."""
         return self.choices.feather == 0
 
-    def image(self, photo: Photo) -> Path:
+    def image(self, photo: SubjectPhoto) -> Path:
         """The picture of a photo."""
         return self.folder / "images" / f"{photo.name}.png"
 
-    def mask(self, photo: Photo) -> Path:
+    def mask(self, photo: SubjectPhoto) -> Path:
         """The loss weights of a photo."""
         return self.folder / "masks" / f"{photo.name}.png"
 
-    def caption(self, photo: Photo) -> Path:
+    def caption(self, photo: SubjectPhoto) -> Path:
         """The caption file of a photo."""
         return self.image(photo).with_suffix(".txt")
 
@@ -146,7 +146,7 @@ class Subject:
         return self.folder / "concept.safetensors"
 
 
-def write_subject(subject: Subject) -> None:
+def write_subject(subject: SubjectFolder) -> None:
     """Write ``subject.json``, whole or not at all."""
     fields = {
         "version": _VERSION,
@@ -156,7 +156,7 @@ def write_subject(subject: Subject) -> None:
     write_text(subject.folder / NAME, json.dumps(fields, indent=2) + "\n")
 
 
-def read_subject(folder: str | Path) -> Subject:
+def read_subject(folder: str | Path) -> SubjectFolder:
     """Read what :func:`write_subject` wrote, and see that its files are there.
 
     Raises:
@@ -181,7 +181,7 @@ def read_subject(folder: str | Path) -> Subject:
     return subject
 
 
-def peek_subject(folder: str | Path) -> Subject | None:
+def peek_subject(folder: str | Path) -> SubjectFolder | None:
     """Read ``subject.json`` alone; None where there is none.
 
     Raises:
@@ -193,8 +193,8 @@ def peek_subject(folder: str | Path) -> Subject | None:
         if fields["version"] != _VERSION:
             raise ValueError(f"version {fields['version']}")
         choices = fields["choices"] | {"backgrounds": tuple(fields["choices"]["backgrounds"])}
-        photos = tuple(Photo(**photo) for photo in fields["photos"])
-        return Subject(Path(folder), Choices(**choices), photos)
+        photos = tuple(SubjectPhoto(**photo) for photo in fields["photos"])
+        return SubjectFolder(Path(folder), Choices(**choices), photos)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -12,9 +12,9 @@ from persam.dreambooth.components import load_base
 from persam.dreambooth.data import class_items, subject_items
 from persam.dreambooth.journal import Journal
 from persam.dreambooth.lora import make_trainable, save_trained
-from persam.dreambooth.recipe import Sampling
+from persam.dreambooth.recipe import SamplingOptions
 from persam.dreambooth.sampling import class_pictures, draw_samples
-from persam.dreambooth.steps import State, train_step
+from persam.dreambooth.steps import DreamBoothState, train_step
 from persam.dreambooth.subject import read_subject
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from persam.dreambooth.components import Base
     from persam.dreambooth.data import Item
-    from persam.dreambooth.recipe import Recipe
+    from persam.dreambooth.recipe import DreamBoothRecipe
 
     Report = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
-class Run:
+class DreamBoothRun:
     """What a training run is given besides its recipe.
 
     Attributes:
@@ -44,12 +44,12 @@ class Run:
     subject: Path
     base: str
     out: Path
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
     keep_every: int = 100
     device: str = "auto"
 
 
-def train(run: Run, recipe: Recipe, report: Report | None = None) -> Path:
+def train(run: DreamBoothRun, recipe: DreamBoothRecipe, report: Report | None = None) -> Path:
     """Train, or go on where the output folder's checkpoint left off, to the same weights.
 
     Chance comes from the seed and the step's number alone, so the checkpoint needs no other state
@@ -83,7 +83,7 @@ def train(run: Run, recipe: Recipe, report: Report | None = None) -> Path:
         return save_trained(base, recipe, run.out)
 
 
-def _prior(run: Run, recipe: Recipe, base: Base, prompt: str) -> list[Item]:
+def _prior(run: DreamBoothRun, recipe: DreamBoothRecipe, base: Base, prompt: str) -> list[Item]:
     if not recipe.prior:
         return []
     pictures = class_pictures(base, prompt, run.out / "prior", recipe, run.sampling)
@@ -91,15 +91,15 @@ def _prior(run: Run, recipe: Recipe, base: Base, prompt: str) -> list[Item]:
 
 
 def _start(
-    base: Base, recipe: Recipe, data: tuple[list[Item], list[Item]], journal: Journal
-) -> State:
+    base: Base, recipe: DreamBoothRecipe, data: tuple[list[Item], list[Item]], journal: Journal
+) -> DreamBoothState:
     """Make what is trained, and take it up where the checkpoint left it."""
     parameters = make_trainable(base, recipe)
     optimiser = torch.optim.AdamW(
         parameters.values(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     scaler = torch.amp.GradScaler(base.device.type, enabled=base.dtype == torch.float16)
-    state = State(base, recipe, *data, parameters, optimiser, scaler)
+    state = DreamBoothState(base, recipe, *data, parameters, optimiser, scaler)
     saved = journal.restore(base.device)
     if saved is not None:
         with torch.no_grad():
@@ -111,7 +111,9 @@ def _start(
     return state
 
 
-def _steps(run: Run, state: State, journal: Journal, report: Report | None) -> None:
+def _steps(
+    run: DreamBoothRun, state: DreamBoothState, journal: Journal, report: Report | None
+) -> None:
     recipe, began = state.recipe, time.monotonic()
     while state.step < recipe.steps:
         line = train_step(state)
@@ -127,7 +129,7 @@ def _steps(run: Run, state: State, journal: Journal, report: Report | None) -> N
             journal.keep(_kept(state))
 
 
-def _kept(state: State) -> dict[str, Any]:
+def _kept(state: DreamBoothState) -> dict[str, Any]:
     return {
         "parameters": {name: p.detach() for name, p in state.parameters.items()},
         "optimiser": state.optimiser.state_dict(),

@@ -30,10 +30,10 @@ from persam.variants import Fit, Method, Variant
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from persam.backbones import Backbone
     from persam.evaluation.datasets import Dataset
     from persam.evaluation.reports import Report
     from persam.evaluation.running import OnPhoto
+    from persam.models.base import Backbone
 
 Table = Literal["official", "own", "official references", "references"]
 START = "positive point"
@@ -56,7 +56,7 @@ _LEARN = {"persam": personalize, "persam-f": finetune}
 
 
 @dataclass(frozen=True)
-class Row:
+class AblationRow:
     """One recipe to measure.
 
     Attributes:
@@ -78,7 +78,7 @@ class Row:
 class Measured:
     """What a row came to; shares 0..1, and the paper's mIoU in percent where it has the row."""
 
-    row: Row
+    row: AblationRow
     miou: float
     biou: float
     point_hit: float | None
@@ -117,7 +117,7 @@ class Ablation(AsJson):
         return "\n\n".join(parts) + "\n"
 
 
-def plan(own: str, fit: Fit = "fast") -> tuple[Row, ...]:
+def plan(own: str, fit: Fit = "fast") -> tuple[AblationRow, ...]:
     """The rows of all tables.
 
     Args:
@@ -150,7 +150,7 @@ def parts(variant: Variant) -> tuple[str, ...]:
 def ablate(  # noqa: PLR0913  (what is run, on what; where it is kept, and under which name)
     backbone: Backbone,
     dataset: Dataset,
-    rows: Sequence[Row],
+    rows: Sequence[AblationRow],
     *,
     out: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -187,38 +187,38 @@ def ablate(  # noqa: PLR0913  (what is run, on what; where it is kept, and under
     return Ablation(tuple(measured), facts, seconds, environment=reports[0].environment)
 
 
-def _shown(table_name: Table, recipes: Mapping[Method, Variant]) -> list[Row]:
+def _shown(table_name: Table, recipes: Mapping[Method, Variant]) -> list[AblationRow]:
     """Every way to show the object, to both methods."""
     return [
-        Row(table_name, name, method, recipes[method], name)
+        AblationRow(table_name, name, method, recipes[method], name)
         for method in get_args(Method)
         for name in SHOWN
     ]
 
 
-def _cumulative(table_name: Table, recipe: Variant, scaled: Variant) -> Iterator[Row]:
+def _cumulative(table_name: Table, recipe: Variant, scaled: Variant) -> Iterator[AblationRow]:
     """From the positive point to the whole recipe, then with scale weights."""
     off = {field: value for fields in PARTS.values() for field, value in fields.items()}
     variant = dataclasses.replace(recipe, **off)
-    yield Row(table_name, START, "persam", variant)
+    yield AblationRow(table_name, START, "persam", variant)
     for name in parts(recipe):
         given = {field: getattr(recipe, field) for field in PARTS[name]}
         variant = dataclasses.replace(variant, **given)
-        yield Row(table_name, f"+ {name}", "persam", variant)
+        yield AblationRow(table_name, f"+ {name}", "persam", variant)
     # As the paper counts it: the two weights on top of everything else.
-    yield Row(table_name, SCALE, "persam-f", dataclasses.replace(variant, fit=scaled.fit))
+    yield AblationRow(table_name, SCALE, "persam-f", dataclasses.replace(variant, fit=scaled.fit))
     # As its recipe has it, which for the official script is without the parts that are PerSAM's.
-    yield Row(table_name, "PerSAM-F's own recipe", "persam-f", scaled)
+    yield AblationRow(table_name, "PerSAM-F's own recipe", "persam-f", scaled)
 
 
-def _job(row: Row, folder: Path, facts: Mapping[str, Any]) -> Job:
+def _job(row: AblationRow, folder: Path, facts: Mapping[str, Any]) -> Job:
     learner = partial(_LEARN[row.method], variant=row.variant)
     told = {**facts, "learner": describe(learner), "shown": row.shown}
     # A row that learns nothing at all is a result, too, not a reason to drop the others.
     return Job(show(learner, row.shown), Predictions.start(folder, told), patience=None)
 
 
-def _measured(row: Row, report: Report) -> Measured:
+def _measured(row: AblationRow, report: Report) -> Measured:
     if row.table in ("official references", "references"):
         paper = REFERENCES.get((row.method, row.shown))
     else:

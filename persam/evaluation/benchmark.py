@@ -15,14 +15,14 @@ from persam.evaluation.predictions import Predictions
 from persam.evaluation.reports import ObjectReport, Report, environment
 from persam.evaluation.running import Job, describe, predict
 from persam.evaluation.scores import drawing, score
-from persam.formats import write_bytes
+from persam.io.writers import write_bytes
 from persam.methods.learner import Learner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from persam.backbones import Backbone
     from persam.evaluation.datasets import Dataset
+    from persam.models.base import Backbone
 
 __all__ = [
     "Learner",

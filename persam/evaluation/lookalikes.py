@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING
 
 from persam.errors import InputError
 from persam.evaluation import datasets
-from persam.evaluation.metrics import iou
 from persam.evaluation.montage import add_lookalike, cut_out
-from persam.reference import Shown
+from persam.metrics import iou
+from persam.pipeline.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import Any
 
-    from persam.backbones import Backbone
     from persam.evaluation.datasets import Dataset, Photo, Subject
     from persam.methods.learner import Learner, Learnt
+    from persam.models.base import Backbone
 
 
 @dataclass(frozen=True)
-class Choice:
+class MontageOutcome:
     """What was found in one montage.
 
     Attributes:
@@ -60,7 +60,7 @@ class LookalikeReport:
         left_out: photos in which the look-alike found no place beside the object.
     """
 
-    choices: tuple[Choice, ...]
+    choices: tuple[MontageOutcome, ...]
     left_out: int
 
     @property
@@ -114,13 +114,13 @@ def evaluate_lookalikes(
             one of its files cannot be used.
     """
     dataset = data if isinstance(data, datasets.Dataset) else datasets.perseg(data)
-    choices: list[Choice | None] = []
+    choices: list[MontageOutcome | None] = []
     for subject in dataset.subjects:
         other = beside(subject, dataset)
         if other is None:
             continue
         shown = subject.reference
-        rival = Shown(other.reference.image, mask=other.reference.mask)
+        rival = Reference(other.reference.image, mask=other.reference.mask)
         given: dict[str, Any] = {"rivals": [rival]} if warned else {}
         concept = method(backbone, shown.image, mask=shown.mask, **given)
         for number, photo in enumerate(subject.targets):
@@ -138,11 +138,11 @@ def evaluate_lookalikes(
 
 def _choose(
     concept: Learnt, subject: Subject, photo: Photo, lookalike: tuple[Subject, Photo]
-) -> Choice | None:
+) -> MontageOutcome | None:
     other, source = lookalike
     montage = add_lookalike(*photo.read(), cut_out(*source.read()))
     if montage is None:
         return None
     found = concept.segment(montage.image).mask
     right, wrong = iou(found, montage.truth), iou(found, montage.lookalike)
-    return Choice(subject.name, photo.stem, other.name, right, wrong)
+    return MontageOutcome(subject.name, photo.stem, other.name, right, wrong)

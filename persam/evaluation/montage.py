@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from persam.errors import InputError
-from persam.evaluation.metrics import depth
-from persam.prompts import mask_box
+from persam.metrics import depth
+from persam.pipeline.prompts import mask_box
 
 SIDES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)  # tried in turn until the look-alike covers nothing
 PLACES = 9  # along each side of the picture

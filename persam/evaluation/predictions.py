@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from persam import __version__
+from persam.album.manifest import append_line
 from persam.errors import InputError
 from persam.evaluation.records import Finding, Learning, read_log, to_line
 from persam.evaluation.reports import environment
 from persam.evaluation.run_file import RUN, read_run, refuse_other, refuse_strange
-from persam.formats import remove_leftovers, write_labels, write_mask, write_text
-from persam.images import read_labels, read_mask
-from persam.manifest import append_line
+from persam.io.images import read_labels, read_mask
+from persam.io.writers import remove_leftovers, write_labels, write_mask, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

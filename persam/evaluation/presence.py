@@ -9,16 +9,16 @@ import numpy as np
 
 from persam.errors import InputError
 from persam.evaluation import datasets
-from persam.images import read_image
+from persam.io.images import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from persam.backbones import Backbone
     from persam.concept import Concept
     from persam.evaluation.datasets import Dataset
-    from persam.images import Source
+    from persam.io.images import Source
+    from persam.models.base import Backbone
     from persam.structures import Prediction
 
     Score = Callable[[Prediction], float]

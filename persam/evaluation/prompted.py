@@ -16,21 +16,21 @@ import torch
 
 from persam import geometry
 from persam.errors import InputError
-from persam.evaluation.metrics import depth, iou
-from persam.prompts import mask_box
+from persam.metrics import depth, iou
+from persam.pipeline.prompts import mask_box
 from persam.structures import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from persam.backbones import Backbone
+    from persam.models.base import Backbone
     from persam.structures import Embedding
 
     Asker = Callable[[np.ndarray], Prompts]
 
 
 @dataclass(frozen=True)
-class Answer:
+class PromptOutcome:
     """What the model made of one prompt.
 
     Attributes:
@@ -54,7 +54,7 @@ class PromptReport:
         answers: one a picture, in the order of the pictures; at least one.
     """
 
-    answers: tuple[Answer, ...]
+    answers: tuple[PromptOutcome, ...]
 
     def __post_init__(self) -> None:
         if not self.answers:
@@ -150,7 +150,7 @@ def evaluate_prompts(
     Raises:
         InputError: no pictures, an empty mask, or a mask of another size or type.
     """
-    answers: dict[str, list[Answer]] = {name: [] for name in askers}
+    answers: dict[str, list[PromptOutcome]] = {name: [] for name in askers}
     for image, truth in pictures:
         embedding = backbone.encode(image)
         for name, asker in askers.items():
@@ -160,11 +160,11 @@ def evaluate_prompts(
 
 def _answer(
     backbone: Backbone, embedding: Embedding, truth: np.ndarray, prompts: Prompts
-) -> Answer:
+) -> PromptOutcome:
     one = backbone.decode(embedding, prompts, multimask=False)
     three = backbone.decode(embedding, prompts, multimask=True)
     logits = torch.cat([one.logits, three.logits])
     masks = (geometry.to_original(logits, embedding.frame) > 0).cpu().numpy()
     single, *ious = (iou(mask, truth) for mask in masks)
     chosen = three.best()
-    return Answer(single, ious[chosen], max(ious), float(three.iou[chosen]))
+    return PromptOutcome(single, ious[chosen], max(ious), float(three.iou[chosen]))

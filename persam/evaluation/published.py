@@ -21,7 +21,7 @@ WITH_DINO = "SAM and DINOv2"
 
 
 @dataclass(frozen=True)
-class Row:
+class PublishedRow:
     """What every row of a published table says.
 
     Attributes:
@@ -47,7 +47,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Published(Row):
+class Published(PublishedRow):
     """One row of a published table on pictures; IoUs in percent.
 
     Attributes:
@@ -62,7 +62,7 @@ class Published(Row):
 
 
 @dataclass(frozen=True)
-class PublishedVideo(Row):
+class PublishedVideo(PublishedRow):
     """One row of a published table on sequences, in percent.
 
     Attributes:

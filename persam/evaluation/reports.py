@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from persam.formats import write_text
+from persam.io.writers import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

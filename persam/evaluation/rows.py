@@ -22,7 +22,7 @@ MARK = "†"  # behind the data of a row that is not comparable
 
 
 @dataclass(frozen=True)
-class Kind:
+class ReportKind:
     """One kind of report.
 
     Attributes:
@@ -158,7 +158,7 @@ def _published_video(row: PublishedVideo) -> Cells:
 
 
 _MEASURES = ("J&F", "J", "J recall", "J decay", "F", "F recall", "F decay")
-VIDEO = Kind(
+VIDEO = ReportKind(
     needed=("jf", "j", "f", "sequences", "settings", "version"),
     titles=("method", "tracking", "model", "data", *_MEASURES, "frames/s", "source"),
     rank="J&F",
@@ -166,7 +166,7 @@ VIDEO = Kind(
     cells=_video,
     published=_published_videos,
 )
-PICTURES = Kind(
+PICTURES = ReportKind(
     needed=("miou", "biou", "photos", "settings", "version"),
     titles=("method", "model", "data", "mIoU", "boundary IoU", "FB-IoU", "parameters", "source"),
     rank="mIoU",
@@ -176,6 +176,6 @@ PICTURES = Kind(
 )
 
 
-def kind_of(report: Any) -> Kind:
+def kind_of(report: Any) -> ReportKind:
     """The kind of a report that was read from JSON; pictures' unless it says J&F."""
     return VIDEO if isinstance(report, dict) and "jf" in report else PICTURES

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from persam.backbones.wrapped import WrappedBackbone
 from persam.errors import InputError
-from persam.evaluation.metrics import at_size
 from persam.evaluation.records import Finding, Learning
-from persam.images import read_mask
+from persam.io.images import read_mask
+from persam.metrics import at_size
+from persam.models.wrapped import WrappedBackbone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from persam.backbones import Backbone
     from persam.evaluation.datasets import AnyPhoto, Dataset, Subject
     from persam.evaluation.predictions import Predictions
-    from persam.images import Source
+    from persam.io.images import Source
     from persam.methods.learner import Learner, Learnt
+    from persam.models.base import Backbone
     from persam.structures import Embedding, Prediction
 
     OnPhoto = Callable[[str, str], None]

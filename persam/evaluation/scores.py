@@ -14,8 +14,8 @@ import numpy as np
 
 from persam import __version__
 from persam.errors import InputError
-from persam.evaluation.metrics import Overlap, at_size, boundary_overlap, fb_iou, overlap, pooled
 from persam.evaluation.reports import ObjectReport, Report
+from persam.metrics import Overlap, at_size, boundary_overlap, fb_iou, overlap, pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

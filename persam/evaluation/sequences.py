@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from persam.errors import InputError
-from persam.evaluation.metrics import overlap
+from persam.metrics import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args
 import numpy as np
 
 from persam.evaluation.prompted import deepest_point
-from persam.images import read_image, read_mask
-from persam.prompts import mask_box
+from persam.io.images import read_image, read_mask
+from persam.pipeline.prompts import mask_box
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.backbones import Backbone
     from persam.concept import Concept
-    from persam.images import Source
+    from persam.io.images import Source
     from persam.methods.learner import Learner
+    from persam.models.base import Backbone
 
 Showing = Literal["mask", "box", "filled box", "point"]
 SHOWN: tuple[Showing, ...] = get_args(Showing)

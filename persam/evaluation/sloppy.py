@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam.errors import InputError
-from persam.prompts import mask_box
+from persam.pipeline.prompts import mask_box
 from persam.structures import Prompts
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ NOISE = 0.4  # DN-DETR's default; such a box overlaps the true one by 0.60 IoU o
 
 
 @dataclass(frozen=True)
-class Kind:
+class PromptKind:
     """One way of asking for an object.
 
     Attributes:
@@ -55,7 +55,7 @@ class Kind:
         return Prompts(box=noisy_box(box, (height, width), self.noise, chance))
 
 
-def kinds(noise: float = NOISE) -> Mapping[str, Kind]:
+def kinds(noise: float = NOISE) -> Mapping[str, PromptKind]:
     """The prompt types of the protocol: both boxes, and 1, 3, 5 and 10 points.
 
     Args:
@@ -63,8 +63,10 @@ def kinds(noise: float = NOISE) -> Mapping[str, Kind]:
     """
     if not 0 < noise <= 1:
         raise InputError(f"A noisy box is off by a scale above 0 and at most 1; got {noise!r}.")
-    points = {f"{n} point{'s' if n > 1 else ''}": Kind(points=n) for n in (1, 3, 5, 10)}
-    return MappingProxyType({"true box": Kind(), "noisy box": Kind(noise=noise), **points})
+    points = {f"{n} point{'s' if n > 1 else ''}": PromptKind(points=n) for n in (1, 3, 5, 10)}
+    return MappingProxyType(
+        {"true box": PromptKind(), "noisy box": PromptKind(noise=noise), **points}
+    )
 
 
 def noisy_box(box: Box, size: tuple[int, int], scale: float, chance: np.random.Generator) -> Box:

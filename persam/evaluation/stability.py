@@ -19,18 +19,18 @@ from PIL import Image
 
 from persam import geometry
 from persam.errors import InputError
-from persam.evaluation.metrics import boundary, overlap
 from persam.evaluation.reports import environment
 from persam.evaluation.sloppy import NOISE, kinds
-from persam.formats import write_text
+from persam.io.writers import write_text
+from persam.metrics import boundary, overlap
 from persam.structures import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from persam.backbones import Backbone
-    from persam.evaluation.sloppy import Kind
+    from persam.evaluation.sloppy import PromptKind
+    from persam.models.base import Backbone
     from persam.structures import Embedding
 
     Picture = tuple[np.ndarray, np.ndarray]
@@ -232,7 +232,7 @@ def _masks(
     backbone: Backbone,
     embedding: Embedding,
     truth: np.ndarray,
-    kind: Kind,
+    kind: PromptKind,
     drawing: tuple[Protocol, np.random.Generator],
 ) -> np.ndarray:
     """``(n, H, W)`` bool: the single masks of n prompts of one kind."""

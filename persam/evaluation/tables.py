@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persam.errors import InputError
-from persam.evaluation.rows import MARK, Kind, kind_of
+from persam.evaluation.rows import MARK, ReportKind, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ class Line:
     """
 
     dataset: str
-    kind: Kind
+    kind: ReportKind
     cells: Mapping[str, str]
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from persam.methods.descent import Schedule
-    from persam.refine import Weights
+    from persam.pipeline.cascade import Weights
     from persam.structures import Frame
     from persam.variants import Fit as FitName
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from persam.backbones import Backbone
-    from persam.images import Source
+    from persam.io.images import Source
+    from persam.models.base import Backbone
     from persam.structures import Prediction
 
 

@@ -9,15 +9,15 @@ import numpy as np
 
 from persam.concept import Concept
 from persam.errors import InputError
-from persam.presence import calibration_of
-from persam.reference import Shown, object_cells, observe, resolve, view
+from persam.pipeline.presence import calibration_of
+from persam.pipeline.reference import Reference, object_cells, observe, resolve, view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.backbones import Backbone
-    from persam.images import Source
-    from persam.reference import Reference
+    from persam.io.images import Source
+    from persam.models.base import Backbone
+    from persam.pipeline.reference import EncodedReference
     from persam.variants import Variant
 
 RIVAL_CONTRAST = 1.0  # of 0.5, 1 and 2 the best with one rival: benchmarks/many.md
@@ -25,23 +25,23 @@ RIVAL_CONTRAST = 1.0  # of 0.5, 1 and 2 the best with one rival: benchmarks/many
 
 def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say one thing)
     backbone: Backbone,
-    image: Source | Shown | Sequence[Shown],
+    image: Source | Reference | Sequence[Reference],
     *,
     mask: Source | None = None,
     box: Sequence[float] | None = None,
     points: Sequence[Sequence[float]] | None = None,
-    rivals: Sequence[Shown] = (),
+    rivals: Sequence[Reference] = (),
     variant: str | Variant = "default",
 ) -> Concept:
     """Learn an object from one picture or several: PerSAM, training-free.
 
     Exactly one of ``mask``, ``box`` and ``points`` shows the object in a picture; where ``image``
-    is one :class:`persam.Shown` or several, they say it themselves.
+    is one :class:`persam.Reference` or several, they say it themselves.
 
     Args:
         backbone: what :func:`persam.load` gave.
         image: the picture: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array; or
-            ``[persam.Shown("a.jpg", mask="a.png"), persam.Shown("b.jpg", box=(5, 5, 90, 80))]``.
+            a list of :class:`persam.Reference`.
         mask: the object in it: a path, a PIL image or an array of the same size.
         box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
         points: ``(x, y)`` pixels on the object; the model makes the mask.
@@ -59,9 +59,9 @@ def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say o
 
 def learn(
     backbone: Backbone,
-    references: Sequence[Reference],
+    references: Sequence[EncodedReference],
     variant: Variant,
-    rivals: Sequence[Reference] = (),
+    rivals: Sequence[EncodedReference] = (),
 ) -> Concept:
     """PerSAM's concept of the object that the references show.
 
@@ -92,28 +92,28 @@ def learn(
 
 
 def shown_in(
-    image: Source | Shown | Sequence[Shown],
+    image: Source | Reference | Sequence[Reference],
     mask: Source | None,
     box: Sequence[float] | None,
     points: Sequence[Sequence[float]] | None,
-) -> list[Shown]:
+) -> list[Reference]:
     """The references, however they were given; at least one.
 
     Raises:
         InputError: none, or references that say twice where the object is.
     """
-    if isinstance(image, Shown):
+    if isinstance(image, Reference):
         image = [image]
     if not isinstance(image, list | tuple):
-        return [Shown(image, mask, box, points)]  # pyright: ignore[reportArgumentType]
-    strange = [one for one in image if not isinstance(one, Shown)]
+        return [Reference(image, mask, box, points)]  # pyright: ignore[reportArgumentType]
+    strange = [one for one in image if not isinstance(one, Reference)]
     if not image or strange:
         raise InputError(
-            f"Several references are a list of persam.Shown, at least one; got {len(image)}, of "
-            f"which {len(strange)} are something else."
+            f"Several references are a list of persam.Reference, at least one; got "
+            f"{len(image)}, of which {len(strange)} are something else."
         )
     if any(way is not None for way in (mask, box, points)):
         raise InputError(
-            "persam.Shown says itself where the object is: leave mask=, box= and points= out."
+            "persam.Reference says itself where the object is: leave mask=, box= and points= out."
         )
     return list(image)

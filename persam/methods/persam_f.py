@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING
 
 from persam.methods.fit import Lesson, fit
 from persam.methods.persam import learn, shown_in
-from persam.reference import observe, resolve
+from persam.pipeline.reference import observe, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.backbones import Backbone
     from persam.concept import Concept
-    from persam.images import Source
-    from persam.reference import Reference, Shown
+    from persam.io.images import Source
+    from persam.models.base import Backbone
+    from persam.pipeline.reference import EncodedReference, Reference
     from persam.variants import Variant
 
 
 def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one thing)
     backbone: Backbone,
-    image: Source | Shown | Sequence[Shown],
+    image: Source | Reference | Sequence[Reference],
     *,
     mask: Source | None = None,
     box: Sequence[float] | None = None,
     points: Sequence[Sequence[float]] | None = None,
-    rivals: Sequence[Shown] = (),
+    rivals: Sequence[Reference] = (),
     variant: str | Variant = "default",
 ) -> Concept:
     """Learn an object from one picture or several: PerSAM-F, which fits two weights to them.
@@ -34,12 +34,12 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
     The decoder gives three masks of different extent (part, more, whole). Their weights are fitted
     to the masks of all references together; the model itself stays as it is. Exactly one of
     ``mask``, ``box`` and ``points`` shows the object in a picture; where ``image`` is one
-    :class:`persam.Shown` or several, they say it themselves.
+    :class:`persam.Reference` or several, they say it themselves.
 
     Args:
         backbone: what :func:`persam.load` gave.
         image: the picture: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array; or
-            ``[persam.Shown("a.jpg", mask="a.png"), persam.Shown("b.jpg", box=(5, 5, 90, 80))]``.
+            a list of :class:`persam.Reference`.
         mask: the object in it: a path, a PIL image or an array of the same size.
         box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
         points: ``(x, y)`` pixels on the object; the model makes the mask.
@@ -72,7 +72,7 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
     )
 
 
-def lesson(concept: Concept, reference: Reference) -> Lesson:
+def lesson(concept: Concept, reference: EncodedReference) -> Lesson:
     """What the weights are to be fitted to, of one reference: the decoder is asked once."""
     seen = concept.locate(reference.embedding)
     answer = concept.backbone.decode(

@@ -107,7 +107,7 @@ def _files(path: Path) -> dict[str, bytes]:
 
 
 @dataclass(frozen=True, eq=False)
-class Crop:
+class PhotoCrop:
     """A part of an annotated photo, stretched over a square of ``s`` pixels.
 
     Attributes:
@@ -130,7 +130,7 @@ SEEN = 0.4  # share of a thing that has to be within the crop
 PERSON_SHARE = 0.15  # of the photos with garments, how often all labels together are one thing
 
 
-def crop(photo: Annotated, side: int, most: int, chance: np.random.Generator) -> Crop:
+def crop(photo: Annotated, side: int, most: int, chance: np.random.Generator) -> PhotoCrop:
     """Draw a part of a photo: all of it, or the surroundings of one of its things.
 
     Args:
@@ -157,7 +157,7 @@ def crop(photo: Annotated, side: int, most: int, chance: np.random.Generator) ->
         objects[place] = _stretch(mask, size)[:, flip]
     ignored = _stretch(cut == IGNORED, size)[:, flip] > 0
     labels = tuple(label for _, label in chosen)
-    return Crop(pixels.copy(), objects, labels, tuple(n for n, _ in chosen), ignored)
+    return PhotoCrop(pixels.copy(), objects, labels, tuple(n for n, _ in chosen), ignored)
 
 
 def _stretch(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:

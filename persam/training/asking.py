@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
-from persam.guidance import guided
-from persam.similarity import PRIOR_CUT
+from persam.models.guided_attention import guided
+from persam.pipeline.similarity import PRIOR_CUT
 from persam.structures import Guidance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from persam.backbones.pocket_encoder import Features
-    from persam.backbones.pocket_network import Answer, PocketModel
+    from persam.models.pocket.encoder import Features
+    from persam.models.pocket.network import DecoderOutput, PocketModel
     from persam.training.episodes import Episodes
 
 PRIOR_FACTOR = 3.0  # what a standard deviation of the location prior is worth in logits
@@ -62,7 +62,9 @@ def every_mask(decoder: Any) -> Iterator[None]:
         del decoder._dynamic_multimask_via_stability
 
 
-def ask(model: PocketModel, features: Features, scene: torch.Tensor, question: Question) -> Answer:
+def ask(
+    model: PocketModel, features: Features, scene: torch.Tensor, question: Question
+) -> DecoderOutput:
     """Answer one question for every episode, ``scene`` saying which features each is about.
 
     Returns:
@@ -142,7 +144,7 @@ def box_question(truth: torch.Tensor, side: int, generator: torch.Generator) -> 
     return Question(box=torch.cat([centre - half, centre + half], dim=1).clamp(0, side - 1))
 
 
-def first_logits(answer: Answer, generator: torch.Generator) -> torch.Tensor:
+def first_logits(answer: DecoderOutput, generator: torch.Generator) -> torch.Tensor:
     """``(n, 1, m, m)``: PerSAM's single mask, or the three weighted at random as by PerSAM-F."""
     if float(torch.rand((), generator=generator, device=generator.device)) >= FUSED_SHARE:
         return answer.logits[:, :1].detach()
@@ -151,7 +153,7 @@ def first_logits(answer: Answer, generator: torch.Generator) -> torch.Tensor:
     return torch.einsum("nk,nkij->nij", weights, answer.logits[:, 1:].detach())[:, None]
 
 
-def best_logits(answer: Answer) -> torch.Tensor:
+def best_logits(answer: DecoderOutput) -> torch.Tensor:
     """``(n, 1, m, m)``: the one of the three that the IoU head chooses."""
     rows = torch.arange(len(answer.iou), device=answer.iou.device)
     return answer.logits[rows, 1 + answer.iou[:, 1:].argmax(1)][:, None].detach()

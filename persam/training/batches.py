@@ -15,7 +15,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.pairs import Pair
+    from persam.training.pairs import Pair
 
 MATES_SHARE = 0.5  # of a batch, where the data knows classes
 

@@ -15,7 +15,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.pairs import Pair
+    from persam.training.pairs import Pair
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from persam.errors import InputError
-from persam.formats import write_text
+from persam.io.writers import write_text
 from persam.structures import Embedding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from persam.backbones import Backbone
+    from persam.models.base import Backbone
 
 
 @dataclass(frozen=True, eq=False)

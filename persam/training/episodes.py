@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from persam import similarity
+from persam.pipeline import similarity
 
 if TYPE_CHECKING:
-    from persam.backbones.pocket_encoder import Features
+    from persam.models.pocket.encoder import Features
     from persam.training.scenes import Scenes
 
 ABSENT_SHARE = 0.1

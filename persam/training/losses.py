@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 if TYPE_CHECKING:
-    from persam.backbones.pocket_network import Answer
+    from persam.models.pocket.network import DecoderOutput
 
 IOU_WEIGHT = 4.0
 PRESENCE_WEIGHT = 0.2
@@ -50,7 +50,7 @@ class Wanted(NamedTuple):
         return Wanted(self.truth[rows], self.ignored[rows])
 
 
-def judge(answer: Answer, wanted: Wanted, single: float = 1.0) -> Losses:
+def judge(answer: DecoderOutput, wanted: Wanted, single: float = 1.0) -> Losses:
     """Cross-entropy, weighed up near edges, and dice; errors of the heads for IoU and presence.
 
     Args:

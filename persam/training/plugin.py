@@ -6,13 +6,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from persam.backbones.plugs import decoder_of
-from persam.backbones.stable import stable_plug
-from persam.backbones.stable_file import Plugin, untrained, write_plugin
-from persam.formats import write_text
-from persam.pairs import read_pairs
+from persam.io.writers import write_text
+from persam.models.plugs import decoder_of
+from persam.models.stable_sam.backbone import stable_plug
+from persam.models.stable_sam.plugin_file import Plugin, untrained, write_plugin
 from persam.training.collage import with_collages
 from persam.training.embeddings import Store
+from persam.training.pairs import read_pairs
 from persam.training.processes import Workers
 from persam.training.stable import train
 from persam.training.stable_state import Task
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from persam.backbones import Backbone
-    from persam.backbones.stable_parts import Options
-    from persam.training.stable_state import Recipe
+    from persam.models.base import Backbone
+    from persam.models.stable_sam.modules import StableOptions
+    from persam.training.stable_state import StableRecipe
 
 PLUGIN = "plugin.safetensors"
 
@@ -45,7 +45,7 @@ class Place:
 def train_plugin(
     backbone: Backbone,
     data: Sequence[Path],
-    how: tuple[Options, Recipe],
+    how: tuple[StableOptions, StableRecipe],
     place: Place,
     report: Callable[[dict[str, float]], None] | None = None,
 ) -> Path | None:
@@ -53,7 +53,7 @@ def train_plugin(
 
     Args:
         backbone: stays frozen.
-        data: as :func:`persam.pairs.read_pairs` takes it.
+        data: as :func:`persam.training.pairs.read_pairs` takes it.
         how: the plugin's options and the training's recipe.
         place: where the run keeps its files.
         report: called with every line of the log.

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from persam.backbones import choose_device
 from persam.errors import InputError
+from persam.models.loading import choose_device
 from persam.training import asking, episodes
 from persam.training.losses import Losses, Wanted, judge
 from persam.training.parts import part
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from persam.backbones.pocket_encoder import Features
-    from persam.backbones.pocket_network import Answer, PocketModel
+    from persam.models.pocket.encoder import Features
+    from persam.models.pocket.network import DecoderOutput, PocketModel
     from persam.training.episodes import Episodes
     from persam.training.scenes import Scenes
     from persam.training.state import Recipe, State
@@ -229,7 +229,7 @@ class _Asker:
             losses[name] = judge(self._ask(scene, asks), wanted, single)
         return losses
 
-    def _ask(self, scene: torch.Tensor, question: asking.Question) -> Answer:
+    def _ask(self, scene: torch.Tensor, question: asking.Question) -> DecoderOutput:
         return asking.ask(self.model, self.features, scene, question)
 
     def _wanted(self, scene: torch.Tensor, truth: torch.Tensor) -> Wanted:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from persam.training.annotated import Crop
+    from persam.training.annotated import PhotoCrop
 
 LAYERS = 2
 NONE, CUTOUT, TILE = 0, 1, 2
@@ -78,7 +78,7 @@ def joined(first: Scenes, second: Scenes) -> Scenes:
 
 
 def kept_whole(
-    crops: Sequence[Crop],
+    crops: Sequence[PhotoCrop],
     photos: Sequence[int],
     classes: Mapping[str, int],
     generator: torch.Generator,

@@ -19,7 +19,7 @@ import torch
 from persam import geometry
 from persam.errors import InputError
 from persam.evaluation.sloppy import kinds
-from persam.formats import write_text
+from persam.io.writers import write_text
 from persam.training.points import draws, point_losses
 from persam.training.processes import Workers
 from persam.training.stable_state import keep, restore
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from persam.backbones import Backbone
+    from persam.models.base import Backbone
     from persam.structures import Embedding, Prompts
-    from persam.training.stable_state import Recipe, Task
+    from persam.training.stable_state import StableRecipe, Task
 
 LOG_EVERY, KEEP_EVERY = 10, 50
 
 
 def train(
     task: Task,
-    recipe: Recipe,
+    recipe: StableRecipe,
     out: Path,
     report: Callable[[dict[str, float]], None] | None = None,
 ) -> int:
@@ -85,7 +85,7 @@ def train(
     return steps
 
 
-def _step(task: Task, recipe: Recipe, step: int, workers: Workers) -> np.ndarray:
+def _step(task: Task, recipe: StableRecipe, step: int, workers: Workers) -> np.ndarray:
     """Gradients of one step; sums of both losses, and how many masks they are of."""
     chosen = _deal(len(task.pairs), recipe, step)
     task.plug.parts.zero_grad(set_to_none=True)
@@ -111,7 +111,7 @@ class _Question:
     places: torch.Tensor
 
 
-def _deal(count: int, recipe: Recipe, step: int) -> list[int]:
+def _deal(count: int, recipe: StableRecipe, step: int) -> list[int]:
     """The pictures of a step: every epoch a new order."""
     first = step * recipe.batch
     chosen = []
@@ -122,7 +122,7 @@ def _deal(count: int, recipe: Recipe, step: int) -> list[int]:
     return chosen
 
 
-def _questions(task: Task, recipe: Recipe, step: int, number: int) -> list[_Question]:
+def _questions(task: Task, recipe: StableRecipe, step: int, number: int) -> list[_Question]:
     chance = np.random.default_rng((recipe.seed, step, number))
     image, mask = task.pairs[number].read()
     if not mask.any():

@@ -12,17 +12,17 @@ import torch
 
 from persam.errors import InputError
 from persam.evaluation.sloppy import NOISE, kinds
-from persam.formats import written_whole
+from persam.io.writers import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from persam.backbones import Backbone
-    from persam.backbones.plugs import Plug
-    from persam.pairs import Pair
+    from persam.models.base import Backbone
+    from persam.models.plugs import Plug
     from persam.training.collage import Collage
     from persam.training.embeddings import Store
+    from persam.training.pairs import Pair
 
 # One third each for true boxes, noisy boxes and points.
 EQUAL_FAMILIES = MappingProxyType(
@@ -38,7 +38,7 @@ EQUAL_FAMILIES = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Recipe:
+class StableRecipe:
     """Everything that decides the weights, apart from model, plug and data.
 
     Attributes:
@@ -111,7 +111,7 @@ class Task:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _facts(task: Task, recipe: Recipe) -> dict[str, Any]:
+def _facts(task: Task, recipe: StableRecipe) -> dict[str, Any]:
     """Whatever decides the weights of a run."""
     tensors = task.plug.parts.state_dict().items()
     return {
@@ -124,7 +124,7 @@ def _facts(task: Task, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def keep(path: Path, task: Task, recipe: Recipe, optimiser: Any, step: int) -> None:
+def keep(path: Path, task: Task, recipe: StableRecipe, optimiser: Any, step: int) -> None:
     """Write a checkpoint, whole or not at all.
 
     Raises:
@@ -140,7 +140,7 @@ def keep(path: Path, task: Task, recipe: Recipe, optimiser: Any, step: int) -> N
         torch.save(state, part)
 
 
-def restore(path: Path, task: Task, recipe: Recipe, optimiser: Any) -> int:
+def restore(path: Path, task: Task, recipe: StableRecipe, optimiser: Any) -> int:
     """Take a run up where its checkpoint left it; gives its step, 0 where there is none.
 
     Raises:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from safetensors import SafetensorError
 
-from persam.backbones.pocket_file import read_weights, write_weights
-from persam.backbones.pocket_network import SQUARE, PocketModel
 from persam.errors import InputError
+from persam.models.pocket.network import SQUARE, PocketModel
+from persam.models.pocket.weights_file import read_weights, write_weights
 
 if TYPE_CHECKING:
     from pathlib import Path

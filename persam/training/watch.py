@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from persam.backbones.pocket import load_pocket
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import evaluate_perseg
 from persam.methods.persam import personalize
+from persam.models.pocket.backbone import load_pocket
 
 if TYPE_CHECKING:
     from pathlib import Path

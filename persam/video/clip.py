@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persam.errors import InputError
-from persam.folders import list_images, name_outputs
-from persam.images import read_image
+from persam.io.folders import list_images, name_outputs
+from persam.io.images import read_image
 from persam.video.structures import VideoFrame
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from persam.formats import written_whole
+from persam.io.writers import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from persam.errors import InputError, MissingExtra
-from persam.images import on_white
+from persam.io.images import on_white
 from persam.video.clip import UNSPECIFIED, ClipFormat, Damage
 from persam.video.structures import VideoFrame
 
@@ -31,7 +31,7 @@ _GUESSED_RATE = Fraction(25)
 
 
 @dataclass(frozen=True)
-class Found:
+class ClipProbe:
     """What a video file holds; the attributes are those of :class:`persam.video.clip.Clip`."""
 
     format: ClipFormat
@@ -58,7 +58,7 @@ def new_scaler() -> Any:
     return load_av().video.reformatter.VideoReformatter()
 
 
-def examine(path: Path) -> Found:
+def examine(path: Path) -> ClipProbe:
     """Look into a video file, as far as its first frame.
 
     Raises:
@@ -83,7 +83,7 @@ def examine(path: Path) -> Found:
             transfer=int(stream.codec_context.color_trc),
             wide=int(first.colorspace) == _BT2020,
         )
-        return Found(shown, stream.frames or None, bool(container.streams.audio))
+        return ClipProbe(shown, stream.frames or None, bool(container.streams.audio))
 
 
 def read_frames(path: Path, damage: Damage) -> Iterator[VideoFrame]:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter
 
 from persam.errors import InputError
-from persam.formats import part_path
+from persam.io.writers import part_path
 from persam.video.decoding import ONE_THREAD, load_av, new_scaler
 from persam.video.sound import Sound
 
@@ -28,7 +28,7 @@ _FINE = 10_000
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Codec:
     """How a video file is coded.
 
     Attributes:
@@ -48,14 +48,14 @@ class Recipe:
     container_options: Mapping[str, str] = field(default_factory=dict)
 
 
-PRORES = Recipe(
+PRORES = Codec(
     container="mov",
     codec="prores_ks",
     pixels="yuva444p10le",
     options={"profile": "4444", "alpha_bits": "16", "vendor": "apl0"},
 )
 # Lossless, as the encoder has one quality for colour and alpha alike.
-VP9 = Recipe(
+VP9 = Codec(
     container="webm",
     codec="libvpx-vp9",
     pixels="yuva420p",
@@ -64,10 +64,10 @@ VP9 = Recipe(
 )
 
 
-def h264(width: int, height: int) -> Recipe:
+def h264(width: int, height: int) -> Codec:
     """H.264 in an MP4; at an odd width or height without halving the colours' resolution."""
     even = width % 2 == 0 and height % 2 == 0
-    return Recipe(
+    return Codec(
         container="mp4",
         codec="libx264",
         pixels="yuv420p" if even else "yuv444p",
@@ -97,7 +97,7 @@ class VideoWriter:
     """One video file in the making, under a temporary name until :meth:`close`."""
 
     def __init__(
-        self, path: Path, recipe: Recipe, shown: ClipFormat, sound: Path | None = None
+        self, path: Path, recipe: Codec, shown: ClipFormat, sound: Path | None = None
     ) -> None:
         """Start the file.
 

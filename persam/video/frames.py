@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from persam.concept import Concept
 from persam.errors import InputError
-from persam.images import read_image, read_mask
+from persam.io.images import read_image, read_mask
 from persam.video.structures import VideoFrame
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from persam.backbones import Backbone
-    from persam.images import Source
+    from persam.io.images import Source
+    from persam.models.base import Backbone
 
 
 def by_name(concepts: Mapping[str, Concept] | Concept) -> dict[str, Concept]:

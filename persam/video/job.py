@@ -14,15 +14,15 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from persam.album.manifest import append_line, read_lines
 from persam.errors import InputError
-from persam.formats import remove_leftovers, write_text
-from persam.images import read_labels
-from persam.manifest import append_line, read_lines
+from persam.io.images import read_labels
+from persam.io.writers import remove_leftovers, write_text
 from persam.video.clip import Clip, Damage
 from persam.video.labels import number_objects, split_labels
 from persam.video.outputs import FrameWriters, write_annotations
-from persam.video.places import ClipOutput, Places, put_away, refuse_to_overwrite
-from persam.video.record import FrameLine, Run
+from persam.video.places import ClipFiles, ClipOutput, put_away, refuse_to_overwrite
+from persam.video.record import ClipRun, FrameLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -43,7 +43,7 @@ class Follow(Protocol):
 
 
 @dataclass(frozen=True)
-class Search:
+class TrackRequest:
     """What to look for in a clip, and how.
 
     Attributes:
@@ -80,7 +80,7 @@ class ClipSummary:
 
 
 def segment_clip(
-    search: Search,
+    search: TrackRequest,
     clip: Clip,
     output: ClipOutput | str | Path,
     on_progress: Callable[[FrameLine], None] | None = None,
@@ -98,7 +98,7 @@ def segment_clip(
             of other settings, or a file cannot be written.
     """
     output = output if isinstance(output, ClipOutput) else ClipOutput(output)
-    run = _Run(search, clip, output)
+    run = _ClipJob(search, clip, output)
     if not run.complete():
         run.begin()
         for line in run.results():
@@ -111,13 +111,13 @@ def segment_clip(
     return ClipSummary(len(run.lines), run.resumed, dict(present), run.damage, run.places.folder)
 
 
-class _Run:
+class _ClipJob:
     """One pass over the clip: what is settled before its first frame, and the loop."""
 
-    def __init__(self, search: Search, clip: Clip, output: ClipOutput) -> None:
+    def __init__(self, search: TrackRequest, clip: Clip, output: ClipOutput) -> None:
         self.search, self.clip, self.output = search, clip, output
         self.numbers = number_objects(search.objects)
-        self.places = Places(output.folder, search.objects)
+        self.places = ClipFiles(output.folder, search.objects)
         self.settings = {
             "clip": clip.stamp,
             "rate": str(clip.rate),
@@ -125,7 +125,7 @@ class _Run:
             **search.settings,
         }
         refuse_to_overwrite(self.places, (clip.path, *output.protected))
-        self.kept = Run.read(self.places.run)
+        self.kept = ClipRun.read(self.places.run)
         if output.overwrite:
             put_away(self.places)
             self.kept = None
@@ -151,7 +151,7 @@ class _Run:
             remove_leftovers(folder)
         # A killed run may have left half a line, which the next one must not be appended to.
         write_text(self.places.manifest, "".join(line.to_json() + "\n" for line in self.lines))
-        Run(self.settings).write(self.places.run)
+        ClipRun(self.settings).write(self.places.run)
 
     def results(self) -> Iterator[FrameLine]:
         writers = FrameWriters(self.places, self.clip, self.numbers, self.output.save)
@@ -179,7 +179,7 @@ class _Run:
         if self.places.annotations in self.places.wanted(self.output.save):
             write_annotations(self.places, self.clip, self.numbers, self.lines, self._labels)
         ended = {"frames": len(self.lines), **asdict(self.damage)}
-        Run(self.settings, ended).write(self.places.run)
+        ClipRun(self.settings, ended).write(self.places.run)
 
     def _answers(
         self, frames: Iterator[VideoFrame], last: VideoFrame | None

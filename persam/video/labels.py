@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam.errors import InputError
-from persam.images import check_mask, pixel_type, read_labels, read_mask
-from persam.palette import MOST, VOID
+from persam.io.images import check_mask, pixel_type, read_labels, read_mask
+from persam.io.palette import MOST, VOID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,7 +17,7 @@ import torch
 from persam import geometry
 from persam.concept import Concept
 from persam.errors import InputError
-from persam.prompts import mask_box
+from persam.pipeline.prompts import mask_box
 from persam.structures import Prediction, Prompts
 from persam.video.frames import by_name, first_masks, pictures, shared_backbone
 from persam.video.merging import Look, merge, nothing
@@ -25,9 +25,9 @@ from persam.video.merging import Look, merge, nothing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from persam.backbones import Backbone
-    from persam.backbones.sam2_video import ObjectMemory, VideoMemory
-    from persam.images import Source
+    from persam.io.images import Source
+    from persam.models.base import Backbone
+    from persam.models.sam2_video import ObjectMemory, VideoMemory
     from persam.structures import Embedding
     from persam.video.structures import Answer, VideoFrame
 
@@ -107,7 +107,7 @@ def follow(
             name in ``first`` that is no concept; while iterating: frames of several sizes, or
             a frame or mask that cannot be read.
     """
-    from persam.backbones.sam2_video import video_memory
+    from persam.models.sam2_video import video_memory
 
     named, shown = by_name(concepts), dict(first or {})
     backbone = shared_backbone(named, shown)

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from persam import geometry
-from persam.prompts import mask_box
+from persam.pipeline.prompts import mask_box
 from persam.structures import Prediction, Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from persam.refine import Step
+    from persam.pipeline.cascade import Step
     from persam.structures import Embedding
 
 CERTAIN = 10.0  # logit of a pixel of which there is no doubt

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam import geometry, refine
-from persam.images import read_image, read_mask
+from persam import geometry
+from persam.io.images import read_image, read_mask
 from persam.methods.descent import Schedule
 from persam.methods.fit import Lesson
 from persam.methods.fit import fit as fit_weights
 from persam.methods.persam import learn
-from persam.prompts import mask_box, point_prompts
-from persam.reference import Shown, observe
+from persam.pipeline import cascade
+from persam.pipeline.prompts import mask_box, point_prompts
+from persam.pipeline.reference import Reference, observe
 from persam.structures import Prompts
 from persam.variants import Variant
 
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
     import torch
 
-    from persam.backbones import Backbone
     from persam.concept import Concept
-    from persam.images import Source
-    from persam.refine import Step
+    from persam.io.images import Source
+    from persam.models.base import Backbone
+    from persam.pipeline.cascade import Step
     from persam.structures import Box, Embedding
     from persam.variants import Fit, Method
 
@@ -74,7 +75,7 @@ def learn_object(
     grey = read_mask(mask, picture.shape[:2])
     shown = (grey > grey.max() / 2).astype(np.uint8) * np.uint8(GREY)
     variant = replace(VARIANTS[method], fit=fit)
-    reference = observe(backbone, Shown(picture, mask=shown), variant)
+    reference = observe(backbone, Reference(picture, mask=shown), variant)
     concept = learn(backbone, [reference], variant)
     if method == "persam":
         return concept
@@ -133,11 +134,11 @@ def step(
         answer = backbone.decode(embedding, prompts)
         whole = geometry.to_original(answer.logits, embedding.frame) > 0
         index = largest(whole, as_uint8=areas_as_uint8)
-        first = refine.chosen(1, embedding, prompts, answer, index)
+        first = cascade.chosen(1, embedding, prompts, answer, index)
     else:
-        first = refine.first_step(backbone, embedding, prompts, weights=concept.weights)
+        first = cascade.first_step(backbone, embedding, prompts, weights=concept.weights)
         first = _boxed(first, embedding)
-    return refine.standing(refine.cascade(backbone, embedding, first, concept.variant))
+    return cascade.standing(cascade.cascade(backbone, embedding, first, concept.variant))
 
 
 def largest(masks: torch.Tensor, *, as_uint8: bool = False) -> int:
@@ -180,5 +181,5 @@ def _boxed(first: Step, embedding: Embedding) -> Step:
     """A fused mask that is empty borrows the best-scoring mask, for its box."""
     if first.mask.any():
         return first
-    best = refine.chosen(1, embedding, first.prompts, first.answer, first.answer.best())
+    best = cascade.chosen(1, embedding, first.prompts, first.answer, first.answer.best())
     return replace(first, mask=best.mask)

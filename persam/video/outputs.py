@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from persam import draw
-from persam.formats import write_cutout, write_labels
-from persam.palette import colour
+from persam.io import drawing
+from persam.io.palette import colour
+from persam.io.writers import write_cutout, write_labels
 from persam.video.coco import annotate, write_coco
 from persam.video.encoders import PRORES, VP9, VideoWriter, h264, with_alpha
 from persam.video.labels import label_map, split_labels
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from persam.video.clip import Clip
-    from persam.video.places import Places
+    from persam.video.places import ClipFiles
     from persam.video.record import FrameLine
     from persam.video.structures import VideoFrame
 
@@ -29,7 +29,7 @@ class FrameWriters:
     """Takes every frame of a clip and its masks, in their order, and writes what is asked for."""
 
     def __init__(
-        self, places: Places, clip: Clip, numbers: Mapping[str, int], save: frozenset[str]
+        self, places: ClipFiles, clip: Clip, numbers: Mapping[str, int], save: frozenset[str]
     ) -> None:
         """Start the video files that are not there yet.
 
@@ -60,7 +60,7 @@ class FrameWriters:
             for name, mask in masks.items():
                 path = self._places.cutout(name, frame.name)
                 if not (path.exists() and path.stat().st_mtime_ns >= made):
-                    write_cutout(path, draw.cutout(frame.image, mask))
+                    write_cutout(path, drawing.cutout(frame.image, mask))
 
     def finish(self) -> None:
         """Give the videos their names."""
@@ -90,19 +90,19 @@ class FrameWriters:
 
     def _tinted(self, image: np.ndarray, masks: Mapping[str, np.ndarray]) -> np.ndarray:
         for name, mask in masks.items():
-            image = draw.overlay(image, mask, colour=self._tint(name))
+            image = drawing.overlay(image, mask, colour=self._tint(name))
         return image
 
-    def _tint(self, name: str) -> draw.Colour:
+    def _tint(self, name: str) -> drawing.Colour:
         if len(self._numbers) == 1:
-            return draw.OBJECT
+            return drawing.OBJECT
         # The palette is dark; twice as bright shows on a picture.
         red, green, blue = (min(255, 2 * value) for value in colour(self._numbers[name]))
         return red, green, blue
 
 
 def write_annotations(
-    places: Places,
+    places: ClipFiles,
     clip: Clip,
     numbers: Mapping[str, int],
     lines: Sequence[FrameLine],

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from persam.album.manifest import NAME, read_lines
 from persam.errors import InputError
-from persam.manifest import NAME, read_lines
 from persam.video.record import FrameLine
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ClipOutput:
             raise InputError(f"save takes {', '.join(PRODUCTS)}; got {', '.join(unknown)}.")
 
 
-class Places:
+class ClipFiles:
     """Absolute paths of everything that a run may write."""
 
     def __init__(self, folder: str | Path, objects: Sequence[str]) -> None:
@@ -118,7 +118,7 @@ def _check_names(objects: Sequence[str]) -> None:
         )
 
 
-def refuse_to_overwrite(places: Places, sources: Iterable[str | Path]) -> None:
+def refuse_to_overwrite(places: ClipFiles, sources: Iterable[str | Path]) -> None:
     """Make sure that no result takes the place of a file of the user's.
 
     Args:
@@ -144,7 +144,7 @@ def _same(path: Path) -> str:
     return str(path.resolve()).casefold()
 
 
-def put_away(places: Places) -> None:
+def put_away(places: ClipFiles) -> None:
     """Delete what an earlier run wrote, so that nothing of it passes for the new one's.
 
     Raises:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from persam import presence, refine, similarity
+from persam.pipeline import cascade, presence, similarity
 from persam.structures import Prompts
 from persam.video.merging import Look
 
 if TYPE_CHECKING:
     from persam.concept import Concept
-    from persam.locating import Sighting
-    from persam.refine import Step
+    from persam.pipeline.cascade import Step
+    from persam.pipeline.detection import Detection
     from persam.structures import Box, Embedding
     from persam.video.choices import Tracking
 
@@ -100,7 +100,7 @@ def look(concept: Concept, embedding: Embedding, trail: Trail, choices: Tracking
         if step.mask.any() and _like(found, kept):
             return found
     steps = concept.ask(embedding, seen)
-    step = refine.standing(steps, keep_best=concept.variant.keep_best)
+    step = cascade.standing(steps, keep_best=concept.variant.keep_best)
     found = _compared(concept, embedding, seen, step)
     return found if _like(found, max(least, kept)) else found.denied()
 
@@ -125,7 +125,7 @@ def likeness_within(concept: Concept, embedding: Embedding, mask: np.ndarray) ->
 
 
 def _ask_there(
-    concept: Concept, embedding: Embedding, seen: Sighting, last: Box, *, centre: bool
+    concept: Concept, embedding: Embedding, seen: Detection, last: Box, *, centre: bool
 ) -> Step:
     points, labels = seen.prompts.points, seen.prompts.labels
     if centre:
@@ -133,10 +133,10 @@ def _ask_there(
         points = np.concatenate([points, [[(x0 + x1) // 2, (y0 + y1) // 2]]])
         labels = np.append(labels, 1)
     # A box asks for the single mask, which no weights of three are needed for.
-    return refine.first_step(concept.backbone, embedding, Prompts(points, labels, last))
+    return cascade.first_step(concept.backbone, embedding, Prompts(points, labels, last))
 
 
-def _compared(concept: Concept, embedding: Embedding, seen: Sighting, step: Step) -> Look:
+def _compared(concept: Concept, embedding: Embedding, seen: Detection, step: Step) -> Look:
     found = Look.of(step, embedding, seen.likeness)
     if not step.mask.any():
         return found

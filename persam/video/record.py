@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
-from persam.formats import write_text
+from persam.io.writers import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Seen:
+class FrameObject:
     """What became of one object in one frame.
 
     Attributes:
@@ -50,13 +50,13 @@ class FrameLine:
     name: str
     pts: int
     seconds: float
-    objects: Mapping[str, Seen]
+    objects: Mapping[str, FrameObject]
 
     @classmethod
     def of(cls, frame: VideoFrame, answer: Answer) -> FrameLine:
         """The line of a frame and what was found in it."""
         objects = {
-            name: Seen(
+            name: FrameObject(
                 present=found.present,
                 score=round(float(found.score), 6),
                 box=None if found.box is None else _box(found.box),
@@ -94,9 +94,9 @@ def _box(box: Box) -> Box:
     return x0, y0, x1, y1
 
 
-def _seen(values: dict[str, Any]) -> Seen:
+def _seen(values: dict[str, Any]) -> FrameObject:
     box = values["box"]
-    return Seen(
+    return FrameObject(
         present=bool(values["present"]),
         score=float(values["score"]),
         box=None if box is None else _box(box),
@@ -105,7 +105,7 @@ def _seen(values: dict[str, Any]) -> Seen:
 
 
 @dataclass(frozen=True)
-class Run:
+class ClipRun:
     """What ``run.json`` says of a folder of results.
 
     Attributes:
@@ -122,7 +122,7 @@ class Run:
         write_text(path, json.dumps(asdict(self), indent=2) + "\n")
 
     @classmethod
-    def read(cls, path: Path) -> Run | None:
+    def read(cls, path: Path) -> ClipRun | None:
         """Read what :meth:`write` wrote; None where there is no such file.
 
         Raises:

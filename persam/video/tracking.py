@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from persam.backbones import Backbone
     from persam.concept import Concept
-    from persam.images import Source
+    from persam.io.images import Source
+    from persam.models.base import Backbone
     from persam.structures import Embedding, Prediction
     from persam.video.structures import Answer, VideoFrame
 

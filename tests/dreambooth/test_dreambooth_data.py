@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persam.dreambooth.components import load_base
-from persam.dreambooth.data import View, class_items, deal, gather, square_round, subject_items
-from persam.dreambooth.recipe import Recipe, Sampling
+from persam.dreambooth.data import Crop, class_items, deal, gather, square_round, subject_items
+from persam.dreambooth.recipe import DreamBoothRecipe, SamplingOptions
 from persam.dreambooth.sampling import class_pictures
 from persam.errors import InputError
-from persam.formats import write_png
+from persam.io.writers import write_png
 
-RECIPE = Recipe(prior_pictures=2, resolution=tiny_diffusion.SIDE)
-QUICK = Sampling(steps=1, guidance=1.0)
+RECIPE = DreamBoothRecipe(prior_pictures=2, resolution=tiny_diffusion.SIDE)
+QUICK = SamplingOptions(steps=1, guidance=1.0)
 
 
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 5))
@@ -37,12 +37,12 @@ def test_other_seeds_deal_otherwise():
 
 def test_the_square_follows_the_subject_and_stays_within():
     weights = np.zeros((40, 100), dtype=np.uint8)
-    assert square_round(weights) == View(0, 30, 40)
+    assert square_round(weights) == Crop(0, 30, 40)
     weights[10:20, 60:70] = 255
-    assert square_round(weights) == View(0, 45, 40)
+    assert square_round(weights) == Crop(0, 45, 40)
     weights[10:20, 95:] = 255
-    assert square_round(weights) == View(0, 60, 40)
-    assert square_round(weights.T) == View(60, 0, 40)
+    assert square_round(weights) == Crop(0, 60, 40)
+    assert square_round(weights.T) == Crop(60, 0, 40)
 
 
 @pytest.mark.parametrize("kind", ["sd", "xl"])

@@ -14,8 +14,8 @@ from PIL import Image
 
 from persam import load, personalize, samples
 from persam.dreambooth.exports import kohya_images
-from persam.dreambooth.prepare import Prepared, Shown, prepare
-from persam.dreambooth.subject import Choices, Subject, peek_subject, read_subject
+from persam.dreambooth.prepare import Prepared, ReferencePicture, prepare
+from persam.dreambooth.subject import Choices, SubjectFolder, peek_subject, read_subject
 from persam.errors import InputError
 
 SMALL = Choices("plush dog", "zwx", resolution=128, dilate=1.0, repeats=3)
@@ -45,7 +45,7 @@ def desk(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shown(desk):
-    return Shown(desk / "dog.jpg", samples.files(samples.PICTURES, 0)[1], "the dog")
+    return ReferencePicture(desk / "dog.jpg", samples.files(samples.PICTURES, 0)[1], "the dog")
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_another_background_behind_the_same_subject(concept, desk, shown, tmp_pa
 
 def test_a_subject_found_nowhere_is_an_error(concept, desk, tmp_path):
     with pytest.raises(InputError, match="found in none of 1 photos"):
-        prepare(concept, [], Shown(desk / "wall.png"), tmp_path / "s", SMALL)
+        prepare(concept, [], ReferencePicture(desk / "wall.png"), tmp_path / "s", SMALL)
     assert (tmp_path / "s" / "sheet.html").is_file()
 
 
@@ -221,7 +221,7 @@ def test_folders_that_are_no_subjects(tmp_path, made):
     (tmp_path / "subject.json").write_text(json.dumps(rows))
     with pytest.raises(InputError, match="version 9"):
         read_subject(tmp_path)
-    lost = Subject(tmp_path, made.subject.choices, made.subject.photos)
+    lost = SubjectFolder(tmp_path, made.subject.choices, made.subject.photos)
     (tmp_path / "subject.json").write_text((made.subject.folder / "subject.json").read_text())
     with pytest.raises(InputError, match=r"lacks images/dog\.png"):
         read_subject(lost.folder)

@@ -14,24 +14,24 @@ from safetensors.torch import load_file
 
 from persam.dreambooth.components import load_base
 from persam.dreambooth.data import class_items, subject_items
-from persam.dreambooth.recipe import Recipe, Sampling
+from persam.dreambooth.recipe import DreamBoothRecipe, SamplingOptions
 from persam.dreambooth.steps import ask, losses
-from persam.dreambooth.training import Run, train
+from persam.dreambooth.training import DreamBoothRun, train
 from persam.errors import InputError, ModelNotFound
 
 KINDS = ("sd", "v", "xl")
-QUICK = Sampling(steps=2, guidance=2.0)
-RECIPE = Recipe(
+QUICK = SamplingOptions(steps=2, guidance=2.0)
+RECIPE = DreamBoothRecipe(
     rank=2, steps=4, learning_rate=1e-2, prior_pictures=2, resolution=tiny_diffusion.SIDE
 )
 
 
-def runs(models: Any, kind: str, tmp_path: Any, name: str = "run", **changes: Any) -> Run:
+def runs(models: Any, kind: str, tmp_path: Any, name: str = "run", **changes: Any) -> DreamBoothRun:
     folder = tmp_path / "subject"
     if not folder.exists():
         tiny_diffusion.subject(folder)
     fields = {"sampling": QUICK, "device": "cpu", **changes}
-    return Run(folder, str(models[kind]), tmp_path / name, **fields)
+    return DreamBoothRun(folder, str(models[kind]), tmp_path / name, **fields)
 
 
 def lines(out: Any) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from persam.dreambooth.exports import export
-from persam.dreambooth.subject import Choices, Photo, Subject, write_subject
-from persam.formats import write_png, write_text
+from persam.dreambooth.subject import Choices, SubjectFolder, SubjectPhoto, write_subject
+from persam.io.writers import write_png, write_text
 
 SIDE = 32  # pixels; an autoencoder of two levels makes 16 x 16 latents of them
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -52,21 +52,23 @@ def build(folder: Path, *, xl: bool, prediction: str = "epsilon") -> Path:
     return folder / "model"
 
 
-def subject(folder: Path, photos: int = 3, **choices: Any) -> Subject:
+def subject(folder: Path, photos: int = 3, **choices: Any) -> SubjectFolder:
     """Write a subject's folder by hand: a bright square on noise, of another size each time."""
-    made = Subject(folder, Choices("dog", resolution=64, **choices), ())
+    made = SubjectFolder(folder, Choices("dog", resolution=64, **choices), ())
     rows = []
     for number in range(photos):
         image = np.random.RandomState(number).randint(0, 99, (40, 48, 3), dtype=np.uint8)
         weights = np.zeros((40, 48), dtype=np.uint8)
         weights[4 : 12 + 4 * number, 8 : 24 + 4 * number] = 255
         image[weights > 0] += 140
-        photo = Photo(f"p{number}", f"/photos/p{number}.jpg", True, float(weights.mean()) / 255)
+        photo = SubjectPhoto(
+            f"p{number}", f"/photos/p{number}.jpg", True, float(weights.mean()) / 255
+        )
         write_png(made.image(photo), image)
         write_png(made.mask(photo), weights)
         write_text(made.caption(photo), "a photo of sks dog\n")
         rows.append(photo)
-    whole = Subject(folder, made.choices, tuple(rows))
+    whole = SubjectFolder(folder, made.choices, tuple(rows))
     export(whole)
     write_subject(whole)
     return whole

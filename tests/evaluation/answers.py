@@ -15,10 +15,10 @@ from PIL import Image
 
 from persam.concept import Concept
 from persam.errors import InputError
-from persam.images import read_image, read_mask
+from persam.io.images import read_image, read_mask
+from persam.pipeline.views import ReferenceView
 from persam.structures import Prediction
 from persam.variants import Variant
-from persam.views import View
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +73,7 @@ class Stand:
 
 def learn(backbone, image, *, mask, variant="default"):
     assert read_mask(mask, read_image(image).shape[:2]).any()
-    view = View(torch.ones(4), torch.ones(4), torch.zeros(0, 4), torch.zeros(0, 4))
+    view = ReferenceView(torch.ones(4), torch.ones(4), torch.zeros(0, 4), torch.zeros(0, 4))
     return Reader(backbone, "persam", Variant(contrast=0.0), (view,))
 
 

@@ -12,7 +12,7 @@ import answers
 import numpy as np
 from PIL import Image
 
-from persam.prompts import mask_box
+from persam.pipeline.prompts import mask_box
 from persam.structures import Prediction
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import persam
 from persam.errors import InputError
 from persam.evaluation import benchmark, datasets
 from persam.evaluation.datasets import Dataset
-from persam.methods.custom import load_function
+from persam.evaluation.method_names import load_function
 from persam.structures import Prediction
 from persam.variants import Variant
 

@@ -14,7 +14,7 @@ import pytest
 from persam.errors import InputError
 from persam.evaluation import datasets
 from persam.evaluation.datasets import _OPENERS
-from persam.evaluation.datasets.episodes import Options
+from persam.evaluation.datasets.episodes import EpisodeOptions
 from persam.evaluation.datasets.protocol import departures
 
 ANNOTATIONS = "Annotations_Part_json_merged_part_classes"
@@ -148,7 +148,7 @@ def test_the_whole_protocol_is_its_classes_and_episodes(tmp_path, name):
     entry = replace(datasets.find(name), folds=datasets.find(name).folds[:1])  # one is enough here
 
     def opened(like, options=None):
-        return _OPENERS[name](like, folder, options or Options())
+        return _OPENERS[name](like, folder, options or EpisodeOptions())
 
     found = opened(entry)
     # Of PACO's two classes a fold, one has a single picture: it is listed and not drawn from.
@@ -159,7 +159,7 @@ def test_the_whole_protocol_is_its_classes_and_episodes(tmp_path, name):
     assert opened(fitting).settings["full_protocol"] is True
     for other in (replace(fitting, classes=listed + 1), replace(fitting, episodes=1)):
         assert opened(other).settings["full_protocol"] is False
-    assert opened(fitting, Options(episodes=2)).settings["full_protocol"] is False
+    assert opened(fitting, EpisodeOptions(episodes=2)).settings["full_protocol"] is False
 
 
 def test_forty_objects_are_the_whole_of_perseg(tmp_path):

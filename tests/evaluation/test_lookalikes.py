@@ -9,8 +9,8 @@ from drawings import HEIGHT, WIDTH, write
 import persam
 from persam.errors import InputError
 from persam.evaluation import datasets, lookalikes
-from persam.evaluation.lookalikes import Choice, LookalikeReport
-from persam.images import read_image
+from persam.evaluation.lookalikes import LookalikeReport, MontageOutcome
+from persam.io.images import read_image
 from persam.structures import Prediction
 
 
@@ -41,7 +41,7 @@ def learn_nothing(backbone, image, *, mask):
 def test_the_right_one(drawn):
     report = lookalikes.evaluate_lookalikes(learn, None, drawn)
     assert report.choices == tuple(
-        Choice(name, stem, other, iou=1.0, lookalike_iou=0.0)
+        MontageOutcome(name, stem, other, iou=1.0, lookalike_iou=0.0)
         for name, other in (("dog_1", "dog_2"), ("dog_2", "dog_1"))
         for stem in ("01", "02")
     )
@@ -55,7 +55,10 @@ def test_the_wrong_one_or_none(drawn, wrong):
 
 
 def test_shares_by_hand():
-    half, other = Choice("a", "01", "b", 0.5, 0.25), Choice("a", "02", "b", 0.25, 0.75)
+    half, other = (
+        MontageOutcome("a", "01", "b", 0.5, 0.25),
+        MontageOutcome("a", "02", "b", 0.25, 0.75),
+    )
     report = LookalikeReport((half, other, other, other), left_out=3)
     assert (report.right, report.miou) == (0.25, 0.3125)
 
@@ -119,7 +122,7 @@ def test_a_rival_is_no_longer_taken_for_the_object(tiny, drawn):
     variant = persam.Variant(contrast=1.0, guided_attention=False, semantic_prompt=False)
     dog, other = datasets.perseg(drawn).subjects[:2]
     backbone = tiny("sam")
-    rival = persam.Shown(other.reference.image, mask=other.reference.mask)
+    rival = persam.Reference(other.reference.image, mask=other.reference.mask)
     image, truth = other.targets[0].read()
     points = []
     for rivals in ([], [rival]):

@@ -15,7 +15,7 @@ import typer
 from drawings import HEIGHT, WIDTH, write
 from typer.testing import CliRunner
 
-from persam.presence import Calibration
+from persam.structures import Calibration
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 COLOURS = {

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
+from persam import metrics
 from persam.errors import InputError
-from persam.evaluation import metrics
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 40))
 pairs = shapes.flatmap(

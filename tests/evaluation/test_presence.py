@@ -11,13 +11,8 @@ from hypothesis import strategies as st
 import persam
 from persam.errors import InputError
 from persam.evaluation import datasets, presence
-from persam.evaluation.presence import (
-    Trial,
-    area_under_roc,
-    calibration_error,
-    false_alarms,
-)
-from persam.images import read_image
+from persam.evaluation.presence import Trial, area_under_roc, calibration_error, false_alarms
+from persam.io.images import read_image
 from persam.structures import Prediction
 
 # Few different values, so that ties are common.

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from persam import geometry
 from persam.errors import InputError
 from persam.evaluation import prompted
-from persam.evaluation.prompted import Answer, PromptReport
+from persam.evaluation.prompted import PromptOutcome, PromptReport
 from persam.structures import Embedding, MaskLogits
 
 SIDE = 8
@@ -58,12 +58,14 @@ def test_iou_best_and_estimate_by_hand():
     backbone = Answering([TRUTH, half, none], [0.5, 0.75, 0.25])
     reports = prompted.evaluate_prompts(backbone, [(PICTURE, TRUTH)] * 2)
     assert list(reports) == ["box", "centre"]
-    assert reports["box"].answers == (Answer(single=0.0, iou=0.5, best=1.0, estimate=0.75),) * 2
+    assert (
+        reports["box"].answers == (PromptOutcome(single=0.0, iou=0.5, best=1.0, estimate=0.75),) * 2
+    )
     assert backbone.encoded == 2  # once a picture, however many ways of asking there are
 
 
 def test_means_by_hand():
-    report = PromptReport((Answer(0.25, 0.5, 1.0, 0.75), Answer(0.75, 1.0, 1.0, 0.5)))
+    report = PromptReport((PromptOutcome(0.25, 0.5, 1.0, 0.75), PromptOutcome(0.75, 1.0, 1.0, 0.5)))
     assert report.single == 0.5
     assert report.miou == 0.75
     assert report.best == 1.0

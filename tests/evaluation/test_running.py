@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from persam.evaluation import datasets
+from persam.evaluation.baselines.adapter import adapter
+from persam.evaluation.baselines.free_weights import free_weights
+from persam.evaluation.baselines.prompt_tuning import prompt_tuning
 from persam.evaluation.predictions import Predictions
 from persam.evaluation.running import Job, predict
-from persam.methods.baselines.adapter import adapter
-from persam.methods.baselines.free_weights import free_weights
-from persam.methods.baselines.prompt_tuning import prompt_tuning
 from persam.methods.descent import Schedule
 from persam.methods.persam import personalize
 

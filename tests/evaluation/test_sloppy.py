@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persam.errors import InputError
-from persam.evaluation.sloppy import Kind, kinds, noisy_box, random_points
+from persam.evaluation.sloppy import PromptKind, kinds, noisy_box, random_points
 
 MASK = np.zeros((60, 80), dtype=bool)
 MASK[20:40, 30:60] = True
@@ -21,14 +21,14 @@ def test_the_kinds_of_the_protocol():
         "5 points",
         "10 points",
     ]
-    assert kinds(0.2)["noisy box"] == Kind(noise=0.2)
+    assert kinds(0.2)["noisy box"] == PromptKind(noise=0.2)
     for wrong in (0, -1, 1.5, float("nan")):
         with pytest.raises(InputError, match="scale above 0"):
             kinds(wrong)
 
 
 def test_the_true_box_is_the_masks():
-    prompts = Kind().draw(MASK, np.random.default_rng(0))
+    prompts = PromptKind().draw(MASK, np.random.default_rng(0))
     assert prompts.box == (30, 20, 59, 39) and len(prompts.points) == 0
 
 
@@ -63,7 +63,7 @@ def test_no_noise_is_the_box_itself():
 
 @pytest.mark.parametrize("count", [1, 3, 10])
 def test_points_are_on_the_object_and_differ(count):
-    prompts = Kind(points=count).draw(MASK, np.random.default_rng(count))
+    prompts = PromptKind(points=count).draw(MASK, np.random.default_rng(count))
     assert prompts.box is None and prompts.labels.tolist() == [1] * count
     x, y = prompts.points.T
     assert MASK[y, x].all()

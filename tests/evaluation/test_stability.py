@@ -8,9 +8,6 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from persam.backbones.stable import stabilize
-from persam.backbones.stable_file import untrained, write_plugin
-from persam.backbones.stable_parts import Options
 from persam.cli import app
 from persam.errors import InputError
 from persam.evaluation.stability import (
@@ -20,6 +17,9 @@ from persam.evaluation.stability import (
     evaluate_stability,
     judge,
 )
+from persam.models.stable_sam.backbone import stabilize
+from persam.models.stable_sam.modules import StableOptions
+from persam.models.stable_sam.plugin_file import untrained, write_plugin
 
 FEW = Protocol(prompts=3)
 
@@ -79,7 +79,7 @@ def test_a_picture_is_measured_alike_alone_and_among_others(tiny, family):
 
 def test_plain_and_untrained_are_asked_alike_and_answer_alike(tiny):
     backbone = tiny("sam")
-    stable = stabilize(backbone, untrained(32, Options(), "tiny"))
+    stable = stabilize(backbone, untrained(32, StableOptions(), "tiny"))
     some, others = (evaluate_stability(b, {"x": [picture(0)]}, FEW) for b in (backbone, stable))
     assert some.sets == others.sets
     assert others.settings["model"] == "tiny-sam stabilised by a plugin"
@@ -136,7 +136,7 @@ def test_the_command_measures_with_and_without_a_plugin(tiny_sam_folder, tmp_pat
         Image.fromarray(image).save(tmp_path / f"{number}.jpg")
         Image.fromarray(mask).save(tmp_path / f"{number}.png")
     plugin, out = tmp_path / "p" / "plugin.safetensors", tmp_path / "report.json"
-    write_plugin(untrained(32, Options(), "tiny"), plugin)
+    write_plugin(untrained(32, StableOptions(), "tiny"), plugin)
     words = ["evaluate", "stability", str(tmp_path), "--model", str(tiny_sam_folder)]
     words += ["--prompts", "2", "--pictures", "2", "--device", "cpu", "--json", str(out)]
     found = []

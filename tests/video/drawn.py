@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from persam import samples
-from persam.images import read_image, read_mask
-from persam.samples import props, scenes
-from persam.samples.render import Camera, Setting, photograph
-from persam.samples.tracer import matrix
+from persam.io.images import read_image, read_mask
+from tools.sample_renderer import props, scenes
+from tools.sample_renderer.render import Camera, Setting, photograph
+from tools.sample_renderer.tracer import matrix
 
 HEIGHT, WIDTH = 240, 320
 # Left edges in pixels, frame by frame; None where it is out of the picture.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from persam.prompts import mask_box
+from persam.pipeline.prompts import mask_box
 from persam.structures import Prediction
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from made_clips import Made, make, picture, squares
 
 from persam.errors import InputError
 from persam.video.clip import open_clip
-from persam.video.encoders import PRORES, VP9, Recipe, VideoWriter, h264, with_alpha
+from persam.video.encoders import PRORES, VP9, Codec, VideoWriter, h264, with_alpha
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 UNEVEN = (3, 4, 5, 9, 10, 20, 21, 23, 40, 41, 43, 44)
 
 
-def write(path: Path, recipe: Recipe, clip: Clip, *, alpha: bool) -> list[np.ndarray]:
+def write(path: Path, recipe: Codec, clip: Clip, *, alpha: bool) -> list[np.ndarray]:
     """Write a clip anew; with the red square's mask as alpha."""
     writer = VideoWriter(path, recipe, clip.format, clip.path if clip.has_sound else None)
     masks = []
@@ -58,7 +58,7 @@ def alphas(path: Path) -> list[np.ndarray]:
 @pytest.mark.parametrize("size", [(48, 64), (49, 65), (120, 214)])
 @pytest.mark.parametrize(("name", "recipe"), [("a.mov", PRORES), ("a.webm", VP9)])
 def test_alpha_is_read_back_within_2_of_255_and_every_time_is_kept(
-    tmp_path: Path, name: str, recipe: Recipe, size: tuple[int, int]
+    tmp_path: Path, name: str, recipe: Codec, size: tuple[int, int]
 ) -> None:
     made = Made("ffv1", "yuv444p", size=size, times=UNEVEN)
     clip = open_clip(make(tmp_path / "clip.mkv", made))
@@ -72,9 +72,7 @@ def test_alpha_is_read_back_within_2_of_255_and_every_time_is_kept(
 
 
 @pytest.mark.parametrize(("name", "recipe"), [("a.mov", PRORES), ("a.webm", VP9)])
-def test_the_object_keeps_its_colours_to_the_edge(
-    tmp_path: Path, name: str, recipe: Recipe
-) -> None:
+def test_the_object_keeps_its_colours_to_the_edge(tmp_path: Path, name: str, recipe: Codec) -> None:
     clip = open_clip(make(tmp_path / "clip.mkv", Made("ffv1", "yuv444p")))
     masks = write(tmp_path / name, recipe, clip, alpha=True)
     av = made_clips.need_av()

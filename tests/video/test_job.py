@@ -17,7 +17,7 @@ from PIL import Image
 
 from persam.errors import InputError
 from persam.video.clip import open_clip
-from persam.video.job import ClipSummary, Search, segment_clip
+from persam.video.job import ClipSummary, TrackRequest, segment_clip
 from persam.video.places import PRODUCTS, ClipOutput
 from persam.video.structures import VideoFrame
 
@@ -42,8 +42,8 @@ def folder(tmp_path: Path) -> Path:
 
 def search(
     objects: tuple[str, ...] = ("red", "blue"), settings: Mapping[str, Any] | None = None
-) -> Search:
-    return Search(objects, follow_squares, settings=settings or {})
+) -> TrackRequest:
+    return TrackRequest(objects, follow_squares, settings=settings or {})
 
 
 def counted(calls: list[int]) -> Callable[..., Iterator[Answer]]:
@@ -163,7 +163,7 @@ def test_a_run_goes_on_behind_its_last_frame(folder: Path, tmp_path: Path) -> No
         segment_clip(search(), open_clip(folder), out, stop)
     with (out / "manifest.jsonl").open("a") as file:
         file.write('{"index": 4, "na')  # as a kill leaves it
-    again = Search(("red", "blue"), counted(calls))
+    again = TrackRequest(("red", "blue"), counted(calls))
     output = ClipOutput(out, frozenset({"cutouts", "coco"}))
     done = segment_clip(again, open_clip(folder), output)
     assert (done.frames, done.resumed) == (6, 4)
@@ -184,7 +184,7 @@ def test_tracking_begins_again_at_the_last_masks(folder: Path, tmp_path: Path) -
             yield {"red": prediction(masks["red"]), "blue": prediction(masks["blue"] & False)}
 
     given = {"red": squares(0, 48, 64)["red"]}
-    task = Search(("red", "blue"), follow, first=given)
+    task = TrackRequest(("red", "blue"), follow, first=given)
 
     def stop(line: Any) -> None:
         if line.index == 2:
@@ -202,7 +202,7 @@ def test_tracking_begins_again_at_the_last_masks(folder: Path, tmp_path: Path) -
 def test_what_is_asked_for_later_is_made_from_the_masks(tmp_path: Path) -> None:
     clip = open_clip(make(tmp_path / "clip.mp4", Made(times=UNEVEN)))
     out, calls = tmp_path / "out", []
-    task = Search(("red",), counted(calls))
+    task = TrackRequest(("red",), counted(calls))
     segment_clip(task, clip, out)
     assert len(calls) == 10
     segment_clip(task, clip, ClipOutput(out, frozenset({"alpha", "coco", "cutouts"})))
@@ -286,7 +286,7 @@ def test_a_tracker_answers_every_frame(folder: Path, tmp_path: Path) -> None:
                 yield next(follow_squares([frame]))
 
     with pytest.raises(ValueError, match="2 frames without an answer"):
-        segment_clip(Search(("red",), lazy), open_clip(folder), tmp_path)
+        segment_clip(TrackRequest(("red",), lazy), open_clip(folder), tmp_path)
 
 
 def test_overlapping_masks_are_an_error(folder: Path, tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_overlapping_masks_are_an_error(folder: Path, tmp_path: Path) -> None:
             yield dict.fromkeys(("red", "blue"), prediction(np.ones((48, 64), dtype=bool)))
 
     with pytest.raises(InputError, match="'blue' overlaps"):
-        segment_clip(Search(("red", "blue"), greedy), open_clip(folder), tmp_path)
+        segment_clip(TrackRequest(("red", "blue"), greedy), open_clip(folder), tmp_path)
 
 
 def test_damage_is_reported_also_by_a_run_that_finds_all_done(tmp_path: Path) -> None:
@@ -315,7 +315,7 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 from made_clips import follow_squares
 from persam.video.clip import open_clip
-from persam.video.job import Search, segment_clip
+from persam.video.job import TrackRequest, segment_clip
 from persam.video.places import PRODUCTS, ClipOutput
 
 def slow(frames, *, first=None):
@@ -324,7 +324,7 @@ def slow(frames, *, first=None):
         yield answer
 
 output = ClipOutput(sys.argv[3], frozenset(PRODUCTS))
-segment_clip(Search(("red", "blue"), slow), open_clip(sys.argv[2]), output)
+segment_clip(TrackRequest(("red", "blue"), slow), open_clip(sys.argv[2]), output)
 """
 
 

@@ -13,9 +13,9 @@ import tiny_video
 import torch
 
 from persam import geometry
-from persam.backbones.sam2_video import VideoMemory, video_memory
 from persam.errors import InputError
 from persam.methods.persam import personalize
+from persam.models.sam2_video import VideoMemory, video_memory
 from persam.structures import Prediction
 from persam.video.memory import Handover, follow
 from persam.video.tracking import track
@@ -23,8 +23,8 @@ from persam.video.tracking import track
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from persam.backbones.sam2 import Sam2Backbone
     from persam.concept import Concept
+    from persam.models.sam2 import Sam2Backbone
 
 FRAMES = tiny_video.clip(12)
 ELSEWHERE = tiny_video.clip(1, seed=9)[0]  # the reference photo

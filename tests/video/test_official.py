@@ -13,7 +13,7 @@ import torch.nn.functional as F
 import persam
 from persam import geometry
 from persam.errors import InputError
-from persam.evaluation.metrics import overlap
+from persam.metrics import overlap
 from persam.structures import Prompts
 from persam.video import official
 from persam.video.choices import Tracking

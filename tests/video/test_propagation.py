@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 
 import persam
-from persam import similarity
-from persam.presence import Calibration
-from persam.structures import Prompts
+from persam.pipeline import similarity
+from persam.structures import Calibration, Prompts
 from persam.video import propagation
 from persam.video.choices import Tracking
 from persam.video.merging import Look

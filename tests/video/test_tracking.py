@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import persam
 from persam import samples
 from persam.errors import InputError
-from persam.evaluation.metrics import overlap
+from persam.metrics import overlap
 from persam.structures import Prompts
 from persam.video.choices import Tracking
 from persam.video.merging import Look, merge

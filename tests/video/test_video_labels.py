@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from persam.errors import InputError
-from persam.formats import write_labels
-from persam.palette import PALETTE
+from persam.io.palette import PALETTE
+from persam.io.writers import write_labels
 from persam.video import labels as video_labels
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from persam.evaluation.datasets.catalogue import CATALOGUE, Entry, find
+from persam.evaluation.datasets.catalogue import CATALOGUE, DatasetEntry, find
 from persam.evaluation.datasets.coco20i import open_coco20i
 from persam.evaluation.datasets.davis import davis, open_davis
-from persam.evaluation.datasets.episodes import Options, home
+from persam.evaluation.datasets.episodes import EpisodeOptions, home
 from persam.evaluation.datasets.fss1000 import open_fss1000
 from persam.evaluation.datasets.lvis92i import open_lvis92i
 from persam.evaluation.datasets.paco_part import open_paco_part
@@ -32,7 +32,7 @@ __all__ = [
     "AnyPhoto",
     "Check",
     "Dataset",
-    "Entry",
+    "DatasetEntry",
     "IncompleteData",
     "Photo",
     "Problem",
@@ -46,16 +46,18 @@ __all__ = [
     "perseg",
 ]
 
-_OPENERS: Mapping[str, Callable[[Entry, Path, Options], Dataset[Any]]] = MappingProxyType(
-    {
-        "perseg": open_perseg,
-        "fss-1000": open_fss1000,
-        "lvis-92i": open_lvis92i,
-        "pascal-part": open_pascal_part,
-        "paco-part": open_paco_part,
-        "coco-20i": open_coco20i,
-        "davis": open_davis,
-    }
+_OPENERS: Mapping[str, Callable[[DatasetEntry, Path, EpisodeOptions], Dataset[Any]]] = (
+    MappingProxyType(
+        {
+            "perseg": open_perseg,
+            "fss-1000": open_fss1000,
+            "lvis-92i": open_lvis92i,
+            "pascal-part": open_pascal_part,
+            "paco-part": open_paco_part,
+            "coco-20i": open_coco20i,
+            "davis": open_davis,
+        }
+    )
 )
 
 
@@ -81,7 +83,7 @@ def open_dataset(
             options that the data set does not have.
     """
     entry = find(name)
-    options = Options(None if folds is None else tuple(folds), episodes, reference)
+    options = EpisodeOptions(None if folds is None else tuple(folds), episodes, reference)
     dataset = _OPENERS[entry.name](entry, Path(root), options)
     options.findings.refuse()
     return dataset
@@ -110,7 +112,7 @@ def check(name: str, root: str | Path) -> Check:
     Raises:
         InputError: no such data set, or no such folder.
     """
-    entry, options = find(name), Options()
+    entry, options = find(name), EpisodeOptions()
     home(Path(root), entry)
     dataset, empty = None, set[str]()
     with options.findings.gathering(root):

@@ -11,7 +11,7 @@ _MATCHER = "annotations: linked from https://github.com/aim-uofa/Matcher/tree/ma
 
 
 @dataclass(frozen=True)
-class Entry:
+class DatasetEntry:
     """One data set.
 
     Attributes:
@@ -47,7 +47,7 @@ _POOLED = (
 )
 
 CATALOGUE = (
-    Entry(
+    DatasetEntry(
         name="perseg",
         title="PerSeg",
         folder="PerSeg",
@@ -59,7 +59,7 @@ CATALOGUE = (
         licence="none stated for the photos; treat as research only",
         classes=40,
     ),
-    Entry(
+    DatasetEntry(
         name="fss-1000",
         title="FSS-1000",
         folder="FSS-1000",
@@ -79,7 +79,7 @@ CATALOGUE = (
         classes=240,
         episodes=2_400,
     ),
-    Entry(
+    DatasetEntry(
         name="lvis-92i",
         title="LVIS-92i",
         folder="LVIS",
@@ -100,7 +100,7 @@ CATALOGUE = (
         classes=920,
         episodes=23_000,
     ),
-    Entry(
+    DatasetEntry(
         name="pascal-part",
         title="PASCAL-Part",
         folder="Pascal-Part",
@@ -122,7 +122,7 @@ CATALOGUE = (
         licence="none stated with the annotations; pictures: see the VOC 2010 page",
         classes=56,
     ),
-    Entry(
+    DatasetEntry(
         name="paco-part",
         title="PACO-Part",
         folder="PACO-Part",
@@ -145,7 +145,7 @@ CATALOGUE = (
         classes=448,
         episodes=10_000,
     ),
-    Entry(
+    DatasetEntry(
         name="coco-20i",
         title="COCO-20i",
         folder="COCO2014",
@@ -166,7 +166,7 @@ CATALOGUE = (
         classes=80,
         episodes=4_000,
     ),
-    Entry(
+    DatasetEntry(
         name="davis",
         title="DAVIS 2016 and 2017",
         folder="DAVIS",
@@ -190,7 +190,7 @@ CATALOGUE = (
 )
 
 
-def find(name: str) -> Entry:
+def find(name: str) -> DatasetEntry:
     """The entry of a name, whatever its case.
 
     Raises:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from persam.evaluation.datasets.annotations import laid_out, read_pickle
 from persam.evaluation.datasets.episodes import (
     Episode,
+    EpisodeOptions,
     Fold,
-    Options,
     assemble,
     home,
     pick,
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from persam.evaluation.datasets.catalogue import Entry
+    from persam.evaluation.datasets.catalogue import DatasetEntry
     from persam.evaluation.datasets.structures import AnyPhoto, Dataset
 
 CLASSES, FOLDS, EPISODES = 80, 4, 1000
 
 
-def open_coco20i(entry: Entry, root: Path, options: Options) -> Dataset[AnyPhoto]:
+def open_coco20i(entry: DatasetEntry, root: Path, options: EpisodeOptions) -> Dataset[AnyPhoto]:
     """Open COCO-20i; an episode draws a class of the fold, then two different pictures of it.
 
     Raises:

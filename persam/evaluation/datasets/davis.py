@@ -17,13 +17,13 @@ from persam.evaluation.datasets.perseg_folder import OTHER_SIZE, by_stem
 from persam.evaluation.datasets.photos import Photo, Values, header_size
 from persam.evaluation.datasets.problems import Findings, listed
 from persam.evaluation.datasets.structures import Dataset, Subject
-from persam.images import read_labels, read_mask
+from persam.io.images import read_labels, read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from persam.evaluation.datasets.catalogue import Entry
-    from persam.evaluation.datasets.episodes import Options
+    from persam.evaluation.datasets.catalogue import DatasetEntry
+    from persam.evaluation.datasets.episodes import EpisodeOptions
 
 # The lists of each year; DAVIS 2016 came with the second one before it was packed with 2017.
 LISTS = {
@@ -35,7 +35,7 @@ VOID = 255  # in DAVIS 2017: no object, as the official scorer has it
 SHORTEST = 3  # the first and the last frame are not scored
 
 
-def open_davis(entry: Entry, root: Path, options: Options) -> Dataset[Photo]:
+def open_davis(entry: DatasetEntry, root: Path, options: EpisodeOptions) -> Dataset[Photo]:
     """Open DAVIS for :func:`persam.evaluation.datasets.open_dataset`, the later year there is.
 
     Raises:

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from persam.evaluation.datasets.catalogue import Entry
+    from persam.evaluation.datasets.catalogue import DatasetEntry
 
 SEED = 0
 SIDE = 518  # of the square that pictures and masks are compared at
 
 
 @dataclass(frozen=True)
-class Options:
+class EpisodeOptions:
     """What a user chooses of a protocol; None and 0 are the official choice.
 
     Attributes:
@@ -45,7 +45,7 @@ class Options:
     reference: int = 0
     findings: Findings = field(default_factory=Findings, compare=False)
 
-    def chosen(self, entry: Entry) -> tuple[int, ...]:
+    def chosen(self, entry: DatasetEntry) -> tuple[int, ...]:
         """The folds to open, ascending.
 
         Raises:
@@ -96,9 +96,9 @@ class Fold:
 
 
 def assemble(
-    entry: Entry,
+    entry: DatasetEntry,
     root: Path,
-    options: Options,
+    options: EpisodeOptions,
     fold_of: Callable[[int], Fold],
     settings: Mapping[str, Any] | None = None,
 ) -> Dataset[AnyPhoto]:
@@ -162,7 +162,7 @@ def within(file: Path, root: Path) -> str:
     return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
 
 
-def home(root: Path, entry: Entry) -> Path:
+def home(root: Path, entry: DatasetEntry) -> Path:
     """The data set's own folder: the root, or the folder of its usual name in it.
 
     Raises:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from persam.errors import InputError
 from persam.evaluation.datasets.episodes import (
     Episode,
+    EpisodeOptions,
     Fold,
-    Options,
     assemble,
     home,
     pick_other,
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from persam.evaluation.datasets.catalogue import Entry
+    from persam.evaluation.datasets.catalogue import DatasetEntry
     from persam.evaluation.datasets.structures import AnyPhoto, Dataset
 
 SPLITS = ("splits/test.txt", "fss_test_set.txt")
 SHOWN_NUMBERS = [str(number) for number in range(1, 11)]  # the references are drawn from these
 
 
-def open_fss1000(entry: Entry, root: Path, options: Options) -> Dataset[AnyPhoto]:
+def open_fss1000(entry: DatasetEntry, root: Path, options: EpisodeOptions) -> Dataset[AnyPhoto]:
     """Open FSS-1000; queries in the order of the classes' names, then of the pictures' as text.
 
     Raises:

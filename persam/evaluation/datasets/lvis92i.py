@@ -10,8 +10,8 @@ from persam.errors import InputError
 from persam.evaluation.datasets.annotations import laid_out, read_json, read_pickle
 from persam.evaluation.datasets.episodes import (
     Episode,
+    EpisodeOptions,
     Fold,
-    Options,
     assemble,
     home,
     pick,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from persam.evaluation.datasets.catalogue import Entry
+    from persam.evaluation.datasets.catalogue import DatasetEntry
     from persam.evaluation.datasets.structures import AnyPhoto, Dataset
 
     # class -> picture, as folder and file name -> segments
@@ -35,7 +35,7 @@ FOLDS, EPISODES = 10, 2300
 PICKLE, JSON = "lvis_val.pkl", "lvis_v1_val.json"
 
 
-def open_lvis92i(entry: Entry, root: Path, options: Options) -> Dataset[AnyPhoto]:
+def open_lvis92i(entry: DatasetEntry, root: Path, options: EpisodeOptions) -> Dataset[AnyPhoto]:
     """Open LVIS-92i; episode n is of class n modulo the fold's classes, with two pictures drawn.
 
     Classes with one picture are left out before the folds are made. From the original JSON file

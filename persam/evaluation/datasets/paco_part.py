@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from persam.evaluation.datasets.annotations import laid_out, read_pickle
 from persam.evaluation.datasets.episodes import (
     Episode,
+    EpisodeOptions,
     Fold,
-    Options,
     assemble,
     home,
     pick,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from persam.evaluation.datasets.catalogue import Entry
+    from persam.evaluation.datasets.catalogue import DatasetEntry
     from persam.evaluation.datasets.photos import Box
     from persam.evaluation.datasets.structures import AnyPhoto, Dataset
 
@@ -68,7 +68,7 @@ class _Parts:
         ]
 
 
-def open_paco_part(entry: Entry, root: Path, options: Options) -> Dataset[AnyPhoto]:
+def open_paco_part(entry: DatasetEntry, root: Path, options: EpisodeOptions) -> Dataset[AnyPhoto]:
     """Open PACO-Part; an episode draws a class, a picture, an object in it, and so a second time.
 
     The folds go by the order of the classes in the training file; of a fold's classes, those with

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
 from persam.evaluation.datasets.annotations import laid_out, read_json
-from persam.evaluation.datasets.episodes import (
-    Episode,
-    Fold,
-    Options,
-    assemble,
-    home,
-    pick,
-)
+from persam.evaluation.datasets.episodes import Episode, EpisodeOptions, Fold, assemble, home, pick
 from persam.evaluation.datasets.photos import SegmentedPhoto
 from persam.evaluation.datasets.problems import MISSING_FILES, Findings
 
@@ -25,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from persam.evaluation.datasets.catalogue import Entry
+    from persam.evaluation.datasets.catalogue import DatasetEntry
     from persam.evaluation.datasets.structures import AnyPhoto, Dataset
 
 EPISODES = 2500
@@ -50,7 +43,7 @@ class _Part:
         return f"{self.thing}+{self.name}"
 
 
-def open_pascal_part(entry: Entry, root: Path, options: Options) -> Dataset[AnyPhoto]:
+def open_pascal_part(entry: DatasetEntry, root: Path, options: EpisodeOptions) -> Dataset[AnyPhoto]:
     """Open PASCAL-Part; episode n is of class n modulo the fold's parts, pictures drawn.
 
     An object that turns out not to have the part is drawn again with its picture.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from persam.errors import InputError
 from persam.evaluation.datasets.catalogue import find
-from persam.evaluation.datasets.episodes import Options, home
+from persam.evaluation.datasets.episodes import EpisodeOptions, home
 from persam.evaluation.datasets.photos import Photo
 from persam.evaluation.datasets.problems import listed
 from persam.evaluation.datasets.structures import Dataset, Subject
@@ -19,7 +19,7 @@ from persam.evaluation.datasets.structures import Dataset, Subject
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from persam.evaluation.datasets.catalogue import Entry
+    from persam.evaluation.datasets.catalogue import DatasetEntry
     from persam.evaluation.datasets.problems import Findings
 
 PARTS = ("Images", "Annotations")
@@ -28,7 +28,7 @@ MASKS = (".png",)
 OTHER_SIZE = "masks of another size (height x width) than their picture"
 
 
-def open_perseg(entry: Entry, root: Path, options: Options) -> Dataset[Photo]:
+def open_perseg(entry: DatasetEntry, root: Path, options: EpisodeOptions) -> Dataset[Photo]:
     """Open a PerSeg folder for :func:`persam.evaluation.datasets.open_dataset`.
 
     Raises:
@@ -56,13 +56,13 @@ def perseg(
         InputError: the folder, an object, a picture, a mask or the reference is missing, two
             files share a stem, or a mask has another size than its picture. All names are listed.
     """
-    options = Options(reference=reference_index)
+    options = EpisodeOptions(reference=reference_index)
     dataset = _open(home(Path(root), find("perseg")), options, objects)
     options.findings.refuse()
     return dataset
 
 
-def _open(root: Path, options: Options, objects: Sequence[str] | None) -> Dataset[Photo]:
+def _open(root: Path, options: EpisodeOptions, objects: Sequence[str] | None) -> Dataset[Photo]:
     """The data set as far as it is there; what is wrong goes to the findings of the options."""
     findings = options.findings
     findings.require(root, *PARTS)

@@ -10,7 +10,7 @@ from persam.evaluation.datasets.catalogue import find
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from persam.evaluation.datasets.catalogue import Entry
+    from persam.evaluation.datasets.catalogue import DatasetEntry
 
 
 def departures(name: str, settings: Mapping[str, Any], groups: int | None = None) -> list[str]:
@@ -42,7 +42,7 @@ def departures(name: str, settings: Mapping[str, Any], groups: int | None = None
     return found
 
 
-def _folds(entry: Entry, settings: Mapping[str, Any], groups: int | None) -> list[str]:
+def _folds(entry: DatasetEntry, settings: Mapping[str, Any], groups: int | None) -> list[str]:
     folds = settings.get("folds", ())
     if folds and len(folds) < len(entry.folds):
         return [f"{len(folds)} of {len(entry.folds)} folds ({', '.join(folds)})"]
@@ -58,7 +58,7 @@ def _folds(entry: Entry, settings: Mapping[str, Any], groups: int | None) -> lis
     ]
 
 
-def _episodes(entry: Entry, settings: Mapping[str, Any]) -> list[str]:
+def _episodes(entry: DatasetEntry, settings: Mapping[str, Any]) -> list[str]:
     drawn, folds = settings.get("episodes"), len(settings.get("folds", ()))
     if drawn is None:
         return []

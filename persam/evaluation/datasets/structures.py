@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from persam.images import Source
+    from persam.io.images import Source
 
 
 class AnyPhoto(Protocol):

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from persam.backbones import Backbone
     from persam.evaluation.datasets import Dataset, Photo
     from persam.evaluation.video.reports import VideoReport
     from persam.methods.learner import Learner
+    from persam.models.base import Backbone
 
 __all__ = ["Tracker", "evaluate", "score_only"]
 

@@ -14,17 +14,17 @@ from persam.evaluation.datasets.davis import object_names, true_labels
 from persam.evaluation.records import Finding
 from persam.evaluation.reports import peak_memory
 from persam.evaluation.running import learn, refuse_failure
-from persam.images import read_image
+from persam.io.images import read_image
 from persam.video.labels import label_map
 from persam.video.structures import VideoFrame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from persam.backbones import Backbone
     from persam.evaluation.datasets import Dataset, Photo, Subject
     from persam.evaluation.running import Job, OnPhoto
-    from persam.images import Source
+    from persam.io.images import Source
+    from persam.models.base import Backbone
     from persam.video.structures import Answer
 
 _RATE = Fraction(1, 25)  # seconds a frame; a folder of frames does not say, and nothing here asks

@@ -16,12 +16,7 @@ from persam.errors import InputError
 from persam.evaluation.datasets.davis import object_names, true_labels
 from persam.evaluation.datasets.problems import listed
 from persam.evaluation.scores import told_settings, total
-from persam.evaluation.sequences import (
-    Statistics,
-    contour_accuracy,
-    region_similarity,
-    statistics,
-)
+from persam.evaluation.sequences import Statistics, contour_accuracy, region_similarity, statistics
 from persam.evaluation.video.reports import SequenceReport, TrackReport, VideoReport
 
 if TYPE_CHECKING:

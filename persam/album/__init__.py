@@ -1,0 +1,1 @@
+"""How many photos go through: read ahead, encoded in batches, written behind."""

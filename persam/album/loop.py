@@ -1,0 +1,249 @@
+"""The one loop over many photos: read ahead, encoded in batches or out of a cache, looked at.
+
+Whatever can be done beside the model is done in threads: files, decoding, resizing, the cache. The
+model is asked by the caller's own thread alone. Answers come in the order of the photos and are the
+same at any loader, but for the rounding of an encoder's sums in batches of another size.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+
+from persam.album.batch_size import BatchSize
+from persam.album.cache_entry import CacheEntry
+from persam.album.prefetch import Threads
+from persam.album.reader import STOPS_A_PHOTO, Reader, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import torch
+
+    from persam.album.embedding_cache import Cache
+    from persam.album.reader import ReadPhoto
+    from persam.models.base import Backbone
+    from persam.structures import Embedding
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class PhotoTask(Protocol[T_co]):
+    """What looks at photos."""
+
+    @property
+    def backbone(self) -> Backbone:
+        """The model that encodes the photos."""
+        ...
+
+    @property
+    def glances(self) -> bool:
+        """Whether matching features alone are ever enough for an answer."""
+        ...
+
+    def glance(self, embedding: Embedding) -> T_co | None:
+        """Answer by the matching features alone; None where they are not enough."""
+        ...
+
+    def look(self, embedding: Embedding) -> T_co:
+        """Answer."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoaderOptions:
+    """How photos are gone through.
+
+    Attributes:
+        batch: photos that the encoder takes at once; None finds out what is quickest.
+        jobs: threads that read and write beside the model, 0 for none; None finds out.
+        cache: keeps embeddings between runs, if one is given. Its embeddings are rounded, so that
+            answers may differ in single pixels from those without a cache.
+    """
+
+    batch: int | None = None
+    jobs: int | None = None
+    cache: Cache | None = None
+
+    def __post_init__(self) -> None:
+        BatchSize(self.batch)
+        self.threads()
+
+    def threads(self) -> Threads:
+        """Threads for this loader, to be used in a ``with`` block."""
+        return Threads(self.jobs)
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoResult(Generic[T]):
+    """A photo that was looked at.
+
+    Attributes:
+        photo: its file.
+        answer: None where nothing could be answered.
+        error: why not, in one line.
+        image: ``(H, W, 3)`` uint8 RGB where it was asked for.
+        seconds: of work for this photo; what a batch took is shared equally.
+    """
+
+    photo: Path
+    answer: T | None = None
+    error: str | None = None
+    image: np.ndarray | None = None
+    seconds: float = 0.0
+
+
+class _Embedded(NamedTuple):
+    """An embedding or the reason why there is none, what of it is to be kept, its seconds."""
+
+    embedding: Embedding | None = None
+    error: str | None = None
+    kept: CacheEntry | None = None
+    seconds: float = 0.0
+
+
+class _Looked(NamedTuple, Generic[T]):
+    """An answer, and the entry that the cache is to get."""
+
+    seen: PhotoResult[T]
+    key: str | None = None
+    kept: CacheEntry | None = None
+
+
+def look_at_each(
+    photos: Iterable[Path],
+    eye: PhotoTask[T],
+    loader: LoaderOptions,
+    threads: Threads,
+    *,
+    pixels: bool = False,
+) -> Iterator[PhotoResult[T]]:
+    """Look at photos; one that cannot be looked at stops nothing.
+
+    Args:
+        photos: picture files.
+        eye: what looks.
+        loader: see there.
+        threads: the caller's, of the same loader.
+        pixels: give the pictures back with the answers.
+
+    Yields:
+        One for each photo, in their order.
+    """
+    loop = _Loop(eye, loader, pixels=pixels)
+    read = threads.ahead(loop.reader.read, photos, lambda: loop.size.now + threads.jobs)
+    looked = loop.look_at(read)
+    if loader.cache is None:
+        return (one.seen for one in looked)
+    return threads.behind(loop.keep, looked, lambda: 2 * threads.jobs)
+
+
+class _Loop(Generic[T]):
+    """What look_at_each does to groups of photos, as many as the encoder takes at once."""
+
+    def __init__(self, eye: PhotoTask[T], loader: LoaderOptions, *, pixels: bool) -> None:
+        self.eye, self.cache, self.size = eye, loader.cache, BatchSize(loader.batch)
+        identity = "" if loader.cache is None else eye.backbone.identity
+        self.reader = Reader(eye.backbone, loader.cache, identity, eye.glances, pixels)
+
+    def look_at(self, photos: Iterable[ReadPhoto]) -> Iterator[_Looked[T]]:
+        group: list[ReadPhoto] = []
+        for photo in photos:
+            group.append(photo)
+            if len(group) >= self.size.now:
+                yield from self._look_at(group)
+                group = []
+        yield from self._look_at(group)
+
+    def keep(self, looked: _Looked[T]) -> PhotoResult[T]:
+        """Write the entry, in a thread."""
+        if self.cache is not None and looked.key is not None and looked.kept is not None:
+            self.cache.put(looked.key, looked.kept)
+        return looked.seen
+
+    def _look_at(self, group: Sequence[ReadPhoto]) -> Iterator[_Looked[T]]:
+        glanced = [self._glance(photo) for photo in group]
+        unclear = [photo for photo, seen in zip(group, glanced, strict=True) if seen is None]
+        embedded = iter(self._embed(unclear))
+        for photo, seen in zip(group, glanced, strict=True):
+            if seen is not None:
+                yield _Looked(seen)
+                continue
+            found = next(embedded)
+            yield _Looked(self._look(photo, found), photo.key, found.kept)
+
+    def _glance(self, photo: ReadPhoto) -> PhotoResult[T] | None:
+        if photo.error is not None:
+            return PhotoResult(photo.photo, error=photo.error, seconds=photo.seconds)
+        if photo.glimpse is None or not self.eye.glances:
+            return None
+        seen = self._answer(photo, self.eye.glance, photo.glimpse.embedding(self._device))
+        return None if seen.answer is None and seen.error is None else seen
+
+    def _look(self, photo: ReadPhoto, found: _Embedded) -> PhotoResult[T]:
+        spent = photo.seconds + found.seconds
+        if found.embedding is None:
+            return PhotoResult(photo.photo, error=found.error, seconds=spent)
+        return self._answer(photo, self.eye.look, found.embedding, found.seconds)
+
+    def _answer(
+        self,
+        photo: ReadPhoto,
+        answer: Callable[[Embedding], T | None],
+        embedding: Embedding,
+        spent: float = 0.0,
+    ) -> PhotoResult[T]:
+        began = perf_counter()
+        found, error = None, None
+        try:
+            found = answer(embedding)
+        except STOPS_A_PHOTO as stopped:
+            error = one_line(stopped)
+        spent += photo.seconds + perf_counter() - began
+        return PhotoResult(photo.photo, found, error, photo.image, spent)
+
+    def _embed(self, photos: Sequence[ReadPhoto]) -> Iterator[_Embedded]:
+        """Embeddings out of the cache, or of the encoder, which is asked for all others at once."""
+        whole = [self.reader.complete(photo) for photo in photos]
+        encoded = iter(self._encode([photo for photo in whole if photo.laid is not None]))
+        for photo in whole:
+            if photo.laid is not None:
+                yield next(encoded)
+            elif photo.kept is not None:
+                yield _Embedded(photo.kept.embedding(self._device))
+            else:
+                yield _Embedded(error=photo.error)
+
+    def _encode(self, photos: Sequence[ReadPhoto]) -> list[_Embedded]:
+        laid = [photo.laid for photo in photos if photo.laid is not None]
+        if not laid:
+            return []
+        began = perf_counter()
+        try:
+            found = self.eye.backbone.encode_laid(laid)
+            float(found[-1].features[0, 0, 0, 0])  # waits for devices that work on their own
+        except STOPS_A_PHOTO as error:
+            self.size.took(len(laid), math.inf)
+            if len(laid) == 1:
+                return [_Embedded(error=one_line(error))]
+            # Too much for the device, or one of them is at fault: each by itself.
+            return [one for photo in photos for one in self._encode([photo])]
+        seconds = perf_counter() - began
+        self.size.took(len(laid), seconds)
+        return [self._rounded(one, seconds / len(laid)) for one in found]
+
+    def _rounded(self, embedding: Embedding, seconds: float) -> _Embedded:
+        """An embedding as the cache is going to give it, where there is one."""
+        if self.cache is None:
+            return _Embedded(embedding, seconds=seconds)
+        kept = CacheEntry.of(embedding)
+        return _Embedded(kept.embedding(self._device), kept=kept, seconds=seconds)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.eye.backbone.device

@@ -1,0 +1,95 @@
+"""Which photos of an album have the object: looks at every one, writes none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from persam.album.loop import LoaderOptions, look_at_each
+from persam.album.targets import AlbumTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from persam.album.loop import PhotoResult
+    from persam.album.targets import PhotoAnswer
+    from persam.concept import Concept
+    from persam.structures import Box
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What a search saw in one photo.
+
+    Attributes:
+        photo: absolute path.
+        present: whether the object was found; never after an error.
+        presence: the probability that it is there, 0..1; None where none is known.
+        score: the model's estimate of its mask's IoU, about 0..1; 0 where it was not found.
+        box: tight box of its mask in pixels, None where it was not found.
+        error: why the photo could not be looked at, in one line.
+    """
+
+    photo: str
+    present: bool = False
+    presence: float | None = None
+    score: float = 0.0
+    box: Box | None = None
+    error: str | None = None
+
+    def to_json(self) -> str:
+        """One line: everything but ``error``, or ``photo`` and ``error``."""
+        if self.error is not None:
+            return json.dumps({"photo": self.photo, "error": self.error})
+        fields = asdict(self)
+        del fields["error"]
+        return json.dumps(fields, allow_nan=False)
+
+
+def search(
+    concept: Concept,
+    photos: Sequence[str | Path],
+    on_progress: Callable[[Hit], None] | None = None,
+    *,
+    loader: LoaderOptions | None = None,
+) -> tuple[Hit, ...]:
+    """Look for an object in many photos, a few in memory at a time.
+
+    Args:
+        concept: what to look for; its variant's ``min_presence`` says from when on it is there.
+        photos: picture files, see :func:`persam.io.folders.list_images`.
+        on_progress: called after each photo.
+        loader: how they are gone through; None finds out what is quickest here.
+
+    Returns:
+        One for each photo, best first: those that have the object before the others, then by
+        presence, then by score; at last those that could not be looked at. Equals keep the order
+        of the photos.
+    """
+    loader = loader or LoaderOptions()
+    hits = []
+    with loader.threads() as threads:
+        for seen in look_at_each(map(Path, photos), AlbumTarget.of(concept), loader, threads):
+            hit = _hit(seen)
+            hits.append(hit)
+            if on_progress is not None:
+                on_progress(hit)
+    return tuple(sorted(hits, key=_worse))
+
+
+def _hit(seen: PhotoResult[PhotoAnswer]) -> Hit:
+    photo = str(seen.photo.absolute())
+    if seen.answer is None:
+        return Hit(photo, error=seen.error)
+    found = seen.answer.first
+    if found.box is None:
+        return Hit(photo, presence=found.presence)
+    return Hit(photo, True, found.presence, found.score, found.box)
+
+
+def _worse(hit: Hit) -> tuple[bool, bool, float, float]:
+    """Sorts hits best first."""
+    presence = 0.0 if hit.presence is None else hit.presence
+    return hit.error is not None, not hit.present, -presence, -hit.score

@@ -1,0 +1,200 @@
+"""What an album is searched for: one object, all its instances, or several objects at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from persam.album.manifest import FoundObject, Record
+from persam.concept import Concept
+from persam.errors import InputError
+from persam.io.images import read_labels, read_mask
+from persam.io.palette import lay
+from persam.io.writers import write_labels, write_mask
+from persam.pipeline import multi_object
+from persam.pipeline.multi_object import check_concepts
+
+if TYPE_CHECKING:
+    from persam.album.manifest import Stamp
+    from persam.models.base import Backbone
+    from persam.structures import Embedding, Prediction
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoAnswer:
+    """What was found in one photo.
+
+    Attributes:
+        labels: ``(height, width)`` uint8: 0 background, 1 and up what was found; of one object
+            0 and 1.
+        found: one a number, in that order; of one object alone None.
+        first: facts of the first, or of nothing.
+    """
+
+    labels: np.ndarray
+    found: tuple[FoundObject, ...] | None
+    first: FoundObject
+
+    def write(self, path: str | Path) -> None:
+        """Write the mask of one object in black and white, of several as an indexed PNG."""
+        if self.found is None:
+            write_mask(path, self.labels > 0)
+        else:
+            write_labels(path, self.labels)
+
+    def record(self, photo: Path, output: Path, stamp: Stamp | None) -> Record:
+        """The manifest's record of the photo."""
+        return Record(
+            input=str(photo.absolute()),
+            output=str(output),
+            score=self.first.score,
+            presence=self.first.presence,
+            box=self.first.box,
+            points=self.first.points,
+            stamp=stamp,
+            found=self.found,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class AlbumTarget:
+    """What is looked for in every photo.
+
+    Attributes:
+        concepts: by name; one, whose name does not count, or several of one model.
+        instances: tell the instances of the one object apart.
+        several: answer with a label map of objects, even of one.
+    """
+
+    concepts: Mapping[str, Concept]
+    instances: bool = False
+    several: bool = False
+
+    def __post_init__(self) -> None:
+        check_concepts(self.concepts)
+        if self.instances and len(self.concepts) > 1:
+            raise InputError(
+                f"Instances are told apart of one object in a run; got {len(self.concepts)} named "
+                f"objects. Look for them one after the other."
+            )
+
+    @classmethod
+    def of(
+        cls, concepts: Concept | Mapping[str, Concept], *, instances: bool = False
+    ) -> AlbumTarget:
+        """Take one concept, or several by name.
+
+        Raises:
+            InputError: no concept, concepts of different models, or instances of several.
+        """
+        if isinstance(concepts, Mapping):
+            return cls(dict(concepts), instances, several=not instances)
+        return cls({"": concepts}, instances)
+
+    def settings(self, identity: str) -> str:
+        """A short name for everything that decides what is found.
+
+        Args:
+            identity: names what the concepts were made from; empty to take their numbers.
+        """
+        words = identity or "+".join(fingerprint(concept) for concept in self.concepts.values())
+        if self.instances:
+            words += " instances"
+        if self.several or self._one_name:
+            words += repr(list(self.concepts))
+        return hashlib.sha256(words.encode()).hexdigest()[:16]
+
+    @property
+    def backbone(self) -> Backbone:
+        """The model of all concepts."""
+        return next(iter(self.concepts.values())).backbone
+
+    @property
+    def glances(self) -> bool:
+        """Whether matching features alone may show that nothing is there."""
+        every = self.concepts.values()
+        return all(one.calibration is not None and one.variant.min_presence > 0 for one in every)
+
+    def glance(self, embedding: Embedding) -> PhotoAnswer | None:
+        """Answer where everything is absent, by the matching features alone; else None."""
+        found = {name: multi_object.glance(c, embedding) for name, c in self.concepts.items()}
+        absent = {name: prediction for name, prediction in found.items() if prediction is not None}
+        if len(absent) < len(found):
+            return None
+        return self._no_instance(embedding) if self.instances else self._answer(embedding, absent)
+
+    def look(self, embedding: Embedding) -> PhotoAnswer:
+        """Search an encoded picture."""
+        if self.several:
+            return self._answer(embedding, multi_object.segment_objects(self.concepts, embedding))
+        (concept,) = self.concepts.values()
+        if self.instances:
+            found = concept.segment_instances(embedding)
+            if not found:
+                return self._no_instance(embedding)
+            return self._answer(embedding, dict(enumerate(found)))
+        return self._answer(embedding, {"": multi_object.look(concept, embedding)})
+
+    def _answer(self, embedding: Embedding, found: Mapping[Any, Prediction]) -> PhotoAnswer:
+        """What was found, by the name of an object or the number of an instance."""
+        if not (self.several or self.instances):
+            (prediction,) = found.values()
+            return PhotoAnswer(prediction.mask.astype(np.uint8), None, _facts(1, None, prediction))
+        facts = tuple(
+            _facts(number, name if self.several else self._one_name, prediction)
+            for number, (name, prediction) in enumerate(found.items(), start=1)
+        )
+        masks = (prediction.mask for prediction in found.values())
+        labels = lay(masks, (embedding.frame.height, embedding.frame.width))
+        return PhotoAnswer(labels, facts, facts[0])
+
+    def _no_instance(self, embedding: Embedding) -> PhotoAnswer:
+        (concept,) = self.concepts.values()
+        labels = np.zeros((embedding.frame.height, embedding.frame.width), dtype=np.uint8)
+        presence = _rounded(concept.presence_in(embedding))
+        return PhotoAnswer(labels, (), FoundObject(1, self._one_name, presence=presence))
+
+    @property
+    def _one_name(self) -> str | None:
+        """Of the only object; None where it was given none."""
+        return next(iter(self.concepts)) or None
+
+    def read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
+        """``(height, width)`` uint8 labels that an earlier run wrote.
+
+        Raises:
+            InputError: unreadable, or of another size.
+        """
+        if self.several or self.instances:
+            return read_labels(path, size)
+        return (read_mask(path, size, usable=False) > 0).astype(np.uint8)
+
+
+def fingerprint(concept: Concept) -> str:
+    """A short name for everything that decides what a concept finds: model, recipe, numbers."""
+    words = (concept.backbone.name, concept.method, concept.variant, concept.weights)
+    digest = hashlib.sha256(repr((*words, concept.calibration)).encode())
+    for numbers in concept.known.tensors():
+        digest.update(numbers.cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _facts(number: int, name: str | None, prediction: Prediction) -> FoundObject:
+    marks = np.column_stack([prediction.points, prediction.labels]).astype(int).tolist()
+    return FoundObject(
+        label=number,
+        object=name,
+        score=round(prediction.score, 6),
+        presence=_rounded(prediction.presence),
+        box=prediction.box,
+        points=tuple((x, y, label) for x, y, label in marks),
+    )
+
+
+def _rounded(presence: float | None) -> float | None:
+    return None if presence is None else round(presence, 6)

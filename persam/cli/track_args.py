@@ -1,0 +1,161 @@
+"""What `persam track` is to look for: the ways to say it, and the concepts that come of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from persam.cli.model_args import resolve_variant
+from persam.cli.object_args import Examples, ReferenceArgs, learner
+from persam.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from persam.concept import Concept
+    from persam.models.base import Backbone
+    from persam.variants import Method
+    from persam.video.clip import Clip
+
+TrackVariant = Literal["default", "official", "memory"]
+_WAYS = "--reference, --first-mask, --object or --concept"
+
+
+@dataclass(frozen=True)
+class TrackArgs:
+    """What is to be found in a clip; exactly one way to say it.
+
+    Attributes:
+        shown: in another picture.
+        first_mask: in a picture of the first frame's objects.
+        objects: in a mask of the first frame each, by name.
+        concepts: by what was learnt earlier, by name.
+        name: of the object, where there is one that has no name yet.
+    """
+
+    shown: ReferenceArgs | None = None
+    first_mask: Path | None = None
+    objects: Mapping[str, Path] = field(default_factory=dict)
+    concepts: Mapping[str, Path] = field(default_factory=dict)
+    name: str = "object"
+
+    def __post_init__(self) -> None:
+        ways = (self.shown, self.first_mask, self.objects or None, self.concepts or None)
+        given = sum(way is not None for way in ways)
+        if given != 1:
+            raise InputError(
+                f"Say what to look for by one of {_WAYS}; got "
+                f"{'several of them' if given else 'none of them'}."
+            )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that was named."""
+        pictures = () if self.shown is None else (self.shown.picture, self.shown.mask)
+        paths = (*pictures, self.first_mask, *self.objects.values(), *self.concepts.values())
+        return tuple(path for path in paths if path is not None)
+
+    def masks(self, clip: Clip) -> dict[str, np.ndarray]:
+        """Masks of the clip's first frame by object name; none where another way was taken.
+
+        Raises:
+            InputError: unreadable, empty, or of another size than the clip.
+        """
+        from persam.video.labels import read_objects
+
+        size = (clip.height, clip.width)
+        if self.first_mask is not None:
+            found = read_objects(self.first_mask, size)
+            if len(found) == 1:
+                return {self.name: next(iter(found.values()))}
+            if self.name != "object":
+                raise InputError(
+                    f"--name {self.name} would do nothing: {self.first_mask} shows "
+                    f"{len(found)} objects, which are named by their numbers. Leave it out."
+                )
+            return {str(number): mask for number, mask in found.items()}
+        return {name: self._only(path, size) for name, path in self.objects.items()}
+
+    def learn(
+        self,
+        backbone: Backbone,
+        clip: Clip,
+        masks: Mapping[str, np.ndarray],
+        method: Method,
+        variant: TrackVariant,
+    ) -> dict[str, Concept]:
+        """Learn, or read, a concept of every object.
+
+        Args:
+            backbone: the model.
+            clip: whose first frame the masks are of.
+            masks: what :meth:`masks` gave.
+            method: ``"persam"`` or ``"persam-f"``; concept files have their own.
+            variant: of the tracking; the official one learns as the official scripts do.
+
+        Raises:
+            InputError: something cannot be read, or was learnt with another model.
+        """
+        from persam.concept import Concept
+        from persam.video.official import learn_object
+
+        if self.concepts:
+            return {name: Concept.load(path, backbone) for name, path in self.concepts.items()}
+        teach = partial(learn_object, backbone, method=method)
+        if variant != "official":
+            recipe = resolve_variant("default", method, own=backbone.recipe)
+            if self.shown is not None:
+                return {self.name: Examples((self.shown,)).learn(backbone, method, recipe)}
+            teach = partial(learner(method), backbone, variant=recipe)
+        if self.shown is None:
+            first = next(iter(clip)).image
+            return {name: teach(first, mask=mask) for name, mask in masks.items()}
+        if self.shown.mask is None:
+            raise InputError(
+                "The official video scripts learn from a mask: give --mask, or leave out "
+                "--variant official."
+            )
+        return {self.name: teach(self.shown.picture, mask=self.shown.mask)}
+
+    def _only(self, path: Path, size: tuple[int, int]) -> np.ndarray:
+        from persam.video.labels import read_objects
+
+        found = read_objects(path, size)
+        if len(found) != 1:
+            raise InputError(
+                f"{path} shows {len(found)} objects, numbered {', '.join(map(str, found))}; "
+                f"--object takes a mask of one. Give it as --first-mask."
+            )
+        return next(iter(found.values()))
+
+
+def named_files(words: Sequence[str], option: str, *, stem: bool = False) -> dict[str, Path]:
+    """Read ``NAME=FILE`` words.
+
+    Args:
+        words: as typed.
+        option: for messages.
+        stem: a word without ``=`` is a file, and its stem the name.
+
+    Raises:
+        InputError: no ``=``, nothing beside it, or a name twice.
+
+    Example:
+        >>> named_files(["dog=a.png"], "--object")
+        {'dog': PosixPath('a.png')}
+    """
+    found: dict[str, Path] = {}
+    for word in words:
+        name, equals, file = word.partition("=")
+        if stem and not equals:
+            name, file = Path(word).stem, word
+        if not name or not file:
+            raise InputError(f"{option} takes NAME=FILE, as {option} dog=dog.png; got {word!r}.")
+        if name in found:
+            raise InputError(f"{option} names {name!r} twice. Give every object its own name.")
+        found[name] = Path(file)
+    return found

@@ -1,0 +1,134 @@
+"""A method by its name, or out of a file of the user's own."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from persam.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from persam.methods.learner import Learner
+
+SEGGPT = "seggpt"
+# Imported when they are asked for: naming them loads no model library.
+_HOMES: Mapping[str, str] = MappingProxyType(
+    {
+        "persam": "persam.methods.persam:personalize",
+        "persam-f": "persam.methods.persam_f:finetune",
+        "prompt-tuning": "persam.evaluation.baselines.prompt_tuning:prompt_tuning",
+        "adapter": "persam.evaluation.baselines.adapter:adapter",
+        "lora": "persam.evaluation.baselines.lora:lora",
+        "free-weights": "persam.evaluation.baselines.free_weights:free_weights",
+    }
+)
+NAMES = (*_HOMES, SEGGPT)
+# A recipe of persam's variants is an argument of these alone: they take ``variant=``.
+WITH_VARIANT = tuple(_HOMES)
+
+
+def resolve_method(text: str, *, device: str = "auto") -> Learner:
+    """Give the method of that name, or the one in a file.
+
+    Args:
+        text: one of ``NAMES``, or ``file.py:function``.
+        device: where a method that brings its own model (SegGPT) puts it.
+
+    Raises:
+        InputError: no such name, file or function, or a function that is not called like a method.
+        ModelNotFound: SegGPT's weights are neither here nor downloadable.
+        MissingExtra: the method needs a package that is not installed.
+
+    Example:
+        >>> resolve_method("personal")
+        Traceback (most recent call last):
+        persam.errors.InputError: The methods are persam, persam-f, prompt-tuning, adapter, lora, \
+free-weights, seggpt, and file.py:function for one of your own; got 'personal'.
+    """
+    if text == SEGGPT:
+        from persam.evaluation.baselines.seggpt import load_seggpt
+
+        return load_seggpt(device=device)
+    if text in _HOMES:
+        module, _, name = _HOMES[text].partition(":")
+        return getattr(import_module(module), name)
+    if ":" in text:
+        return load_function(text)
+    raise InputError(
+        f"The methods are {', '.join(NAMES)}, and file.py:function for one of your own; "
+        f"got {text!r}."
+    )
+
+
+def load_function(text: str) -> Learner:
+    """Take a method out of a Python file, which is run for it.
+
+    What the file raises on its own account comes through as it is, with its traceback. It imports
+    what is installed; files beside it are not on the path.
+
+    Args:
+        text: ``file.py:function``; the function is called as
+            :class:`~persam.methods.learner.Learner` says.
+
+    Raises:
+        InputError: no such file, not Python, no such function, or one with other parameters.
+    """
+    place, _, name = text.rpartition(":")
+    path = Path(place).expanduser()
+    if not place or not name:
+        raise InputError(f"A method of your own is given as file.py:function; got {text!r}.")
+    if path.suffix != ".py" or not path.is_file():
+        raise InputError(
+            f"{text!r} names no method: {path.absolute()} is no Python file. "
+            f"Give file.py:function, or one of {', '.join(NAMES)}."
+        )
+    function: Any = getattr(_run(path), name, None)
+    if not callable(function):
+        raise InputError(f"{path} has no function {name!r}. Give file.py:function with one of its.")
+    _check_signature(function, text)
+    learner: Any = function
+    return learner
+
+
+def _run(path: Path) -> Any:
+    """Import a file under a name that no other file has, wherever it lies."""
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    name = f"persam_method_{digest[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} cannot be imported. Give a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their own module up while they are made
+    done = False
+    try:
+        spec.loader.exec_module(module)
+        done = True
+    except SyntaxError as error:
+        raise InputError(
+            f"{path} is not Python: {error.msg}, line {error.lineno}. Mend the file."
+        ) from error
+    finally:
+        if not done:
+            del sys.modules[name]
+    return module
+
+
+def _check_signature(function: Any, text: str) -> None:
+    try:
+        inspect.signature(function).bind(None, None, mask=None)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{text} is not called like a method ({error}): expected "
+            f"{text.rpartition(':')[2]}(backbone, image, *, mask)."
+        ) from error

@@ -1,0 +1,1 @@
+"""How pixels and files come in and go out."""

@@ -1,0 +1,123 @@
+"""Colours on pixels: arrays to arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy.ndimage import minimum_filter
+
+from persam.io import palette
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Colour = tuple[int, int, int]
+MarkedPoint = tuple[int, int, int]
+
+OBJECT: Colour = (255, 64, 129)
+ON_OBJECT: Colour = (0, 200, 83)
+OFF_OBJECT: Colour = (213, 0, 0)
+
+
+def overlay(
+    image: np.ndarray,
+    mask: np.ndarray,
+    points: Iterable[MarkedPoint] = (),
+    colour: Colour = OBJECT,
+) -> np.ndarray:
+    """Tint the object, outline it, and mark the prompt points.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        mask: ``(H, W)`` bool.
+        points: ``(x, y, label)`` in pixels; label 1 (on the object) is green, 0 red.
+        colour: of tint and outline.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+    """
+    width = line_width(image)
+    tint = np.array(colour, dtype=np.float32)
+    drawn = image.copy()
+    drawn[mask] = (image[mask] * 0.55 + tint * 0.45).astype(np.uint8)
+    drawn[outline(mask, width)] = colour
+    return _with_points(drawn, points, radius=2 * width + 1)
+
+
+def overlay_labels(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Tint and outline every object of a label map in the colour of its number.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        labels: ``(H, W)`` uint8, 0 where no object is.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+    """
+    for number in np.unique(labels[labels > 0]).tolist():
+        image = overlay(image, labels == number, colour=palette.colour(number))
+    return image
+
+
+def outline(mask: np.ndarray, width: int) -> np.ndarray:
+    """Pixels of the mask within ``width`` pixels of its edge; the picture's border is no edge.
+
+    Example:
+        >>> outline(np.array([[0, 1, 1, 1, 0]], dtype=bool), 1).astype(int)
+        array([[0, 1, 0, 1, 0]])
+    """
+    inside = minimum_filter(mask.astype(np.uint8), size=2 * width + 1, mode="nearest")
+    return mask & (inside == 0)
+
+
+def cutout(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Keep the object, make the rest transparent (and black, so that nothing hides there).
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        mask: ``(H, W)`` bool.
+
+    Returns:
+        ``(H, W, 4)`` uint8 RGBA.
+    """
+    alpha = mask[..., None].astype(np.uint8)
+    return np.concatenate([image * alpha, alpha * 255], axis=2)
+
+
+def crop(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Cut ``(H, W, c)`` down to the tight box of a mask that is not empty.
+
+    Example:
+        >>> crop(np.arange(4).reshape(2, 2, 1), np.array([[0, 1], [0, 0]], dtype=bool))
+        array([[[1]]])
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def thumbnail(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Shrink ``(H, W, 3 or 4)`` uint8 so that its long side is at most ``side`` pixels."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return np.array(image)
+
+
+def line_width(image: np.ndarray) -> int:
+    """Width of a line that can be seen in a picture of this size, in pixels, at least 1."""
+    return max(1, round(max(image.shape[:2]) / 400))
+
+
+def _with_points(image: np.ndarray, points: Iterable[MarkedPoint], radius: int) -> np.ndarray:
+    canvas = Image.fromarray(image)
+    pen = ImageDraw.Draw(canvas)
+    for x, y, label in points:
+        fill = ON_OBJECT if label == 1 else OFF_OBJECT
+        pen.ellipse(
+            (x - radius, y - radius, x + radius, y + radius),
+            fill=fill,
+            outline=(255, 255, 255),
+            width=max(1, radius // 3),
+        )
+    return np.array(canvas)

@@ -1,0 +1,157 @@
+"""Results out: the only file that writes pictures, and how any file is written whole or not at all.
+
+Every writer fills a temporary file beside the target and then renames it, which the operating
+system does in one step: whoever looks, or interrupts, finds the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from threading import get_ident
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from persam.errors import InputError
+from persam.io.palette import PALETTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PART = ".persam-{}.part"
+# Masks and labels are runs of one value: zlib's run-length strategy (Z_RLE) writes them in half the
+# time of its default one, and smaller. Cut-outs are photos, at half the time and a tenth larger.
+_RUNS = {"compress_type": zlib.Z_RLE}
+_PHOTO = {"compress_level": 3}
+
+
+def part_path(path: str | Path, tag: str = "") -> Path:
+    """Name of the temporary file in which ``path`` is made; :func:`remove_leftovers` knows it.
+
+    Args:
+        path: the file to be.
+        tag: tells temporary files apart that one thread keeps open at once in one folder.
+    """
+    # A name of its own length, as the target's may already be as long as file systems allow.
+    return Path(path).parent / _PART.format(f"{os.getpid()}-{get_ident()}{tag}")
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary file to fill, which takes the place of ``path`` if nothing goes wrong.
+
+    The folder is made where it is missing.
+
+    Raises:
+        InputError: the operating system refuses; the message names the file and the reason.
+    """
+    path = Path(path)
+    part = part_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            with suppress(FileNotFoundError):
+                part.unlink()
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write a file atomically, making its folder where that is missing.
+
+    Raises:
+        InputError: the operating system refuses; the message names the file and the reason.
+    """
+    with written_whole(path) as part:
+        part.write_bytes(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically; what UTF-8 cannot hold becomes a question mark."""
+    write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Delete the temporary files that a killed run may have left in ``folder``."""
+    for part in Path(folder).glob(_PART.format("*")):
+        part.unlink(missing_ok=True)
+
+
+def write_mask(path: str | Path, mask: np.ndarray) -> None:
+    """Write a mask as a grey PNG, 255 on the object and 0 elsewhere.
+
+    Args:
+        path: the PNG file.
+        mask: ``(H, W)`` bool.
+    """
+    if mask.ndim != 2 or mask.dtype != np.bool_:
+        raise InputError(f"A mask is written from (H, W) bool; got {mask.shape} {mask.dtype}.")
+    write_bytes(path, _encode(Image.fromarray(mask.astype(np.uint8) * 255), "PNG", **_RUNS))
+
+
+def write_labels(path: str | Path, labels: np.ndarray) -> None:
+    """Write label numbers as an indexed PNG in the colours of DAVIS.
+
+    Args:
+        path: the PNG file.
+        labels: ``(H, W)`` uint8.
+    """
+    if labels.ndim != 2 or labels.dtype != np.uint8:
+        raise InputError(
+            f"Labels are written from (H, W) uint8; got {labels.shape} {labels.dtype}."
+        )
+    image = Image.fromarray(labels)
+    image.putpalette(PALETTE)
+    write_bytes(path, _encode(image, "PNG", **_RUNS))
+
+
+def write_cutout(path: str | Path, rgba: np.ndarray, profile: bytes | None = None) -> None:
+    """Write a cut-out as a PNG with transparency.
+
+    Args:
+        path: the PNG file.
+        rgba: ``(H, W, 4)`` uint8.
+        profile: ICC colour profile of the photo, which its pixels still need.
+    """
+    options = {} if profile is None else {"icc_profile": profile}
+    write_bytes(path, _encode(Image.fromarray(rgba), "PNG", **_PHOTO, **options))
+
+
+def write_png(path: str | Path, pixels: np.ndarray) -> None:
+    """Write a picture without loss.
+
+    Args:
+        path: the PNG file.
+        pixels: ``(H, W)`` grey or ``(H, W, 3)`` RGB, uint8.
+    """
+    write_bytes(path, _encode(Image.fromarray(pixels), "PNG"))
+
+
+def write_overlay(path: str | Path, rgb: np.ndarray) -> None:
+    """Write ``(H, W, 3)`` uint8 as a JPEG of high quality."""
+    write_bytes(path, jpeg(rgb, quality=90))
+
+
+def jpeg(rgb: np.ndarray, quality: int = 80) -> bytes:
+    """Encode ``(H, W, 3)`` uint8 as JPEG."""
+    return _encode(Image.fromarray(rgb), "JPEG", quality=quality)
+
+
+def webp(rgba: np.ndarray, quality: int = 80) -> bytes:
+    """Encode ``(H, W, 4)`` uint8 as WebP, which keeps transparency in few bytes."""
+    # Method 2 of 0..6 takes two thirds of the default's time, for 3 % more bytes.
+    return _encode(Image.fromarray(rgba), "WEBP", quality=quality, method=2)
+
+
+def _encode(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Which network: one adapter a model family behind one protocol (`base.Backbone`)."""

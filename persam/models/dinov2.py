@@ -1,0 +1,161 @@
+"""Another model's features for telling objects apart, in front of any SAM backbone's decoder.
+
+The later version of the paper compares pictures by DINOv2 features on the one-shot benchmarks.
+They decide where the object is, and so the points and the guide. Masks, the decoder's features and
+the target embedding that prompts it stay SAM's, since they have to live in SAM's own space.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from persam import geometry
+from persam.errors import InputError
+from persam.models.files import read_folder
+from persam.models.identity import identity
+from persam.models.loading import joined
+from persam.models.runtime.torch_engine import KINDS
+from persam.models.wrapped import WrappedBackbone
+from persam.structures import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from persam.models.base import Backbone
+    from persam.structures import Calibration, Embedding, Preprocessed
+
+# config.json's model_type -> transformers class.
+MODEL_TYPES = {"dinov2": "Dinov2Model", "dinov2_with_registers": "Dinov2WithRegistersModel"}
+# ImageNet's numbers, as DINOv2's own processor has them, in 0..255 and RGB.
+MEAN = np.array((123.675, 116.28, 103.53), dtype=np.float32)
+STD = np.array((58.395, 57.12, 57.375), dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Matcher:
+    """A DINOv2 model: pictures -> features of its patches.
+
+    Attributes:
+        name: what it was loaded by.
+        model: on its device, float32, frozen.
+        precision: by autocast; the features are float32.
+    """
+
+    name: str
+    model: Any
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        self.model.eval().requires_grad_(False)
+
+    @property
+    def square(self) -> int:
+        """Side of the input in pixels, a whole number of patches: 518 for the published models."""
+        patch = self.model.config.patch_size
+        return max(1, self.model.config.image_size // patch) * patch
+
+    def lay(self, image: np.ndarray, frame: Frame) -> torch.Tensor:
+        """Lay a picture into this model's square as it lies in another's.
+
+        Padding is where the other model has it, so that both grids cover the same ground.
+
+        Args:
+            image: ``(height, width, 3)`` uint8 RGB, upright.
+            frame: how the picture lies in the other model's square.
+
+        Returns:
+            ``(1, 3, square, square)`` float32.
+        """
+        return geometry.prepare(image, scaled(frame, self.square), MEAN, STD)
+
+    @torch.no_grad()
+    def features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Encode what :meth:`lay` gave.
+
+        Returns:
+            ``(1, d, h, w)`` float32 of the last layer's patches; 37 x 37 for 518 pixels.
+        """
+        place = self.model.device
+        lower = self.precision != "fp32"
+        with torch.autocast(place.type, dtype=KINDS[self.precision], enabled=lower):
+            tokens = self.model(pixels.to(place)).last_hidden_state
+        side = self.square // self.model.config.patch_size
+        # Class and register tokens come first.
+        patches = tokens[:, -side * side :].float()
+        return patches.transpose(1, 2).reshape(1, -1, side, side)
+
+
+class MatchedBackbone(WrappedBackbone):
+    """A SAM backbone whose embeddings are compared by another model's features.
+
+    Attributes:
+        name: both models' names, as :func:`persam.load` takes them; stored in concepts.
+        model: the SAM backbone's, where it has one.
+        square, mean, std, recipe: the SAM backbone's.
+        calibration: None.
+    """
+
+    def __init__(self, backbone: Backbone, matcher: Matcher) -> None:
+        super().__init__(backbone, joined(backbone.name, matcher.name))
+        # Likeness by the matcher's features is another thing than by the model's own.
+        self.calibration: Calibration | None = None
+        self._matcher = matcher
+
+    def lay(self, image: np.ndarray) -> Preprocessed:
+        """Bring a picture into both models' squares, the matcher's last.
+
+        Raises:
+            InputError: not an upright ``(height, width, 3)`` uint8 RGB array.
+        """
+        laid = self._backbone.lay(image)
+        return replace(laid, pixels=(*laid.pixels, self._matcher.lay(image, laid.frame)))
+
+    def encode_laid(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode pictures that :meth:`lay` has laid, with both models."""
+        found = self._backbone.encode_laid([replace(one, pixels=one.pixels[:-1]) for one in laid])
+        pairs = zip(laid, found, strict=True)
+        return [replace(one, matching=self._matcher.features(p.pixels[-1])) for p, one in pairs]
+
+    @property
+    def identity(self) -> str:
+        """Names all that decides an embedding: both models' weights."""
+        words = (self._backbone.identity, self._matcher.precision)
+        return identity(words, self._matcher.model, self._matcher.square)
+
+
+def load_matcher(
+    folder: Path | None, name: str, *, device: torch.device, precision: str
+) -> Matcher:
+    """Load a DINOv2 model and put it on a device.
+
+    Args:
+        folder: as transformers saved it; None for a model that has none (the built-in one).
+        name: what the user asked for; the matcher keeps it.
+        device: where the model goes.
+        precision: of its numbers while it encodes.
+
+    Raises:
+        InputError: not a folder of a DINOv2 model, or incomplete.
+    """
+    if folder is None or not folder.is_dir():
+        raise InputError(
+            f"{name!r} is no model to match with: expected a DINOv2 model, as "
+            f"facebook/dinov2-large, or a folder that transformers saved."
+        )
+    return Matcher(name, read_folder(folder, MODEL_TYPES).to(device), precision)
+
+
+def scaled(frame: Frame, square: int) -> Frame:
+    """The same picture, laid likewise into a square of another side.
+
+    Example:
+        >>> scaled(Frame(480, 640, (768, 1024), 1024), 512).resized
+        (384, 512)
+    """
+    height, width = (max(1, round(side * square / frame.square)) for side in frame.resized)
+    return Frame(frame.height, frame.width, (height, width), square)

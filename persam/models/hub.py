@@ -1,0 +1,181 @@
+"""Downloads of models: pinned, verified, and quick to say when there is no network."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from persam.errors import ModelNotFound
+from persam.models.registry import WEIGHTS, cached_folder, file_on_this_machine
+
+if TYPE_CHECKING:
+    from persam.models.registry import ModelEntry
+
+TIMEOUT = 8.0  # seconds for the first answer; the hub's own retries would take half a minute
+WAYS_ON = (
+    'Two ways on: another model (the built-in "pocket" needs no download; `persam models` lists '
+    "all), or a model file or folder on this machine, given by its path."
+)
+
+
+def fetch_repository(
+    repository: str,
+    revision: str = "",
+    *,
+    cache: Path | None = None,
+    endpoint: str | None = None,
+) -> Path:
+    """Give the folder of a hub model, downloading and verifying it where it is not here yet.
+
+    What is in the cache is taken as it is, so a name without a revision stays at the commit of
+    its first download.
+
+    Args:
+        repository: ``owner/name``.
+        revision: commit or branch; empty for the newest at the first download.
+        cache: folder of the downloads; None for Hugging Face's own (``HF_HOME``).
+        endpoint: address of the hub; None for Hugging Face's own (``HF_ENDPOINT``).
+
+    Raises:
+        ModelNotFound: neither here nor downloadable, or damaged on the way; says which.
+    """
+    from huggingface_hub import constants, errors
+
+    folder = cached_folder(repository, revision, cache)
+    if folder is not None:
+        return folder
+    tried = f"{repository}{f' at revision {revision}' if revision else ''}"
+    if constants.is_offline_mode():
+        raise ModelNotFound(
+            f"{tried} is not in the cache {cache or constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE "
+            f"forbids to download it. {WAYS_ON}"
+        )
+    place = _Place(repository, revision or None, cache, endpoint)
+    try:
+        config = place.get("config.json")
+        if not any(place.has(name) for name in WEIGHTS):
+            raise ModelNotFound(f"{tried} has none of {', '.join(WEIGHTS)}. {WAYS_ON}")
+    except errors.GatedRepoError as error:
+        raise ModelNotFound(
+            f"{tried} is gated: ask for access on https://huggingface.co/{repository}, then log "
+            f"in with `hf auth login`. {WAYS_ON}"
+        ) from error
+    # HTTPError is the one of the HTTP client that the hub's version happens to use.
+    except (errors.HTTPError, errors.HFValidationError, OSError) as error:  # pyright: ignore
+        raise ModelNotFound(
+            f"{tried} is not on this machine and could not be downloaded "
+            f"({_first_line(error)}). {WAYS_ON}"
+        ) from error
+    return config.parent
+
+
+def fetch_file(entry: ModelEntry) -> Path:
+    """Give the file of a model from outside the hub, downloading and verifying it once.
+
+    Raises:
+        ModelNotFound: neither here nor downloadable, or not the file that the catalogue knows.
+    """
+    from huggingface_hub import constants
+
+    target = file_on_this_machine(entry)
+    if target.is_file():
+        return target
+    if constants.is_offline_mode():
+        raise ModelNotFound(
+            f"{entry.name} is not at {target}, and HF_HUB_OFFLINE forbids to download {entry.url}."
+            f" {WAYS_ON}"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    try:
+        _copy(entry.url, partial)
+        _check(partial, entry.sha256, entry.name)
+        partial.replace(target)
+    except OSError as error:
+        raise ModelNotFound(
+            f"{entry.name} is not on this machine and {entry.url} could not be downloaded "
+            f"({_first_line(error)}). {WAYS_ON}"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+class _Place:
+    """One revision of one repository, seen file by file."""
+
+    def __init__(
+        self, repository: str, revision: str | None, cache: Path | None, endpoint: str | None
+    ) -> None:
+        self.repository = repository
+        self.revision = revision
+        self.cache = cache
+        self.endpoint = endpoint
+
+    def get(self, name: str) -> Path:
+        """Download and verify one file."""
+        from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+
+        url = hf_hub_url(self.repository, name, revision=self.revision, endpoint=self.endpoint)
+        # Asked for first because, unlike the download, this does not retry without a network.
+        expected = get_hf_file_metadata(url, timeout=TIMEOUT, endpoint=self.endpoint).etag or ""
+        path = hf_hub_download(
+            self.repository,
+            name,
+            revision=self.revision,
+            cache_dir=self.cache,
+            endpoint=self.endpoint,
+            etag_timeout=TIMEOUT,
+        )
+        _check(Path(path), expected, f"{self.repository}/{name}")
+        return Path(path)
+
+    def has(self, name: str) -> bool:
+        """Download and verify one file if the repository has it."""
+        from huggingface_hub.errors import RemoteEntryNotFoundError
+
+        try:
+            self.get(name)
+        except RemoteEntryNotFoundError:
+            return False
+        return True
+
+
+def _check(path: Path, expected: str, what: str) -> None:
+    """Compare a file with the hash it was announced by: sha256, or git's for small files."""
+    if len(expected) not in (40, 64):
+        raise ModelNotFound(f"The server announced no checksum of {what}. {WAYS_ON}")
+    if len(expected) == 64:
+        digest = hashlib.sha256()
+    else:
+        # Git's own name of a file, not a guard against forgery: that is the commit's work.
+        digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    if digest.hexdigest() != expected:
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
+        raise ModelNotFound(
+            f"{what} arrived damaged: its checksum is {digest.hexdigest()} instead of {expected}. "
+            f"It was deleted; try again. {WAYS_ON}"
+        )
+
+
+def _copy(url: str, target: Path) -> None:
+    with _open(url) as answer, target.open("wb") as stream:
+        while chunk := answer.read(1 << 20):
+            stream.write(chunk)
+
+
+def _open(url: str) -> Any:
+    if not url.startswith(("https://", "http://")):
+        raise ModelNotFound(f"{url} is no web address; check HF_ENDPOINT. {WAYS_ON}")
+    return urllib.request.urlopen(url, timeout=TIMEOUT)  # noqa: S310 - checked above
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,59 @@
+"""Parts that are hung into a frozen decoder for one call and taken off again without a trace."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from persam.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import nn
+
+    from persam.models.base import Backbone
+
+
+@dataclass(frozen=True, eq=False)
+class Plug:
+    """Small parts beside a decoder.
+
+    Attributes:
+        parts: hold the parameters; those that take gradients are the ones to train.
+        hang: puts the parts into the decoder, and how to take them off on the stack.
+    """
+
+    parts: nn.Module
+    hang: Callable[[ExitStack], None]
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """Those that are trained."""
+        return [parameter for parameter in self.parts.parameters() if parameter.requires_grad]
+
+    @contextmanager
+    def plugged(self) -> Iterator[None]:
+        """Change the decoder within the ``with`` block; two threads must not share it meanwhile."""
+        with ExitStack() as undo:
+            self.hang(undo)
+            yield
+
+
+def decoder_of(backbone: Backbone) -> Any:
+    """Give the transformers mask decoder that a backbone asks.
+
+    All families name its layers alike: ``transformer.layers`` of ``self_attn``,
+    ``cross_attn_token_to_image``, ``mlp`` and ``cross_attn_image_to_token``.
+
+    Raises:
+        InputError: the backbone has none.
+    """
+    decoder = getattr(getattr(backbone, "model", None), "mask_decoder", None)
+    if decoder is None:
+        raise InputError(
+            f"Plugs hang into transformers' SAM decoders; {backbone.name} has none. Load another "
+            f"model."
+        )
+    return decoder

@@ -1,0 +1,114 @@
+"""The built-in model: small enough to come with the package, trained by ``persam train pocket``."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+
+from persam import geometry
+from persam.errors import InputError
+from persam.models.adapter import Adapter
+from persam.models.pocket.network import PocketModel
+from persam.models.pocket.weights_file import read_weights
+from persam.models.prompting import check_embedding, mask_logits, prompt_batch, stack
+from persam.structures import Calibration, Embedding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from persam.structures import Frame, MaskLogits, Prompts
+
+# From `python benchmarks/presence.py DATA --json benchmarks/presence.json`: half of 48 objects.
+CALIBRATION = Calibration(middle=0.34, slope=28.6)
+FIRST_GENERATION = Calibration(middle=0.34, slope=28.6)  # of MobileNetV2's features alone
+
+
+class FlatEncoder(torch.nn.Module):
+    """The pocket encoder's named maps in a row: decoder's, matching, then the finer two."""
+
+    def __init__(self, model: PocketModel) -> None:
+        super().__init__()
+        self.encoder = model.vision_encoder
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """``(n, 3, s, s)`` -> the maps of :class:`~persam.models.pocket.network.Features`."""
+        found = self.encoder(pixels)
+        return found.mask, found.matching, *found.high_resolution
+
+
+class PocketBackbone(Adapter):
+    """The picture fills the whole square, its aspect is not kept.
+
+    Unlike the SAM families it compares objects by features of its own, which no training for
+    masks has touched, so that its calibration of presence holds whatever it is trained to.
+    """
+
+    family = "pocket"
+    recipe = "pocket"  # it was trained on location priors
+    calibration: Calibration | None = CALIBRATION
+    extras = 2
+    draws_prompts = True
+
+    def __init__(self, name: str, model: PocketModel, *, precision: str = "fp32") -> None:
+        model.eval().requires_grad_(False).channels_last()
+        super().__init__(name, model, FlatEncoder(model), precision)
+        if model.vision_encoder.lite is None:
+            self.calibration = FIRST_GENERATION
+        self.mean = np.full(3, 127.5, dtype=np.float32)
+        self.std = np.full(3, 127.5, dtype=np.float32)
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Stretch a picture of this size over the square."""
+        return geometry.fit(height, width, self.square, keep_aspect=False)
+
+    def embed(self, maps: tuple[torch.Tensor, ...], frame: Frame) -> Embedding:
+        """Name what the encoder gave for one picture."""
+        features, matching, *finer = maps
+        return Embedding(features, matching, frame, tuple(finer))
+
+    def answer(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Ask for several; see :meth:`persam.models.adapter.Adapter.answer`."""
+        encoder = self.model.prompt_encoder
+        for embedding in embeddings:
+            check_embedding(embedding, encoder, self.extras)
+        asked = prompt_batch(prompts, embeddings, encoder, self.device)
+        features, skips = stack(embeddings)
+        answer = self.model(features, tuple(skips), asked, multimask=multimask)
+        return mask_logits(answer.logits, answer.iou)
+
+
+def load_pocket(path: Path | None = None, *, device: torch.device) -> PocketBackbone:
+    """Load the weights that came with the package, or others of the same network.
+
+    Args:
+        path: of a safetensors file; None for the package's own.
+        device: where the model goes.
+
+    Raises:
+        InputError: a file that does not hold this network's weights.
+    """
+    file = path or Path(str(resources.files("persam.weights") / "pocket.safetensors"))
+    try:
+        tensors = read_weights(file)
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"The pocket model's weights cannot be read from {file}: {error}"
+        ) from error
+    second = any(name.startswith("vision_encoder.lite.") for name in tensors)
+    model = PocketModel(second=second)
+    differing = set(tensors) ^ set(model.state_dict())
+    if differing:
+        raise InputError(
+            f"{file} does not hold the pocket model's weights: {len(differing)} tensors are "
+            f"missing or unknown, for example {sorted(differing)[0]!r}. Train some with "
+            f"`persam train pocket`, or take the built-in model."
+        )
+    model.load_state_dict(tensors)
+    return PocketBackbone("pocket" if path is None else str(path), model.to(device))

@@ -1,0 +1,217 @@
+"""What runs a model's networks: torch, or a program that they are converted for.
+
+An engine stands in the place of the image encoder, normalised pixels in and the maps that an
+embedding is made of out, and, where it is not torch, of the decoder. What was measured of the
+engines, and how, is in ``benchmarks/engines.md``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from persam.errors import InputError, MissingExtra
+from persam.models.runtime import conversion_cache
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import torch
+
+# Inputs of a network in their order -> its outputs, on the CPU.
+Runner: TypeAlias = "Callable[[list[torch.Tensor]], list[torch.Tensor]]"
+
+ENGINES = ("auto", "torch", "compile", "openvino", "onnx")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PACKAGES = {"openvino": ("openvino",), "onnx": ("onnx", "onnxruntime", "onnxscript")}
+
+# Families whose answers stay the same with an encoder in bf16. From
+# `python benchmarks/engines.py DATA`: cosine of the features to those in fp32 at least 0.9999, with
+# the sizes of SAM ViT-B, MobileSAM and SAM 2's tiny Hiera; SAM 3 and EdgeTAM were not measured.
+SAME_IN_BF16 = frozenset({"sam", "mobile_sam", "sam2"})
+# The pocket model's masks only agree with 0.967 IoU instead of the 0.99 that are asked for, since
+# objects are compared by what little differs between its cells.
+OTHER_IN_BF16 = frozenset({"pocket"})
+
+
+class Engine(Protocol):
+    """Runs one image encoder.
+
+    Attributes:
+        name: one of ``ENGINES``, never ``"auto"``.
+        precision: the number format it computes in, never ``"auto"``; ``"int8"`` for an exported
+            encoder that was calibrated.
+    """
+
+    name: str
+    precision: str
+
+    def __call__(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """``(n, 3, s, s)`` float32 -> float32 maps, n rows each, on the pixels' device."""
+        ...
+
+
+@dataclass(frozen=True)
+class RuntimeChoice:
+    """What runs an encoder, and in which number format; either may still be ``"auto"``.
+
+    Attributes:
+        engine: one of ``ENGINES``.
+        precision: one of ``PRECISIONS``.
+    """
+
+    engine: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        pairs = (("Engine", self.engine, ENGINES), ("Precision", self.precision, PRECISIONS))
+        for what, given, known in pairs:
+            if given not in known:
+                raise InputError(f"{what} is one of {', '.join(known)}; got {given!r}.")
+
+    def wished(self) -> RuntimeChoice:
+        """With PERSAM_ENGINE and PERSAM_PRECISION, where they are set, in the place of ``"auto"``.
+
+        Raises:
+            InputError: they are none of the names.
+        """
+        names = ("PERSAM_ENGINE", "PERSAM_PRECISION")
+        env = RuntimeChoice(*(os.environ.get(name, "auto") for name in names))
+        return RuntimeChoice(
+            env.engine if self.engine == "auto" else self.engine,
+            env.precision if self.precision == "auto" else self.precision,
+        )
+
+    def settled(self, family: str, device: torch.device) -> RuntimeChoice:
+        """Decide what is open, for a family on a device.
+
+        Raises:
+            InputError: an engine that does not run there, or not in that format.
+            MissingExtra: an engine whose packages are not installed.
+        """
+        engine = _best_engine(device) if self.engine == "auto" else self.engine
+        if engine in PACKAGES:
+            require(engine)
+            if device.type != "cpu":
+                raise InputError(
+                    f"Engine {engine} runs encoders on the CPU here, not on {device}. Take "
+                    f'device="cpu", or the engine torch.'
+                )
+        if self.precision == "auto":
+            # On a GPU, where bf16 is what large models are run in, also what was not measured.
+            usual = device.type == "cuda" and family not in OTHER_IN_BF16
+            low = _computes_in_bf16(engine, device) and (usual or family in SAME_IN_BF16)
+            return RuntimeChoice(engine, "bf16" if low else "fp32")
+        if engine == "onnx" and self.precision != "fp32":
+            raise InputError(
+                f"Engine onnx computes in fp32 on a CPU; got precision {self.precision!r}. Take "
+                f"fp32 or auto, or the engine openvino or torch."
+            )
+        return RuntimeChoice(engine, self.precision)
+
+
+def missing(engine: str) -> list[str]:
+    """Packages that an engine needs and that are not installed here."""
+    needed = PACKAGES.get(engine, ())
+    return [name for name in needed if importlib.util.find_spec(name) is None]
+
+
+def require(engine: str) -> None:
+    """Raise MissingExtra, with the pip line, where an engine's packages are not all there."""
+    if absent := missing(engine):
+        raise MissingExtra(
+            f"Engine {engine} needs {' and '.join(absent)}: pip install 'persam[{engine}]'"
+        )
+
+
+def start(network: torch.nn.Module, pixels: torch.Tensor, choice: RuntimeChoice) -> Engine:
+    """Start the engine of an encoder.
+
+    Args:
+        network: in evaluation mode: ``(n, 3, s, s)`` -> a tuple of maps.
+        pixels: ``(1, 3, s, s)``, any, on the network's device: what it will be asked.
+        choice: settled.
+
+    Raises:
+        MissingExtra: the engine's packages are not installed.
+        InputError: the network cannot be converted for the engine, or the CPU lacks the format.
+    """
+    if choice.engine in PACKAGES:
+        from persam.models.runtime.converted_encoder import ConvertedEncoder
+
+        file = converted(network, {"pixels": pixels}, pixels.shape[-1], choice.engine)
+        return ConvertedEncoder(choice.engine, file, choice.precision)
+    from persam.models.runtime.torch_engine import TorchEngine
+
+    return TorchEngine(network, choice.precision, compiled=choice.engine == "compile")
+
+
+def converted(
+    network: torch.nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    side: int,
+    engine: str,
+    free: Sequence[str] = (),
+) -> Path:
+    """Convert a network in fp32, or take the conversion that is kept.
+
+    Args:
+        network: in evaluation mode.
+        inputs: any, by their names, in the order of its arguments.
+        side: of the model's input in pixels.
+        engine: one of ``PACKAGES``.
+        free: names of inputs whose second axis may be of any length.
+
+    Returns:
+        The file, for :func:`runner`.
+
+    Raises:
+        MissingExtra: the engine's packages are not installed.
+        InputError: the network cannot be converted.
+    """
+    require(engine)
+    made = program(engine)
+    name = conversion_cache.key(network, side, PACKAGES[engine])
+    place = conversion_cache.kept(
+        name, lambda folder: made.write(network, inputs, folder / made.FILE, free)
+    )
+    return place / made.FILE
+
+
+def runner(engine: str, file: Path, precision: str = "fp32") -> Runner:
+    """Make a converted network ready to run on the CPU by one of ``PACKAGES``.
+
+    Raises:
+        InputError: the file cannot be read, or the CPU lacks the format.
+    """
+    return program(engine).runner(file, precision)
+
+
+def program(engine: str) -> Any:
+    """The module of one of ``PACKAGES``, which writes and runs networks; it needs the packages."""
+    return importlib.import_module(f"persam.models.runtime.{engine}")
+
+
+def _best_engine(device: torch.device) -> str:
+    # Compiling costs tens of seconds in every process before the first picture, on a CPU more than
+    # it gives back over an album of hundreds, and changes with every batch size: only where asked.
+    if device.type != "cpu":
+        return "torch"
+    return next((name for name in ("openvino", "onnx") if not missing(name)), "torch")
+
+
+def _computes_in_bf16(engine: str, device: torch.device) -> bool:
+    """Whether numbers are multiplied in bf16 there, rather than converted back and forth."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu" or engine == "onnx":
+        return False
+    able = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

@@ -1,0 +1,118 @@
+"""Write a model's encoder and its guided decoder as ONNX or OpenVINO files.
+
+What the decoder's file takes and gives is said in :mod:`persam.models.runtime.decoder_graph`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from persam.errors import InputError
+from persam.models.adapter import Adapter
+from persam.models.prompting import lay
+from persam.models.runtime import program, require
+from persam.models.runtime.decoder_graph import FREE, DecoderGraph, blank_inputs
+from persam.models.runtime.exported_facts import DECODER, ENCODER, SUFFIXES, VERSION, Facts
+from persam.models.sam import SamBackbone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from persam.models.base import Backbone
+    from persam.structures import Embedding
+
+
+def export(
+    backbone: Backbone,
+    folder: Path,
+    *,
+    form: str = "onnx",
+    photos: Sequence[np.ndarray] = (),
+) -> None:
+    """Write a model into a folder that :func:`persam.load` takes.
+
+    Args:
+        backbone: on the CPU, of any family; no wrapper and no plugin.
+        folder: new or empty.
+        form: ``"onnx"`` or ``"openvino"``.
+        photos: ``(H, W, 3)`` uint8 RGB to calibrate an eight-bit encoder by; none for fp32.
+
+    Raises:
+        InputError: the folder is taken, or a model that cannot be written.
+        MissingExtra: the packages that write or run it are not installed.
+    """
+    if form not in SUFFIXES:
+        raise InputError(f"Models are exported as {' or '.join(SUFFIXES)}; got {form!r}.")
+    if not isinstance(backbone, Adapter) or backbone.device.type != "cpu":
+        raise InputError(
+            f"{backbone.name} is no plain model on the CPU: plugins and matchers are not exported, "
+            f"and neither is what was exported already. Load the model alone, on the CPU."
+        )
+    require(form)
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty; choose a new folder.")
+    part = folder.parent / f".persam-{folder.name}-{os.getpid()}.part"
+    part.mkdir(parents=True)
+    try:
+        _write(backbone, part, form, photos)
+        if folder.exists():
+            folder.rmdir()
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _write(backbone: Adapter, folder: Path, form: str, photos: Sequence[np.ndarray]) -> None:
+    embedding = backbone.encode(np.zeros((8, 8, 3), np.uint8))
+    encoder, decoder = (folder / f"{part}{SUFFIXES[form]}" for part in (ENCODER, DECODER))
+    write = program(form).write
+    if len(photos):
+        _eight_bits(backbone, encoder, form, photos)
+    else:
+        write(backbone.network, {"pixels": backbone.blank}, encoder)
+    graph = DecoderGraph(backbone).eval()
+    write(graph, blank_inputs(embedding), decoder, FREE, ("logits", "iou"))
+    _facts(backbone, embedding, form, "int8" if len(photos) else "fp32").write(folder)
+
+
+def _eight_bits(backbone: Adapter, file: Path, form: str, photos: Sequence[np.ndarray]) -> None:
+    from persam.models.runtime import onnx
+    from persam.models.runtime.int8 import calibrated
+
+    with tempfile.TemporaryDirectory() as place:
+        source, target = Path(place) / "fp32.onnx", Path(place) / "int8.onnx"
+        onnx.write(backbone.network, {"pixels": backbone.blank}, source)
+        target = file if form == "onnx" else target
+        calibrated(source, target, (lay(photo, backbone).pixels[0] for photo in photos))
+        if form == "openvino":
+            import openvino
+
+            model = openvino.convert_model(target)
+            openvino.save_model(model, file, compress_to_fp16=False)
+
+
+def _facts(backbone: Adapter, embedding: Embedding, form: str, precision: str) -> Facts:
+    known = backbone.calibration
+    sam = isinstance(backbone, SamBackbone)
+    return Facts(
+        version=VERSION,
+        name=backbone.name,
+        family=backbone.family,
+        format=form,
+        precision=precision,
+        mean=tuple(backbone.mean.tolist()),
+        std=tuple(backbone.std.tolist()),
+        keep_aspect=sam,
+        matching=embedding.matching is not embedding.features,
+        recipe=backbone.recipe,
+        ambiguous=backbone.ambiguous,
+        calibration=None if known is None else (known.middle, known.slope),
+        **asdict(backbone.sizes(embedding)),
+    )

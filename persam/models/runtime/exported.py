@@ -1,0 +1,168 @@
+"""A model that was written as ONNX or OpenVINO files: it runs without torch's weights.
+
+The folder holds the encoder, the decoder (with PerSAM's guide and target among its inputs, see
+``decoder_graph.py``) and ``persam.json``, which says all that an adapter would know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+
+from persam import geometry
+from persam.errors import InputError
+from persam.models.encoding import Encoding
+from persam.models.guided_attention import check_guidance
+from persam.models.prompting import lay
+from persam.models.runtime import Engine, RuntimeChoice, require, runner
+from persam.models.runtime.converted_decoder import ConvertedDecoder, Sizes
+from persam.models.runtime.converted_encoder import ConvertedEncoder
+from persam.models.runtime.exported_facts import DECODER, ENCODER, SUFFIXES, Facts
+from persam.structures import Calibration, Embedding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from persam.structures import Frame, Guidance, MaskLogits, Preprocessed, Prompts
+
+
+class ExportedBackbone(Encoding):
+    """Answers as the model that was exported does, to rounding; no gradients go through it.
+
+    Attributes:
+        name: what it was loaded by; stored in concepts and reports.
+        facts: what the folder says.
+        encoder: what runs the image encoder.
+        square, mean, std, recipe, ambiguous, calibration: of the model that was exported.
+    """
+
+    model = None
+
+    def __init__(self, name: str, folder: Path, facts: Facts) -> None:
+        self.name = name
+        self.facts = facts
+        self.square = facts.square
+        self.mean = np.array(facts.mean, dtype=np.float32)
+        self.std = np.array(facts.std, dtype=np.float32)
+        self.recipe = facts.recipe
+        self.ambiguous = facts.ambiguous
+        self.calibration = None if facts.calibration is None else Calibration(*facts.calibration)
+        self._folder = folder
+        self.encoder: Engine = self._engine(facts.precision)
+        sizes = Sizes(facts.square, facts.grid, facts.extras, facts.pad_box, facts.sketch)
+        self._decoder = ConvertedDecoder(runner(facts.format, self._file(DECODER)), sizes)
+
+    @property
+    def device(self) -> torch.device:
+        """The CPU."""
+        return torch.device("cpu")
+
+    @property
+    def engine(self) -> str:
+        """What runs encoder and decoder."""
+        return self.encoder.name
+
+    @property
+    def precision(self) -> str:
+        """Number format that the image encoder computes in."""
+        return self.encoder.precision
+
+    def run_by(self, choice: RuntimeChoice) -> Self:
+        """Take a number format; gives the backbone itself.
+
+        The environment's wishes are for models that have a choice of engines, and not read here.
+
+        Raises:
+            InputError: another engine than the one it was exported for, or a format that the files
+                do not run in.
+        """
+        facts = self.facts
+        if choice.engine not in ("auto", facts.format):
+            raise InputError(
+                f"{self.name} was exported for {facts.format}, not for {choice.engine}. Leave the "
+                f"engine out, or export the model again."
+            )
+        if facts.precision == "int8":
+            if choice.precision != "auto":
+                raise InputError(
+                    f"{self.name} was rounded to int8; leave precision {choice.precision} out."
+                )
+            return self
+        asked = RuntimeChoice(facts.format, choice.precision)
+        wanted = asked.settled(facts.family, self.device).precision
+        if wanted != self.precision:
+            self.encoder = self._engine(wanted)
+        return self
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Say how a picture of this size lies in the model's square."""
+        return geometry.fit(height, width, self.square, keep_aspect=self.facts.keep_aspect)
+
+    def lay(self, image: np.ndarray) -> Preprocessed:
+        """Bring a picture into the model's square; see :meth:`persam.models.base.Backbone.lay`."""
+        return lay(image, self)
+
+    def encode_laid(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode pictures that :meth:`lay` has laid, one after the other."""
+        return [self._embed(one) for one in laid]
+
+    def _embed(self, laid: Preprocessed) -> Embedding:
+        features, *rest = self.encoder(laid.pixels[0])
+        matching = rest.pop(0) if self.facts.matching else features
+        return Embedding(features, matching, laid.frame, tuple(rest))
+
+    @property
+    def identity(self) -> str:
+        """Names all that decides an embedding: the folder's files, and how they run."""
+        mixed = hashlib.sha256(f"{self.engine} {self.precision}".encode())
+        for path in sorted(path for path in self._folder.iterdir() if path.is_file()):
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
+            mixed.update(f"{path.name} {digest.hexdigest()}".encode())
+        return mixed.hexdigest()
+
+    def decode(
+        self,
+        embedding: Embedding,
+        prompts: Prompts,
+        *,
+        guidance: Guidance | None = None,
+        multimask: bool = True,
+    ) -> MaskLogits:
+        """Answer prompts; see :meth:`persam.models.base.Backbone.decode`."""
+        check_guidance(guidance, embedding.features)
+        return self._decoder.decode(embedding, prompts, guidance, multimask=multimask)
+
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Answer several, one after the other."""
+        pairs = zip(embeddings, prompts, strict=True)
+        return [self.decode(embedding, asked, multimask=multimask) for embedding, asked in pairs]
+
+    def _engine(self, precision: str) -> Engine:
+        return ConvertedEncoder(self.facts.format, self._file(ENCODER), precision)
+
+    def _file(self, part: str) -> Path:
+        return self._folder / (part + SUFFIXES[self.facts.format])
+
+
+def load_exported(folder: Path, name: str, *, device: torch.device) -> ExportedBackbone:
+    """Load what ``persam export`` wrote.
+
+    Raises:
+        InputError: a damaged folder, or another device than the CPU.
+        MissingExtra: the packages that run it are not installed.
+    """
+    facts = Facts.read(folder)
+    if device.type != "cpu":
+        raise InputError(
+            f'{name} was exported for CPUs and does not run on {device}. Take device="cpu", or '
+            f"load the model that it was made from."
+        )
+    require(facts.format)
+    return ExportedBackbone(name, folder, facts)

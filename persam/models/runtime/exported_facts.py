@@ -1,0 +1,85 @@
+"""``persam.json``: what an exported model's folder says of itself, and the names of its files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from persam.errors import InputError
+from persam.io.writers import write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXPORTED = "persam.json"
+SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
+ENCODER, DECODER = "encoder", "decoder"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What ``persam.json`` says.
+
+    Attributes:
+        version: of this layout.
+        name: of the model that was exported.
+        family: as :class:`persam.models.adapter.Adapter` has it.
+        format: ``"onnx"`` or ``"openvino"``.
+        precision: ``"fp32"``, or ``"int8"`` of an encoder that was calibrated.
+        square: side of the input in pixels.
+        mean, std: of the normalisation, in 0..255, RGB.
+        keep_aspect: whether pictures keep their aspect in the square.
+        grid: channels, rows and columns of the features.
+        extras: how many further maps the decoder takes.
+        matching: whether the encoder's second map is what objects are compared by.
+        pad_box: whether a box is followed by a padding token.
+        sketch: whether prompts without a mask are drawn as one.
+        recipe, ambiguous: as the backbone's.
+        calibration: middle and slope, or None.
+    """
+
+    version: int
+    name: str
+    family: str
+    format: str
+    precision: str
+    square: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    keep_aspect: bool
+    grid: tuple[int, int, int]
+    extras: int
+    matching: bool
+    pad_box: bool
+    sketch: bool
+    recipe: str
+    ambiguous: bool
+    calibration: tuple[float, float] | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> Facts:
+        """Read a folder's facts.
+
+        Raises:
+            InputError: unreadable, or another version's.
+        """
+        try:
+            content = json.loads((folder / EXPORTED).read_text(encoding="utf-8"))
+            facts = cls(**content)
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(
+                f"{folder / EXPORTED} does not describe an exported model ({error}). Export it "
+                f"again with `persam export`."
+            ) from error
+        if facts.version != VERSION or facts.format not in SUFFIXES:
+            raise InputError(
+                f"{folder} was exported as version {facts.version}, {facts.format}; this persam "
+                f"reads version {VERSION}, {' and '.join(SUFFIXES)}. Export it again."
+            )
+        return facts
+
+    def write(self, folder: Path) -> None:
+        """Write ``persam.json``, whole or not at all."""
+        write_text(folder / EXPORTED, json.dumps(asdict(self), indent=2) + "\n")

@@ -1,0 +1,75 @@
+"""Eight-bit encoders, calibrated on the user's own photos.
+
+Weights and activations of convolutions and matrix products are rounded to eight bits, each channel
+of a weight on its own scale, the activations on the ranges that the photos show (ONNX Runtime's
+static quantisation, QDQ format). What that costs in agreement is measured in
+``benchmarks/engines.md``: it is not free, so that it is done only where it is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from persam.errors import InputError
+from persam.models.runtime import require
+from persam.models.runtime.tracing import converting, hushed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    import torch
+
+OPERATIONS = ("Conv", "MatMul", "Gemm")
+
+
+def calibrated(source: Path, target: Path, pictures: Iterable[torch.Tensor]) -> None:
+    """Write an eight-bit version of an encoder.
+
+    Args:
+        source: the ``.onnx`` file in fp32, with one input.
+        target: the file to write.
+        pictures: ``(1, 3, s, s)`` float32 each, as the encoder takes them; a few dozen are enough.
+
+    Raises:
+        InputError: no pictures, or a network that cannot be rounded.
+        MissingExtra: ONNX Runtime is not installed.
+    """
+    require("onnx")
+    import onnx
+    from onnxruntime import quantization
+
+    name = onnx.load(str(source), load_external_data=False).graph.input[0].name
+    reader: Any = _Reader(name, iter(pictures))
+    first = reader.peek()
+    if first is None:
+        raise InputError("There are no photos to calibrate by; give a folder of some.")
+    with hushed(None), converting("Rounding the encoder to eight bits"):
+        quantization.quantize_static(
+            str(source),
+            str(target),
+            reader,
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=list(OPERATIONS),
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+        )
+
+
+class _Reader:
+    """Hands photos out one by one, in the shape that the quantiser asks for."""
+
+    def __init__(self, name: str, pictures: Iterator[torch.Tensor]) -> None:
+        self._name = name
+        self._pictures = pictures
+        self._next = next(pictures, None)
+
+    def peek(self) -> torch.Tensor | None:
+        """What comes next, None at the end."""
+        return self._next
+
+    def get_next(self) -> dict[str, Any] | None:
+        """The next photo by the input's name, None at the end."""
+        given, self._next = self._next, next(self._pictures, None)
+        return None if given is None else {self._name: given.numpy()}

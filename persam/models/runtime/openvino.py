@@ -1,0 +1,95 @@
+"""OpenVINO: the quickest on a CPU of what was measured, in fp32 and in bf16."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from persam.errors import InputError
+from persam.models.runtime.tracing import converting, traced
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from persam.models.runtime import Runner
+
+FILE = "network.xml"
+HINTS = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "fp16": "f16"}
+ABLE = {"fp32": "FP32", "int8": "FP32", "bf16": "BF16", "fp16": "FP16"}
+
+
+def write(
+    network: torch.nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    file: Path,
+    free: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+) -> None:
+    """Write a network as OpenVINO's ``.xml`` and ``.bin``, in fp32.
+
+    Args:
+        network: to convert.
+        inputs: by their names in the file, in the order of its arguments.
+        file: ending in ``.xml``.
+        free: names of inputs whose second axis may be of any length.
+        outputs: names of what it gives; none leaves them unnamed.
+
+    Raises:
+        InputError: it does not convert.
+    """
+    import openvino
+    from openvino.frontend import OpConversionFailure
+
+    with converting(f"Converting {type(network).__name__} for OpenVINO", OpConversionFailure):
+        given = tuple(inputs.values())
+        shapes: list[Any] = [list(tensor.shape) for tensor in given]
+        for name, shape in zip(inputs, shapes, strict=True):
+            if name in free:
+                shape[1] = -1
+        model = openvino.convert_model(
+            traced(network, given), example_input=given, input=[tuple(one) for one in shapes]
+        )
+        pairs = [*zip(model.inputs, inputs, strict=True), *zip(model.outputs, outputs)]  # noqa: B905
+        for place, name in pairs:
+            place.get_tensor().set_names({name})
+        openvino.save_model(model, file, compress_to_fp16=False)
+
+
+def compiled(file: Path, precision: str) -> Any:
+    """Make a file ready to run on the CPU, with as many threads as torch takes.
+
+    Raises:
+        InputError: this CPU does not compute in that format, or the file cannot be read.
+    """
+    import openvino
+
+    core = openvino.Core()
+    able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if ABLE[precision] not in able:
+        raise InputError(
+            f"OpenVINO computes in {', '.join(sorted(able))} on this CPU, not in {precision}. Take "
+            f'precision="auto" or "fp32".'
+        )
+    options = {
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    try:
+        return core.compile_model(core.read_model(file), "CPU", options)
+    except RuntimeError as error:
+        raise InputError(f"{file} is no model that OpenVINO reads: {error}.") from error
+
+
+def runner(file: Path, precision: str) -> Runner:
+    """What asks a file's network once; raises as :func:`compiled`."""
+    model = compiled(file, precision)
+    return lambda inputs: run(model, inputs)
+
+
+def run(model: Any, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Ask a compiled model once; the answers are copies of their own."""
+    found = model([tensor.contiguous().numpy() for tensor in inputs], share_inputs=True)
+    return [torch.from_numpy(found[place].copy()) for place in range(len(model.outputs))]

@@ -1,0 +1,1 @@
+"""Stable-SAM's plugin, round any model."""

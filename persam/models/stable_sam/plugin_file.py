@@ -1,0 +1,115 @@
+"""A Stable-SAM plugin on disk: its tensors, and what they are for, in one safetensors file."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from persam.errors import InputError
+from persam.models.registry import POCKET_STABLE
+from persam.models.stable_sam.modules import StableOptions, StableParts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KIND = "persam stable plugin"
+
+
+@dataclass(frozen=True, eq=False)
+class Plugin:
+    """A trained plugin.
+
+    Attributes:
+        parts: the modules.
+        model: name of the model that it was trained with.
+        training: how: steps, data, recipe; in what JSON can hold.
+    """
+
+    parts: StableParts
+    model: str
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_plugin(plugin: Plugin, path: str | Path) -> None:
+    """Write a plugin, whole or not at all.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    metadata = {
+        "kind": KIND,
+        "model": plugin.model,
+        "channels": str(plugin.parts.channels),
+        "parameters": str(plugin.parts.count),
+        "options": json.dumps(asdict(plugin.parts.options)),
+        "training": json.dumps(dict(plugin.training)),
+    }
+    tensors = {name: tensor.contiguous() for name, tensor in plugin.parts.state_dict().items()}
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(save(tensors, metadata))
+        beside.replace(path)
+    except OSError as error:
+        with suppress(FileNotFoundError):
+            beside.unlink()
+        raise InputError(f"The plugin cannot be written to {path}: {error.strerror}.") from error
+
+
+def read_plugin(path: str | Path) -> Plugin:
+    """Read what :func:`write_plugin` wrote.
+
+    Args:
+        path: the file, or ``"pocket-stable"`` for the one that comes with the package.
+
+    Raises:
+        InputError: no such file, or not a whole plugin.
+    """
+    file = plugin_file(path)
+    try:
+        with safe_open(file, framework="pt") as stored:
+            facts = stored.metadata() or {}
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"The plugin {file} cannot be read: {error}. Train one with `persam train stable`."
+        ) from error
+    if facts.get("kind") != KIND:
+        raise InputError(
+            f"{file} is no Stable-SAM plugin: its head says {facts.get('kind')!r}, not {KIND!r}."
+        )
+    try:
+        options = StableOptions(**json.loads(facts["options"]))
+        parts = StableParts(int(facts["channels"]), options)
+        parts.load_state_dict(tensors)
+        model, training = facts["model"], json.loads(facts["training"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{file} is a damaged plugin, or one of another version of persam: {error}. Train it "
+            f"anew with `persam train stable`."
+        ) from error
+    return Plugin(parts.requires_grad_(False).eval(), model, training)
+
+
+def plugin_file(path: str | Path) -> Path:
+    """Where a plugin lies: the packaged one by its name, any other by its path."""
+    if path == POCKET_STABLE:
+        return Path(str(resources.files("persam.weights") / f"{POCKET_STABLE}.safetensors"))
+    return Path(path).expanduser()
+
+
+def untrained(channels: int, options: StableOptions, model: str) -> Plugin:
+    """A plugin that changes nothing yet; the same one every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        return Plugin(StableParts(channels, options), model)

@@ -1,0 +1,94 @@
+"""A backbone round another one: everything goes through, until a subclass says otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from persam.models.encoding import Encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import torch
+
+    from persam.models.base import Backbone
+    from persam.structures import (
+        Calibration,
+        Embedding,
+        Frame,
+        Guidance,
+        MaskLogits,
+        Preprocessed,
+        Prompts,
+    )
+
+
+class WrappedBackbone(Encoding):
+    """Answers as the backbone inside does.
+
+    Attributes:
+        name: the inner backbone's, or the one that was given.
+        model: the inner backbone's, where it has one.
+        square, mean, std, recipe, ambiguous, calibration: the inner backbone's.
+    """
+
+    def __init__(self, backbone: Backbone, name: str | None = None) -> None:
+        self.name = backbone.name if name is None else name
+        self.model: Any = getattr(backbone, "model", None)
+        self.square = backbone.square
+        self.mean = backbone.mean
+        self.std = backbone.std
+        self.recipe = backbone.recipe
+        self.ambiguous = backbone.ambiguous
+        self.calibration: Calibration | None = backbone.calibration
+        self._backbone = backbone
+
+    @property
+    def engine(self) -> str:
+        """What runs encoder and decoder."""
+        return self._backbone.engine
+
+    @property
+    def precision(self) -> str:
+        """Number format that the image encoder computes in."""
+        return self._backbone.precision
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives, and where everything it gives back lives."""
+        return self._backbone.device
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Say how a picture of this size lies in the model's square."""
+        return self._backbone.frame(height, width)
+
+    def lay(self, image: np.ndarray) -> Preprocessed:
+        """Bring a picture into the model's square; see :meth:`persam.models.base.Backbone.lay`."""
+        return self._backbone.lay(image)
+
+    def encode_laid(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode pictures that :meth:`lay` has laid, at once."""
+        return self._backbone.encode_laid(laid)
+
+    @property
+    def identity(self) -> str:
+        """Names all that decides an embedding; the inner backbone's."""
+        return self._backbone.identity
+
+    def decode(
+        self,
+        embedding: Embedding,
+        prompts: Prompts,
+        *,
+        guidance: Guidance | None = None,
+        multimask: bool = True,
+    ) -> MaskLogits:
+        """Answer prompts; see :meth:`persam.models.base.Backbone.decode`."""
+        return self._backbone.decode(embedding, prompts, guidance=guidance, multimask=multimask)
+
+    def decode_batch(
+        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+    ) -> list[MaskLogits]:
+        """Answer several; see :meth:`persam.models.base.Backbone.decode_batch`."""
+        return self._backbone.decode_batch(embeddings, prompts, multimask=multimask)

@@ -1,0 +1,1 @@
+"""How one picture is segmented: a file a stage, in data order."""

@@ -1,0 +1,215 @@
+"""The reference picture: how the object is shown, and what it teaches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from persam import geometry
+from persam.errors import InputError
+from persam.io.images import read_image, read_mask
+from persam.pipeline import similarity
+from persam.pipeline.views import ReferenceView
+from persam.structures import Prompts
+from persam.variants import Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from persam.io.images import Source
+    from persam.models.base import Backbone
+    from persam.structures import Box, Embedding
+    from persam.variants import Method
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A picture, and where the object is in it: exactly one of mask, box and points says so.
+
+    Attributes:
+        image: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array.
+        mask: a path, a PIL image or an array of the picture's size.
+        box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
+        points: ``(x, y)`` pixels on the object; the model makes the mask.
+
+    Example:
+        >>> Reference("dog.jpg", box=(120, 80, 410, 460)).box
+        (120, 80, 410, 460)
+    """
+
+    image: Source
+    mask: Source | None = None
+    box: Sequence[float] | None = None
+    points: Sequence[Sequence[float]] | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("mask", "box", "points") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise InputError(
+                f"Show the object by exactly one of mask=, box= or points=; "
+                f"got {' and '.join(given) or 'none of them'}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedReference:
+    """One picture with the object marked in it.
+
+    Attributes:
+        embedding: the encoded picture.
+        grey: ``(height, width)`` uint8 grey values of the mask.
+        mask: ``(height, width)`` bool, the object; not empty.
+        facts: how the object was shown, for :attr:`persam.pipeline.views.ReferenceView.facts`.
+    """
+
+    embedding: Embedding
+    grey: np.ndarray
+    mask: np.ndarray
+    facts: dict[str, Any]
+
+
+def observe(backbone: Backbone, shown: Reference, variant: Variant) -> EncodedReference:
+    """Encode the reference and settle which pixels are the object.
+
+    Given masks are object where above half of their largest grey value, or above 0 in the
+    official foreground rule. A box asks the model for the single mask, as SAM does where a prompt
+    is not ambiguous; points ask for three, of which the one with the highest IoU estimate counts,
+    unless a Stable-SAM plugin has settled what points mean.
+
+    Raises:
+        InputError: unreadable input, a box or point outside the picture, a mask that is empty, or
+            one that the model made and that is empty or covers everything.
+    """
+    picture = read_image(shown.image)
+    height, width = picture.shape[:2]
+    facts: dict[str, Any] = {"size": [height, width]}
+    if shown.mask is not None:
+        grey = read_mask(shown.mask, (height, width))
+        mask = _object(grey, variant)
+        return EncodedReference(backbone.encode(picture), grey, mask, facts | {"prompt": "mask"})
+    prompts = _prompts(shown, height, width)
+    embedding = backbone.encode(picture)
+    mask, score = _made_by_the_model(backbone, embedding, prompts)
+    kind = "box" if shown.box is not None else "points"
+    value = list(prompts.box or ()) if kind == "box" else prompts.points.tolist()
+    facts |= {"prompt": kind, "value": value, "score": score}
+    return EncodedReference(embedding, mask.astype(np.uint8) * 255, mask, facts)
+
+
+def view(backbone: Backbone, reference: EncodedReference, variant: Variant) -> ReferenceView:
+    """What a reference teaches PerSAM: target feature and embedding, and the cells.
+
+    Raises:
+        InputError: the official foreground rule leaves no cell.
+    """
+    embedding, frame = reference.embedding, reference.embedding.frame
+    features = similarity.matching_features(embedding, centre=variant.centre)
+    inside = object_cells(backbone, reference, features.shape[1:], variant)
+    outside = similarity.background_cells(inside, frame)
+    shown = object_cells(backbone, reference, embedding.features.shape[2:], variant)
+    # Where nothing would read the cells, they would only fill the concept's file.
+    kept = variant.contrast > 0 or variant.min_presence > 0 or variant.parts > 0
+    return ReferenceView(
+        target_feature=F.normalize(similarity.pool(features, inside, variant.pooling), dim=0),
+        target_embedding=similarity.pool(embedding.features[0], shown, "mean"),
+        foreground=similarity.unit_vectors(features, inside & kept),
+        background=similarity.unit_vectors(features, outside & kept),
+        facts=reference.facts,
+    )
+
+
+def resolve(variant: str | Variant, method: Method, backbone: Backbone) -> Variant:
+    """The variant itself, or the one of that name for the method; "default" is the model's own.
+
+    Raises:
+        InputError: there is no such variant.
+    """
+    if not isinstance(variant, str):
+        return variant
+    return Variant.named(backbone.recipe if variant == "default" else variant, method)
+
+
+def _object(grey: np.ndarray, variant: Variant) -> np.ndarray:
+    if variant.foreground == "coverage":
+        return grey > grey.max() / 2
+    mask = grey > 0
+    if mask.all() and not (grey > grey.max() / 2).all():
+        raise InputError(
+            "The mask has a dark background that is not 0: the official variant takes every grey "
+            "value above 0 as object, which is the whole picture. Make the background exactly 0, "
+            'or use variant="default".'
+        )
+    return mask
+
+
+def object_cells(
+    backbone: Backbone, reference: EncodedReference, grid: Sequence[int], variant: Variant
+) -> torch.Tensor:
+    """``(h, w)`` bool: the object's cells, on the embedding's device."""
+    embedding = reference.embedding
+    if variant.foreground == "coverage":
+        cells = similarity.covered_cells(reference.mask, embedding.frame, grid)
+    else:
+        cells = similarity.official_cells(
+            reference.grey, embedding.frame, grid, backbone.mean, backbone.std
+        )
+    return torch.from_numpy(cells).to(embedding.matching.device)
+
+
+def _made_by_the_model(
+    backbone: Backbone, embedding: Embedding, prompts: Prompts
+) -> tuple[np.ndarray, float]:
+    several = prompts.box is None and backbone.ambiguous
+    answer = backbone.decode(embedding, prompts, multimask=several)
+    best = answer.best()
+    logits = geometry.to_original(answer.logits[best : best + 1], embedding.frame)[0]
+    mask = (logits > 0).cpu().numpy()
+    if not mask.any() or mask.all():
+        what = "the whole picture" if mask.any() else "nothing"
+        raise InputError(
+            f"The model took {what} for the object at that place. Give another box or points, or "
+            f"a mask."
+        )
+    return mask, float(answer.iou[best])
+
+
+def _prompts(shown: Reference, height: int, width: int) -> Prompts:
+    if shown.box is not None:
+        return Prompts(box=_box(shown.box, height, width))
+    points = _numbers(shown.points, "points", (-1, 2))
+    inside = (points >= 0) & (points < (width, height))
+    if len(points) == 0 or not inside.all():
+        raise InputError(
+            f"Points are (x, y) pixels inside the {width}x{height} picture, at least one; "
+            f"got {points.tolist()}."
+        )
+    return Prompts(points, np.ones(len(points), dtype=np.int64))
+
+
+def _box(box: Sequence[float], height: int, width: int) -> Box:
+    x0, y0, x1, y1 = (round(edge) for edge in _numbers(box, "box", (4,)).tolist())
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        raise InputError(
+            f"A box is (x0, y0, x1, y1) in pixels with x0 < x1 and y0 < y1, inside the "
+            f"{width}x{height} picture; got {tuple(box)}."
+        )
+    return x0, y0, x1, y1
+
+
+def _numbers(values: object, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A list of numbers of the expected shape (-1: any length), or a clear error."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}= takes numbers; got {values!r}.") from error
+    fits = array.ndim == len(shape) and all(
+        want in (-1, have) for want, have in zip(shape, array.shape, strict=True)
+    )
+    if not fits or not np.isfinite(array).all():
+        expected = "four numbers (x0, y0, x1, y1)" if name == "box" else "a list of (x, y) pairs"
+        raise InputError(f"{name}= takes {expected}; got {values!r}.")
+    return array

@@ -1,0 +1,96 @@
+"""What is done of a photo before the model is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from persam.album.cache_entry import CacheEntry
+from persam.album.embedding_cache import Cache
+from persam.album.reader import Reader
+from persam.io.images import read_image
+
+
+@pytest.fixture
+def photo(tmp_path: Path, random_image: np.ndarray) -> Path:
+    Image.fromarray(random_image).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def reader(tiny: Any, folder: Path, **choices: Any) -> Reader:
+    backbone = tiny("pocket")
+    return Reader(backbone, Cache(folder / "cache"), backbone.identity, **choices)
+
+
+def fill(reader: Reader, photo: Path) -> CacheEntry:
+    assert reader.cache is not None
+    kept = CacheEntry.of(reader.backbone.encode(read_image(photo)))
+    reader.cache.put(reader.cache.key(photo, reader.identity), kept)
+    return kept
+
+
+def test_without_a_cache_the_picture_is_laid_and_dropped(tiny, photo):
+    found = Reader(tiny("pocket")).read(photo)
+    assert found.laid is not None
+    assert found.laid.frame == tiny("pocket").frame(40, 52)
+    assert (found.key, found.image, found.error) == (None, None, None)
+    assert found.seconds > 0
+
+
+def test_pixels_are_kept_where_they_are_asked_for(tiny, photo, random_image, tmp_path):
+    reads = reader(tiny, tmp_path, pixels=True)
+    fill(reads, photo)
+    found = reads.read(photo)
+    assert found.laid is None
+    np.testing.assert_array_equal(found.image, random_image)
+
+
+def test_what_a_glance_may_answer_leaves_the_rest_on_disk(tiny, photo, tmp_path):
+    reads = reader(tiny, tmp_path, glances=True)
+    kept = fill(reads, photo)
+    found = reads.read(photo)
+    assert found.glimpse is not None
+    assert found.kept is None and found.laid is None
+    whole = reads.complete(found)
+    assert whole.kept is not None
+    np.testing.assert_array_equal(whole.kept.maps[0], kept.maps[0])
+    thorough = reader(tiny, tmp_path).read(photo)
+    assert thorough.kept is not None
+
+
+def test_half_an_entry_is_no_entry(tiny, photo, tmp_path):
+    reads = reader(tiny, tmp_path, glances=True)
+    fill(reads, photo)
+    found = reads.read(photo)
+    for path in (tmp_path / "cache").glob("*/*.safetensors"):
+        path.unlink()
+    whole = reads.complete(found)
+    assert whole.laid is not None and whole.glimpse is None
+    assert reader(tiny, tmp_path).read(photo).laid is not None
+
+
+def test_a_photo_that_changes_while_it_is_read_has_no_name(tiny, photo, tmp_path, monkeypatch):
+    def change(path: Path) -> np.ndarray:
+        image = read_image(path)
+        Image.fromarray(255 - image).save(path)
+        return image
+
+    monkeypatch.setattr("persam.album.reader.read_image", change)
+    found = reader(tiny, tmp_path).read(photo)
+    assert found.laid is not None
+    assert found.key is None
+
+
+def test_what_goes_wrong_is_in_the_answer(tiny, photo, tmp_path):
+    reads = reader(tiny, tmp_path, glances=True)
+    assert "gone.png cannot be read" in str(reads.read(tmp_path / "gone.png").error)
+    fill(reads, photo)
+    found = reads.read(photo)
+    for path in (tmp_path / "cache").glob("*/*.safetensors"):
+        path.write_bytes(b"")
+    photo.unlink()
+    assert "photo.png cannot be read" in str(reads.complete(found).error)

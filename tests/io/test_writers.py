@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from persam.errors import InputError
+from persam.io import writers
+
+MASK = np.array([[True, False, True]])
+
+
+def test_mask_is_a_grey_png_of_0_and_255(tmp_path: Path) -> None:
+    writers.write_mask(tmp_path / "new" / "m.png", MASK)
+    with Image.open(tmp_path / "new" / "m.png") as image:
+        assert (image.format, image.mode) == ("PNG", "L")
+        assert np.array(image).tolist() == [[255, 0, 255]]
+    with pytest.raises(InputError, match="float64"):
+        writers.write_mask(tmp_path / "m.png", np.zeros((2, 2)))
+
+
+def test_labels_are_an_indexed_png(tmp_path: Path) -> None:
+    labels = np.array([[0, 2, 1]], dtype=np.uint8)
+    writers.write_labels(tmp_path / "l.png", labels)
+    with Image.open(tmp_path / "l.png") as image:
+        assert (image.format, image.mode) == ("PNG", "P")
+        assert np.array(image).tolist() == labels.tolist()
+        assert np.array(image.convert("RGB")).tolist() == [[[0, 0, 0], [0, 128, 0], [128, 0, 0]]]
+    with pytest.raises(InputError, match="int64"):
+        writers.write_labels(tmp_path / "l.png", labels.astype(np.int64))
+
+
+def test_cutout_keeps_the_colour_profile(tmp_path: Path) -> None:
+    rgba = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
+    writers.write_cutout(tmp_path / "c.png", rgba, b"profile")
+    with Image.open(tmp_path / "c.png") as image:
+        np.testing.assert_array_equal(np.array(image), rgba)
+        assert image.info["icc_profile"] == b"profile"
+
+
+def test_png_keeps_every_value(tmp_path: Path) -> None:
+    for pixels in (np.arange(12, dtype=np.uint8).reshape(3, 4), np.full((2, 3, 3), 77, np.uint8)):
+        writers.write_png(tmp_path / "p.png", pixels)
+        with Image.open(tmp_path / "p.png") as image:
+            np.testing.assert_array_equal(np.array(image), pixels)
+
+
+def test_overlay_is_a_jpeg(tmp_path: Path) -> None:
+    writers.write_overlay(tmp_path / "o.jpg", np.full((8, 8, 3), 100, dtype=np.uint8))
+    with Image.open(tmp_path / "o.jpg") as image:
+        assert image.format == "JPEG"
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.png"
+    path.write_bytes(b"old")
+
+    def interrupt(self: Path, target: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        writers.write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError, match=r"file/m\.png cannot be written"):
+        writers.write_bytes(tmp_path / "file" / "m.png", b"")
+
+
+def test_longest_names_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 251 + ".png")
+    writers.write_bytes(path, b"data")
+    assert path.read_bytes() == b"data"
+
+
+def test_text_that_is_no_utf8_is_written_all_the_same(tmp_path: Path) -> None:
+    writers.write_text(tmp_path / "t", "caf\udce9")
+    assert (tmp_path / "t").read_text() == "caf?"
+
+
+def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / ".persam-7-8.part").write_bytes(b"half")
+    (tmp_path / "mine.part").write_bytes(b"whole")
+    writers.remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.part"]

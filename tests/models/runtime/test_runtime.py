@@ -1,0 +1,243 @@
+"""Engines answer as torch does, keep what they converted, and say what is missing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny as tiny_models
+import torch
+
+import persam
+from persam import samples
+from persam.errors import InputError, MissingExtra
+from persam.models import runtime
+from persam.models.runtime import RuntimeChoice, conversion_cache
+
+CPU = torch.device("cpu")
+OTHERS = ("openvino", "onnx")
+FAMILIES = [*tiny_models.FAMILIES, "pocket"]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No wish of the environment's."""
+    monkeypatch.delenv("PERSAM_ENGINE", raising=False)
+    monkeypatch.delenv("PERSAM_PRECISION", raising=False)
+
+
+@pytest.fixture
+def cached(shared: Path, monkeypatch: pytest.MonkeyPatch, free: None) -> None:
+    """A cache that these tests share."""
+    monkeypatch.setenv("PERSAM_CACHE", str(shared))
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of one test's own."""
+    monkeypatch.setenv("PERSAM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+class Small(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Conv2d(3, 60, 3)
+        torch.nn.init.constant_(self.layer.weight, 0.5)
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.layer(pixels), 2 * pixels
+
+
+def installed(engine: str) -> None:
+    if absent := runtime.missing(engine):
+        pytest.skip(f"{engine} needs {', '.join(absent)}: pip install persam[{engine}]")
+
+
+def maps(embedding: Any) -> tuple[torch.Tensor, ...]:
+    return embedding.features, embedding.matching, *embedding.extras
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("engine", OTHERS)
+def test_an_engine_answers_as_torch_does(tiny, cached, random_image, family, engine):
+    installed(engine)
+    expected = tiny(family).encode(random_image)
+    backbone = tiny_models.build(family).run_by(RuntimeChoice(engine, "fp32"))
+    assert (backbone.engine, backbone.precision) == (engine, "fp32")
+    together = backbone.encode_batch([random_image[:20], random_image])
+    for one, other in zip(maps(together[1]), maps(expected), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+    kept = maps(together[0])[0].clone()
+    backbone.encode(random_image)
+    assert torch.equal(kept, together[0].features)  # answers are not overwritten by later ones
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_what_was_converted_is_kept_and_made_anew_where_it_is_damaged(own, engine):
+    installed(engine)
+    network, pixels = Small().eval(), torch.ones(1, 3, 8, 8)
+
+    def ask() -> torch.Tensor:
+        return runtime.start(network, pixels, RuntimeChoice(engine, "fp32"))(pixels)[0]
+
+    expected = ask()
+    (place,) = (own / "networks").iterdir()
+    before = {path: path.stat().st_mtime_ns for path in place.iterdir()}
+    ask()
+    assert {path: path.stat().st_mtime_ns for path in place.iterdir()} == before
+
+    largest = max(place.iterdir(), key=lambda path: path.stat().st_size)
+    damaged = bytearray(largest.read_bytes())
+    damaged[len(damaged) // 2] ^= 255
+    largest.write_bytes(damaged)
+    assert torch.equal(ask(), expected)
+    assert {path: path.stat().st_mtime_ns for path in place.iterdir()} != before
+    assert [path.name for path in (own / "networks").iterdir()] == [place.name]
+
+
+def test_other_weights_are_another_conversion():
+    one, other = tiny_models.build("sam"), tiny_models.build("sam")
+    same = [conversion_cache.key(each.network, 64, ("torch",)) for each in (one, other)]
+    assert same[0] == same[1] != conversion_cache.key(one.network, 128, ("torch",))
+    next(other.network.parameters()).data[0] += 1e-6
+    assert conversion_cache.key(other.network, 64, ("torch",)) != same[0]
+
+
+def test_a_conversion_that_fails_leaves_nothing(own):
+    def make(folder: Path) -> None:
+        (folder / "half").write_text("half")
+        raise InputError("no")
+
+    with pytest.raises(InputError, match="no"):
+        conversion_cache.kept("name", make)
+    assert list((own / "networks").iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("PERSAM_CACHE", str(blocked))
+    place = conversion_cache.kept("name", lambda folder: (folder / "made").touch())
+    assert (place / "made").exists()
+    shutil.rmtree(place)
+
+
+@pytest.mark.parametrize(
+    ("home", "expected"),
+    [
+        ({"PERSAM_CACHE": "/mine", "XDG_CACHE_HOME": "/xdg"}, "/mine"),
+        ({"XDG_CACHE_HOME": "/xdg"}, "/xdg/persam"),
+        ({"HOME": "/home/one"}, "/home/one/.cache/persam"),
+    ],
+)
+def test_where_conversions_are_kept(monkeypatch, home, expected):
+    for name in ("PERSAM_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in home.items():
+        monkeypatch.setenv(name, value)
+    assert conversion_cache.folder() == Path(expected)
+
+
+def test_auto_takes_the_first_engine_that_is_installed(free, monkeypatch):
+    for absent, expected in (([], "openvino"), (["openvino"], "onnx"), ([*OTHERS], "torch")):
+        monkeypatch.setattr(runtime, "missing", lambda name, gone=absent: [name] * (name in gone))
+        assert RuntimeChoice().settled("pocket", CPU).engine == expected
+    assert RuntimeChoice().settled("pocket", torch.device("meta")).engine == "torch"
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_auto_takes_bf16_where_the_cpu_has_it_and_answers_stay_the_same(monkeypatch, bf16):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": bf16})
+    chosen = {
+        family: RuntimeChoice("torch").settled(family, CPU).precision
+        for family in ("sam", "mobile_sam", "sam2", "pocket", "another")
+    }
+    low = "bf16" if bf16 else "fp32"
+    assert chosen == {
+        **dict.fromkeys(("sam", "mobile_sam", "sam2"), low),
+        **dict.fromkeys(("pocket", "another"), "fp32"),
+    }
+
+
+def test_the_environment_stands_in_for_auto_alone(cached, monkeypatch):
+    assert RuntimeChoice().wished() == RuntimeChoice()
+    monkeypatch.setenv("PERSAM_ENGINE", "torch")
+    monkeypatch.setenv("PERSAM_PRECISION", "bf16")
+    assert RuntimeChoice().wished() == RuntimeChoice("torch", "bf16")
+    assert RuntimeChoice("onnx", "fp32").wished() == RuntimeChoice("onnx", "fp32")
+    backbone = persam.load(device="cpu")
+    assert (backbone.engine, backbone.precision) == ("torch", "bf16")
+    monkeypatch.setenv("PERSAM_ENGINE", "steam")
+    with pytest.raises(InputError, match=r"one of auto, torch.*got 'steam'"):
+        persam.load(device="cpu")
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_an_engine_that_is_not_installed_names_the_extra(cached, monkeypatch, engine):
+    monkeypatch.setattr(runtime.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=rf"pip install 'persam\[{engine}\]'"):
+        persam.load(device="cpu", engine=engine)
+
+
+def test_what_an_engine_cannot_do_is_said(cached):
+    for engine in OTHERS:
+        installed(engine)
+        with pytest.raises(InputError, match="on the CPU here, not on cuda"):
+            RuntimeChoice(engine).settled("sam", torch.device("cuda"))
+    with pytest.raises(InputError, match="fp32 on a CPU; got precision 'bf16'"):
+        RuntimeChoice("onnx", "bf16").settled("sam", CPU)
+    with pytest.raises(InputError, match="one of auto, fp32"):
+        RuntimeChoice("torch", "fp8")
+
+
+def test_a_network_that_does_not_convert_is_named(cached):
+    installed("openvino")
+
+    class Odd(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return (torch.special.bessel_j0(pixels),)
+
+    with pytest.raises(InputError, match="Odd for OpenVINO failed"):
+        runtime.start(Odd().eval(), torch.zeros(1, 3, 4, 4), RuntimeChoice("openvino", "fp32"))
+
+
+def test_bf16_by_openvino_is_nearly_the_same(cached, random_image, tiny):
+    installed("openvino")
+    import openvino
+
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU does not compute in bf16")
+    rough = tiny_models.build("sam").run_by(RuntimeChoice("openvino", "bf16"))
+    wanted, found = tiny("sam").encode(random_image), rough.encode(random_image)
+    error = (found.features - wanted.features).abs().mean() / wanted.features.abs().mean()
+    assert 0 < error < 0.05
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_compiled_is_torch_all_the_same():
+    if shutil.which("g++") is None:
+        pytest.skip("compiling for a CPU needs g++")
+    network, pixels = Small().eval(), torch.ones(1, 3, 8, 8)
+    compiled = runtime.start(network, pixels, RuntimeChoice("compile", "fp32"))
+    assert compiled.name == "compile"
+    torch.testing.assert_close(compiled(pixels)[0], network(pixels)[0].detach())
+
+
+def test_an_object_is_found_by_any_engine(cached):
+    installed("openvino")
+    photo, mask = samples.files(samples.PICTURES, 1)
+    scene, _ = samples.files(samples.PICTURES, 2)
+    masks = []
+    for engine in ("torch", "openvino"):
+        backbone = persam.load(device="cpu", engine=engine, precision="fp32")
+        masks.append(persam.personalize(backbone, photo, mask=mask).segment(scene).mask)
+    assert masks[0].any()
+    assert (masks[0] != masks[1]).mean() < 1e-3

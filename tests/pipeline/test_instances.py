@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from drawn_many import Counting, iou, sample, two_dogs
+
+from persam.errors import InputError
+from persam.methods.persam import personalize
+from persam.models.loading import load
+from persam.pipeline import instances
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from persam.concept import Concept
+
+
+@pytest.fixture(scope="module")
+def dog() -> Concept:
+    image, mask = sample(0)
+    return personalize(Counting(load("pocket", device="cpu")), image, mask=mask)
+
+
+def test_two_instances_are_two_masks_of_one_encoding(dog: Concept) -> None:
+    image, *truths = two_dogs()
+    assert isinstance(dog.backbone, Counting)
+    before = dog.backbone.encoded
+    found = dog.segment_instances(image)
+    assert dog.backbone.encoded == before + 1
+    for truth in truths:
+        assert max(iou(one.mask, truth) for one in found[:2]) > 0.7
+    for one, other in combinations(found, 2):
+        assert not (one.mask & other.mask).any()
+    alike = [one.likeness or 0.0 for one in found]
+    assert alike == sorted(alike, reverse=True)
+    assert {one.presence for one in found} == {dog.segment(image).presence}
+
+
+def test_one_instance_is_one_mask(dog: Concept) -> None:
+    image, truth = sample(3)
+    (found,) = dog.segment_instances(image)
+    assert iou(found.mask, truth) > 0.8
+    assert found.box is not None
+
+
+def test_an_encoded_picture_gives_the_same(dog: Concept) -> None:
+    image, _ = sample(3)
+    (found,) = dog.segment_instances(image)
+    (again,) = dog.segment_instances(dog.backbone.encode(image))
+    np.testing.assert_array_equal(found.mask, again.mask)
+
+
+def test_absent_is_no_instance_and_no_decoder_call(dog: Concept) -> None:
+    assert isinstance(dog.backbone, Counting)
+    before = dog.backbone.decoded
+    assert dog.segment_instances(np.full((60, 80, 3), (30, 90, 40), dtype=np.uint8)) == ()
+    assert dog.backbone.decoded == before
+
+
+def test_every_family_ends_with_masks_that_do_not_overlap(
+    backbone: Any, random_image: np.ndarray
+) -> None:
+    mask = np.zeros(random_image.shape[:2], dtype=bool)
+    mask[10:30, 12:40] = True
+    concept = personalize(backbone, random_image, mask=mask)
+    found = concept.segment_instances(random_image[:, ::-1])
+    assert len(found) <= instances.MOST
+    assert np.sum([one.mask for one in found] or [~mask], axis=0).max() == 1
+    areas = [np.count_nonzero(one.mask) for one in found]
+    assert min(areas, default=1) >= instances.LEAST_AREA * max(areas, default=1)
+
+
+def test_recipes_without_cells_are_searched_too(tiny: Callable[[str], Any]) -> None:
+    image, mask = sample(0)
+    concept = personalize(tiny("sam"), image, mask=mask, variant="official")
+    assert len(concept.foreground) == 0
+    assert len(concept.segment_instances(image)) >= 1
+
+
+def test_an_embedding_of_another_model_is_refused(
+    dog: Concept, tiny: Callable[[str], Any], random_image: np.ndarray
+) -> None:
+    with pytest.raises(InputError, match="come from different models"):
+        dog.segment_instances(tiny("sam").encode(random_image))
+
+
+def test_pieces_leave_crumbs_out() -> None:
+    mask = np.zeros((20, 40), dtype=bool)
+    mask[2:12, 2:12] = mask[2:12, 20:25] = mask[14:18, 30:40] = True
+    assert [np.count_nonzero(piece) for piece in instances._pieces(mask)] == [100, 50]
+
+
+def test_a_pixel_goes_to_the_highest_logit(dog: Concept) -> None:
+    image, _ = sample(3)
+    embedding = dog.backbone.encode(image)
+    candidate = instances._ask(dog, embedding, dog.locate(embedding))
+    assert candidate is not None
+    surer = replace(candidate, logits=candidate.logits + 1)
+    (kept,) = instances._without_crumbs([candidate, surer])
+    assert kept.logits is surer.logits
+    np.testing.assert_array_equal(kept.mask, candidate.mask)
+
+
+@pytest.mark.parametrize(
+    ("score", "likeness", "shift", "further"),
+    [
+        (0.9, 0.5, 20, True),  # elsewhere, trusted, alike
+        (0.5, 0.5, 20, False),  # trusted too little: 0.5 < 0.6 * 0.9
+        (0.9, 0.1, 20, False),  # too unlike the object: 0.1 < 0.4 * 0.5
+        (0.9, 0.5, 4, False),  # 6 of its 10 columns were found before
+        (0.9, 0.5, 5, True),  # 5 of 10 were
+    ],
+)
+def test_a_further_instance_is_new_trusted_and_alike(
+    dog: Concept, score: float, likeness: float, shift: int, further: bool
+) -> None:
+    image, _ = sample(3)
+    embedding = dog.backbone.encode(image)
+    candidate = instances._ask(dog, embedding, dog.locate(embedding))
+    assert candidate is not None
+    masks = np.zeros((2, 20, 40), dtype=bool)
+    masks[0, :10, :10] = masks[1, :10, shift : shift + 10] = True
+    first = replace(candidate, mask=masks[0], score=0.9, likeness=0.5)
+    second = replace(candidate, mask=masks[1], score=score, likeness=likeness)
+    assert instances._is_further(first, [])
+    assert instances._is_further(second, [first]) == further

@@ -1,0 +1,163 @@
+"""persam/presence.py; the name test_presence.py is the evaluation's."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persam import geometry
+from persam.pipeline import presence
+from persam.pipeline.views import ConceptFeatures, ReferenceView
+from persam.structures import Calibration
+from persam.variants import Variant
+
+SQUARE = geometry.fit(8, 8, 64, keep_aspect=True)
+WIDE = geometry.fit(4, 8, 64, keep_aspect=True)  # fills the upper half of the square
+OWN = Calibration(middle=0.4, slope=20.0)
+
+
+def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def units(rows: int, seed: int) -> torch.Tensor:
+    return F.normalize(drawn(rows, 6, seed=seed), dim=1)
+
+
+def view(foreground: torch.Tensor, background: torch.Tensor) -> ReferenceView:
+    feature = F.normalize(foreground.sum(dim=0), dim=0)
+    return ReferenceView(feature, torch.zeros(4), foreground, background)
+
+
+def test_likeness_is_the_mean_of_the_nearest_cells_and_ignores_the_padding():
+    features = drawn(6, 8, 8)
+    foreground = F.normalize(features[:, 1, 2:5].T, dim=1)
+
+    def likeness(of: torch.Tensor, frame) -> float:
+        return presence.likeness(presence.picture_vectors(of, frame), [foreground])
+
+    assert likeness(features, SQUARE) == pytest.approx(1, abs=1e-5)
+    assert likeness(features, WIDE) == pytest.approx(1, abs=1e-5)
+    padded = features.roll(4, dims=1)  # now in the lower half, which a wide picture does not fill
+    assert likeness(padded, SQUARE) == pytest.approx(1, abs=1e-5)
+    others = F.normalize(padded[:, :4], dim=0).flatten(1)
+    expected = [max(float(one @ cell) for cell in others.T) for one in foreground]
+    assert likeness(padded, WIDE) == pytest.approx(sum(expected) / 3, abs=1e-5)
+
+
+def test_the_view_most_like_the_picture_counts():
+    picture, near, far = units(9, 1), units(4, 2), units(5, 3)
+    alone = [presence.likeness(picture, [cells]) for cells in (near, far)]
+    assert presence.likeness(picture, [near, far]) == max(alone)
+
+
+def test_nothing_is_found_without_cells():
+    known = ConceptFeatures.of([view(torch.zeros(0, 6), torch.zeros(0, 6))], [], 0)
+    assert presence.likeness_in(drawn(6, 8, 8), SQUARE, known) is None
+
+
+@given(st.floats(0.01, 0.99))
+def test_the_likeness_of_a_presence(presence_):
+    assert OWN.presence(OWN.likeness(presence_)) == pytest.approx(presence_)
+    assert (OWN.likeness(0), OWN.likeness(1)) == (-1, 1)
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1), st.floats(0.1, 1000))
+def test_presence_rises_with_likeness_and_stays_a_probability(one, other, slope):
+    calibration = Calibration(0.3, slope)
+    low, high = sorted((one, other))
+    assert 0 <= calibration.presence(low) <= calibration.presence(high) <= 1
+    assert calibration.presence(0.3) == 0.5
+    # As likely to be there at one side of the middle as not at the other.
+    mirrored = calibration.presence(0.6 - one)
+    assert calibration.presence(one) + mirrored == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("values", [(math.nan, 1.0), (0.3, math.inf), (0.3, 0.0), (0.3, -1.0)])
+def test_a_calibration_that_is_none_is_refused(values):
+    with pytest.raises(ValueError, match="slope above 0"):
+        Calibration(*values)
+
+
+def test_one_view_has_the_models_own_calibration_or_none():
+    single = [view(units(4, 0), units(6, 1))]
+    assert presence.calibrate(single, OWN) is OWN
+    assert presence.calibrate(single, None) is None
+    uncut = [replace(single[0], foreground=torch.zeros(0, 6))]
+    assert presence.calibrate(uncut, OWN) is None
+
+
+def test_the_models_own_calibration_stands_however_many_views():
+    views = [view(units(4, seed), units(6, seed + 10)) for seed in range(3)]
+    assert presence.calibrate(views, OWN) is OWN
+
+
+def test_references_alone_tell_the_object_from_their_background():
+    # Two references of one object, on grounds that share nothing with it.
+    thing, other = torch.eye(6)[:2], torch.eye(6)[4:]
+    views = [view(thing, other[:1]), view(thing, other[1:])]
+    calibration = presence.calibrate(views, None)
+    assert calibration is not None
+    assert calibration.presence(1.0) > 0.85  # the whole object again
+    assert calibration.presence(0.0) < 0.35  # nothing of it
+    assert presence.calibrate([views[0]], None) is None
+
+
+def test_references_that_do_not_find_each_other_say_nothing_firmly():
+    views = [view(torch.eye(6)[:2], torch.eye(6)[2:3]), view(torch.eye(6)[4:], torch.eye(6)[3:4])]
+    calibration = presence.calibrate(views, None)
+    assert calibration is not None
+    assert calibration.slope == pytest.approx(3 / 0.05)
+
+
+def test_pictures_of_one_colour_give_a_calibration_too():
+    same = torch.eye(6)[:1].repeat(3, 1)
+    calibration = presence.calibrate([view(same, same), view(same, same)], None)
+    assert calibration is not None
+    assert 0 <= calibration.presence(1.0) <= 1
+
+
+def test_cells_that_are_a_rivals_do_not_count():
+    thing, rival = torch.eye(6)[:2], F.normalize(torch.eye(6)[:2] + 0.7 * torch.eye(6)[4:], dim=1)
+    alone = ConceptFeatures.of([view(thing, torch.eye(6)[3:4])], [], 0)
+    warned = ConceptFeatures.of(
+        [view(thing, torch.eye(6)[3:4])], [view(rival, torch.eye(6)[3:4])], 0
+    )
+    calibration = Calibration(0.5, 10.0)
+
+    def chance(known: ConceptFeatures, cells: torch.Tensor) -> float:
+        features = torch.zeros(6, 8, 8)
+        features[5] = 1.0  # a ground that is like neither
+        features[:, 0, : len(cells)] = cells.T
+        return calibration.presence(presence.likeness_in(features, SQUARE, known))
+
+    assert chance(alone, rival) > 0.9  # a look-alike passes for the object
+    assert chance(warned, rival) < 0.1
+    assert chance(warned, thing) == pytest.approx(chance(alone, thing))
+    assert chance(warned, torch.cat([thing, rival])) == pytest.approx(chance(alone, thing))
+
+
+def test_a_picture_of_nothing_but_the_rival_does_not_have_the_object():
+    thing, rival = torch.eye(6)[:1], torch.eye(6)[1:2]
+    known = ConceptFeatures.of(
+        [view(thing, torch.eye(6)[3:4])], [view(rival, torch.eye(6)[3:4])], 0
+    )
+    features = rival[0][:, None, None].expand(6, 8, 8)
+    assert presence.likeness_in(features, SQUARE, known) == -1.0
+
+
+@dataclass
+class Named:
+    calibration: Calibration | None
+
+
+def test_centred_features_are_not_what_the_model_was_calibrated_by():
+    views = [view(units(4, 0), units(6, 1))]
+    assert presence.calibration_of(Named(OWN), views, Variant()) is OWN
+    assert presence.calibration_of(Named(OWN), views, Variant(centre=True)) is None

@@ -1,0 +1,1 @@
+"""What those who install the package never need."""

@@ -1,0 +1,1 @@
+"""The ray tracer that draws the pictures of `persam/samples`."""
