@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ABSENT_SHARE = 0.1
 CLASS_SHARE = 0.6  # of the episodes whose class another picture shows: how often that is shown
 LOST, ISLANDS, MOVED, BLURRED = 0.4, 0.35, 0.2, 0.2  # how often a prior is spoilt in which way
+OTHERS_SPOILT = 0.35  # of that where the reference is not the searched scene itself
 CONTRAST = 0.5
 SMOOTHING = 0.5
 
@@ -76,7 +77,8 @@ def draw(
             strange = scenes.sources[where] != scenes.sources[scene, slot]
             clean = 1.0 if bool(strange) else 0.0
             prior = _prior(features.matching, scene, (reference, kept, clean), generator)
-            priors.append(spoilt(prior, cells[scene, slot], generator))
+            often = 1.0 if where == (scene, slot) else OTHERS_SPOILT
+            priors.append(spoilt(prior, cells[scene, slot], generator, often))
             targets.append(features.mask[reference].float()[:, kept].mean(1))
             scene_index.append(scene)
             truths.append(truth)
@@ -166,17 +168,18 @@ def spoilt(prior: torch.Tensor, cells: torch.Tensor, generator: torch.Generator)
         prior: ``(h, w)``, standardised.
         cells: ``(h, w)`` bool, the object's.
         generator: the only source of chance.
+        often: factor of how often each way is taken.
     """
     found = prior
-    if _chance(generator) < BLURRED:
+    if _chance(generator) < often * BLURRED:
         found = similarity.smooth(similarity.smooth(found, 1.0), _chance(generator))
-    if _chance(generator) < MOVED:
+    if _chance(generator) < often * MOVED:
         steps = (_integer(3, generator) - 1, _integer(3, generator) - 1)
         found = found.roll(steps, (0, 1))
-    if _chance(generator) < LOST:
+    if _chance(generator) < often * LOST:
         hole = _blob(cells, generator)
         found = found * (1 - hole) - 0.5 * hole
-    for _ in range(_integer(3, generator) if _chance(generator) < ISLANDS else 0):
+    for _ in range(_integer(3, generator) if _chance(generator) < often * ISLANDS else 0):
         height = float(found.amax()) * (0.3 + 0.7 * _chance(generator))
         found = torch.maximum(found, height * _blob(~cells, generator) ** 2)
     return similarity.standardise(found)
