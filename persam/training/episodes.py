@@ -161,7 +161,9 @@ def _prior(
     return similarity.standardise(similarity.smooth(found, SMOOTHING))
 
 
-def spoilt(prior: torch.Tensor, cells: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def spoilt(
+    prior: torch.Tensor, cells: torch.Tensor, generator: torch.Generator, often: float = 1.0
+) -> torch.Tensor:
     """A location prior with holes, islands, moved or blurred; standardised again.
 
     Args:

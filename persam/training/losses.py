@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 IOU_WEIGHT = 4.0
 PRESENCE_WEIGHT = 0.2
-# The other masks follow a little, or those that are never the best would never learn.
-OTHERS_WEIGHT = 0.1
+# The other masks follow a little, or those that are never the best would never learn; and more
+# where only the whole object can be meant.
+OTHERS_WEIGHT, WHOLE_OTHERS_WEIGHT = 0.1, 0.4
 EDGE_WEIGHT = 4.0
 EDGE_REACH = 7  # side of the neighbourhood in which a cell near an edge differs from its mean
 
@@ -50,13 +51,16 @@ class Wanted(NamedTuple):
         return Wanted(self.truth[rows], self.ignored[rows])
 
 
-def judge(answer: DecoderOutput, wanted: Wanted, single: float = 1.0) -> Losses:
+def judge(
+    answer: DecoderOutput, wanted: Wanted, single: float = 1.0, others: float = OTHERS_WEIGHT
+) -> Losses:
     """Cross-entropy, weighed up near edges, and dice; errors of the heads for IoU and presence.
 
     Args:
         answer: ``(n, 4, m, m)`` logits with their scores: the single mask, then the three.
         wanted: the truth.
         single: weight of the single mask's loss beside that of the best of the three.
+        others: weight of the mean of the three.
     """
     logits, truth = answer.logits, wanted.truth
     judged = (~wanted.ignored).float()
@@ -68,7 +72,7 @@ def judge(answer: DecoderOutput, wanted: Wanted, single: float = 1.0) -> Losses:
     there = (truth.flatten(1).amax(1) > 0.5).float()
     total = (
         (three.gather(1, best).mean() + single * single_loss.mean()) / (1 + single)
-        + OTHERS_WEIGHT * three.mean()
+        + others * three.mean()
         + IOU_WEIGHT * F.mse_loss(answer.iou, iou)
         + PRESENCE_WEIGHT * F.binary_cross_entropy_with_logits(answer.presence, there)
     )

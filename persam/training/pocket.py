@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from persam.errors import InputError
 from persam.models.loading import choose_device
 from persam.training import asking, episodes
-from persam.training.losses import Losses, Wanted, judge
+from persam.training.losses import WHOLE_OTHERS_WEIGHT, Losses, Wanted, judge
 from persam.training.parts import part
 from persam.training.processes import Workers
 from persam.training.shown import Shown
@@ -197,12 +197,12 @@ class _Asker:
         wanted = self._wanted(drawn.scene, drawn.truth)
         first = asking.concept_question(drawn, self.model.square, self.generator)
         answer = self._ask(drawn.scene, first)
-        losses = {"concept": judge(answer, wanted)}
+        losses = {"concept": judge(answer, wanted, others=WHOLE_OTHERS_WEIGHT)}
         logits = asking.first_logits(answer, self.generator)
         for name, box in (("mask", self._chance() < BOX_SHARE), ("box", True)):
             again = asking.refining_question(first, logits, self.model.square, box=box)
             answer = self._ask(drawn.scene, again)
-            losses[f"step_{name}"] = judge(answer, wanted)
+            losses[f"step_{name}"] = judge(answer, wanted, others=WHOLE_OTHERS_WEIGHT)
             logits = asking.best_logits(answer)
         return losses
 
