@@ -52,13 +52,13 @@ def _beside_the_encoder(
     """Wall time of an album over the time of the encoder alone, on pixels that are laid already."""
     backbone: Any = concept.backbone
     sample = photos[: max(1, len(photos) // setting.rounds)]
-    laid = [backbone.lay(read_image(photo)) for photo in sample[: max(BATCHES)]]
+    laid = [backbone.preprocess(read_image(photo)) for photo in sample[: max(BATCHES)]]
     batch, passes = _best_batch(backbone, laid), math.ceil(len(sample) / len(laid))
 
     def encode() -> None:
         for _ in range(passes):
             for start in range(0, len(laid), batch):
-                backbone.encode_laid(laid[start : start + batch])
+                backbone.encode_preprocessed(laid[start : start + batch])
 
     encoded = passes * len(laid)  # at least as many as the album has
     output = Output(setting.folder / "masks", overwrite=True)
@@ -77,7 +77,7 @@ def _best_batch(backbone: Any, laid: list[Any]) -> int:
     """The batch that takes least time a picture; every size twice."""
     sizes = [size for size in BATCHES if size <= len(laid)]
     works: dict[str, Callable[[], object]] = {
-        str(size): lambda size=size: backbone.encode_laid(laid[:size]) for size in sizes
+        str(size): lambda size=size: backbone.encode_preprocessed(laid[:size]) for size in sizes
     }
     times = side_by_side(works, 2)
     return min(sizes, key=lambda size: times[str(size)].best / size)

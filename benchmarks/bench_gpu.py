@@ -88,10 +88,12 @@ def _rate(gpu: Gpu, model: str, backbone: Any) -> Iterator[Row]:
     photos = setting.own_photos(gpu.count, "photos")
     shown = setting.subject.reference
     concept = persam.personalize(backbone, shown.image, mask=shown.mask)
-    laid = backbone.lay(read_image(photos[0]))
+    laid = backbone.preprocess(read_image(photos[0]))
     alone: dict[int, float] = {}
     for batch in (size for size in BATCHES if size <= gpu.count):
-        encode = gpu.timed(lambda same=[laid] * batch: backbone.encode_laid(same), setting.rounds)
+        encode = gpu.timed(
+            lambda same=[laid] * batch: backbone.encode_preprocessed(same), setting.rounds
+        )
         alone[batch] = batch / encode.best
     _forget_peak(gpu)
     output = Output(setting.folder / "masks", overwrite=True)

@@ -31,7 +31,7 @@ from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 from persam.io.images import read_image
 from persam.models.adapter import Adapter
-from persam.models.prompting import lay
+from persam.models.prompting import preprocess
 from persam.models.runtime import Engine, RuntimeChoice, missing, onnx, start
 from persam.models.runtime.converted_encoder import ConvertedEncoder
 from persam.models.runtime.int8 import calibrated
@@ -104,7 +104,7 @@ def eight_bits(backbone: Adapter, photos: list[Path], folder: Path) -> dict[str,
     """The encoder rounded to eight bits, by both engines that read ONNX."""
     source, target = folder / "fp32.onnx", folder / "int8.onnx"
     onnx.write(backbone.network, {"pixels": backbone.blank}, source)
-    pixels = (lay(read_image(photo), backbone).pixels[0] for photo in photos[:CALIBRATED_BY])
+    pixels = (preprocess(read_image(photo), backbone).pixels[0] for photo in photos[:CALIBRATED_BY])
     calibrated(source, target, pixels)
     return {
         "onnx int8": ConvertedEncoder("onnx", target, "int8"),
@@ -184,7 +184,7 @@ def iou(found: np.ndarray, expected: np.ndarray) -> float:
 def measure(name: str, data: Path, rounds: int, *, masks: bool, **kinds: bool) -> dict[str, Any]:
     backbone = build(name)
     photos = sorted((data / "Images").glob("*/*.jpg"))
-    (pixels,) = lay(read_image(photos[0]), backbone).pixels
+    (pixels,) = preprocess(read_image(photos[0]), backbone).pixels
     before = plain(backbone.network.to(memory_format=torch.contiguous_format))
     expected = before(pixels)
     rows = {"torch, plain": timed({"": before}, pixels, rounds)[""]}

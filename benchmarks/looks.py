@@ -109,7 +109,7 @@ def own_logits(look: Look) -> torch.Tensor:
 
 def own_box(look: Look, *, keep_prior: bool) -> torch.Tensor:
     box = mask_box((look.whole(look.first) > 0).numpy())
-    if box is None or box[0] == box[2] or box[1] == box[3]:
+    if box is None or box[2] - box[0] == 1 or box[3] - box[1] == 1:
         return default(look)
     if not keep_prior:
         return look.whole(look.ask(Prompts(box=box)))

@@ -14,7 +14,7 @@ from persam.io.concept_file import read_concept, write_concept
 from persam.io.images import read_image
 from persam.pipeline import cascade, detection
 from persam.pipeline.instances import find_instances
-from persam.pipeline.presence import calibration_of
+from persam.pipeline.presence import calibrate
 from persam.pipeline.prompts import mask_box
 from persam.pipeline.reference import Reference, observe, view
 from persam.pipeline.views import ConceptFeatures
@@ -44,7 +44,7 @@ class Concept:
         method: ``"persam"`` or ``"persam-f"``.
         variant: the recipe.
         views: what each reference taught, at least one.
-        rivals: the same of what is not the object, however like it.
+        negatives: the same of what is not the object, however like it.
         weights: PerSAM-F's weights of the three masks; None for PerSAM.
         calibration: turns evidence into the probability that the object is there; None where
             nothing is known: a model without a calibration of its own, and a single view.
@@ -55,7 +55,7 @@ class Concept:
     method: Method
     variant: Variant
     views: tuple[ReferenceView, ...]
-    rivals: tuple[ReferenceView, ...] = ()
+    negatives: tuple[ReferenceView, ...] = ()
     weights: Weights | None = None
     calibration: Calibration | None = None
     trace: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
@@ -76,8 +76,8 @@ class Concept:
 
     @cached_property
     def known(self) -> ConceptFeatures:
-        """What the views and the rivals taught together."""
-        return ConceptFeatures.of(self.views, self.rivals, self.variant.parts)
+        """What the views and the negatives taught together."""
+        return ConceptFeatures.of(self.views, self.negatives, self.variant.parts)
 
     @property
     def target_feature(self) -> torch.Tensor:
@@ -96,7 +96,7 @@ class Concept:
 
     @property
     def background(self) -> torch.Tensor:
-        """``(k, d)`` unit vectors of all that is not the object: the views' other cells, rivals."""
+        """``(k, d)`` unit vectors of all else: the views' other cells, negative references'."""
         return self.known.against
 
     def segment(self, image: Source, *, trace: bool = False) -> Prediction:
@@ -216,7 +216,7 @@ class Concept:
         """
         reference = observe(self.backbone, Reference(image, mask, box, points), self.variant)
         views = (*self.views, view(self.backbone, reference, self.variant))
-        calibration = calibration_of(self.backbone, views, self.variant)
+        calibration = calibrate(views, self.backbone.calibration)
         return replace(self, views=views, calibration=calibration)
 
     def save(self, path: str | Path) -> None:

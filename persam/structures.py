@@ -1,8 +1,9 @@
 """What flows between the stages: small frozen values that check themselves once, at birth.
 
 Conventions of the whole package: arrays are ``(height, width)``; points are ``(x, y)`` and boxes
-``(x0, y0, x1, y1)`` in pixels of the upright original picture, corners included; a *grid* is the
-lattice of feature cells that an encoder gives for its square input.
+``(x0, y0, x1, y1)`` in pixel edges of the upright original picture, so that ``mask[y0:y1, x0:x1]``
+is what a box holds and a box of one pixel is legal; a *grid* is the lattice of feature cells that
+an encoder gives for its square input.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class Prompts:
     Attributes:
         points: ``(n, 2)`` ``(x, y)``; n may be 0.
         labels: ``(n,)``, 1 for a point on the object, 0 for one off it.
-        box: corners included, or None.
+        box: ``(x0, y0, x1, y1)`` in pixel edges, or None.
         mask: ``(1, m, m)`` low-resolution logits of an earlier step, or None.
     """
 
@@ -195,7 +196,8 @@ class Prediction:
     Attributes:
         mask: ``(height, width)`` bool, at the size of the upright original.
         score: the model's estimate of the mask's IoU, about 0..1 for trained models.
-        box: tight box of the mask, or None where the mask is empty.
+        box: tight box of the mask, ``mask[y0:y1, x0:x1]``; None where the mask is empty. It goes
+            back in as ``box=`` unchanged.
         points: ``(n, 2)`` the point prompts that were used, ``(x, y)``.
         labels: ``(n,)``, 1 on the object, 0 off it.
         likeness: how well all of the object finds its like in the picture, -1..1. None where the

@@ -31,7 +31,6 @@ class Variant:
             the mask through the picture's normalisation, so that its grey value decides how much
             of a cell must be covered; ``"coverage"`` asks for half of a cell at any grey value.
         pooling: target feature from those cells: their ``"mean"``, or ``"mean+max"`` (halves).
-        centre: subtract each picture's mean matching feature before comparing.
         contrast: weight of (nearest object cell - nearest background cell) beside the cosine to
             the target feature; 0 leaves the official map.
         smoothing: share of the 3 x 3 mean in the similarity map, 0..1; 0 leaves the official map.
@@ -63,7 +62,6 @@ class Variant:
 
     foreground: Foreground = "coverage"
     pooling: Pooling = "mean"
-    centre: bool = False
     contrast: float = 0.0
     smoothing: float = 0.0
     min_presence: float = 0.0
@@ -168,7 +166,6 @@ _WORDS = {
     "fit": get_args(Fit),
 }
 _SWITCHES = (
-    "centre",
     "negative_point",
     "guided_attention",
     "semantic_prompt",
@@ -184,7 +181,6 @@ _FACTORS = ("contrast", "smoothing", "min_presence", "alpha", "prior_mask")
 _PERSAM = Variant(
     foreground="official",
     pooling="mean",
-    centre=False,
     contrast=0.0,
     smoothing=0.0,
     min_presence=0.0,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from lib.montage import add_lookalike, cut_out
 
 from persam import samples
-from persam.evaluation.montage import add_lookalike, cut_out
 from persam.io.images import read_image, read_mask
 from persam.models.wrapped import WrappedBackbone
 
@@ -24,9 +24,9 @@ class Counting(WrappedBackbone):
         super().__init__(backbone)
         self.encoded = self.decoded = 0
 
-    def encode_laid(self, laid: Sequence[Preprocessed]) -> Any:
+    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> Any:
         self.encoded += len(laid)
-        return super().encode_laid(laid)
+        return super().encode_preprocessed(laid)
 
     def decode(self, *words: Any, **options: Any) -> Any:
         self.decoded += 1

@@ -59,7 +59,7 @@ def test_a_prediction_is_whole_and_its_trace_is_asked_for(learnt):
     assert found.mask.shape == TEST.shape[:2]
     assert found.trace == {}
     rows, columns = np.nonzero(found.mask)
-    assert found.box == (columns.min(), rows.min(), columns.max(), rows.max())
+    assert found.box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     trace = learnt["persam"].segment(TEST, trace=True).trace
     assert np.array_equal(trace["final_mask"], found.mask)
     assert "ref_foreground" in trace
@@ -132,7 +132,6 @@ def test_one_picture_does_not_change_the_next(learnt):
 
 
 SWITCHES = {
-    "centre": (True, "target_feature"),
     "contrast": (0.0, "similarity"),
     "smoothing": (0.5, "similarity"),
     "positive_points": (2, "points_xy"),
@@ -238,7 +237,7 @@ def test_foreign_and_truncated_files_are_refused(saved, tmp_path, parity_sam):
         ("calibration", '{"middle": 0.3, "slope": -1}', "damaged"),
         ("views", "[]", "at least one reference"),
         ("views", "[{}, {}]", "damaged"),
-        ("rivals", "{", "damaged"),
+        ("negatives", "{", "damaged"),
     ],
 )
 def test_damaged_headers_are_refused(saved, parity_sam, field, value, words):
@@ -250,7 +249,7 @@ def test_damaged_headers_are_refused(saved, parity_sam, field, value, words):
         "weights": "null",
         "calibration": "null",
         "views": "[{}]",
-        "rivals": "[]",
+        "negatives": "[]",
     }
     save_file(load_file(saved), saved, metadata=header | {field: value})
     with pytest.raises(InputError, match=words):

@@ -24,7 +24,7 @@ def test_official_rows_are_the_scripts(method):
         assert getattr(variant, name) == value, name
     assert (variant.foreground, variant.guide_frame, variant.fit) == ("official",) * 3
     assert (variant.contrast, variant.prior_mask, variant.alpha) == (0, 0, 1)
-    assert (variant.centre, variant.keep_best) == (False, False)
+    assert not variant.keep_best
     assert variant.refine_mask
     assert variant.refine_box
 

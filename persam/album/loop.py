@@ -225,7 +225,7 @@ class _Loop(Generic[T]):
             return []
         began = perf_counter()
         try:
-            found = self.eye.backbone.encode_laid(laid)
+            found = self.eye.backbone.encode_preprocessed(laid)
             float(found[-1].features[0, 0, 0, 0])  # waits for devices that work on their own
         except STOPS_A_PHOTO as error:
             self.size.took(len(laid), math.inf)

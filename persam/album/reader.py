@@ -88,7 +88,7 @@ class Reader:
             kept = self._whole(found.key, found.glimpse)
             if kept is not None:
                 return replace(found, kept=kept)
-            laid = self.backbone.lay(read_image(found.photo))
+            laid = self.backbone.preprocess(read_image(found.photo))
         except STOPS_A_PHOTO as error:
             return replace(found, error=one_line(error))
         return replace(found, glimpse=None, laid=laid)
@@ -103,7 +103,7 @@ class Reader:
         image = read_image(photo)
         laid = None
         if missing:
-            laid, glimpse = self.backbone.lay(image), None
+            laid, glimpse = self.backbone.preprocess(image), None
             # Changed between its digest and its pixels: then these have no name.
             key = key if key == self._key(photo) else None
         return ReadPhoto(photo, key, glimpse, kept, laid, image if self.pixels else None)

@@ -137,15 +137,15 @@ class Examples:
 
     Attributes:
         references: pictures of it, at least one.
-        rivals: pictures of what it is not.
+        negatives: pictures of what it is not.
     """
 
     references: tuple[ReferenceArgs, ...]
-    rivals: tuple[ReferenceArgs, ...] = ()
+    negatives: tuple[ReferenceArgs, ...] = ()
 
     @classmethod
     def of(
-        cls, first: ReferenceArgs, also: Sequence[str] | None, rivals: Sequence[str] | None
+        cls, first: ReferenceArgs, also: Sequence[str] | None, negatives: Sequence[str] | None
     ) -> Examples:
         """The first reference, and what ``--also`` and ``--not`` add.
 
@@ -153,17 +153,17 @@ class Examples:
             InputError: something that is not a picture with an object.
         """
         more = tuple(ReferenceArgs.of(text) for text in also or ())
-        return cls((first, *more), tuple(ReferenceArgs.of(text) for text in rivals or ()))
+        return cls((first, *more), tuple(ReferenceArgs.of(text) for text in negatives or ()))
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All pictures and masks."""
-        return tuple(path for told in (*self.references, *self.rivals) for path in told.files)
+        return tuple(path for told in (*self.references, *self.negatives) for path in told.files)
 
     @property
     def places(self) -> tuple[object, ...]:
         """Where the object is in each, as typed, and how many of them are references."""
-        ways = ((told.box, told.points) for told in (*self.references, *self.rivals))
+        ways = ((told.box, told.points) for told in (*self.references, *self.negatives))
         return len(self.references), *ways
 
     def learn(self, backbone: Backbone, method: Method, variant: Variant) -> Concept:
@@ -175,7 +175,7 @@ class Examples:
         return learner(method)(
             backbone,
             [told.shown() for told in self.references],
-            rivals=[told.shown() for told in self.rivals],
+            negatives=[told.shown() for told in self.negatives],
             variant=variant,
         )
 

@@ -76,20 +76,20 @@ def noisy_box(box: Box, size: tuple[int, int], scale: float, chance: np.random.G
     ``scale`` times itself, all uniformly; then the box is cut off at the picture's border.
 
     Args:
-        box: corners included.
+        box: in pixel edges.
         size: ``(height, width)`` of the picture.
         scale: 0 gives the box itself.
         chance: where the error comes from.
     """
-    x0, y0, x1, y1 = box
-    sides = np.array([x1 - x0, y1 - y0], dtype=np.float64)
-    centre = np.array([x0 + x1, y0 + y1]) / 2
+    # The protocol's boxes end at the middles of their corner pixels.
+    low, high = np.array(box).reshape(2, 2) - [[0, 0], [1, 1]]
+    sides, centre = (high - low).astype(np.float64), (low + high) / 2
     shift, growth = chance.uniform(-1, 1, (2, 2)) * scale
     centre, half = centre + shift * sides / 2, sides * (1 + growth) / 2
     limit = np.array([size[1] - 1, size[0] - 1])
     ends = np.rint([centre - half, centre + half])
-    low, high = np.clip(ends, 0, limit).astype(int).tolist()
-    return low[0], low[1], high[0], high[1]
+    (x0, y0), (x1, y1) = np.clip(ends, 0, limit).astype(int).tolist()
+    return x0, y0, x1 + 1, y1 + 1
 
 
 def random_points(mask: np.ndarray, count: int, chance: np.random.Generator) -> np.ndarray:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from persam.concept import Concept
     from persam.models.base import Backbone
 
-FORMAT = "3"  # 3: several views, rivals, and the calibration of presence
+FORMAT = "3"  # 3: several views, negatives, and the calibration of presence
 _DIMENSIONS = {"target_feature": 1, "target_embedding": 1, "foreground": 2, "background": 2}
-_KEYS = {"model", "method", "variant", "weights", "calibration", "views", "rivals"}
+_KEYS = {"model", "method", "variant", "weights", "calibration", "views", "negatives"}
 
 
 def write_concept(concept: Concept, path: str | Path) -> None:
@@ -45,7 +45,7 @@ def write_concept(concept: Concept, path: str | Path) -> None:
         "weights": json.dumps(concept.weights),
         "calibration": json.dumps(concept.calibration and asdict(concept.calibration)),
     }
-    for kind, views in (("views", concept.views), ("rivals", concept.rivals)):
+    for kind, views in (("views", concept.views), ("negatives", concept.negatives)):
         header[kind] = json.dumps([dict(view.facts) for view in views])
         for number, view in enumerate(views):
             for name in _DIMENSIONS:
@@ -87,7 +87,7 @@ def read_concept(path: str | Path, backbone: Backbone) -> dict[str, Any]:
                 _view(facts, tensors, f"{kind}.{number}.")
                 for number, facts in enumerate(json.loads(header[kind]))
             )
-            for kind in ("views", "rivals")
+            for kind in ("views", "negatives")
         }
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):

@@ -9,7 +9,7 @@ import numpy as np
 
 from persam.concept import Concept
 from persam.errors import InputError
-from persam.pipeline.presence import calibration_of
+from persam.pipeline.presence import calibrate
 from persam.pipeline.reference import Reference, object_cells, observe, resolve, view
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from persam.pipeline.reference import EncodedReference
     from persam.variants import Variant
 
-RIVAL_CONTRAST = 1.0  # of 0.5, 1 and 2 the best with one rival: benchmarks/many.md
+NEGATIVE_CONTRAST = 1.0  # of 0.5, 1 and 2 the best with one negative reference: benchmarks/many.md
 
 
 def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say one thing)
@@ -30,7 +30,7 @@ def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say o
     mask: Source | None = None,
     box: Sequence[float] | None = None,
     points: Sequence[Sequence[float]] | None = None,
-    rivals: Sequence[Reference] = (),
+    negatives: Sequence[Reference] = (),
     variant: str | Variant = "default",
 ) -> Concept:
     """Learn an object from one picture or several: PerSAM, training-free.
@@ -45,8 +45,8 @@ def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say o
         mask: the object in it: a path, a PIL image or an array of the same size.
         box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
         points: ``(x, y)`` pixels on the object; the model makes the mask.
-        rivals: what the object is not, however like it: another dog, the other mug. They are told
-            from it by contrast, which is at least 1 where there are any.
+        negatives: what the object is not, however like it: another dog, the other mug. They are
+            told from it by contrast, which is at least 1 where there are any.
         variant: ``"default"``, ``"official"``, or a :class:`~persam.variants.Variant`.
 
     Raises:
@@ -54,24 +54,26 @@ def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say o
     """
     recipe = resolve(variant, "persam", backbone)
     references = [observe(backbone, shown, recipe) for shown in shown_in(image, mask, box, points)]
-    return learn(backbone, references, recipe, [observe(backbone, one, recipe) for one in rivals])
+    return learn(
+        backbone, references, recipe, [observe(backbone, one, recipe) for one in negatives]
+    )
 
 
 def learn(
     backbone: Backbone,
     references: Sequence[EncodedReference],
     variant: Variant,
-    rivals: Sequence[EncodedReference] = (),
+    negatives: Sequence[EncodedReference] = (),
 ) -> Concept:
     """PerSAM's concept of the object that the references show.
 
-    Rivals are told from the object by the contrast of their cells, which is at least 1 with them.
+    Negative references are told from the object by contrast, which is at least 1 with them.
 
     Raises:
         InputError: the official foreground rule leaves no cell.
     """
-    if rivals:
-        variant = replace(variant, contrast=max(variant.contrast, RIVAL_CONTRAST))
+    if negatives:
+        variant = replace(variant, contrast=max(variant.contrast, NEGATIVE_CONTRAST))
     first = references[0]
     embedding = first.embedding
     inside = object_cells(backbone, first, embedding.matching.shape[2:], variant)
@@ -81,8 +83,8 @@ def learn(
         method="persam",
         variant=variant,
         views=views,
-        rivals=tuple(view(backbone, reference, variant) for reference in rivals),
-        calibration=calibration_of(backbone, views, variant),
+        negatives=tuple(view(backbone, reference, variant) for reference in negatives),
+        calibration=calibrate(views, backbone.calibration),
         trace={
             "ref_embedding": embedding.features[0].cpu().numpy(),
             "ref_foreground": inside.cpu().numpy().astype(np.uint8),

@@ -26,7 +26,7 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
     mask: Source | None = None,
     box: Sequence[float] | None = None,
     points: Sequence[Sequence[float]] | None = None,
-    rivals: Sequence[Reference] = (),
+    negatives: Sequence[Reference] = (),
     variant: str | Variant = "default",
 ) -> Concept:
     """Learn an object from one picture or several: PerSAM-F, which fits two weights to them.
@@ -43,7 +43,7 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
         mask: the object in it: a path, a PIL image or an array of the same size.
         box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
         points: ``(x, y)`` pixels on the object; the model makes the mask.
-        rivals: what the object is not; see :func:`persam.personalize`.
+        negatives: what the object is not; see :func:`persam.personalize`.
         variant: ``"default"``, ``"official"`` (1,000 steps of AdamW: up to minutes for a large
             picture), or a :class:`~persam.variants.Variant`.
 
@@ -53,7 +53,7 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
     recipe = resolve(variant, "persam-f", backbone)
     references = [observe(backbone, shown, recipe) for shown in shown_in(image, mask, box, points)]
     concept = learn(
-        backbone, references, recipe, [observe(backbone, one, recipe) for one in rivals]
+        backbone, references, recipe, [observe(backbone, one, recipe) for one in negatives]
     )
     lessons = [lesson(concept, reference) for reference in references]
     fitted = fit(lessons, recipe.fit)

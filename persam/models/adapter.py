@@ -10,7 +10,7 @@ import torch
 from persam.models.encoding import Encoding
 from persam.models.guided_attention import check_guidance, guided
 from persam.models.identity import identity
-from persam.models.prompting import check_embedding, check_kinds, lay
+from persam.models.prompting import check_embedding, check_kinds, preprocess
 from persam.models.runtime import PACKAGES, converted, runner, start
 from persam.models.runtime.converted_decoder import ConvertedDecoder, Sizes
 from persam.models.runtime.decoder_graph import FREE, DecoderGraph, blank_inputs
@@ -108,7 +108,7 @@ class Adapter(Encoding):
         """Say how a picture of this size lies in the model's square."""
         raise NotImplementedError
 
-    def lay(self, image: np.ndarray) -> Preprocessed:
+    def preprocess(self, image: np.ndarray) -> Preprocessed:
         """Bring a picture into the model's square; safe in any thread.
 
         Args:
@@ -117,11 +117,11 @@ class Adapter(Encoding):
         Raises:
             InputError: not such an array.
         """
-        return lay(image, self)
+        return preprocess(image, self)
 
     @torch.no_grad()
-    def encode_laid(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode pictures that :meth:`lay` has laid, at once."""
+    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode pictures that :meth:`preprocess` has prepared, at once."""
         if not laid:
             return []
         pixels = torch.cat([one.pixels[0] for one in laid]).to(self.device)

@@ -70,15 +70,15 @@ class Backbone(Protocol):
         """Encode pictures of any sizes at once; as :meth:`encode` of each, but for rounding."""
         ...
 
-    def lay(self, image: np.ndarray) -> Preprocessed:
+    def preprocess(self, image: np.ndarray) -> Preprocessed:
         """Bring an upright picture into the model's square, so that it may be encoded later.
 
         Safe in any thread, whatever the model does meanwhile.
         """
         ...
 
-    def encode_laid(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode pictures that :meth:`lay` has laid, at once."""
+    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode pictures that :meth:`preprocess` has prepared, at once."""
         ...
 
     @property

@@ -59,7 +59,7 @@ class Matcher:
         patch = self.model.config.patch_size
         return max(1, self.model.config.image_size // patch) * patch
 
-    def lay(self, image: np.ndarray, frame: Frame) -> torch.Tensor:
+    def preprocess(self, image: np.ndarray, frame: Frame) -> torch.Tensor:
         """Lay a picture into this model's square as it lies in another's.
 
         Padding is where the other model has it, so that both grids cover the same ground.
@@ -75,7 +75,7 @@ class Matcher:
 
     @torch.no_grad()
     def features(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Encode what :meth:`lay` gave.
+        """Encode what :meth:`preprocess` gave.
 
         Returns:
             ``(1, d, h, w)`` float32 of the last layer's patches; 37 x 37 for 518 pixels.
@@ -106,18 +106,20 @@ class MatchedBackbone(WrappedBackbone):
         self.calibration: Calibration | None = None
         self._matcher = matcher
 
-    def lay(self, image: np.ndarray) -> Preprocessed:
+    def preprocess(self, image: np.ndarray) -> Preprocessed:
         """Bring a picture into both models' squares, the matcher's last.
 
         Raises:
             InputError: not an upright ``(height, width, 3)`` uint8 RGB array.
         """
-        laid = self._backbone.lay(image)
-        return replace(laid, pixels=(*laid.pixels, self._matcher.lay(image, laid.frame)))
+        laid = self._backbone.preprocess(image)
+        return replace(laid, pixels=(*laid.pixels, self._matcher.preprocess(image, laid.frame)))
 
-    def encode_laid(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode pictures that :meth:`lay` has laid, with both models."""
-        found = self._backbone.encode_laid([replace(one, pixels=one.pixels[:-1]) for one in laid])
+    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode pictures that :meth:`preprocess` has prepared, with both models."""
+        found = self._backbone.encode_preprocessed(
+            [replace(one, pixels=one.pixels[:-1]) for one in laid]
+        )
         pairs = zip(laid, found, strict=True)
         return [replace(one, matching=self._matcher.features(p.pixels[-1])) for p, one in pairs]
 

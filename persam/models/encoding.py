@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 class Encoding:
     """Encodes by laying pictures and encoding what was laid; a backbone says how to do both."""
 
-    def lay(self, image: np.ndarray) -> Preprocessed:
-        """Bring a picture into the model's square; see :meth:`persam.models.base.Backbone.lay`."""
+    def preprocess(self, image: np.ndarray) -> Preprocessed:
+        """Bring a picture into the square, as :meth:`persam.models.base.Backbone.preprocess`."""
         raise NotImplementedError
 
-    def encode_laid(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode pictures that :meth:`lay` has laid."""
+    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode pictures that :meth:`preprocess` has prepared."""
         raise NotImplementedError
 
     def encode(self, image: np.ndarray) -> Embedding:
@@ -46,4 +46,4 @@ class Encoding:
         Raises:
             InputError: not such arrays.
         """
-        return self.encode_laid([self.lay(image) for image in images])
+        return self.encode_preprocessed([self.preprocess(image) for image in images])

@@ -32,7 +32,7 @@ def check_image(image: np.ndarray) -> None:
         )
 
 
-def lay(image: np.ndarray, backbone: Backbone) -> Preprocessed:
+def preprocess(image: np.ndarray, backbone: Backbone) -> Preprocessed:
     """Bring a picture into a model's square.
 
     Args:
@@ -97,7 +97,8 @@ def prompt_tensors(
             None, None
         ]
     if prompts.box is not None:
-        corners = np.asarray(prompts.box).reshape(2, 2)
+        # SAM takes the pixels in two corners, a box ends at pixel edges.
+        corners = np.asarray(prompts.box).reshape(2, 2) - [[0, 0], [1, 1]]
         asked["input_boxes"] = _coordinates(corners, frame, device).reshape(1, 1, 4)
     if not asked:
         raise InputError("There is nothing to decode by: give at least one point or a box.")

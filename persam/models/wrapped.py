@@ -63,13 +63,13 @@ class WrappedBackbone(Encoding):
         """Say how a picture of this size lies in the model's square."""
         return self._backbone.frame(height, width)
 
-    def lay(self, image: np.ndarray) -> Preprocessed:
-        """Bring a picture into the model's square; see :meth:`persam.models.base.Backbone.lay`."""
-        return self._backbone.lay(image)
+    def preprocess(self, image: np.ndarray) -> Preprocessed:
+        """Bring a picture into the square, as :meth:`persam.models.base.Backbone.preprocess`."""
+        return self._backbone.preprocess(image)
 
-    def encode_laid(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode pictures that :meth:`lay` has laid, at once."""
-        return self._backbone.encode_laid(laid)
+    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode pictures that :meth:`preprocess` has prepared, at once."""
+        return self._backbone.encode_preprocessed(laid)
 
     @property
     def identity(self) -> str:

@@ -123,9 +123,10 @@ def standing(steps: Sequence[Step], *, keep_best: bool = False) -> Step:
 def stages(steps: Sequence[Step], final: Step) -> Mapping[str, np.ndarray]:
     """The steps as plain arrays by name, for traces.
 
-    ``stepN_logits`` ``(k, m, m)``, ``stepN_iou`` ``(k,)``; ``stepN_box_xyxy`` where a box was
-    asked with; ``step1_weighted_logits`` ``(m, m)`` where masks were fused; ``final_index`` of the
-    mask within its step (-1 for a fused one), ``final_step`` and ``final_mask`` (uint8, 0 or 1).
+    ``stepN_logits`` ``(k, m, m)``, ``stepN_iou`` ``(k,)``; ``stepN_box_xyxy``, the pixels in
+    two corners, where a box was asked with; ``step1_weighted_logits`` ``(m, m)`` where masks were
+    fused; ``final_index`` of the mask within its step (-1 for a fused one), ``final_step`` and
+    ``final_mask`` (uint8, 0 or 1).
     """
     found: dict[str, np.ndarray] = {}
     for step in steps:
@@ -135,7 +136,7 @@ def stages(steps: Sequence[Step], final: Step) -> Mapping[str, np.ndarray]:
         if step.index is None:
             found[f"{name}_weighted_logits"] = step.logits[0].cpu().numpy()
         if step.prompts.box is not None:
-            found[f"{name}_box_xyxy"] = np.array(step.prompts.box, dtype=np.int64)
+            found[f"{name}_box_xyxy"] = np.array(step.prompts.box, dtype=np.int64) - (0, 0, 1, 1)
     found["final_step"] = np.array(final.number)
     found["final_index"] = np.array(-1 if final.index is None else final.index)
     found["final_mask"] = final.mask.astype(np.uint8)

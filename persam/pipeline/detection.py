@@ -57,7 +57,7 @@ def locate(
         variant: the recipe.
         calibration: of presence, if there is one.
     """
-    features = similarity.matching_features(embedding, centre=variant.centre)
+    features = embedding.matching[0]
     like, chance = judge(embedding, known, variant, calibration)
     seen = aim(embedding, _similarity(features, known, variant), known, variant)
     return replace(seen, likeness=like, presence=chance)
@@ -67,7 +67,7 @@ def judge(
     embedding: Embedding, known: ConceptFeatures, variant: Variant, calibration: Calibration | None
 ) -> tuple[float | None, float | None]:
     """Likeness, and the probability that the object is there."""
-    features = similarity.matching_features(embedding, centre=variant.centre)
+    features = embedding.matching[0]
     like = presence.likeness_in(features, embedding.frame, known)
     chance = None if like is None or calibration is None else calibration.presence(like)
     return like, chance
@@ -92,7 +92,7 @@ def aim(
         prior, positive=variant.positive_points, negative=variant.negative_point
     )
     if len(known.parts) > 0:
-        features = similarity.matching_features(embedding, centre=variant.centre)
+        features = embedding.matching[0]
         cells = part_cells(features, known.parts, similarity.likely(found, embedding.frame))
         more = cell_points(cells, embedding.frame, found.shape)
         on = labels == 1  # the peak of the prior stays first, the point off the object last

@@ -132,13 +132,13 @@ def _pieces(mask: np.ndarray) -> list[np.ndarray]:
 
 def _likeness(concept: Concept, embedding: Embedding, mask: np.ndarray) -> float:
     """Likeness of a mask's cells to the object: of all its cells, or without them of its mean."""
-    features = similarity.matching_features(embedding, centre=concept.variant.centre)
+    features = embedding.matching[0]
     cells = similarity.covered_cells(mask, embedding.frame, features.shape[1:])
     vectors = similarity.unit_vectors(features, torch.from_numpy(cells).to(features.device))
     known = concept.known
     if not all(len(foreground) for foreground in known.foregrounds):
         return float((vectors @ known.target_feature).mean())
-    vectors = vectors[presence.not_rivals(vectors, known)]
+    vectors = vectors[presence.nearer_to_object(vectors, known)]
     return presence.likeness(vectors, known.foregrounds) if len(vectors) > 0 else -1.0
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.palette import MOST
-from persam.pipeline import presence, similarity
+from persam.pipeline import presence
 from persam.pipeline.prompts import mask_box
 from persam.structures import Embedding, Prediction, Prompts
 
@@ -144,14 +144,14 @@ def _bid(
 ) -> np.ndarray:
     """``(n,)`` cosine of the cells that show n pixels to the object's nearest cell.
 
-    To its target feature where the recipe keeps no cells; -1 where they are a rival's.
+    To its target feature where the recipe keeps no cells; -1 where they are a negative reference's.
     """
-    features = similarity.matching_features(embedding, centre=concept.variant.centre)
+    features = embedding.matching[0]
     vectors = F.normalize(features, dim=0).flatten(1).T
     known = concept.foreground if len(concept.foreground) else concept.target_feature[None]
     found = (vectors @ known.T).amax(dim=1)
     if len(concept.foreground):
-        found = found.where(presence.not_rivals(vectors, concept.known), -1.0)
+        found = found.where(presence.nearer_to_object(vectors, concept.known), -1.0)
     like = found.reshape(features.shape[1:]).cpu().numpy()
     down, right = _cells(embedding.frame, like.shape)
     return like[down[rows], right[columns]]

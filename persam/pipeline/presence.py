@@ -21,10 +21,8 @@ from persam.structures import Calibration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from persam.models.base import Backbone
     from persam.pipeline.views import ConceptFeatures, ReferenceView
     from persam.structures import Frame
-    from persam.variants import Variant
 
 # Where references alone calibrate: shares of the gap between their likeness to each other with the
 # object and without it, chosen with the pocket model's features (benchmarks/many.md).
@@ -56,16 +54,6 @@ def likeness(vectors: torch.Tensor, foregrounds: Sequence[torch.Tensor]) -> floa
         the picture; -1..1.
     """
     return max(float((cells @ vectors.T).amax(dim=1).mean()) for cells in foregrounds)
-
-
-def calibration_of(
-    backbone: Backbone, views: Sequence[ReferenceView], variant: Variant
-) -> Calibration | None:
-    """What likeness means for an object learnt so; None where nothing is known.
-
-    The model's own calibration was measured without centred features.
-    """
-    return calibrate(views, None if variant.centre else backbone.calibration)
 
 
 def calibrate(views: Sequence[ReferenceView], own: Calibration | None) -> Calibration | None:
@@ -106,19 +94,19 @@ def _found_by_the_others(views: Sequence[ReferenceView]) -> Iterator[tuple[float
             yield likeness(picture, others), likeness(view.background, others)
 
 
-def not_rivals(vectors: torch.Tensor, known: ConceptFeatures) -> torch.Tensor:
-    """``(m,)`` bool: which of ``(m, d)`` unit vectors are not clearly more like a rival."""
-    if not known.rivals:
+def nearer_to_object(vectors: torch.Tensor, known: ConceptFeatures) -> torch.Tensor:
+    """``(m,)`` bool: which of ``(m, d)`` vectors are not clearly more like a negative."""
+    if not known.negatives:
         return torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
-    rival = (vectors @ torch.cat(known.rivals).T).amax(dim=1)
-    return rival <= (vectors @ known.foreground.T).amax(dim=1) + _CLEARLY
+    negative = (vectors @ torch.cat(known.negatives).T).amax(dim=1)
+    return negative <= (vectors @ known.foreground.T).amax(dim=1) + _CLEARLY
 
 
 def likeness_in(features: torch.Tensor, frame: Frame, known: ConceptFeatures) -> float | None:
-    """Likeness of a picture to an object, rivals considered; None where no cells were kept.
+    """Likeness of a picture to an object, negatives considered; None where no cells were kept.
 
-    Cells that are clearly more like a rival than like the object do not count as like the object,
-    so that the rival in the object's place is not taken for it, and does no harm beside it.
+    Cells that are clearly more like a negative reference than like the object do not count, so
+    that the negative in the object's place is not taken for it, and does no harm beside it.
 
     Args:
         features: ``(d, h, w)`` matching features of the picture.
@@ -128,5 +116,5 @@ def likeness_in(features: torch.Tensor, frame: Frame, known: ConceptFeatures) ->
     if not all(len(cells) > 0 for cells in known.foregrounds):
         return None
     vectors = picture_vectors(features, frame)
-    vectors = vectors[not_rivals(vectors, known)]
+    vectors = vectors[nearer_to_object(vectors, known)]
     return likeness(vectors, known.foregrounds) if len(vectors) > 0 else -1.0

@@ -70,17 +70,19 @@ def cell_points(cells: Sequence[tuple[int, int]], frame: Frame, grid: Sequence[i
 
 
 def mask_box(mask: np.ndarray) -> Box | None:
-    """Tight box of a ``(height, width)`` mask: ``(x0, y0, x1, y1)``, corners included.
+    """Tight box of a ``(height, width)`` mask: ``(x0, y0, x1, y1)`` in pixel edges.
+
+    ``mask[y0:y1, x0:x1]`` holds all of the object.
 
     Returns:
         The box, or None for an empty mask.
 
     Example:
         >>> mask_box(np.array([[False, False, False], [False, True, True]]))
-        (1, 1, 2, 1)
+        (1, 1, 3, 2)
     """
     columns = np.flatnonzero(mask.any(axis=0))
     rows = np.flatnonzero(mask.any(axis=1))
     if len(rows) == 0:
         return None
-    return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

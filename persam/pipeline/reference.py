@@ -107,7 +107,7 @@ def view(backbone: Backbone, reference: EncodedReference, variant: Variant) -> R
         InputError: the official foreground rule leaves no cell.
     """
     embedding, frame = reference.embedding, reference.embedding.frame
-    features = similarity.matching_features(embedding, centre=variant.centre)
+    features = embedding.matching[0]
     inside = object_cells(backbone, reference, features.shape[1:], variant)
     outside = similarity.background_cells(inside, frame)
     shown = object_cells(backbone, reference, embedding.features.shape[2:], variant)

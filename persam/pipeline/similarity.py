@@ -19,7 +19,7 @@ from persam.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.structures import Embedding, Frame
+    from persam.structures import Frame
     from persam.variants import GuideFrame, Pooling
 
 # float32 sums of exactly half a cell may fall short of 0.5 by a few units in the last place.
@@ -79,20 +79,6 @@ def official_cells(
             f'Give a mask of grey value 255, or use variant="default".'
         )
     return cells.numpy()
-
-
-def matching_features(embedding: Embedding, *, centre: bool) -> torch.Tensor:
-    """``(d, h, w)`` features that pictures are compared by, not normalised.
-
-    Args:
-        embedding: one encoded picture.
-        centre: subtract the mean over the picture's cells; padding has no say in that mean.
-    """
-    features = embedding.matching[0]
-    if not centre:
-        return features
-    rows, columns = geometry.picture_cells(embedding.frame, features.shape[1:])
-    return features - features[:, :rows, :columns].mean(dim=(1, 2), keepdim=True)
 
 
 def pool(features: torch.Tensor, cells: torch.Tensor, pooling: Pooling) -> torch.Tensor:

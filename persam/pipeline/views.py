@@ -46,7 +46,7 @@ class ConceptFeatures:
         target_embedding: ``(c,)`` mean of the views'.
         foregrounds: ``(n, d)`` unit vectors of the object's cells, one tensor a view.
         backgrounds: ``(k, d)`` the same of the references' other cells.
-        rivals: ``(r, d)`` the same of the cells of what is not the object, one tensor a picture.
+        negatives: ``(r, d)`` the same of the cells of what is not the object, one tensor a picture.
         parts: ``(p, d)`` unit vectors, one for each part of the object; none where none are asked.
     """
 
@@ -54,18 +54,18 @@ class ConceptFeatures:
     target_embedding: torch.Tensor
     foregrounds: tuple[torch.Tensor, ...]
     backgrounds: tuple[torch.Tensor, ...]
-    rivals: tuple[torch.Tensor, ...]
+    negatives: tuple[torch.Tensor, ...]
     parts: torch.Tensor
 
     @classmethod
     def of(
-        cls, views: Sequence[ReferenceView], rivals: Sequence[ReferenceView], parts: int
+        cls, views: Sequence[ReferenceView], negatives: Sequence[ReferenceView], parts: int
     ) -> ConceptFeatures:
         """Put views together.
 
         Args:
             views: of the object, at least one.
-            rivals: of what is not the object.
+            negatives: of what is not the object.
             parts: how many to group the object's cells into, at most.
         """
         feature, embedding = views[0].target_feature, views[0].target_embedding
@@ -79,14 +79,14 @@ class ConceptFeatures:
             target_embedding=embedding,
             foregrounds=foregrounds,
             backgrounds=tuple(view.background for view in views),
-            rivals=tuple(view.foreground for view in rivals),
+            negatives=tuple(view.foreground for view in negatives),
             parts=cluster(torch.cat(foregrounds), parts),
         )
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """All numbers, one after the other."""
         single = (self.target_feature, self.target_embedding, self.parts)
-        return (*single, *self.foregrounds, *self.backgrounds, *self.rivals)
+        return (*single, *self.foregrounds, *self.backgrounds, *self.negatives)
 
     @property
     def foreground(self) -> torch.Tensor:
@@ -95,5 +95,5 @@ class ConceptFeatures:
 
     @property
     def against(self) -> torch.Tensor:
-        """``(k, d)`` all that is not the object: other cells of the references, and rivals'."""
-        return torch.cat([*self.backgrounds, *self.rivals])
+        """``(k, d)`` all that is not the object: other cells of the references, and negatives'."""
+        return torch.cat([*self.backgrounds, *self.negatives])

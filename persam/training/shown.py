@@ -9,16 +9,16 @@ import numpy as np
 import torch
 
 from persam.errors import InputError
+from persam.io.pairs import read_pairs
 from persam.training import pictures, scenes
 from persam.training.annotated import Album, crop, read_annotated
 from persam.training.batches import Deck
-from persam.training.pairs import read_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from persam.training.pairs import Pair
+    from persam.io.pairs import Pair
     from persam.training.scenes import Scenes
     from persam.training.state import Recipe
 

@@ -73,9 +73,9 @@ def learn_object(
     """
     picture = read_image(image)
     grey = read_mask(mask, picture.shape[:2])
-    shown = (grey > grey.max() / 2).astype(np.uint8) * np.uint8(GREY)
+    painted = (grey > grey.max() / 2).astype(np.uint8) * np.uint8(GREY)
     variant = replace(VARIANTS[method], fit=fit)
-    reference = observe(backbone, Reference(picture, mask=shown), variant)
+    reference = observe(backbone, Reference(picture, mask=painted), variant)
     concept = learn(backbone, [reference], variant)
     if method == "persam":
         return concept
@@ -89,9 +89,7 @@ def learn_object(
 
 def as_scripts(concept: Concept) -> Concept:
     """The same object with the video scripts' recipe for everything after its feature."""
-    # A feature that was centred when it was learnt is compared with centred ones.
-    variant = replace(VARIANTS[concept.method], centre=concept.variant.centre)
-    return replace(concept, variant=variant)
+    return replace(concept, variant=VARIANTS[concept.method])
 
 
 def ask(concept: Concept, embedding: Embedding, last: Box | None, margin: int = 10) -> Prompts:
@@ -109,9 +107,10 @@ def ask(concept: Concept, embedding: Embedding, last: Box | None, margin: int = 
         return Prompts(points, labels)
     height, width = prior.shape
     x0, y0, x1, y1 = last
+    # The scripts' box has corner pixels, of which the second may lie one beyond the frame.
     box = (max(0, x0 - margin), max(0, y0 - margin))
-    box += (min(width, x1 + margin), min(height, y1 + margin))
-    centre = [[(box[0] + box[2]) // 2, (box[1] + box[3]) // 2]]
+    box += (min(width + 1, x1 + margin), min(height + 1, y1 + margin))
+    centre = [[(box[0] + box[2] - 1) // 2, (box[1] + box[3] - 1) // 2]]
     return Prompts(np.concatenate([points, centre]), np.append(labels, 1), box)
 
 

@@ -241,10 +241,10 @@ def test_another_model_and_another_picture_have_entries_of_their_own(dog, square
 
 def test_a_batch_that_does_not_fit_is_encoded_one_by_one(square, photos, tmp_path):
     class Small(Counting):
-        def encode_laid(self, laid: Any) -> Any:
+        def encode_preprocessed(self, laid: Any) -> Any:
             if len(laid) > 1:
                 raise RuntimeError("out of memory")
-            return super().encode_laid(laid)
+            return super().encode_preprocessed(laid)
 
     small = replace(square, backbone=Small(square.backbone))
     summary = segment_album(small, photos, tmp_path / "out", loader=LoaderOptions(batch=4, jobs=1))
@@ -255,10 +255,10 @@ def test_a_batch_that_does_not_fit_is_encoded_one_by_one(square, photos, tmp_pat
 
 def test_what_the_model_cannot_encode_is_the_error_of_its_photo(square, photos, tmp_path):
     class Fragile(Counting):
-        def encode_laid(self, laid: Any) -> Any:
+        def encode_preprocessed(self, laid: Any) -> Any:
             if any(one.frame.height == read_image(photos[2]).shape[0] for one in laid):
                 raise RuntimeError("no such\nsize")
-            return super().encode_laid(laid)
+            return super().encode_preprocessed(laid)
 
     fragile = replace(square, backbone=Fragile(square.backbone))
     summary = segment_album(

@@ -60,7 +60,7 @@ def test_the_mask_is_what_is_painted_nearer_to_white(seggpt):
     assert 0.5 <= found.score <= 1
     assert len(found.points) == len(found.labels) == 0
     ys, xs = np.nonzero(found.mask)
-    assert found.box == (xs.min(), ys.min(), xs.max(), ys.max())
+    assert found.box == (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
 
 
 def test_the_prompt_matters_and_its_grey_value_does_not(seggpt):

@@ -29,7 +29,7 @@ def test_the_kinds_of_the_protocol():
 
 def test_the_true_box_is_the_masks():
     prompts = PromptKind().draw(MASK, np.random.default_rng(0))
-    assert prompts.box == (30, 20, 59, 39) and len(prompts.points) == 0
+    assert prompts.box == (30, 20, 60, 40) and len(prompts.points) == 0
 
 
 def area(box):
@@ -53,8 +53,8 @@ def test_noise_overlaps_the_true_box_as_was_computed_for_dn_detr(scale, wanted):
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1))
 @settings(deadline=None, max_examples=60)
 def test_a_noisy_box_is_a_box_within_the_picture(seed, scale):
-    x0, y0, x1, y1 = noisy_box((0, 5, 79, 59), (60, 80), scale, np.random.default_rng(seed))
-    assert 0 <= x0 <= x1 <= 79 and 0 <= y0 <= y1 <= 59
+    x0, y0, x1, y1 = noisy_box((0, 5, 80, 60), (60, 80), scale, np.random.default_rng(seed))
+    assert 0 <= x0 < x1 <= 80 and 0 <= y0 < y1 <= 60
 
 
 def test_no_noise_is_the_box_itself():

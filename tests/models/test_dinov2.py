@@ -55,7 +55,7 @@ def test_features_are_the_last_layers_patches(registers):
     found = Matcher("tiny", model)
     assert found.square == 56
     image = np.random.RandomState(0).randint(0, 256, (56, 56, 3), dtype=np.uint8)
-    features = found.features(found.lay(image, geometry.fit(56, 56, 1024, keep_aspect=True)))
+    features = found.features(found.preprocess(image, geometry.fit(56, 56, 1024, keep_aspect=True)))
     pixels = (image / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     tensor = torch.from_numpy(pixels).float().permute(2, 0, 1)[None]
     tokens = model(tensor).last_hidden_state
@@ -92,7 +92,7 @@ def test_only_the_matching_features_are_dinos(tiny, matcher, family):
     assert torch.equal(mine.features, plain.features)
     assert all(torch.equal(a, b) for a, b in zip(mine.extras, plain.extras, strict=True))
     assert mine.frame == plain.frame == both.frame(40, 52)
-    assert torch.equal(mine.matching, matcher.features(matcher.lay(PICTURE, plain.frame)))
+    assert torch.equal(mine.matching, matcher.features(matcher.preprocess(PICTURE, plain.frame)))
     assert mine.matching.shape == (1, 24, 4, 4)
     prompts = Prompts(np.array([[20, 12]]), np.array([1]))
     assert torch.equal(both.decode(mine, prompts).logits, sam.decode(plain, prompts).logits)
@@ -112,9 +112,9 @@ def test_dino_says_where_and_sam_gives_the_target(tiny, matcher, family):
     trace = concept.segment(OTHER, trace=True).trace
     frame = both.frame(*OTHER.shape[:2])
     cells = similarity.official_cells(MASK, both.frame(40, 52), (4, 4), both.mean, both.std)
-    shown = matcher.features(matcher.lay(PICTURE, both.frame(40, 52)))[0]
+    shown = matcher.features(matcher.preprocess(PICTURE, both.frame(40, 52)))[0]
     target = F.normalize(shown[:, torch.from_numpy(cells)].mean(1), dim=0)
-    found = F.normalize(matcher.features(matcher.lay(OTHER, frame))[0], dim=0)
+    found = F.normalize(matcher.features(matcher.preprocess(OTHER, frame))[0], dim=0)
     expected = torch.einsum("d,dhw->hw", target, found)
     np.testing.assert_allclose(trace["similarity"], expected.numpy(), atol=1e-5)
     prior = similarity.location_prior(expected, frame).numpy()

@@ -64,11 +64,11 @@ def test_what_is_laid_ahead_is_encoded_as_it_would_be_now(tiny, matched):
     backbone = tiny("sam")
     if matched:
         backbone = MatchedBackbone(backbone, Matcher("tiny", tiny_models.dinov2_model()))
-    laid = [backbone.lay(image) for image in IMAGES]
+    laid = [backbone.preprocess(image) for image in IMAGES]
     for one, image in zip(laid, IMAGES, strict=True):
         assert {pixels.device.type for pixels in one.pixels} == {"cpu"}
         assert one.frame == backbone.frame(*image.shape[:2])
-    pairs = zip(backbone.encode_laid(laid), backbone.encode_batch(IMAGES), strict=True)
+    pairs = zip(backbone.encode_preprocessed(laid), backbone.encode_batch(IMAGES), strict=True)
     for ahead, now in pairs:
         same(ahead, now)
 

@@ -70,7 +70,9 @@ def test_decoding_is_transformers_own(
         if "points" in asked
         else None,
         input_labels=torch.tensor(LABELS)[None, None] if "points" in asked else None,
-        input_boxes=torch.tensor(np.tile(scale, 2) * BOX).float()[None, None]
+        input_boxes=torch.tensor(np.tile(scale, 2) * (np.array(BOX) - (0, 0, 1, 1))).float()[
+            None, None
+        ]
         if "box" in asked
         else None,
         input_masks=mask[None] if "mask" in asked else None,

@@ -47,7 +47,7 @@ def test_the_three_calls_are_the_official_ones(parity_sam: SamBackbone) -> None:
         replace(
             prompts,
             mask=torch.from_numpy(stages["step2_logits"][[best]]),
-            box=tuple(stages["step3_box_xyxy"].tolist()),
+            box=tuple((stages["step3_box_xyxy"] + (0, 0, 1, 1)).tolist()),
         ),
     )
     for step, answer in enumerate((first, second, third), start=1):
@@ -65,7 +65,7 @@ def test_persam_f_calls_are_the_official_ones(parity_sam: SamBackbone) -> None:
         embedding,
         replace(
             prompts,
-            box=tuple(stages["step2_box_xyxy"].tolist()),
+            box=tuple((stages["step2_box_xyxy"] + (0, 0, 1, 1)).tolist()),
             mask=torch.from_numpy(stages["step1_weighted_logits"])[None],
         ),
     )

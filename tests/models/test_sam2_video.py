@@ -14,7 +14,7 @@ import transformers
 
 from persam import load
 from persam.errors import InputError
-from persam.models.prompting import lay
+from persam.models.prompting import preprocess
 from persam.models.sam2_video import Followed, ObjectMemory, VideoMemory, video_memory
 from persam.models.wrapped import WrappedBackbone
 
@@ -53,7 +53,7 @@ def theirs(backbone: Sam2Backbone, frames: list[np.ndarray], seeds: tuple[int, .
     for number, frame in enumerate(frames):
         if number in seeds:
             show(session, number, backbone.square)
-        yield model(session, frame=lay(frame, backbone).pixels[0])
+        yield model(session, frame=preprocess(frame, backbone).pixels[0])
 
 
 def show(session: Any, number: int, square: int) -> None:
@@ -92,7 +92,7 @@ def test_a_clip_is_followed_as_transformers_streams_it(backbone, memory):
 
 
 def test_a_clip_is_followed_as_transformers_propagates_it(backbone, memory):
-    pixels = torch.cat([lay(frame, backbone).pixels[0] for frame in FRAMES])
+    pixels = torch.cat([preprocess(frame, backbone).pixels[0] for frame in FRAMES])
     session = transformers.Sam2VideoInferenceSession(video=pixels, dtype=torch.float32)
     show(session, 0, backbone.square)
     memory.model(session, frame_idx=0)

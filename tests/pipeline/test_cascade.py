@@ -63,7 +63,7 @@ def test_refinement_asks_with_the_previous_mask_and_takes_the_best(sam, seen):
     assert torch.equal(second.logits[0], plain.logits[second.index])
     third = cascade.refine_step(sam, seen, second, number=3, box=True)
     rows, columns = np.nonzero(second.mask)
-    assert third.prompts.box == (columns.min(), rows.min(), columns.max(), rows.max())
+    assert third.prompts.box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
 
 
 def test_guidance_stays_in_the_first_step(sam, seen):

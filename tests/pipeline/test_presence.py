@@ -15,7 +15,6 @@ from persam import geometry
 from persam.pipeline import presence
 from persam.pipeline.views import ConceptFeatures, ReferenceView
 from persam.structures import Calibration
-from persam.variants import Variant
 
 SQUARE = geometry.fit(8, 8, 64, keep_aspect=True)
 WIDE = geometry.fit(4, 8, 64, keep_aspect=True)  # fills the upper half of the square
@@ -123,11 +122,14 @@ def test_pictures_of_one_colour_give_a_calibration_too():
     assert 0 <= calibration.presence(1.0) <= 1
 
 
-def test_cells_that_are_a_rivals_do_not_count():
-    thing, rival = torch.eye(6)[:2], F.normalize(torch.eye(6)[:2] + 0.7 * torch.eye(6)[4:], dim=1)
+def test_cells_of_a_negative_reference_do_not_count():
+    thing, negative = (
+        torch.eye(6)[:2],
+        F.normalize(torch.eye(6)[:2] + 0.7 * torch.eye(6)[4:], dim=1),
+    )
     alone = ConceptFeatures.of([view(thing, torch.eye(6)[3:4])], [], 0)
     warned = ConceptFeatures.of(
-        [view(thing, torch.eye(6)[3:4])], [view(rival, torch.eye(6)[3:4])], 0
+        [view(thing, torch.eye(6)[3:4])], [view(negative, torch.eye(6)[3:4])], 0
     )
     calibration = Calibration(0.5, 10.0)
 
@@ -137,27 +139,21 @@ def test_cells_that_are_a_rivals_do_not_count():
         features[:, 0, : len(cells)] = cells.T
         return calibration.presence(presence.likeness_in(features, SQUARE, known))
 
-    assert chance(alone, rival) > 0.9  # a look-alike passes for the object
-    assert chance(warned, rival) < 0.1
+    assert chance(alone, negative) > 0.9  # a look-alike passes for the object
+    assert chance(warned, negative) < 0.1
     assert chance(warned, thing) == pytest.approx(chance(alone, thing))
-    assert chance(warned, torch.cat([thing, rival])) == pytest.approx(chance(alone, thing))
+    assert chance(warned, torch.cat([thing, negative])) == pytest.approx(chance(alone, thing))
 
 
 def test_a_picture_of_nothing_but_the_rival_does_not_have_the_object():
-    thing, rival = torch.eye(6)[:1], torch.eye(6)[1:2]
+    thing, negative = torch.eye(6)[:1], torch.eye(6)[1:2]
     known = ConceptFeatures.of(
-        [view(thing, torch.eye(6)[3:4])], [view(rival, torch.eye(6)[3:4])], 0
+        [view(thing, torch.eye(6)[3:4])], [view(negative, torch.eye(6)[3:4])], 0
     )
-    features = rival[0][:, None, None].expand(6, 8, 8)
+    features = negative[0][:, None, None].expand(6, 8, 8)
     assert presence.likeness_in(features, SQUARE, known) == -1.0
 
 
 @dataclass
 class Named:
     calibration: Calibration | None
-
-
-def test_centred_features_are_not_what_the_model_was_calibrated_by():
-    views = [view(units(4, 0), units(6, 1))]
-    assert presence.calibration_of(Named(OWN), views, Variant()) is OWN
-    assert presence.calibration_of(Named(OWN), views, Variant(centre=True)) is None

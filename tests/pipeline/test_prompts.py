@@ -29,14 +29,14 @@ def test_top_k_is_ordered_and_bounded_by_the_picture():
 
 
 @given(SIDES, SIDES, st.data())
-def test_box_is_tight_and_inclusive(height, width, data):
+def test_a_box_is_tight_and_ends_at_pixel_edges(height, width, data):
     y0 = data.draw(st.integers(0, height - 1))
     y1 = data.draw(st.integers(y0, height - 1))
     x0 = data.draw(st.integers(0, width - 1))
     x1 = data.draw(st.integers(x0, width - 1))
     mask = np.zeros((height, width), dtype=bool)
     mask[y0, x0] = mask[y1, x1] = True
-    assert mask_box(mask) == (x0, y0, x1, y1)
+    assert mask_box(mask) == (x0, y0, x1 + 1, y1 + 1)
 
 
 def test_an_empty_mask_has_no_box():

@@ -1,4 +1,4 @@
-"""Several references, rivals and corrections in one concept."""
+"""Several references, negatives and corrections in one concept."""
 
 from __future__ import annotations
 
@@ -128,11 +128,11 @@ def test_what_references_are_not(parity_sam, method, shown, hint, said):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_rival_is_one_more_thing_that_the_object_is_not(parity_sam, method):
     plain = method(parity_sam, FIRST, variant=CONTRASTED)
-    warned = method(parity_sam, FIRST, rivals=[SECOND], variant=CONTRASTED)
-    assert len(warned.rivals) == 1
+    warned = method(parity_sam, FIRST, negatives=[SECOND], variant=CONTRASTED)
+    assert len(warned.negatives) == 1
     assert warned.variant.contrast == 1.0
     assert torch.equal(warned.target_feature, plain.target_feature)
-    cells = warned.rivals[0].foreground
+    cells = warned.negatives[0].foreground
     assert torch.equal(warned.background, torch.cat([plain.background, cells]))
 
 
@@ -140,8 +140,8 @@ def test_where_the_rival_is_the_prior_falls(parity_sam):
     recipe = replace(CONTRASTED, contrast=1.0)
     embedding = parity_sam.encode(TEST)
     plain, warned = (
-        personalize(parity_sam, FIRST, rivals=rivals, variant=recipe).locate(embedding).prior
-        for rivals in ([], [SECOND])
+        personalize(parity_sam, FIRST, negatives=negatives, variant=recipe).locate(embedding).prior
+        for negatives in ([], [SECOND])
     )
     assert bool((warned <= plain + 1e-5).all())
     inside = torch.from_numpy(TEST_MASK)
@@ -150,7 +150,7 @@ def test_where_the_rival_is_the_prior_falls(parity_sam):
 
 def test_a_recipe_without_cells_keeps_them_for_a_rival(parity_sam):
     bare = Variant.named("official", "persam")
-    concept = personalize(parity_sam, FIRST, rivals=[SECOND], variant=bare)
+    concept = personalize(parity_sam, FIRST, negatives=[SECOND], variant=bare)
     assert concept.variant == replace(bare, contrast=1.0)
     assert len(concept.foreground) > 0
 
@@ -168,23 +168,23 @@ def test_a_correction_is_one_more_reference(parity_sam, method):
 
 
 def test_a_correction_may_be_points_and_follows_a_loaded_concept(parity_sam, tmp_path):
-    concept = finetune(parity_sam, FIRST, rivals=[SECOND], variant=CONTRASTED)
+    concept = finetune(parity_sam, FIRST, negatives=[SECOND], variant=CONTRASTED)
     concept.save(tmp_path / "dog.safetensors")
     again = Concept.load(tmp_path / "dog.safetensors", parity_sam)
     one, other = (each.correct(TEST, points=[(120, 90)]) for each in (concept, again))
     assert torch.equal(one.foreground, other.foreground)
-    assert len(other.rivals) == 1
+    assert len(other.negatives) == 1
     with pytest.raises(InputError, match="exactly one of"):
         concept.correct(TEST)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_views_rivals_and_calibration_survive_a_file(parity_sam, method, tmp_path):
-    concept = method(parity_sam, [FIRST, SECOND], rivals=[SECOND], variant=CONTRASTED)
+    concept = method(parity_sam, [FIRST, SECOND], negatives=[SECOND], variant=CONTRASTED)
     concept.save(tmp_path / "dog.safetensors")
     again = Concept.load(tmp_path / "dog.safetensors", parity_sam)
     assert again.calibration == concept.calibration is not None
-    assert (len(again.views), len(again.rivals)) == (2, 1)
+    assert (len(again.views), len(again.negatives)) == (2, 1)
     for one, other in zip(concept.known.tensors(), again.known.tensors(), strict=True):
         assert torch.equal(one, other)
     before, after = concept.segment(REFERENCE), again.segment(REFERENCE)

@@ -74,17 +74,6 @@ def test_pooling_by_hand():
     assert similarity.pool(features, cells, "mean+max").tolist() == [2.5, 3.0]
 
 
-def test_centring_ignores_the_padding():
-    features = drawn(5, 8, 8)
-    centred = similarity.matching_features(embedding(features, WIDE), centre=True)
-    assert float(centred[:, :4].mean(dim=(1, 2)).abs().max()) < 1e-6
-    elsewhere = features.clone()
-    elsewhere[:, 4:] += 100
-    again = similarity.matching_features(embedding(elsewhere, WIDE), centre=True)
-    torch.testing.assert_close(again[:, :4], centred[:, :4])
-    assert similarity.matching_features(embedding(features, WIDE), centre=False) is not None
-
-
 def test_cosine_of_the_target_itself_is_one_whatever_its_length():
     features = drawn(6, 4, 4)
     target = torch.nn.functional.normalize(features[:, 1, 2], dim=0)

@@ -29,15 +29,15 @@ def test_a_single_view_is_known_bit_by_bit():
 
 def test_several_views_are_averaged_and_their_cells_all_kept():
     views = [drawn(seed, cells=seed + 2) for seed in range(3)]
-    rival = drawn(9)
-    known = ConceptFeatures.of(views, [rival], 2)
+    negative = drawn(9)
+    known = ConceptFeatures.of(views, [negative], 2)
     mean = sum(view.target_feature for view in views) / 3
     assert torch.allclose(known.target_feature, mean / mean.norm(), atol=1e-6)
     mean = sum(view.target_embedding for view in views) / 3
     assert torch.allclose(known.target_embedding, mean, atol=1e-6)
     assert len(known.foreground) == 2 + 3 + 4
-    # What a rival looks like is one more thing that the object is not; its background is neither.
-    assert torch.equal(known.against[-5:], rival.foreground)
+    # A negative's foreground is one more thing that the object is not; its background is neither.
+    assert torch.equal(known.against[-5:], negative.foreground)
     assert len(known.against) == 2 + 3 + 4 + 5
     assert known.parts.shape == (2, 6)
 

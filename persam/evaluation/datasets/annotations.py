@@ -86,7 +86,7 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def laid_out(path: Path, expected: str) -> Iterator[None]:
+def expected_layout(path: Path, expected: str) -> Iterator[None]:
     """Turn a stumble over what a file holds into an error that says what it should hold.
 
     Raises:

@@ -16,7 +16,7 @@ import numpy as np
 
 from persam.errors import InputError
 from persam.models.adapter import Adapter
-from persam.models.prompting import lay
+from persam.models.prompting import preprocess
 from persam.models.runtime import program, require
 from persam.models.runtime.decoder_graph import FREE, DecoderGraph, blank_inputs
 from persam.models.runtime.exported_facts import DECODER, ENCODER, SUFFIXES, VERSION, Facts
@@ -90,7 +90,7 @@ def _eight_bits(backbone: Adapter, file: Path, form: str, photos: Sequence[np.nd
         source, target = Path(place) / "fp32.onnx", Path(place) / "int8.onnx"
         onnx.write(backbone.network, {"pixels": backbone.blank}, source)
         target = file if form == "onnx" else target
-        calibrated(source, target, (lay(photo, backbone).pixels[0] for photo in photos))
+        calibrated(source, target, (preprocess(photo, backbone).pixels[0] for photo in photos))
         if form == "openvino":
             import openvino
 

@@ -16,7 +16,7 @@ from persam import geometry
 from persam.errors import InputError
 from persam.models.encoding import Encoding
 from persam.models.guided_attention import check_guidance
-from persam.models.prompting import lay
+from persam.models.prompting import preprocess
 from persam.models.runtime import Engine, RuntimeChoice, require, runner
 from persam.models.runtime.converted_decoder import ConvertedDecoder, Sizes
 from persam.models.runtime.converted_encoder import ConvertedEncoder
@@ -102,12 +102,12 @@ class ExportedBackbone(Encoding):
         """Say how a picture of this size lies in the model's square."""
         return geometry.fit(height, width, self.square, keep_aspect=self.facts.keep_aspect)
 
-    def lay(self, image: np.ndarray) -> Preprocessed:
-        """Bring a picture into the model's square; see :meth:`persam.models.base.Backbone.lay`."""
-        return lay(image, self)
+    def preprocess(self, image: np.ndarray) -> Preprocessed:
+        """Bring a picture into the square, as :meth:`persam.models.base.Backbone.preprocess`."""
+        return preprocess(image, self)
 
-    def encode_laid(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode pictures that :meth:`lay` has laid, one after the other."""
+    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode pictures that :meth:`preprocess` has prepared, one after the other."""
         return [self._embed(one) for one in laid]
 
     def _embed(self, laid: Preprocessed) -> Embedding:

@@ -8,11 +8,11 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from lib import prompted
+from lib.prompted import PromptOutcome, PromptReport
 
 from persam import geometry
 from persam.errors import InputError
-from persam.evaluation import prompted
-from persam.evaluation.prompted import PromptOutcome, PromptReport
 from persam.structures import Embedding, MaskLogits
 
 SIDE = 8
@@ -76,7 +76,7 @@ def test_what_is_asked():
     backbone = Answering([TRUTH] * 3, [0.0, 1.0, 0.0])
     prompted.evaluate_prompts(backbone, [(PICTURE, block(slice(1, 8), slice(3, 6)))])
     box, centre = backbone.asked
-    assert box.box == (3, 1, 5, 7)
+    assert box.box == (3, 1, 6, 8)
     assert len(box.points) == 0
     assert centre.box is None
     # Three wide, so two pixels deep in the middle column; the first of the deepest by rows.

@@ -62,7 +62,7 @@ def cut_out(image: np.ndarray, mask: np.ndarray) -> Cutting:
             f"{np.count_nonzero(mask)} object pixels, mask {mask.shape}, picture {image.shape}."
         )
     x0, y0, x1, y1 = box
-    part = slice(y0, y1 + 1), slice(x0, x1 + 1)
+    part = slice(y0, y1), slice(x0, x1)
     return Cutting(image[part], mask[part])
 
 

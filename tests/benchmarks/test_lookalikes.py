@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from drawings import HEIGHT, WIDTH, write
+from lib import lookalikes
+from lib.lookalikes import LookalikeReport, MontageOutcome
 
 import persam
 from persam.errors import InputError
-from persam.evaluation import datasets, lookalikes
-from persam.evaluation.lookalikes import LookalikeReport, MontageOutcome
+from persam.evaluation import datasets
 from persam.io.images import read_image
 from persam.structures import Prediction
 
@@ -108,9 +109,9 @@ def test_another_object_beside_it(drawn):
 def test_the_method_may_be_warned_of_the_other(drawn):
     warnings = []
 
-    def warned(backbone, image, *, mask, rivals):
-        (rival,) = rivals
-        warnings.append((image.parent.name, rival.image.parent.name, rival.image.stem))
+    def warned(backbone, image, *, mask, negatives):
+        (negative,) = negatives
+        warnings.append((image.parent.name, negative.image.parent.name, negative.image.stem))
         return learn(backbone, image, mask=mask)
 
     lookalikes.evaluate_lookalikes(warned, None, drawn, warned=True)
@@ -122,12 +123,16 @@ def test_a_rival_is_no_longer_taken_for_the_object(tiny, drawn):
     variant = persam.Variant(contrast=1.0, guided_attention=False, semantic_prompt=False)
     dog, other = datasets.perseg(drawn).subjects[:2]
     backbone = tiny("sam")
-    rival = persam.Reference(other.reference.image, mask=other.reference.mask)
+    negative = persam.Reference(other.reference.image, mask=other.reference.mask)
     image, truth = other.targets[0].read()
     points = []
-    for rivals in ([], [rival]):
+    for negatives in ([], [negative]):
         concept = persam.personalize(
-            backbone, dog.reference.image, mask=dog.reference.mask, rivals=rivals, variant=variant
+            backbone,
+            dog.reference.image,
+            mask=dog.reference.mask,
+            negatives=negatives,
+            variant=variant,
         )
         prior = concept.locate(backbone.encode(image)).prior.numpy()
         points.append(prior[truth].mean() - prior[~truth].mean())

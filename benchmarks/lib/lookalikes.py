@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from lib.montage import add_lookalike, cut_out
+
 from persam.errors import InputError
 from persam.evaluation import datasets
-from persam.evaluation.montage import add_lookalike, cut_out
 from persam.metrics import iou
 from persam.pipeline.reference import Reference
 
@@ -107,7 +108,7 @@ def evaluate_lookalikes(
         backbone: the model.
         data: a folder, or what :func:`persam.evaluation.datasets.perseg` made of it.
         beside: which other object is pasted in beside an object.
-        warned: show the method the other one in its reference photo, as ``rivals=[...]``.
+        warned: show the method the other one in its reference photo, as ``negatives=[...]``.
 
     Raises:
         InputError: no two objects of a kind, no photo with room for a look-alike, or the folder or
@@ -120,8 +121,8 @@ def evaluate_lookalikes(
         if other is None:
             continue
         shown = subject.reference
-        rival = Reference(other.reference.image, mask=other.reference.mask)
-        given: dict[str, Any] = {"rivals": [rival]} if warned else {}
+        negative = Reference(other.reference.image, mask=other.reference.mask)
+        given: dict[str, Any] = {"negatives": [negative]} if warned else {}
         concept = method(backbone, shown.image, mask=shown.mask, **given)
         for number, photo in enumerate(subject.targets):
             source = other.targets[number % len(other.targets)]
