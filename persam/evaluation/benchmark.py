@@ -1,4 +1,4 @@
-"""Run a method over a data set and say how well it did, with everything needed to do it again.
+"""Run a method over a data set and report its scores, with everything needed to repeat it.
 
 Predictions are written first and scored after, so that any score can be studied into, and made
 again without the model.

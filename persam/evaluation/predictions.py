@@ -42,7 +42,7 @@ class Predictions:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        """Read what the folder says of its making.
+        """Read the settings and the log of the folder.
 
         Raises:
             InputError: one of the two files cannot be read, or was written by something else.
@@ -137,7 +137,7 @@ class Predictions:
         return self.folder / subject / f"{stem}.png"
 
     def done(self, subject: str, stem: str) -> bool:
-        """Whether a photo needs no second look: its mask is there, and its line in the log."""
+        """Whether a photo is finished: its mask is there, and its line in the log."""
         return (subject, stem) in self.found and self.path(subject, stem).is_file()
 
     def read(self, subject: str, stem: str, size: tuple[int, int]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The file that says of which run a folder of predictions is, and refusing another run's."""
+"""The settings file of a folder of predictions, and the refusal of another run's settings."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def refuse_strange(folder: Path) -> None:
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """What the file says; empty where there is none.
+    """The contents of the file; empty where there is none.
 
     Raises:
         InputError: it cannot be read, or is no such file.

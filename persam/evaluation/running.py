@@ -166,7 +166,7 @@ class EncodeOnce(WrappedBackbone):
 def _run_subject(
     job: Job, backbone: Backbone, subject: Subject, dataset: Dataset, on_photo: OnPhoto | None
 ) -> None:
-    """Learn one subject and look for it where it has not been studied for."""
+    """Learn one subject and segment the photos that have no prediction yet."""
     stems = {photo.stem for photo in subject.targets}
     todo = {stem for stem in stems if not job.predictions.done(subject.name, stem)}
     finder = None

@@ -68,7 +68,7 @@ def compare(found: np.ndarray, truth: np.ndarray, point: tuple[int, int] | None)
 
 
 def dataset_settings(dataset: Dataset) -> dict[str, Any]:
-    """What of a data set a report has to say: name, folder, and how episodes were drawn."""
+    """What a report states of a data set: name, folder, and how episodes were drawn."""
     chosen = {
         "reference_index": dataset.reference_index,
         "size": dataset.size,
@@ -248,6 +248,6 @@ def report_settings(dataset: Dataset, predictions: Predictions) -> dict[str, Any
     maker = {} if run == __version__ else {"predicted_by": run}
     given = {name: value for name, value in predictions.settings.items() if name != "learner"}
     data = dataset_settings(dataset)
-    # What the caller says of the method counts: a concept knows what it is, not who made it. And
+    # The caller's settings override the concept's, which does not know the name of the method. And
     # the data set is the one that was scored, which may have moved since.
     return {**data, **(facts[-1] if facts else {}), **given, **data, **maker}

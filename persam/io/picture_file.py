@@ -8,13 +8,19 @@ import warnings
 import zlib
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from persam.errors import InputError, MissingExtra
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
 # What Pillow's decoders are known to raise on damaged files, besides OSError.
-_DAMAGE = (SyntaxError, ValueError, EOFError, KeyError, IndexError, struct.error, zlib.error)
+DAMAGE = (SyntaxError, ValueError, EOFError, KeyError, IndexError, struct.error, zlib.error)
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 # Which warnings are errors is known to the whole process, not to one thread.
 _WARNINGS = Lock()
@@ -31,8 +37,23 @@ def open_picture(path: Path, *, upright: bool = True) -> Image.Image:
         InputError: not a readable picture; the message names the file and the reason.
         MissingExtra: a HEIC picture without ``pillow-heif``.
     """
+
+    def decoded(image: Image.Image) -> Image.Image:
+        image.load()
+        return turn_upright(image, str(path)) if upright else image.copy()
+
+    return read_picture(path, decoded)
+
+
+def read_picture(path: Path, use: Callable[[Image.Image], T]) -> T:
+    """Hand an opened file, its pixels not yet decoded, to a function, and give its answer.
+
+    Raises:
+        InputError: not a readable picture; the message names the file and the reason.
+        MissingExtra: a HEIC picture without ``pillow-heif``.
+    """
     try:
-        return _decode(path, upright)
+        return _opened(path, use)
     except UnidentifiedImageError as error:
         if not _is_heif(path):
             raise InputError(
@@ -41,16 +62,15 @@ def open_picture(path: Path, *, upright: bool = True) -> Image.Image:
             ) from error
         _register_heif(path)
     try:
-        return _decode(path, upright)
+        return _opened(path, use)
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is not a HEIC picture, or damaged.") from error
 
 
-def _decode(path: Path, upright: bool) -> Image.Image:
+def _opened(path: Path, use: Callable[[Image.Image], T]) -> T:
     try:
         with _begin(path) as image:
-            image.load()
-            return turn_upright(image, str(path)) if upright else image.copy()
+            return use(image)
     except UnidentifiedImageError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -60,7 +80,9 @@ def _decode(path: Path, upright: bool) -> Image.Image:
         ) from error
     except OSError as error:
         raise InputError(_why_unreadable(path, error)) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{path} is damaged: {error}.") from error
 
 
@@ -106,5 +128,5 @@ def turn_upright(image: Image.Image, name: str) -> Image.Image:
     """
     try:
         return ImageOps.exif_transpose(image)
-    except (OSError, *_DAMAGE) as error:
+    except (OSError, *DAMAGE) as error:
         raise InputError(f"{name} has a damaged EXIF block: {error}.") from error

@@ -71,7 +71,7 @@ class Findings:
 
     @contextmanager
     def gathering(self, where: Path | str) -> Iterator[None]:
-        """Note what the block complains of, so that the next one has its say, too.
+        """Record the problems that the block raises, so that all are reported together.
 
         Args:
             where: of complaints that do not say it.

@@ -1,4 +1,4 @@
-"""Run a method and a tracker over sequences and say how well they did: predictions, then scores."""
+"""Run a method and a tracker over sequences: predictions first, scores after."""
 
 from __future__ import annotations
 
