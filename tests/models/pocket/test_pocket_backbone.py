@@ -149,7 +149,7 @@ def test_the_built_in_model_follows_a_box_and_the_reference():
     images = sorted((Path(samples.PICTURES) / "Images").rglob("*.jpg"))
     masks = sorted((Path(samples.PICTURES) / "Annotations").rglob("*.png"))
     dog = persam.personalize(sam, images[0], mask=masks[0])
-    truth = persam.io.images.read_mask(masks[1], (480, 640)) > 0
+    truth = persam.io.masks.read_mask(masks[1], (480, 640)) > 0
     assert dog.variant == persam.Variant.named("pocket", "persam")
     found = dog.segment(images[1])
     overlap = (found.mask & truth).sum() / (found.mask | truth).sum()
