@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from persam.app.clicking import Drawing
 from persam.app.export import Product
 from persam.errors import InputError
+from persam.video.output_files import Product as ClipProduct
 
 _MOST_POINTS = 200
 _MOST_PAINT = 4_000_000  # letters of base64
@@ -93,6 +94,12 @@ class FindBody(_Body):
     """A search; ``improve`` makes the corrections references first."""
 
     improve: bool = False
+
+
+class TrackBody(_Body):
+    """A clip is tracked; what is written besides masks."""
+
+    products: Annotated[list[ClipProduct], Field(max_length=8)] = []
 
 
 class ExportBody(_Body):

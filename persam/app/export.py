@@ -88,7 +88,7 @@ def _write_all(
     if "concepts" in options.products:
         for one in session.state.objects:
             if one.learnable:
-                concept = at_presence(session.model.learner.concept(one), options.min_presence)
+                concept = at_presence(session.model.maker.concept(one), options.min_presence)
                 concept.save(folder / f"{one.stem}.safetensors")
     for photo, stem in zip(photos, stems, strict=True):
         _write(session, options, folder, (photo, stem))
