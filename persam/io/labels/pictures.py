@@ -57,7 +57,8 @@ class PictureFolder:
     def find(self, name: str) -> Path | None:
         """The picture of a name, which may be a path, or a file's name with or without its ending.
 
-        Where several have the name, the one that shares most of the path is meant.
+        Where several have the name, the one that shares most of the path is meant, and of these
+        the one in the folder that was named first.
 
         Raises:
             InputError: several are meant equally.
@@ -67,12 +68,19 @@ class PictureFolder:
         found = found or self._stems.get(wanted.stem.casefold()) or []
         alike = [_shared_tail(path, wanted) for path in found]
         best = [path for path, shared in zip(found, alike, strict=True) if shared == max(alike)]
+        first = min(map(self._place, best), default=0)
+        best = [path for path in best if self._place(path) == first]
         best = list({path.resolve(): path for path in best}.values())
         if len(best) > 1:
             raise InputError(
                 f"{name} may be {best[0]} or {best[1]}. Give the folder of one of them by --images"
             )
         return best[0] if best else None
+
+    def _place(self, path: Path) -> int:
+        """Which of the folders a picture is in, the first one counting."""
+        places = (number for number, one in enumerate(self.folders) if one in path.parents)
+        return next(places, len(self.folders))
 
     def get(self, name: str) -> Path:
         """As :meth:`find`, but there has to be one.
