@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from persam.app import album, bodies, clicking, export, marking, tracking
 from persam.app.answers import answer, reads, writes
 from persam.app.commands import command_lines
-from persam.app.export import ExportOptions
+from persam.app.export_files import ExportOptions
 from persam.app.heat import confidence_png
 from persam.app.objects import as_json
 from persam.app.overview import session_json
@@ -122,7 +122,8 @@ def cancel(session: Session, _request: Request, _body: None) -> Any:
 
 def take_away(session: Session, _request: Request, body: bodies.ExportBody) -> Any:
     """Write a new folder of results."""
-    options = ExportOptions(frozenset(body.products), body.min_presence, body.name)
+    products = frozenset(body.products)
+    options = ExportOptions(products, body.min_presence, body.name, body.cutouts)
     return {"folder": str(export.export(session, options))}
 
 

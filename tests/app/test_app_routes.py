@@ -14,6 +14,7 @@ from PIL import Image
 
 from persam.album.run import fingerprint
 from persam.concept import Concept
+from persam.io.labels import read_label_set
 from persam.io.masks import read_labels, read_mask
 from persam.metrics import iou
 
@@ -166,8 +167,8 @@ def test_what_is_taken_away_is_what_was_accepted(page: Page):
     page.show("00.jpg", BOX)
     page.find()
     page.post(f"/api/photos/{page.id('02.jpg')}/verdict", {"object": "dog", "kind": "wrong"})
-    wanted = ["masks", "cutouts", "overlays", "photos", "concepts"]
-    body = {"products": wanted, "min_presence": 0.3, "name": "mine"}
+    wanted = ["masks", "cutouts", "overlays", "photos", "concepts", "coco", "yolo"]
+    body = {"products": wanted, "min_presence": 0.3, "name": "mine", "edges": "hard"}
     answer = page.post("/api/export", body)
     assert answer.status_code == 200, answer.text
     page.session.job.wait(60)
@@ -182,8 +183,13 @@ def test_what_is_taken_away_is_what_was_accepted(page: Page):
     assert (folder / "photos" / "01.jpg").read_bytes() == (PHOTOS / "01.jpg").read_bytes()
     mask = read_mask(folder / "masks" / "01.png", (480, 640)) > 0
     cut = np.array(Image.open(folder / "cutouts" / "01.png"))
-    rows, columns = np.argwhere(mask).min(axis=0), np.argwhere(mask).max(axis=0)
-    assert cut.shape[:2] == tuple(columns - rows + 1)
+    assert cut.shape[2] == 4
+    assert cut.shape[0] < 480
+    tight = np.argwhere(mask).max(axis=0) - np.argwhere(mask).min(axis=0) + 1
+    assert (np.array(cut.shape[:2]) >= tight).all()
+    (truth,) = read_label_set(folder / "coco").of_class("dog")[1:]
+    assert iou(truth[1].mask, mask) > 0.97  # polygons, of at most a pixel off
+    assert truth[1].origin.by == "model"
     concept = Concept.load(folder / "dog.safetensors", page.session.model.clicks)
     assert concept.variant.min_presence == 0.3
     assert (
