@@ -12,7 +12,8 @@ import torch.nn.functional as F
 
 from persam import geometry
 from persam.errors import InputError
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.pipeline.presence import picture_vectors
 from persam.pipeline.prompts import cell_points, mask_box
 from persam.structures import Prediction, Prompts

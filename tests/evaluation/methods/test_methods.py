@@ -8,7 +8,7 @@ import pytest
 from persam.errors import InputError
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import evaluate, score_only
-from persam.evaluation.method_names import WITH_VARIANT, resolve_method
+from persam.evaluation.method_names import resolve_method
 from persam.evaluation.methods.patches import Patches, ask_points, union
 
 NAMES = ("nearest-neighbour", "matcher", "gf-sam", "insid3", "p2sam")
@@ -62,10 +62,6 @@ def test_unusable_references_are_refused(tiny, name, noise):
         resolve_method(name)(tiny("sam"), noise, mask=np.zeros((48, 64), dtype=bool))
     with pytest.raises(InputError, match="picture is"):
         resolve_method(name)(tiny("sam"), noise, mask=np.ones((47, 64), dtype=bool))
-
-
-def test_a_recipe_is_no_argument_of_theirs():
-    assert not set(NAMES) & set(WITH_VARIANT)
 
 
 @pytest.mark.parametrize("shape", [(40, 64), (64, 40), (64, 64)])
