@@ -144,7 +144,8 @@ class _ClipJob:
         files = (self.files.cutout(name, line.name) for line in self.lines for name in cutouts)
         if self.files.wanted(self.output.save) or not all(map(Path.exists, files)):
             return False
-        self.damage = Damage(**{name: ended[name] for name in asdict(Damage())})
+        known = asdict(Damage()).keys() & ended.keys()
+        self.damage = Damage(**{name: ended[name] for name in known})
         return True
 
     def begin(self) -> None:
