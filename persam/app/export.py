@@ -16,7 +16,7 @@ from persam.errors import InputError
 from persam.io import drawing
 from persam.io.folders import name_outputs
 from persam.io.images import read_image, read_profile
-from persam.io.palette import lay
+from persam.io.palette import number_masks
 from persam.io.writers import write_cutout, write_labels, write_mask, write_overlay, write_text
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _write(
         shutil.copy2(photo.path, folder / "photos" / f"{stem}{photo.path.suffix}")
     if not masks:
         return
-    labels = lay(_apart(masks, objects), next(iter(masks.values())).shape)
+    labels = number_masks(_apart(masks, objects), next(iter(masks.values())).shape)
     if "masks" in options.products:
         path = folder / "masks" / f"{stem}.png"
         _write_labels(path, labels, several=len(objects) > 1)

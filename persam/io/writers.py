@@ -167,6 +167,11 @@ def write_png(path: str | Path, pixels: np.ndarray) -> None:
     write_bytes(path, _encode(Image.fromarray(pixels), "PNG"))
 
 
+def write_overlay(path: str | Path, rgb: np.ndarray) -> None:
+    """Write ``(H, W, 3)`` uint8 as a JPEG of high quality."""
+    write_bytes(path, overlay_jpeg(rgb))
+
+
 def overlay_jpeg(rgb: np.ndarray) -> bytes:
     """Encode ``(H, W, 3)`` uint8 as a JPEG of high quality."""
     return jpeg(rgb, quality=90)
