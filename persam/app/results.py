@@ -57,13 +57,23 @@ class Results:
         record = self.record(photo)
         return {str(one.object): one for one in (record.found if record else None) or ()}
 
-    def masks(self, photo: Path, objects: Sequence[NamedObject]) -> dict[str, np.ndarray]:
+    def masks(
+        self,
+        photo: Path,
+        objects: Sequence[NamedObject],
+        answered: Mapping[str, np.ndarray] | None = None,
+    ) -> dict[str, np.ndarray]:
         """``(height, width)`` bool masks of the objects in a photo, those that have one.
+
+        Args:
+            photo: where.
+            objects: all that are looked for.
+            answered: masks by name that the person's marks lie over; None for the run's own.
 
         Raises:
             InputError: a mask's file is damaged or gone.
         """
-        answered = self._answered(photo)
+        answered = self._answered(photo) if answered is None else answered
         masks = {}
         for one in objects:
             mark = one.mark(str(photo))
@@ -75,12 +85,17 @@ class Results:
                 masks[one.name] = answered[one.name]
         return masks
 
-    def labels(self, photo: Path, objects: Sequence[NamedObject]) -> np.ndarray | None:
+    def labels(
+        self,
+        photo: Path,
+        objects: Sequence[NamedObject],
+        answered: Mapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray | None:
         """The same as one map ``(height, width)`` uint8: 1 for the first object, and so on.
 
         A person's masks lie over the run's. None where there is no mask at all.
         """
-        masks = self.masks(photo, objects)
+        masks = self.masks(photo, objects, answered)
         if not masks:
             return None
         labels = np.zeros(next(iter(masks.values())).shape, dtype=np.uint8)
@@ -113,13 +128,13 @@ class Results:
         record = self.record(photo)
         if record is None or record.output is None or not record.found:
             return {}
-        path = Path(record.output)
+        path = record.mask(self.run)
         labels = read_labels(path, _png_size(path))
         return {str(one.object): labels == one.label for one in record.found if one.box}
 
     def _version(self, record: Record | None, marks: Mapping[str, Any]) -> str:
         """Changes when a photo's masks may have."""
-        files = [Path(record.output)] if record is not None and record.output else []
+        files = [record.mask(self.run)] if record is not None and record.output else []
         files += [self.run / mark.mask for mark in marks.values() if mark.mask]
         times = [path.stat().st_mtime_ns for path in files if path.is_file()]
         return f"{zlib.crc32(repr((times, marks)).encode()):08x}"
