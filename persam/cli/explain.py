@@ -20,7 +20,8 @@ from persam.cli.model_args import (
     VariantOption,
     resolve_variant,
 )
-from persam.cli.object_args import BoxOption, Examples, MaskOption, PointOption, ReferenceArgs
+from persam.cli.object_args import Examples, ReferenceArgs
+from persam.cli.object_options import BoxOption, MaskOption, PointOption
 from persam.errors import InputError
 
 
