@@ -12,21 +12,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from persam.errors import InputError
 from persam.models.adapter import Adapter
 from persam.models.prompting import preprocess
-from persam.models.runtime import program, require
-from persam.models.runtime.decoder_graph import FREE, DecoderGraph, blank_inputs
+from persam.models.runtime.choice import require
+from persam.models.runtime.decoder_graph import FREE
 from persam.models.runtime.exported_facts import DECODER, ENCODER, SUFFIXES, VERSION, Facts
-from persam.models.sam import SamBackbone
+from persam.models.runtime.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+
     from persam.models.base import Backbone
-    from persam.structures import Embedding
 
 
 def export(
@@ -50,7 +49,7 @@ def export(
     """
     if form not in SUFFIXES:
         raise InputError(f"Models are exported as {' or '.join(SUFFIXES)}; got {form!r}.")
-    if not isinstance(backbone, Adapter) or backbone.device.type != "cpu":
+    if not isinstance(backbone, Adapter) or backbone.device != "cpu":
         raise InputError(
             f"{backbone.name} is no plain model on the CPU: plugins and matchers are not exported, "
             f"and neither is what was exported already. Load the model alone, on the CPU."
@@ -70,16 +69,15 @@ def export(
 
 
 def _write(backbone: Adapter, folder: Path, form: str, photos: Sequence[np.ndarray]) -> None:
-    embedding = backbone.encode(np.zeros((8, 8, 3), np.uint8))
     encoder, decoder = (folder / f"{part}{SUFFIXES[form]}" for part in (ENCODER, DECODER))
     write = program(form).write
     if len(photos):
         _eight_bits(backbone, encoder, form, photos)
     else:
         write(backbone.network, {"pixels": backbone.blank}, encoder)
-    graph = DecoderGraph(backbone).eval()
-    write(graph, blank_inputs(embedding), decoder, FREE, ("logits", "iou"))
-    _facts(backbone, embedding, form, "int8" if len(photos) else "fp32").write(folder)
+    graph, inputs = backbone.decoder_graph()
+    write(graph, inputs, decoder, FREE, ("logits", "iou"))
+    _facts(backbone, form, "int8" if len(photos) else "fp32").write(folder)
 
 
 def _eight_bits(backbone: Adapter, file: Path, form: str, photos: Sequence[np.ndarray]) -> None:
@@ -98,9 +96,8 @@ def _eight_bits(backbone: Adapter, file: Path, form: str, photos: Sequence[np.nd
             openvino.save_model(model, file, compress_to_fp16=False)
 
 
-def _facts(backbone: Adapter, embedding: Embedding, form: str, precision: str) -> Facts:
+def _facts(backbone: Adapter, form: str, precision: str) -> Facts:
     known = backbone.calibration
-    sam = isinstance(backbone, SamBackbone)
     return Facts(
         version=VERSION,
         name=backbone.name,
@@ -109,10 +106,10 @@ def _facts(backbone: Adapter, embedding: Embedding, form: str, precision: str) -
         precision=precision,
         mean=tuple(backbone.mean.tolist()),
         std=tuple(backbone.std.tolist()),
-        keep_aspect=sam,
-        matching=embedding.matching is not embedding.features,
+        keep_aspect=backbone.keep_aspect,
+        matching=backbone.own_matching,
         recipe=backbone.recipe,
         ambiguous=backbone.ambiguous,
         calibration=None if known is None else (known.middle, known.slope),
-        **asdict(backbone.sizes(embedding)),
+        **asdict(backbone.sizes),
     )

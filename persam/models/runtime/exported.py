@@ -10,18 +10,17 @@ import hashlib
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
 
 from persam import geometry
 from persam.errors import InputError
 from persam.models.encoding import Encoding
-from persam.models.guided_attention import check_guidance
-from persam.models.prompting import preprocess
-from persam.models.runtime import Engine, RuntimeChoice, require, runner
-from persam.models.runtime.converted_decoder import ConvertedDecoder, Sizes
+from persam.models.prompting import DecoderSizes, check_guidance, preprocess
+from persam.models.runtime.choice import Engine, RuntimeChoice, require
+from persam.models.runtime.converted_decoder import ConvertedDecoder
 from persam.models.runtime.converted_encoder import ConvertedEncoder
 from persam.models.runtime.exported_facts import DECODER, ENCODER, SUFFIXES, Facts
-from persam.structures import Calibration, Embedding
+from persam.models.runtime.programs import runner
+from persam.structures import Calibration, Embedding, ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +33,7 @@ class ExportedBackbone(Encoding):
     """Answers as the model that was exported does, to rounding; no gradients go through it.
 
     Attributes:
-        name: what it was loaded by; stored in concepts and reports.
+        spec: what it was loaded by; stored in concepts.
         facts: what the folder says.
         encoder: what runs the image encoder.
         square, mean, std, recipe, ambiguous, calibration: of the model that was exported.
@@ -43,7 +42,7 @@ class ExportedBackbone(Encoding):
     model = None
 
     def __init__(self, name: str, folder: Path, facts: Facts) -> None:
-        self.name = name
+        self.spec = ModelSpec(name)
         self.facts = facts
         self.square = facts.square
         self.mean = np.array(facts.mean, dtype=np.float32)
@@ -53,13 +52,13 @@ class ExportedBackbone(Encoding):
         self.calibration = None if facts.calibration is None else Calibration(*facts.calibration)
         self._folder = folder
         self.encoder: Engine = self._engine(facts.precision)
-        sizes = Sizes(facts.square, facts.grid, facts.extras, facts.pad_box, facts.sketch)
+        sizes = DecoderSizes(facts.square, facts.grid, facts.extras, facts.pad_box, facts.sketch)
         self._decoder = ConvertedDecoder(runner(facts.format, self._file(DECODER)), sizes)
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> str:
         """The CPU."""
-        return torch.device("cpu")
+        return "cpu"
 
     @property
     def engine(self) -> str:
@@ -106,14 +105,14 @@ class ExportedBackbone(Encoding):
         """Bring a picture into the square, as :meth:`persam.models.base.Backbone.preprocess`."""
         return preprocess(image, self)
 
-    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode pictures that :meth:`preprocess` has prepared, one after the other."""
-        return [self._embed(one) for one in laid]
+    def encode_preprocessed(self, pictures: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode what :meth:`preprocess` gave, one after the other."""
+        return [self._embedding(one) for one in pictures]
 
-    def _embed(self, laid: Preprocessed) -> Embedding:
-        features, *rest = self.encoder(laid.pixels[0])
+    def _embedding(self, picture: Preprocessed) -> Embedding:
+        features, *rest = self.encoder(picture.pixels[0])
         matching = rest.pop(0) if self.facts.matching else features
-        return Embedding(features, matching, laid.frame, tuple(rest))
+        return Embedding(features, matching, picture.frame, tuple(rest))
 
     @property
     def identity(self) -> str:
@@ -151,7 +150,7 @@ class ExportedBackbone(Encoding):
         return self._folder / (part + SUFFIXES[self.facts.format])
 
 
-def load_exported(folder: Path, name: str, *, device: torch.device) -> ExportedBackbone:
+def load_exported(folder: Path, name: str, *, device: str) -> ExportedBackbone:
     """Load what ``persam export`` wrote.
 
     Raises:
@@ -159,7 +158,7 @@ def load_exported(folder: Path, name: str, *, device: torch.device) -> ExportedB
         MissingExtra: the packages that run it are not installed.
     """
     facts = Facts.read(folder)
-    if device.type != "cpu":
+    if device != "cpu":
         raise InputError(
             f'{name} was exported for CPUs and does not run on {device}. Take device="cpu", or '
             f"load the model that it was made from."

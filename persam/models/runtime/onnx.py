@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from persam.errors import InputError
-from persam.models.runtime.tracing import converting, hushed
+from persam.models.runtime.cpu import thread_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from persam.models.runtime import Runner
+    import numpy as np
+    import torch
+
+    from persam.models.runtime.choice import Runner
 
 FILE = "network.onnx"
 OPSET = 20
@@ -38,6 +39,10 @@ def write(
     Raises:
         InputError: it does not convert.
     """
+    import torch
+
+    from persam.models.runtime.tracing import converting, hushed
+
     length = torch.export.Dim("length", min=2, max=1024)
     dynamic: Any = tuple({1: length} if name in free else None for name in inputs)
     what = f"Converting {type(network).__name__} to ONNX"
@@ -56,7 +61,7 @@ def write(
 
 
 def session(file: Path) -> Any:
-    """Make a file ready to run on the CPU, with as many threads as torch takes.
+    """Make a file ready to run on the CPU, with one thread a core.
 
     Raises:
         InputError: the file cannot be read.
@@ -65,7 +70,7 @@ def session(file: Path) -> Any:
     import onnxruntime.capi.onnxruntime_pybind11_state as errors
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = thread_count()
     options.log_severity_level = 3
     broken = (errors.Fail, errors.InvalidProtobuf, errors.InvalidGraph, errors.NoSuchFile)
     try:
@@ -80,8 +85,7 @@ def runner(file: Path, _precision: str) -> Runner:
     return lambda inputs: run(model, inputs)
 
 
-def run(model: Any, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Ask a session once."""
+def run(model: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Ask a session once; a session may be asked by several threads at the same time."""
     names = [place.name for place in model.get_inputs()]
-    given = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
-    return [torch.from_numpy(found) for found in model.run(None, given)]
+    return model.run(None, dict(zip(names, inputs, strict=True)))

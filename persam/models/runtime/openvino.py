@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 
 from persam.errors import InputError
-from persam.models.runtime.tracing import converting, traced
+from persam.models.runtime.cpu import thread_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from persam.models.runtime import Runner
+    import torch
+
+    from persam.models.runtime.choice import Runner
 
 FILE = "network.xml"
 HINTS = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "fp16": "f16"}
@@ -42,6 +45,8 @@ def write(
     import openvino
     from openvino.frontend import OpConversionFailure
 
+    from persam.models.runtime.tracing import converting, traced
+
     with converting(f"Converting {type(network).__name__} for OpenVINO", OpConversionFailure):
         given = tuple(inputs.values())
         shapes: list[Any] = [list(tensor.shape) for tensor in given]
@@ -58,7 +63,7 @@ def write(
 
 
 def compiled(file: Path, precision: str) -> Any:
-    """Make a file ready to run on the CPU, with as many threads as torch takes.
+    """Make a file ready to run on the CPU, with one thread a core.
 
     Raises:
         InputError: this CPU does not compute in that format, or the file cannot be read.
@@ -74,7 +79,7 @@ def compiled(file: Path, precision: str) -> Any:
         )
     options = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "INFERENCE_NUM_THREADS": thread_count(),
         "PERFORMANCE_HINT": "LATENCY",
     }
     try:
@@ -85,11 +90,24 @@ def compiled(file: Path, precision: str) -> Any:
 
 def runner(file: Path, precision: str) -> Runner:
     """What asks a file's network once; raises as :func:`compiled`."""
-    model = compiled(file, precision)
-    return lambda inputs: run(model, inputs)
+    return Requests(compiled(file, precision)).run
 
 
-def run(model: Any, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Ask a compiled model once; the answers are copies of their own."""
-    found = model([tensor.contiguous().numpy() for tensor in inputs], share_inputs=True)
-    return [torch.from_numpy(found[place].copy()) for place in range(len(model.outputs))]
+class Requests:
+    """Asks a compiled model; every call has a request of its own, so that threads may share it."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+
+    def run(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Ask once; the answers are copies of their own."""
+        try:
+            request = self._idle.get_nowait()
+        except Empty:
+            request = self._model.create_infer_request()
+        given = [np.ascontiguousarray(values) for values in inputs]
+        found = request.infer(given, share_inputs=True)
+        answers = [found[place].copy() for place in range(len(self._model.outputs))]
+        self._idle.put(request)
+        return answers
