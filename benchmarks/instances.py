@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import torch
 import typer
+from lib.montage import add_lookalike, cut_out
+from lib.presence import area_under_roc
 
 import persam
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
-from persam.evaluation.montage import add_lookalike, cut_out
-from persam.evaluation.presence import area_under_roc
 from persam.metrics import iou
 from persam.pipeline import instances
 

@@ -20,14 +20,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import typer
+from lib.presence import area_under_roc
 
 import persam
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
-from persam.evaluation.presence import area_under_roc
+from persam.io.pairs import read_pairs
 from persam.pipeline import similarity
 from persam.training import pictures
-from persam.training.pairs import read_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

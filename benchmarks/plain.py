@@ -153,7 +153,7 @@ def _box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
     rows, columns = np.nonzero(mask)
     if len(rows) == 0:
         return None
-    return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
+    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
 
 
 @dataclass(frozen=True)

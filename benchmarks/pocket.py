@@ -17,25 +17,25 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from lib.lookalikes import evaluate_lookalikes
+from lib.presence import evaluate_presence, probability, summarise
+from lib.prompted import box_prompt, evaluate_prompts
+from lib.speed import at_long_side, photos_per_second
 
 import persam
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment, evaluate_perseg
-from persam.evaluation.lookalikes import evaluate_lookalikes
-from persam.evaluation.presence import evaluate_presence, probability, summarise
-from persam.evaluation.prompted import box_prompt, evaluate_prompts
-from persam.evaluation.speed import at_long_side, photos_per_second
 from persam.io.images import read_image
-from persam.training.pairs import read_pairs
+from persam.io.pairs import read_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
+    from lib.presence import Trial
 
     from persam.evaluation.benchmark import Learner
     from persam.evaluation.datasets import Dataset
-    from persam.evaluation.presence import Trial
     from persam.structures import Prediction
 
 LONG_SIDE = 640  # pixels of the photos that are timed

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import torch
 import typer
+from lib.lookalikes import next_of_kind
+from lib.presence import area_under_roc, calibration_error, false_alarms
 from scipy.optimize import minimize
 
 import persam
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
-from persam.evaluation.lookalikes import next_of_kind
-from persam.evaluation.presence import area_under_roc, calibration_error, false_alarms
 from persam.pipeline import presence, similarity
 from persam.pipeline.presence import calibrate
 from persam.pipeline.views import ConceptFeatures, ReferenceView

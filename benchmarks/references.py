@@ -17,14 +17,14 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from lib.lookalikes import evaluate_lookalikes, next_of_kind, next_of_other_kind
 
 import persam
 from persam.concept import Concept
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 from persam.evaluation.datasets import Dataset, Photo, Subject
-from persam.evaluation.lookalikes import evaluate_lookalikes, next_of_kind, next_of_other_kind
-from persam.evaluation.prompted import deepest_point
+from persam.evaluation.reference_prompts import deepest_point
 from persam.metrics import Overlap, overlap, pooled
 from persam.models.wrapped import WrappedBackbone
 from persam.structures import Embedding

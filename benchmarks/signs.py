@@ -19,13 +19,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import typer
+from lib.presence import area_under_roc, calibration_error
 from scipy.optimize import minimize
 
 import persam
 from persam.concept import Concept
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
-from persam.evaluation.presence import area_under_roc, calibration_error
 from persam.pipeline import presence, similarity
 from persam.structures import Embedding
 

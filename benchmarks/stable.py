@@ -24,9 +24,9 @@ from persam.evaluation.baselines.lora import lora_plug
 from persam.evaluation.baselines.plug import PluggedBackbone
 from persam.evaluation.reports import environment
 from persam.evaluation.stability import Protocol, evaluate_stability
+from persam.io.pairs import read_pairs, spread
 from persam.training.collage import with_collages
 from persam.training.embeddings import Store
-from persam.training.pairs import read_pairs, spread
 from persam.training.stable import train
 from persam.training.stable_state import StableRecipe, Task
 

@@ -34,8 +34,8 @@ from persam.pipeline.prompts import mask_box
 from persam.structures import Box, Embedding, Prompts
 from persam.video import official, propagation
 from persam.video.choices import Tracking
-from persam.video.merging import Look
-from persam.video.propagation import Trail
+from persam.video.overlaps import ObjectLogits
+from persam.video.propagation import TrackState
 
 SEARCH = Tracking(last_box=False)
 NEVER = Tracking(min_likeness=0.0, kept=0.0)
@@ -59,41 +59,43 @@ class Seen:
 
     concept: Concept
     embedding: Embedding
-    trail: Trail
+    state: TrackState
     logits: torch.Tensor
     past: Embedding
 
     @property
     def box(self) -> Box:
         """Of the last mask; the first frame's is given, so there always is one."""
-        return self.trail.box or (0, 0, 0, 0)
+        return self.state.box or (0, 0, 0, 0)
 
 
-Way = Callable[[Seen], Look]
+Way = Callable[[Seen], ObjectLogits]
 
 
-def alone(seen: Seen) -> Look:
-    return Look.given(seen.concept.segment_embedding(seen.embedding).mask, seen.embedding)
+def alone(seen: Seen) -> ObjectLogits:
+    return ObjectLogits.from_mask(
+        seen.concept.segment_embedding(seen.embedding).mask, seen.embedding
+    )
 
 
-def as_scripts(seen: Seen, **faults: bool) -> Look:
+def as_scripts(seen: Seen, **faults: bool) -> ObjectLogits:
     concept = official.as_scripts(seen.concept)
     step = official.step(concept, seen.embedding, seen.box, **faults)
-    return Look.of(step, seen.embedding)
+    return ObjectLogits.from_step(step, seen.embedding)
 
 
-def ours(seen: Seen, choices: Tracking) -> Look:
-    return propagation.look(seen.concept, seen.embedding, seen.trail, choices)
+def ours(seen: Seen, choices: Tracking) -> ObjectLogits:
+    return propagation.find(seen.concept, seen.embedding, seen.state, choices)
 
 
-def _there(seen: Seen, change: Callable[[Seen, Prompts], Prompts]) -> Look:
+def _there(seen: Seen, change: Callable[[Seen, Prompts], Prompts]) -> ObjectLogits:
     """The question of "last box and centre", changed in one thing."""
     found = seen.concept.locate(seen.embedding).prompts
     x0, y0, x1, y1 = seen.box
     points = np.concatenate([found.points, [[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]]])
     prompts = Prompts(points, np.append(found.labels, 1), seen.box, found.mask)
     step = cascade.first_step(seen.concept.backbone, seen.embedding, change(seen, prompts))
-    return Look.of(step, seen.embedding)
+    return ObjectLogits.from_step(step, seen.embedding)
 
 
 def grown(seen: Seen, asked: Prompts, *, share: float) -> Prompts:
@@ -131,7 +133,7 @@ def _shrunk(seen: Seen) -> torch.Tensor:
     return F.interpolate(seen.logits[None, None], (side, side), mode="area")[0]
 
 
-def refined(seen: Seen) -> Look:
+def refined(seen: Seen) -> ObjectLogits:
     """Asked once more by its own logits and box."""
     concept, embedding = seen.concept, seen.embedding
     asked = concept.locate(embedding).prompts
@@ -140,18 +142,18 @@ def refined(seen: Seen) -> Look:
     prompts = Prompts(points, np.append(asked.labels, 1), seen.box)
     first = cascade.first_step(concept.backbone, embedding, prompts)
     step = cascade.refine_step(concept.backbone, embedding, first, number=2, box=True)
-    return Look.of(cascade.standing([first, step]), embedding)
+    return ObjectLogits.from_step(cascade.standing([first, step]), embedding)
 
 
-def recent_cells(seen: Seen, choices: Tracking) -> Look:
+def recent_cells(seen: Seen, choices: Tracking) -> ObjectLogits:
     """The last frame's cells beside the first one's."""
-    now = propagation.acquainted(seen.concept, seen.past, (seen.logits > 0).numpy())
+    now = propagation.adapted(seen.concept, seen.past, (seen.logits > 0).numpy())
     concept = replace(
         seen.concept,
         foreground=torch.cat([seen.concept.foreground, now.foreground]),
         background=torch.cat([seen.concept.background, now.background]),
     )
-    return propagation.look(concept, seen.embedding, seen.trail, choices)
+    return propagation.find(concept, seen.embedding, seen.state, choices)
 
 
 DEFAULT = partial(ours, choices=Tracking())
@@ -203,14 +205,14 @@ def _learn(backbone: Backbone, photo: Path, mask: np.ndarray) -> dict[str, Conce
 
 def follow(clip: Clip, concept: Concept, way: Way) -> Fractions:
     """J and F of all frames but the first and the last."""
-    trail, past = Trail(mask_box(clip.truths[0])), clip.embeddings[0]
+    state, past = TrackState(mask_box(clip.truths[0])), clip.embeddings[0]
     logits = torch.from_numpy(clip.truths[0]).float() * 12 - 6
     scores = []
     for embedding, truth in list(zip(clip.embeddings, clip.truths, strict=True))[1:-1]:
-        look = way(Seen(concept, embedding, trail, logits, past))
+        look = way(Seen(concept, embedding, state, logits, past))
         logits, past = look.logits, embedding
         mask = (logits > 0).numpy()
-        trail = trail.after(look, mask_box(mask))
+        state = state.after(look, mask_box(mask))
         scores.append((region_similarity(mask, truth), contour_accuracy(mask, truth)))
     return scores
 

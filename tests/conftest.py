@@ -14,6 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("PERSAM_ENGINE", "torch")
 os.environ.setdefault("PERSAM_PRECISION", "fp32")
 
+import drawings
 import numpy as np
 import parity
 import tiny as tiny_models
@@ -68,3 +69,10 @@ def tiny_sam_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def random_image() -> np.ndarray:
     """A picture of noise, wider than high, ``(40, 52, 3)`` uint8."""
     return np.random.RandomState(3).randint(0, 256, (40, 52, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Path:
+    """A PerSeg folder of dog_1, dog_2 and mug_1, three photos each."""
+    drawings.draw(tmp_path)
+    return tmp_path

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from lib.montage import add_lookalike, cut_out
 
 from persam import samples
-from persam.evaluation.montage import add_lookalike, cut_out
 from persam.io.images import read_image, read_mask
 from persam.models.wrapped import WrappedBackbone
 

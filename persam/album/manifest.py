@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from persam.errors import InputError
+from persam.io.records import append_line, parse, read_lines
 from persam.io.writers import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from persam.structures import Box
 
@@ -109,9 +109,15 @@ class Record:
         """Read what :meth:`to_json` wrote; fields of other programs are left out.
 
         Raises:
-            ValueError, TypeError, KeyError: it is something else.
+            ValueError: it is something else.
         """
-        fields: dict[str, Any] = json.loads(line)
+        try:
+            return cls._of(parse(line, dict[str, Any]))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a record of an album: {error!r}") from error
+
+    @classmethod
+    def _of(cls, fields: dict[str, Any]) -> Record:
         if "error" in fields:
             return cls(input=str(fields["input"]), error=str(fields["error"]))
         box = fields["box"]
@@ -181,46 +187,3 @@ class Manifest:
         inputs = {record.input for record in last}
         first = [record for record in self.records.values() if record.input not in inputs]
         write_text(self.path, "".join(record.to_json() + "\n" for record in first + last))
-
-
-def append_line(path: Path, line: str) -> None:
-    """Append a line to a text file and let go of the file, so that a killed run has written it.
-
-    Raises:
-        InputError: the operating system refuses.
-    """
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def read_lines(path: Path, parse: Callable[[str], T]) -> list[T]:
-    """Read a file that was written line by line; none for a file that is missing.
-
-    Args:
-        path: the file.
-        parse: makes a record of a line, or raises ValueError, TypeError or KeyError.
-
-    Raises:
-        InputError: a line before the last is broken (a broken last line is a killed run's), or
-            the file cannot be read.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    records: list[T] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            records.append(parse(line))
-        except (ValueError, TypeError, KeyError) as error:
-            if number < len(lines):
-                raise InputError(
-                    f"Line {number} of {path} is not a line of a persam run. Move the file away, "
-                    f"or choose another folder."
-                ) from error
-    return records

@@ -63,7 +63,7 @@ def ablate(
     """
     from persam.evaluation import datasets
     from persam.evaluation.ablation import ablate as measure
-    from persam.evaluation.ablation import plan
+    from persam.evaluation.ablation_plan import plan
     from persam.models.loading import load
 
     names = None if objects is None else [name.strip() for name in objects.split(",")]

@@ -83,7 +83,7 @@ def prepare(
     from persam.io.folders import list_images
     from persam.models.loading import load
 
-    shown = ReferenceArgs(reference, mask, box, tuple(point or ()))
+    example = ReferenceArgs(reference, mask, box, tuple(point or ()))
     choices = Choices(
         class_name,
         token,
@@ -98,7 +98,7 @@ def prepare(
     listing = list_images(photos)
     backbone = load(model, match_with=match_with, device=device, precision=precision, engine=engine)
     recipe = resolve_variant("default", method, own=backbone.recipe)
-    concept = Examples((shown,)).learn(backbone, method, recipe)
+    concept = Examples((example,)).learn(backbone, method, recipe)
     files = tuple(path for path in (reference, mask) if path is not None)
     words = repr((backbone.name, backbone.precision, concept.method, concept.variant, box, point))
     given = stage.ReferencePicture(reference, mask, _identity(words, files), files)

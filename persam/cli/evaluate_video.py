@@ -82,8 +82,8 @@ def _choose(asked: MethodArgs) -> ResolvedMethod:
     backbone = load(asked.model, **asked.place)
     method: Any = asked.method
     learner = partial(learn_object, method=method)
-    told = {"method": method, "precision": backbone.precision, "tracking": tracking}
-    return ResolvedMethod(learner, backbone, told)
+    settings = {"method": method, "precision": backbone.precision, "tracking": tracking}
+    return ResolvedMethod(learner, backbone, settings)
 
 
 def tell(report: VideoReport, name: str, *, quiet: bool) -> None:

@@ -61,8 +61,8 @@ def stability(
     agreement (mean IoU of every two).
     """
     from persam.evaluation.stability import Protocol, evaluate_stability
+    from persam.io.pairs import read_sets, spread
     from persam.models.loading import load, stabilised
-    from persam.training.pairs import read_sets, spread
 
     protocol = Protocol(prompts, noise, seed, stretch)
     sets = {name: spread(pairs, pictures) for name, pairs in read_sets(data).items()}

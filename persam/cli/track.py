@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from persam.models.base import Backbone
     from persam.video.clip import Clip
     from persam.video.job import ClipSummary, TrackRequest
-    from persam.video.places import ClipOutput
+    from persam.video.output_files import ClipOutput
 
 _NAMED = 5
 
@@ -115,8 +115,8 @@ def track(
     its masks, 1 the clip has frames that cannot be decoded, 2 nothing could be done.
     """
     typed = typed_options(context)
-    sought = TrackArgs(
-        shown=None
+    targets = TrackArgs(
+        reference=None
         if reference is None
         else ReferenceArgs(reference, mask, box, tuple(point or ())),
         first_mask=first_mask,
@@ -124,24 +124,24 @@ def track(
         concepts=named_files(concept or (), "--concept", stem=True),
         name=name,
     )
-    _refuse_unread(sought, typed)
+    _refuse_unread(targets, typed)
     from persam.video.clip import open_clip
-    from persam.video.places import ClipOutput
+    from persam.video.output_files import ClipOutput
 
     products = frozenset(word.strip() for word in save.split(","))
-    output = ClipOutput(out, products, overwrite, sought.files)
+    output = ClipOutput(out, products, overwrite, targets.files)
     opened = open_clip(clip, fps)
-    masks = sought.masks(opened)
+    masks = targets.masks(opened)
     place = {"match_with": match_with, "device": device, "precision": precision, "engine": engine}
-    backbone = _load(sought, model if "model" in typed else None, place)
-    words = repr((name, tuple(sought.objects), tuple(sought.concepts), box, point))
-    search = _search(sought.learn(backbone, opened, masks, method, variant), masks, variant)
+    backbone = _load(targets, model if "model" in typed else None, place)
+    words = repr((name, tuple(targets.objects), tuple(targets.concepts), box, point))
+    search = _search(targets.learn(backbone, opened, masks, method, variant), masks, variant)
     settings = {
         "model": backbone.name,
         "precision": backbone.precision,
         "method": method,
         "variant": variant,
-        "what to look for": digest(words, sought.files),
+        "what to look for": digest(words, targets.files),
     }
     began = perf_counter()
     with progress(opened.frames, "Tracking", quiet=quiet) as step:
@@ -151,23 +151,23 @@ def track(
         raise typer.Exit(1)
 
 
-def _refuse_unread(sought: TrackArgs, typed: Sequence[str]) -> None:
-    if sought.shown is None:
+def _refuse_unread(targets: TrackArgs, typed: Sequence[str]) -> None:
+    if targets.reference is None:
         unread = [name for name in ("mask", "box", "point") if name in typed]
         refuse(unread, "it belongs to --reference")
-    if sought.objects or sought.concepts:
+    if targets.objects or targets.concepts:
         refuse([name for name in typed if name == "name"], "the objects have names")
-    if sought.concepts:
+    if targets.concepts:
         settled = [name for name in typed if name in LEARNING and name != "variant"]
         refuse(settled, "the concepts have settled it")
 
 
-def _load(sought: TrackArgs, model: str | None, place: dict[str, Any]) -> Backbone:
+def _load(targets: TrackArgs, model: str | None, place: dict[str, Any]) -> Backbone:
     from persam.io.concept_file import concept_model
     from persam.models.loading import load
 
-    if model is None and sought.concepts:
-        model = concept_model(next(iter(sought.concepts.values())))
+    if model is None and targets.concepts:
+        model = concept_model(next(iter(targets.concepts.values())))
     return load(model or "pocket", **place)
 
 

@@ -30,21 +30,21 @@ class TrackArgs:
     """What is to be found in a clip; exactly one way to say it.
 
     Attributes:
-        shown: in another picture.
+        reference: in another picture.
         first_mask: in a picture of the first frame's objects.
         objects: in a mask of the first frame each, by name.
         concepts: by what was learnt earlier, by name.
         name: of the object, where there is one that has no name yet.
     """
 
-    shown: ReferenceArgs | None = None
+    reference: ReferenceArgs | None = None
     first_mask: Path | None = None
     objects: Mapping[str, Path] = field(default_factory=dict)
     concepts: Mapping[str, Path] = field(default_factory=dict)
     name: str = "object"
 
     def __post_init__(self) -> None:
-        ways = (self.shown, self.first_mask, self.objects or None, self.concepts or None)
+        ways = (self.reference, self.first_mask, self.objects or None, self.concepts or None)
         given = sum(way is not None for way in ways)
         if given != 1:
             raise InputError(
@@ -55,7 +55,7 @@ class TrackArgs:
     @property
     def files(self) -> tuple[Path, ...]:
         """Every file that was named."""
-        pictures = () if self.shown is None else (self.shown.picture, self.shown.mask)
+        pictures = () if self.reference is None else (self.reference.picture, self.reference.mask)
         paths = (*pictures, self.first_mask, *self.objects.values(), *self.concepts.values())
         return tuple(path for path in paths if path is not None)
 
@@ -108,18 +108,18 @@ class TrackArgs:
         teach = partial(learn_object, backbone, method=method)
         if variant != "official":
             recipe = resolve_variant("default", method, own=backbone.recipe)
-            if self.shown is not None:
-                return {self.name: Examples((self.shown,)).learn(backbone, method, recipe)}
+            if self.reference is not None:
+                return {self.name: Examples((self.reference,)).learn(backbone, method, recipe)}
             teach = partial(learner(method), backbone, variant=recipe)
-        if self.shown is None:
+        if self.reference is None:
             first = next(iter(clip)).image
             return {name: teach(first, mask=mask) for name, mask in masks.items()}
-        if self.shown.mask is None:
+        if self.reference.mask is None:
             raise InputError(
                 "The official video scripts learn from a mask: give --mask, or leave out "
                 "--variant official."
             )
-        return {self.name: teach(self.shown.picture, mask=self.shown.mask)}
+        return {self.name: teach(self.reference.picture, mask=self.reference.mask)}
 
     def _only(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         from persam.video.labels import read_objects

@@ -63,8 +63,8 @@ def check_run(out: str | Path) -> RunCheck:
             f"{out} holds no log of a training run. Give the --out folder of `persam dreambooth "
             f"train`, after its first steps."
         )
-    shown = [photo for line in lines for photo in line["pictures"]]
-    pictures = tuple(_picture(row, shown) for row in _rows(out))
+    logged = [photo for line in lines for photo in line["pictures"]]
+    pictures = tuple(_picture(row, logged) for row in _rows(out))
     used, verdict = _judge(pictures)
     return RunCheck(len(lines), pictures, verdict, used)
 
@@ -76,8 +76,8 @@ def _rows(out: Path) -> list[dict[str, Any]]:
         raise InputError(f"{out / PICTURES} cannot be read: {error}.") from error
 
 
-def _picture(row: dict[str, Any], shown: list[dict[str, Any]]) -> PictureCheck:
-    own = [photo for photo in shown if photo["name"] == row["name"]]
+def _picture(row: dict[str, Any], logged: list[dict[str, Any]]) -> PictureCheck:
+    own = [photo for photo in logged if photo["name"] == row["name"]]
     return PictureCheck(
         name=row["name"],
         share=row["trained_cells"] / row["cells"],

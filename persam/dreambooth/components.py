@@ -23,7 +23,7 @@ _PIPELINES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """What the U-Net is told of a picture besides the noisy latents.
+    """The conditioning of the U-Net: text states and, for SDXL, pooled text and sizes.
 
     Attributes:
         states: ``(n, tokens, d)`` of the prompt.
@@ -72,8 +72,8 @@ class Base:
     @torch.no_grad()
     def prompt(self, text: str) -> Condition:
         """Encode one prompt."""
-        told = self.pipeline.encode_prompt(text, device=self.device, **self._alone())
-        return Condition(told[0], told[2] if self.xl else None)
+        encoded = self.pipeline.encode_prompt(text, device=self.device, **self._alone())
+        return Condition(encoded[0], encoded[2] if self.xl else None)
 
     @torch.no_grad()
     def latents(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

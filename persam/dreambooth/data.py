@@ -116,8 +116,8 @@ class _Encoder:
         mean, std = self.base.latents(pixels[None])
         size = (mean.shape[2], mean.shape[3])
         mask = latent_mask(np.ascontiguousarray(weights[rows, columns]), size, hard=self.hard)
-        told = self.prompts[prompt]
-        condition = Condition(told.states, told.pooled, self._times(image.shape[:2], view))
+        text = self.prompts[prompt]
+        condition = Condition(text.states, text.pooled, self._times(image.shape[:2], view))
         return Item(name, mean[0], std[0], mask, condition)
 
     def _times(self, size: tuple[int, int], view: Crop) -> torch.Tensor | None:
@@ -168,7 +168,7 @@ def gather(items: Sequence[Item], generator: torch.Generator) -> tuple[torch.Ten
     """Draw the latents of some pictures, and stack their conditions.
 
     Returns:
-        ``(n, c, h, w)`` scaled latents, and what the U-Net is told.
+        ``(n, c, h, w)`` scaled latents, and the conditioning of the U-Net.
     """
     mean = torch.stack([item.mean for item in items])
     std = torch.stack([item.std for item in items])

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from persam.errors import InputError
-from persam.io.writers import write_text
+from persam.io.records import append_line, parse, read_json, read_lines
+from persam.io.writers import write_text, written_whole
+from persam.runs import refuse_other_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,14 +55,12 @@ class Journal:
 
     def keep(self, state: dict[str, Any]) -> None:
         """Write the checkpoint, whole or not at all."""
-        part = self.out / f"{CHECKPOINT}.part"
-        torch.save(state, part)
-        part.replace(self.out / CHECKPOINT)
+        with written_whole(self.out / CHECKPOINT) as part:
+            torch.save(state, part)
 
     def log(self, line: dict[str, Any]) -> None:
         """Add one step to the log."""
-        with (self.out / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(self.out / LOG, json.dumps(line))
 
     def list_pictures(self, items: Sequence[Item]) -> None:
         """Write which cells of which picture are trained on."""
@@ -74,20 +74,14 @@ def read_log(out: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: another line is broken.
     """
-    try:
-        lines = (out / LOG).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    read = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            read.append(json.loads(line))
-        except ValueError as error:
-            if number < len(lines):
-                raise InputError(
-                    f"Line {number} of {out / LOG} is not a line of a training run ({error})."
-                ) from error
-    return read
+    return read_lines(out / LOG, _logged)
+
+
+def _logged(line: str) -> dict[str, Any]:
+    fields = parse(line, dict[str, Any])
+    if not isinstance(fields.get("step"), int):
+        raise ValueError("no step of a training run")
+    return fields
 
 
 def read_settings(out: Path) -> dict[str, Any] | None:
@@ -96,29 +90,22 @@ def read_settings(out: Path) -> dict[str, Any] | None:
     Raises:
         InputError: it is damaged.
     """
-    try:
-        return json.loads((out / SETTINGS).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise InputError(f"{out / SETTINGS} is damaged: {error}.") from error
+    what = "is damaged, or not of a training run. Choose another folder."
+    return read_json(out / SETTINGS, dict[str, Any], what)
 
 
 def _refuse_others(out: Path, settings: dict[str, Any]) -> None:
     before = read_settings(out)
     if before is None:
         return
+    if not isinstance(before.get("recipe"), dict):
+        raise InputError(f"{out / SETTINGS} is not of a training run. Choose another folder.")
+    # A run may be made longer or shorter.
     old, new = (
-        {"base": s["base"], "subject": s["subject_sha256"], **s["recipe"], "steps": None}
+        {"base": s.get("base"), "subject": s.get("subject_sha256"), **s["recipe"], "steps": None}
         for s in (before, settings)
     )
-    differ = [name for name in new if old.get(name) != new[name]]
-    if differ:
-        named = ", ".join(f"{name} {old.get(name)} (now {new[name]})" for name in differ)
-        raise InputError(
-            f"{out} holds a run with other settings: {named}. Give those to go on with it, or "
-            f"another output folder."
-        )
+    refuse_other_settings(out, old, new)
 
 
 def _digest(subject: SubjectFolder) -> str:

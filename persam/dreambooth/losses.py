@@ -30,7 +30,7 @@ def masked_loss(
     is in float32.
 
     Args:
-        prediction: ``(n, c, h, w)`` what the model says (noise, velocity or sample), any float
+        prediction: ``(n, c, h, w)`` what the model predicts (noise, velocity or sample), any float
             type. Other layouts with the pictures first work alike, as ``(n, tokens, c)``.
         target: what it should have said, of the same shape.
         mask: weights of the cells, 0..1: ``(n, 1, h, w)`` or ``(n, h, w)``; with other layouts

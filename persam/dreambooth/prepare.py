@@ -84,7 +84,7 @@ class _Made:
 def prepare(
     concept: Concept,
     photos: Sequence[str | Path],
-    shown: ReferencePicture,
+    reference: ReferencePicture,
     folder: str | Path,
     choices: Choices | None = None,
 ) -> Prepared:
@@ -94,9 +94,9 @@ def prepare(
     with the same reference. Files of photos that are not in this run are removed.
 
     Args:
-        concept: the subject, learnt from ``shown``.
+        concept: the subject, learnt from ``reference``.
         photos: picture files; the reference comes to them where it is not among them.
-        shown: the reference.
+        reference: the reference.
         folder: for everything, see :mod:`persam.dreambooth.subject`.
         choices: names, sizes and widths.
 
@@ -106,14 +106,17 @@ def prepare(
     """
     folder, choices = Path(folder), choices or Choices()
     backgrounds = read_backgrounds(choices.backgrounds)
-    files = {Path(path).absolute(): Path(path) for path in (shown.picture, *photos)}
-    _refuse_inside(folder, [*files.values(), *shown.protected])
+    files = {Path(path).absolute(): Path(path) for path in (reference.picture, *photos)}
+    _refuse_inside(folder, [*files.values(), *reference.protected])
     before = peek_subject(folder)
     output = Output(
-        folder / "found", overwrite=False, identity=shown.identity, protected=shown.protected
+        folder / "found",
+        overwrite=False,
+        identity=reference.identity,
+        protected=reference.protected,
     )
     summary = segment_album(concept, list(files.values()), output)
-    _give_mask(summary.records[0], shown)
+    _give_mask(summary.records[0], reference)
     made = _Made()
     for record in summary.records:
         _make(folder, choices, record, made, backgrounds)
@@ -123,7 +126,7 @@ def prepare(
             f"The subject was found in none of {len(files)} photos. Look at "
             f"{folder / 'sheet.html'}, and try another reference, method or model."
         )
-    given = None if shown.mask is None else summary.records[0].input
+    given = None if reference.mask is None else summary.records[0].input
     subject = SubjectFolder(folder, choices, tuple(_unscored(made.photos, given)))
     _remove_others(before, subject)
     concept.save(subject.concept)
@@ -145,10 +148,10 @@ def _refuse_inside(folder: Path, sources: Sequence[Path]) -> None:
             )
 
 
-def _give_mask(record: Record, shown: ReferencePicture) -> None:
+def _give_mask(record: Record, reference: ReferencePicture) -> None:
     """Put the given mask in the place of the one that was found."""
-    if shown.mask is not None and record.output is not None:
-        grey = read_mask(shown.mask, read_image(shown.picture).shape[:2])
+    if reference.mask is not None and record.output is not None:
+        grey = read_mask(reference.mask, read_image(reference.picture).shape[:2])
         write_mask(record.output, grey > grey.max() / 2)
 
 

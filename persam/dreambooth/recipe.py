@@ -72,7 +72,7 @@ class DreamBoothRecipe:
 
     @property
     def prior(self) -> bool:
-        """Whether the class is kept in mind."""
+        """Whether the prior-preservation loss is used."""
         return self.prior_weight > 0
 
 

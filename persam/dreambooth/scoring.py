@@ -85,19 +85,19 @@ def score(samples: Path, subject: Path, clip: ClipEyes, dino: DinoEyes, finder: 
     Raises:
         InputError: no samples, or a file cannot be read.
     """
-    known = read_subject(subject)
+    source = read_subject(subject)
     paths = list_images([samples]).photos
     drawn = [read_image(path) for path in paths]
-    photos = [read_image(known.image(photo)) for photo in known.photos]
+    photos = [read_image(source.image(photo)) for photo in source.photos]
     found = [finder.find(picture) for picture in drawn]
     likeness = clip.pictures(drawn)
     behind = dino.backgrounds(drawn, found)
-    truth = [_photo_mask(known, number) for number in range(len(photos))]
+    truth = [_photo_mask(source, number) for number in range(len(photos))]
     rooms = dino.backgrounds(photos, truth)
     pairs = cosines(behind, rooms)
     return Scores(
         clip_i=_mean(likeness @ clip.pictures(photos).T) or 0.0,
-        clip_t=_prompt_score(likeness, prompts(paths, known), clip),
+        clip_t=_prompt_score(likeness, prompts(paths, source), clip),
         dino=_mean(dino.pictures(drawn) @ dino.pictures(photos).T) or 0.0,
         background=_mean(pairs),
         background_nearest=None if pairs.numel() == 0 else _mean(pairs.amax(1)),

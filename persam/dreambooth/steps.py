@@ -76,11 +76,11 @@ def train_step(state: DreamBoothState) -> dict[str, Any]:
     prior = _chosen(state.prior, recipe.batch, state.step, recipe.seed + 1)
     answer = ask(state.base, chosen, prior, torch.Generator().manual_seed(seed))
     answer.said.retain_grad()
-    own, kept = losses(answer, masked=recipe.masked)
-    _follow(state, own + recipe.prior_weight * kept)
+    own, prior = losses(answer, masked=recipe.masked)
+    _follow(state, own + recipe.prior_weight * prior)
     line = {"step": state.step, "loss": float(own.detach())}
     if prior:
-        line["prior"] = float(kept.detach())
+        line["prior"] = float(prior.detach())
     return line | {"pictures": _facts(answer, chosen)}
 
 

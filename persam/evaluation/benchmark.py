@@ -1,6 +1,6 @@
-"""Run a method over a data set and say how well it did, with everything needed to do it again.
+"""Run a method over a data set and report its scores, with everything needed to repeat it.
 
-Predictions are written first and scored after, so that any score can be looked into, and made
+Predictions are written first and scored after, so that any score can be studied into, and made
 again without the model.
 """
 
@@ -47,7 +47,7 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
 ) -> Report:
     """Let a method find every object of a data set, then score what it found.
 
-    Of every subject, the reference and its mask are shown once; the object is then looked for in
+    Of every subject, the reference and its mask are shown once; the object is then studied for in
     its target photos. A subject that the method refuses to learn counts with empty masks and is
     named in the report.
 
@@ -73,9 +73,9 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
             )
     facts = {"model": str(backbone.name), "device": str(backbone.device)} | dict(settings or {})
     facts = {**drawing(dataset), **facts, "learner": describe(method)}
-    kept = Predictions.start(out, facts)
-    predict([Job(method, kept)], backbone, dataset, on_photo)
-    return score(dataset, kept)
+    predictions = Predictions.start(out, facts)
+    predict([Job(method, predictions)], backbone, dataset, on_photo)
+    return score(dataset, predictions)
 
 
 def score_only(
@@ -104,7 +104,7 @@ def evaluate_perseg(
 ) -> Report:
     """Score a method as the official PerSeg script does, with Boundary IoU beside it.
 
-    Of every object, the reference photo and its mask are shown once; the object is then looked
+    Of every object, the reference photo and its mask are shown once; the object is then studied
     for in all other photos. Masks count as object where their grey value is above 0.
 
     Args:

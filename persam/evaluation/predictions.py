@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from persam import __version__
-from persam.album.manifest import append_line
 from persam.errors import InputError
 from persam.evaluation.records import Finding, Learning, read_log, to_line
 from persam.evaluation.reports import environment
 from persam.evaluation.run_file import RUN, read_run, refuse_other, refuse_strange
 from persam.io.images import read_labels, read_mask
+from persam.io.records import append_line
 from persam.io.writers import remove_leftovers, write_labels, write_mask, write_text
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Predictions:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        """Read what the folder says of its making.
+        """Read the settings and the log of the folder.
 
         Raises:
             InputError: one of the two files cannot be read, or was written by something else.
@@ -68,20 +68,25 @@ class Predictions:
             InputError: the folder holds the predictions of other settings or of another version
                 (the message names the differences), or files that no run has put there.
         """
-        kept = cls(folder)
+        predictions = cls(folder)
         wanted = json.loads(json.dumps(settings))
-        if kept.run:
-            refuse_other(kept.folder, kept.run, {"version": __version__, "settings": wanted})
+        if predictions.run:
+            refuse_other(
+                predictions.folder, predictions.run, {"version": __version__, "settings": wanted}
+            )
         else:
-            refuse_strange(kept.folder)
-            kept.run = {"version": __version__, "environment": {}, "settings": wanted}
-        kept._log_start({**environment(), "device": wanted.get("device")})
-        for place in (kept.folder, *filter(Path.is_dir, kept.folder.iterdir())):
+            refuse_strange(predictions.folder)
+            predictions.run = {"version": __version__, "environment": {}, "settings": wanted}
+        predictions._log_start({**environment(), "device": wanted.get("device")})
+        for place in (predictions.folder, *filter(Path.is_dir, predictions.folder.iterdir())):
             remove_leftovers(place)
         # A killed run may have left half a line, which the next one must not be appended to.
-        lines = (to_line(record) for record in (*kept.learnt.values(), *kept.found.values()))
-        write_text(kept.folder / LOG, "".join(lines))
-        return kept
+        lines = (
+            to_line(record)
+            for record in (*predictions.learnt.values(), *predictions.found.values())
+        )
+        write_text(predictions.folder / LOG, "".join(lines))
+        return predictions
 
     @classmethod
     def open(cls, folder: str | Path, settings: Mapping[str, Any]) -> Predictions:
@@ -99,13 +104,13 @@ class Predictions:
                 f"{folder} is not a folder. Give one with the masks to score, "
                 f"<subject>/<stem>.png, as `persam evaluate --out` writes them."
             )
-        kept = cls(folder)
-        if kept.run:
-            old = kept.run["settings"]
+        predictions = cls(folder)
+        if predictions.run:
+            old = predictions.run["settings"]
             shared = {name: value for name, value in settings.items() if name in old}
             wanted = json.loads(json.dumps(shared))
-            refuse_other(kept.folder, kept.run, {"settings": old | wanted})
-        return kept
+            refuse_other(predictions.folder, predictions.run, {"settings": old | wanted})
+        return predictions
 
     def _log_start(self, machine: dict[str, Any]) -> None:
         """Write down on what the run is started, unless it was started on the same before."""
@@ -132,14 +137,14 @@ class Predictions:
         return self.folder / subject / f"{stem}.png"
 
     def done(self, subject: str, stem: str) -> bool:
-        """Whether a photo needs no second look: its mask is there, and its line in the log."""
+        """Whether a photo is finished: its mask is there, and its line in the log."""
         return (subject, stem) in self.found and self.path(subject, stem).is_file()
 
     def read(self, subject: str, stem: str, size: tuple[int, int]) -> np.ndarray:
         """The found mask, ``(H, W)`` bool: object wherever the grey value is above 0.
 
         Args:
-            subject: what was looked for.
+            subject: what was studied for.
             stem: of the photo.
             size: ``(H, W)`` that it must have.
 

@@ -22,7 +22,7 @@ WITH_DINO = "SAM and DINOv2"
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """What every row of a published table says.
+    """The fields common to all published rows.
 
     Attributes:
         dataset: a name that ``persam datasets`` lists; with the year behind it for DAVIS.

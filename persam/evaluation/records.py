@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from persam.errors import InputError
+from persam.io.records import parse, read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -39,11 +39,11 @@ class Finding:
     """One photo that was searched.
 
     Attributes:
-        subject: what was looked for.
+        subject: what was studied for.
         stem: of the photo.
         seconds: what the search took.
         point: ``(x, y)`` of the first point prompt on the object; None where there was none.
-        memory: the most that the process had held by then, in bytes; None where nobody looked.
+        memory: the most that the process had held by then, in bytes; None where nobody studied.
     """
 
     subject: str
@@ -58,33 +58,28 @@ def to_line(record: Learning | Finding) -> str:
     return json.dumps({type(record).__name__.lower(): asdict(record)}, allow_nan=False) + "\n"
 
 
+@dataclass(frozen=True)
+class _Line:
+    """What a line may hold: one of the two."""
+
+    learning: Learning | None = None
+    finding: Finding | None = None
+
+
 def _record(line: str) -> Learning | Finding:
-    [(kind, fields)] = json.loads(line).items()
-    if kind == "learning":
-        weights = fields["weights"]
-        return replace(Learning(**fields), weights=None if weights is None else tuple(weights))
-    point = fields["point"]
-    return replace(Finding(**fields), point=None if point is None else tuple(point))
+    fields = parse(line, _Line)
+    if fields.learning is not None and fields.finding is None:
+        return fields.learning
+    if fields.finding is not None and fields.learning is None:
+        return fields.finding
+    raise ValueError("neither a learning nor a finding")
 
 
-def read_log(path: Path) -> Iterator[Learning | Finding]:
+def read_log(path: Path) -> list[Learning | Finding]:
     """Read the lines that :func:`to_line` wrote; a missing file has none.
 
     Raises:
         InputError: the file cannot be read, or a line before the last is something else (a broken
             last line is a killed run's).
     """
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield _record(line)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            if number < len(lines):
-                raise InputError(
-                    f"Line {number} of {path} is not a line of a persam run. Choose another folder."
-                ) from error
+    return read_lines(path, _record)

@@ -50,9 +50,12 @@ def recipe_name(variant: Mapping[str, Any]) -> str:
         >>> recipe_name(dataclasses.asdict(Variant.named("official", "persam-f")))
         'official'
     """
+    # A choice that later versions dropped counts where it was switched on.
+    names = {field.name for field in dataclasses.fields(Variant)}
+    stored = {key: value for key, value in variant.items() if key in names or value}
     for name in ("official", "default", "pocket"):
         for method in get_args(Method):
-            if dataclasses.asdict(Variant.named(name, method)) == dict(variant):
+            if dataclasses.asdict(Variant.named(name, method)) == stored:
                 return name
     return "own"
 

@@ -1,11 +1,12 @@
-"""The file that says of which run a folder of predictions is, and refusing another run's."""
+"""The settings file of a folder of predictions, and the refusal of another run's settings."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
+from persam.io.records import read_json
+from persam.runs import refuse_other_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,31 +15,6 @@ if TYPE_CHECKING:
 RUN = "run.json"
 # Where files lie and what computes does not make another run of it; both are in the report.
 _PLACES = ("data", "device")
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two nests of settings, one line each.
-
-    Example:
-        >>> differences({"model": "a", "variant": {"alpha": 1}}, {"variant": {"alpha": 2}})
-        ["model was 'a', now (nothing)", 'variant.alpha was 1, now 2']
-    """
-    found: list[str] = []
-    for key in dict.fromkeys((*old, *new)):
-        was, now = (side.get(key, _NOTHING) for side in (old, new))
-        if isinstance(was, dict) and isinstance(now, dict):
-            found += differences(was, now, f"{prefix}{key}.")
-        elif was != now:
-            found.append(f"{prefix}{key} was {was!r}, now {now!r}")
-    return found
-
-
-class _Nothing:
-    def __repr__(self) -> str:
-        return "(nothing)"
-
-
-_NOTHING = _Nothing()
 
 
 def refuse_other(folder: Path, run: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
@@ -52,17 +28,12 @@ def refuse_other(folder: Path, run: Mapping[str, Any], wanted: Mapping[str, Any]
     Raises:
         InputError: they differ; the message names how.
     """
+    others = [name for name in wanted if name != "settings"]
     old, new = (
-        {**side, "settings": _placeless(side["settings"])}
-        for side in ({name: run[name] for name in wanted}, wanted)
+        {**{name: side[name] for name in others}, **_placeless(side["settings"])}
+        for side in (run, wanted)
     )
-    changed = differences(old, new)
-    if changed:
-        raise InputError(
-            f"{folder} holds the predictions of another run: "
-            f"{'; '.join(line.removeprefix('settings.') for line in changed)}. "
-            f"Repeat its settings, or choose another folder."
-        )
+    refuse_other_settings(folder, old, new)
 
 
 def _placeless(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,21 +58,15 @@ def refuse_strange(folder: Path) -> None:
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """What the file says; empty where there is none.
+    """The contents of the file; empty where there is none.
 
     Raises:
         InputError: it cannot be read, or is no such file.
     """
-    try:
-        run = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(run["settings"], dict) or not isinstance(run["version"], str):
-            raise TypeError
-    except FileNotFoundError:
+    what = "does not describe a persam run. Choose another folder."
+    run = read_json(path, dict[str, Any], what)
+    if run is None:
         return {}
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{path} does not describe a persam run. Choose another folder."
-        ) from error
+    if not isinstance(run.get("settings"), dict) or not isinstance(run.get("version"), str):
+        raise InputError(f"{path} {what}")
     return run

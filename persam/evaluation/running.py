@@ -37,13 +37,13 @@ class Job:
 
     Attributes:
         method: learns an object from ``(backbone, image, mask=...)``.
-        kept: the folder.
+        predictions: the folder.
         patience: so many failures before anything at all was learnt mean that the method cannot
             work; None waits for ever.
     """
 
     method: Learner
-    kept: Predictions
+    predictions: Predictions
     patience: int | None = 3
 
 
@@ -62,16 +62,16 @@ def predict(
     Args:
         jobs: the methods.
         backbone: the model.
-        dataset: what is looked for, and where.
+        dataset: what is studied for, and where.
         on_photo: called with subject and stem after each target photo of each job.
 
     Raises:
         InputError: a picture or mask cannot be used, or a method learns nothing of anything.
     """
-    shared = Remembering(backbone) if len(jobs) > 1 else None
+    shared = EncodeOnce(backbone) if len(jobs) > 1 else None
     for subject in dataset.subjects:
         for job in jobs:
-            _look(job, shared or backbone, subject, dataset, on_photo)
+            _run_subject(job, shared or backbone, subject, dataset, on_photo)
         if shared is not None:
             shared.forget()
     for job in jobs:
@@ -94,9 +94,9 @@ def learn(
     try:
         finder = job.method(backbone, picture, mask=mask)
     except InputError as error:
-        job.kept.add(Learning(name, failed=str(error)))
+        job.predictions.add(Learning(name, failed=str(error)))
         return None
-    job.kept.add(_learnt(name, finder, perf_counter() - began))
+    job.predictions.add(_learnt(name, finder, perf_counter() - began))
     return finder
 
 
@@ -110,8 +110,8 @@ def refuse_failure(job: Job, subjects: int) -> None:
     Raises:
         InputError: all of the first ones failed, as many as the job has patience for.
     """
-    failures = job.kept.failures
-    if job.patience is None or not failures or len(failures) < len(job.kept.learnt):
+    failures = job.predictions.failures
+    if job.patience is None or not failures or len(failures) < len(job.predictions.learnt):
         return
     if len(failures) >= min(job.patience, subjects):
         name, reason = next(iter(failures.items()))
@@ -143,8 +143,8 @@ def describe(method: Callable[..., Any]) -> dict[str, Any]:
     return facts
 
 
-class Remembering(WrappedBackbone):
-    """A backbone that encodes a picture once and remembers it, until it is told to forget."""
+class EncodeOnce(WrappedBackbone):
+    """A backbone that encodes a picture once and remembers it, until asked to forget."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__(backbone)
@@ -163,25 +163,30 @@ class Remembering(WrappedBackbone):
         self._seen.clear()
 
 
-def _look(
+def _run_subject(
     job: Job, backbone: Backbone, subject: Subject, dataset: Dataset, on_photo: OnPhoto | None
 ) -> None:
-    """Learn one subject and look for it where it has not been looked for."""
+    """Learn one subject and segment the photos that have no prediction yet."""
     stems = {photo.stem for photo in subject.targets}
-    todo = {stem for stem in stems if not job.kept.done(subject.name, stem)}
+    todo = {stem for stem in stems if not job.predictions.done(subject.name, stem)}
     finder = None
     if todo:
-        finder = learn(job, backbone, subject.name, *_shown(subject.reference, dataset.size))
+        finder = learn(
+            job, backbone, subject.name, *_read_reference(subject.reference, dataset.size)
+        )
         refuse_failure(job, len(dataset.subjects))
     for photo in subject.targets:
         if photo.stem in todo:
-            _find(job.kept, finder, (subject, photo), dataset)
+            _find(job.predictions, finder, (subject, photo), dataset)
         if on_photo is not None:
             on_photo(subject.name, photo.stem)
 
 
 def _find(
-    kept: Predictions, finder: Learnt | None, where: tuple[Subject, AnyPhoto], dataset: Dataset
+    predictions: Predictions,
+    finder: Learnt | None,
+    where: tuple[Subject, AnyPhoto],
+    dataset: Dataset,
 ) -> None:
     subject, photo = where
     original = photo.read()[0]
@@ -189,7 +194,7 @@ def _find(
     height, width = (original if dataset.original_size else picture).shape[:2]
     if finder is None:
         nothing = np.zeros((height, width), dtype=bool)
-        kept.add(Finding(subject.name, photo.stem, 0.0), nothing)
+        predictions.add(Finding(subject.name, photo.stem, 0.0), nothing)
         return
     began = perf_counter()
     found = finder.segment(picture)
@@ -201,7 +206,7 @@ def _find(
         )
     point = _point(found, (height, width))
     mask = at_size(found.mask, (height, width))
-    kept.add(Finding(subject.name, photo.stem, round(seconds, 4), point), mask)
+    predictions.add(Finding(subject.name, photo.stem, round(seconds, 4), point), mask)
 
 
 def _learnt(subject: str, finder: Learnt, seconds: float) -> Learning:
@@ -227,7 +232,7 @@ def _point(found: Prediction, size: tuple[int, int]) -> tuple[int, int] | None:
     return x, y
 
 
-def _shown(photo: AnyPhoto, size: int | None) -> tuple[np.ndarray, Source]:
+def _read_reference(photo: AnyPhoto, size: int | None) -> tuple[np.ndarray, Source]:
     """The reference and its mask, both read, so that no method's seconds hold the reading."""
     picture, truth = photo.read()
     if size is None:

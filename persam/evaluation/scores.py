@@ -68,7 +68,7 @@ def compare(found: np.ndarray, truth: np.ndarray, point: tuple[int, int] | None)
 
 
 def dataset_settings(dataset: Dataset) -> dict[str, Any]:
-    """What of a data set a report has to say: name, folder, and how episodes were drawn."""
+    """What a report states of a data set: name, folder, and how episodes were drawn."""
     chosen = {
         "reference_index": dataset.reference_index,
         "size": dataset.size,
@@ -89,7 +89,7 @@ def drawing(dataset: Dataset) -> dict[str, Any]:
 
 
 def score(
-    dataset: Dataset, kept: Predictions, on_photo: Callable[[], None] | None = None
+    dataset: Dataset, predictions: Predictions, on_photo: Callable[[], None] | None = None
 ) -> Report:
     """Score what a folder holds; what is missing is named in the report.
 
@@ -97,7 +97,7 @@ def score(
 
     Args:
         dataset: what was predicted.
-        kept: the predictions.
+        predictions: the predictions.
         on_photo: called after each target photo.
 
     Raises:
@@ -108,33 +108,38 @@ def score(
     missing: list[str] = []
     for subject in dataset.subjects:
         for photo in subject.targets:
-            if kept.path(subject.name, photo.stem).is_file():
-                scores[subject.name, photo.stem] = _score(dataset, kept, subject, photo)
+            if predictions.path(subject.name, photo.stem).is_file():
+                scores[subject.name, photo.stem] = _score(dataset, predictions, subject, photo)
             else:
                 missing.append(f"{subject.name}/{photo.stem}")
             if on_photo is not None:
                 on_photo()
     if not scores:
         raise InputError(
-            f"{kept.folder} holds no predictions for {dataset.root}: the first should be "
-            f"{kept.path(*missing[0].split('/', 1))}."
+            f"{predictions.folder} holds no predictions for {dataset.root}: the first should be "
+            f"{predictions.path(*missing[0].split('/', 1))}."
         )
-    return _report(dataset, kept, scores, missing)
+    return _report(dataset, predictions, scores, missing)
 
 
-def _score(dataset: Dataset, kept: Predictions, subject: Subject, photo: AnyPhoto) -> PhotoScore:
+def _score(
+    dataset: Dataset, predictions: Predictions, subject: Subject, photo: AnyPhoto
+) -> PhotoScore:
     truth = at_size(photo.read()[1], dataset.scored_size)
     height, width = truth.shape
-    found = kept.read(subject.name, photo.stem, (height, width))
-    record = kept.found.get((subject.name, photo.stem))
+    found = predictions.read(subject.name, photo.stem, (height, width))
+    record = predictions.found.get((subject.name, photo.stem))
     return compare(found, truth, None if record is None else record.point)
 
 
-def _report(dataset: Dataset, kept: Predictions, scores: Scores, missing: Sequence[str]) -> Report:
+def _report(
+    dataset: Dataset, predictions: Predictions, scores: Scores, missing: Sequence[str]
+) -> Report:
     groups = _groups(dataset, scores)
     official = dataset.name == "perseg"
     rows = {
-        name: _group(subjects, kept, scores, official=official) for name, subjects in groups.items()
+        name: _group(subjects, predictions, scores, official=official)
+        for name, subjects in groups.items()
     }
     every = list(rows.values())
     names = {subject.name for subject in dataset.subjects}
@@ -149,14 +154,16 @@ def _report(dataset: Dataset, kept: Predictions, scores: Scores, missing: Sequen
         photos=len(scores),
         seconds=total(row.seconds for row in every),
         objects=rows,
-        settings=told_settings(dataset, kept),
+        settings=report_settings(dataset, predictions),
         learn_seconds=total(row.learn_seconds for row in every),
-        parameters=max((row.parameters or 0 for row in every), default=0) if kept.learnt else None,
+        parameters=max((row.parameters or 0 for row in every), default=0)
+        if predictions.learnt
+        else None,
         fb_iou=None if official else _fb_iou(dataset, scores),
         folds={} if list(folds) == [""] else folds,
         missing=tuple(missing),
-        failed={name: reason for name, reason in kept.failures.items() if name in names},
-        environment=kept.run.get("environment", {}),
+        failed={name: reason for name, reason in predictions.failures.items() if name in names},
+        environment=predictions.run.get("environment", {}),
     )
 
 
@@ -184,7 +191,7 @@ def _groups(dataset: Dataset, scores: Scores) -> dict[str, list[Subject]]:
 
 
 def _group(
-    subjects: Sequence[Subject], kept: Predictions, scores: Scores, *, official: bool
+    subjects: Sequence[Subject], predictions: Predictions, scores: Scores, *, official: bool
 ) -> ObjectReport:
     own = {
         (subject.name, photo.stem): scores[subject.name, photo.stem]
@@ -196,8 +203,8 @@ def _group(
     share = attrgetter("iou" if official else "episode_iou")
     area = pooled(each.area for each in own.values())
     hits = [each.hit for each in own.values() if each.hit is not None]
-    learnt = [kept.learnt[one.name] for one in subjects if one.name in kept.learnt]
-    searched = [kept.found[key].seconds for key in own if key in kept.found]
+    learnt = [predictions.learnt[one.name] for one in subjects if one.name in predictions.learnt]
+    searched = [predictions.found[key].seconds for key in own if key in predictions.found]
     known = len(learnt) == len(subjects) and len(searched) == len(own)
     learning = sum(one.seconds for one in learnt)
     alone = len(subjects) == 1
@@ -234,13 +241,13 @@ def total(seconds: Iterable[float | None]) -> float | None:
     return None if None in known else round(sum(value or 0.0 for value in known), 6)
 
 
-def told_settings(dataset: Dataset, kept: Predictions) -> dict[str, Any]:
+def report_settings(dataset: Dataset, predictions: Predictions) -> dict[str, Any]:
     """All that led to a score, for the report: the data, the method, and who predicted."""
-    facts = [one.facts for one in kept.learnt.values() if one.failed is None]
-    run = kept.run.get("version", __version__)
+    facts = [one.facts for one in predictions.learnt.values() if one.failed is None]
+    run = predictions.run.get("version", __version__)
     maker = {} if run == __version__ else {"predicted_by": run}
-    told = {name: value for name, value in kept.settings.items() if name != "learner"}
+    given = {name: value for name, value in predictions.settings.items() if name != "learner"}
     data = dataset_settings(dataset)
-    # What the caller says of the method counts: a concept knows what it is, not who made it. And
+    # The caller's settings override the concept's, which does not know the name of the method. And
     # the data set is the one that was scored, which may have moved since.
-    return {**data, **(facts[-1] if facts else {}), **told, **data, **maker}
+    return {**data, **(facts[-1] if facts else {}), **given, **data, **maker}

@@ -156,7 +156,7 @@ def evaluate_stability(
     for name, pictures in sets.items():
         rows: dict[str, list[Steadiness]] = {kind: [] for kind in kinds(protocol.noise)}
         for number, (image, truth) in enumerate(pictures):
-            for kind, row in _look(backbone, image, truth, protocol, number).items():
+            for kind, row in _measure(backbone, image, truth, protocol, number).items():
                 rows[kind].append(row)
             on_picture()
         counts[name] = len(next(iter(rows.values())))
@@ -207,7 +207,7 @@ def _agreement(masks: np.ndarray) -> float:
 
 
 @torch.no_grad()
-def _look(
+def _measure(
     backbone: Backbone, image: np.ndarray, truth: np.ndarray, protocol: Protocol, number: int
 ) -> dict[str, Steadiness]:
     embedding = _encode(backbone, image, stretch=protocol.stretch)

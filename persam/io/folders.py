@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from natsort import natsorted, ns
 
 from persam.errors import InputError
 
@@ -52,7 +53,7 @@ def list_images(paths: Sequence[str | Path]) -> Listing:
         if not path.is_dir():
             photos.append(path)
             continue
-        inside = sorted(_entries(path), key=_natural)
+        inside = natsorted(_entries(path), key=lambda entry: entry.name, alg=ns.IGNORECASE)
         pictures = [entry for entry in inside if is_picture(entry)]
         passed_over += [entry for entry in inside if not is_picture(entry)]
         photos += pictures or [path]
@@ -79,12 +80,6 @@ def _entries(folder: Path) -> list[Path]:
 def is_picture(path: Path) -> bool:
     """Whether a file has a picture's suffix and is not hidden."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-
-
-def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
-    parts = re.findall(r"[0-9]+|[^0-9]+", path.name.casefold())
-    key = [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
-    return key, path.name
 
 
 def refuse_overwriting(

@@ -42,10 +42,15 @@ def part_path(path: str | Path, tag: str = "") -> Path:
 
 
 @contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
+def written_whole(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary file to fill, which takes the place of ``path`` if nothing goes wrong.
 
     The folder is made where it is missing.
+
+    Args:
+        path: the file to be.
+        durable: have it on the disk before it takes that place, so that a power cut leaves the old
+            file or the new one, too. What checks itself when it is read needs no such wait.
 
     Raises:
         InputError: the operating system refuses; the message names the file and the reason.
@@ -56,21 +61,33 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield part
+            if durable:
+                _to_disk(part)
             part.replace(path)
         finally:
             with suppress(FileNotFoundError):
                 part.unlink()
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
+def _to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def write_bytes(path: str | Path, data: bytes, *, durable: bool = True) -> None:
     """Write a file atomically, making its folder where that is missing.
+
+    Args:
+        path: the file.
+        data: all of it.
+        durable: see :func:`written_whole`.
 
     Raises:
         InputError: the operating system refuses; the message names the file and the reason.
     """
-    with written_whole(path) as part:
+    with written_whole(path, durable=durable) as part:
         part.write_bytes(data)
 
 

@@ -15,7 +15,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.training.pairs import Pair
+    from persam.io.pairs import Pair
 
 MATES_SHARE = 1 / 3  # of a batch, where the data knows classes
 

@@ -15,7 +15,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.training.pairs import Pair
+    from persam.io.pairs import Pair
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 if TYPE_CHECKING:
-    from persam.training.pairs import Pair
+    from persam.io.pairs import Pair
 
 
 def decode(pair: Pair, side: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,13 +6,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from persam.io.pairs import read_pairs
 from persam.io.writers import write_text
 from persam.models.plugs import decoder_of
 from persam.models.stable_sam.backbone import stable_plug
 from persam.models.stable_sam.plugin_file import Plugin, untrained, write_plugin
 from persam.training.collage import with_collages
 from persam.training.embeddings import Store
-from persam.training.pairs import read_pairs
 from persam.training.processes import Workers
 from persam.training.stable import train
 from persam.training.stable_state import Task
@@ -53,7 +53,7 @@ def train_plugin(
 
     Args:
         backbone: stays frozen.
-        data: as :func:`persam.training.pairs.read_pairs` takes it.
+        data: as :func:`persam.io.pairs.read_pairs` takes it.
         how: the plugin's options and the training's recipe.
         place: where the run keeps its files.
         report: called with every line of the log.

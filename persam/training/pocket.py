@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 
 from persam.errors import InputError
+from persam.io.pairs import read_pairs
 from persam.models.loading import choose_device
 from persam.training import asking, episodes, pictures, scenes
 from persam.training.batches import Deck
 from persam.training.losses import Losses, judge
-from persam.training.pairs import read_pairs
 from persam.training.parts import part
 from persam.training.processes import Workers
 from persam.training.state import WEIGHTS, average, keep, restore, set_rate, trained

@@ -13,16 +13,17 @@ import torch
 from persam.errors import InputError
 from persam.evaluation.sloppy import NOISE, kinds
 from persam.io.writers import written_whole
+from persam.runs import refuse_other_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from persam.io.pairs import Pair
     from persam.models.base import Backbone
     from persam.models.plugs import Plug
     from persam.training.collage import Collage
     from persam.training.embeddings import Store
-    from persam.training.pairs import Pair
 
 # One third each for true boxes, noisy boxes and points.
 EQUAL_FAMILIES = MappingProxyType(
@@ -149,15 +150,8 @@ def restore(path: Path, task: Task, recipe: StableRecipe, optimiser: Any) -> int
     if not path.exists():
         return 0
     saved = _read(path, task.backbone.device)
-    before, now = saved.get("run", {}), _facts(task, recipe)
-    differing = sorted(name for name in before | now if before.get(name) != now.get(name))
-    if differing:
-        raise InputError(
-            f"{path} is of a run with other {', '.join(differing)}: "
-            f"{[before.get(name) for name in differing]} there, "
-            f"{[now.get(name) for name in differing]} here. Give another output folder, or go on "
-            f"as it was begun."
-        )
+    advice = "Give another output folder, or go on as it was begun."
+    refuse_other_settings(path, saved.get("run", {}), _facts(task, recipe), advice)
     task.plug.parts.load_state_dict(saved["parts"])
     optimiser.load_state_dict(saved["optimiser"])
     return int(saved["step"])

@@ -11,51 +11,12 @@ from typing import TYPE_CHECKING
 from persam.errors import InputError
 from persam.io.folders import list_images, name_outputs
 from persam.io.images import read_image
-from persam.video.structures import VideoFrame
+from persam.video.structures import ClipFormat, Damage, VideoFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 FOLDER_RATE = Fraction(25)
-UNSPECIFIED = 2
-
-
-@dataclass(frozen=True)
-class ClipFormat:
-    """What a file made from a clip must repeat to be shown like it.
-
-    Attributes:
-        width, height: of the upright pictures, in pixels.
-        time_base: seconds per unit of the frames' times.
-        rate: frames per second on average; a guess where the file does not say.
-        pixel_aspect: width of a pixel divided by its height, upright.
-        primaries, transfer: colour, by the numbers of ITU-T H.273; 2 is unspecified.
-        wide: its colours were coded by the matrix of BT.2020.
-    """
-
-    width: int
-    height: int
-    time_base: Fraction
-    rate: Fraction
-    pixel_aspect: Fraction = Fraction(1)
-    primaries: int = UNSPECIFIED
-    transfer: int = UNSPECIFIED
-    wide: bool = False
-
-
-@dataclass
-class Damage:
-    """What went wrong while a clip was read; counted as it happens.
-
-    Attributes:
-        lost: frames that could not be decoded and are missing from what was read.
-        concealed: frames that were read, but of which FFmpeg had to make up a part.
-        retimed: frames without a usable time, which were placed behind the frame before.
-    """
-
-    lost: int = 0
-    concealed: int = 0
-    retimed: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,60 +3,29 @@
 from __future__ import annotations
 
 import json
-from itertools import chain
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from persam.errors import MissingExtra
 from persam.io.writers import written_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 
-def count_runs(mask: np.ndarray) -> list[int]:
-    """Lengths of the runs of equal pixels, column after column, the first one outside the mask.
+def load_mask_api() -> Any:
+    """Import pycocotools' run-length coding.
 
-    Args:
-        mask: ``(H, W)`` bool.
-
-    Example:
-        >>> count_runs(np.array([[0, 1, 1], [0, 0, 1]], dtype=bool))
-        [2, 1, 1, 2]
-        >>> count_runs(np.array([[1, 0]], dtype=bool))
-        [0, 1, 1]
+    Raises:
+        MissingExtra: it is not installed.
     """
-    flat = mask.ravel(order="F")
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    bounds = np.concatenate([[0], edges, [flat.size]])
-    runs = np.diff(bounds).tolist()
-    return [0, *runs] if flat.size and flat[0] else runs
-
-
-def compress_runs(runs: Iterable[int]) -> str:
-    """Write run lengths as COCO's text.
-
-    From the fourth on, the difference to the run two before is written. A number is cut into
-    groups of five bits, the lowest first; a sixth bit says that another group follows, and 48 is
-    added to make a printable character. The last group's highest bit is the number's sign.
-    Source: ``rleToString`` of COCO's ``maskApi.c``.
-
-    Example:
-        >>> compress_runs([2, 1, 1, 2]), compress_runs([40])
-        ('2111', 'X1')
-    """
-    runs = list(runs)
-    steps = [run - (runs[at - 2] if at > 2 else 0) for at, run in enumerate(runs)]
-    return "".join(chain.from_iterable(map(_characters, steps)))
-
-
-def _characters(number: int) -> Iterator[str]:
-    more = True
-    while more:
-        group, number = number & 31, number >> 5
-        more = number != (-1 if group & 16 else 0)
-        yield chr(48 + (group | 32 if more else group))
+    try:
+        return import_module("pycocotools.mask")
+    except ImportError as error:
+        raise MissingExtra("COCO files need an extra: pip install 'persam[coco]'.") from error
 
 
 def annotate(mask: np.ndarray) -> dict[str, Any]:
@@ -67,13 +36,16 @@ def annotate(mask: np.ndarray) -> dict[str, Any]:
 
     Returns:
         ``segmentation``, ``area`` and ``bbox``, which is ``[x, y, width, height]``.
+
+    Raises:
+        MissingExtra: pycocotools is not installed.
     """
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    x, y = int(columns[0]), int(rows[0])
+    api = load_mask_api()
+    encoded = api.encode(np.asfortranarray(mask, dtype=np.uint8))
     return {
-        "segmentation": {"size": list(mask.shape), "counts": compress_runs(count_runs(mask))},
-        "area": int(mask.sum()),
-        "bbox": [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1],
+        "segmentation": {"size": list(mask.shape), "counts": encoded["counts"].decode("ascii")},
+        "area": int(api.area(encoded)),
+        "bbox": [int(value) for value in api.toBbox(encoded)],
     }
 
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from persam.errors import InputError, MissingExtra
 from persam.io.images import on_white
-from persam.video.clip import UNSPECIFIED, ClipFormat, Damage
-from persam.video.structures import VideoFrame
+from persam.video.structures import UNSPECIFIED, ClipFormat, Damage, VideoFrame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +58,7 @@ def new_scaler() -> Any:
 
 
 def examine(path: Path) -> ClipProbe:
-    """Look into a video file, as far as its first frame.
+    """Open a video file and decode its first frame for its format.
 
     Raises:
         InputError: FFmpeg cannot read it, or there is no picture in it.
@@ -73,7 +72,7 @@ def examine(path: Path) -> ClipProbe:
             raise InputError(f"{path} holds no frames{why}. Give a clip that can be played.")
         image = _upright(_rgb(first, new_scaler()), first)
         aspect = Fraction(stream.sample_aspect_ratio or 1)
-        shown = ClipFormat(
+        clip_format = ClipFormat(
             width=image.shape[1],
             height=image.shape[0],
             time_base=Fraction(stream.time_base),
@@ -83,7 +82,7 @@ def examine(path: Path) -> ClipProbe:
             transfer=int(stream.codec_context.color_trc),
             wide=int(first.colorspace) == _BT2020,
         )
-        return ClipProbe(shown, stream.frames or None, bool(container.streams.audio))
+        return ClipProbe(clip_format, stream.frames or None, bool(container.streams.audio))
 
 
 def read_frames(path: Path, damage: Damage) -> Iterator[VideoFrame]:
@@ -151,7 +150,7 @@ def _reason(error: Exception) -> str:
 def _decoded(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
     """Every frame that the decoder gives, and the count of those that it did not."""
     decoder = _decoder(stream)
-    shown = discarded = failed = 0
+    decoded = discarded = failed = 0
     for packet in _packets(container, stream, damage):
         discarded += packet.is_discard
         frames = _decode(decoder, packet)
@@ -161,10 +160,10 @@ def _decoded(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
             continue
         for frame in frames:
             damage.concealed += bool(frame.is_corrupt)
-            shown += 1
+            decoded += 1
             yield frame
     # Frames that the file's edit list cuts away are announced, too.
-    missing = stream.frames - discarded - shown
+    missing = stream.frames - discarded - decoded
     damage.lost += max(0, missing - failed)
 
 
@@ -196,7 +195,7 @@ def _decode(decoder: Any, packet: Any) -> list[Any] | None:
 
 
 def _rgb(frame: Any, scaler: Any) -> np.ndarray:
-    """``(H, W, 3)`` uint8, full range, transparency laid on white."""
+    """``(H, W, 3)`` uint8, full range, transparent parts white."""
     kind = frame.format
     said = int(frame.colorspace) != UNSPECIFIED
     guess = "ITU709" if frame.height >= _HIGH_DEFINITION else "ITU601"

@@ -97,14 +97,14 @@ class VideoWriter:
     """One video file in the making, under a temporary name until :meth:`close`."""
 
     def __init__(
-        self, path: Path, recipe: Codec, shown: ClipFormat, sound: Path | None = None
+        self, path: Path, codec: Codec, clip_format: ClipFormat, sound: Path | None = None
     ) -> None:
         """Start the file.
 
         Args:
             path: where it is going to be.
-            recipe: how it is coded.
-            shown: size, timing and colour to repeat.
+            codec: how it is coded.
+            clip_format: size, timing and colour to repeat.
             sound: a clip whose sound goes into it, too.
 
         Raises:
@@ -112,17 +112,17 @@ class VideoWriter:
         """
         self.path = path
         self._part = part_path(path, f"-{path.name}")
-        self._recipe, self._shown = recipe, shown
-        self._time_base = recipe.time_base or shown.time_base
+        self._codec, self._format = codec, clip_format
+        self._time_base = codec.time_base or clip_format.time_base
         self._scaler = new_scaler()
         self._waiting: Any = None  # a frame whose duration only the next one tells
-        self._duration = max(1, round(1 / shown.rate / self._time_base))
+        self._duration = max(1, round(1 / clip_format.rate / self._time_base))
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._container = load_av().open(
                 f"file:{self._part}",
                 "w",
-                format=recipe.container,
+                format=codec.container,
                 container_options=self._container_options(),
             )
             self._stream = self._add_stream()
@@ -179,8 +179,8 @@ class VideoWriter:
         self._container.close()
 
     def _container_options(self) -> dict[str, str]:
-        options = dict(self._recipe.container_options)
-        if self._recipe.time_base is None:
+        options = dict(self._codec.container_options)
+        if self._codec.time_base is None:
             # MOV and MP4 round the time of the first frame to this; it has to hold every time of
             # the clip, and the sound's to better than a tenth of a millisecond.
             unit = self._time_base.denominator
@@ -188,19 +188,19 @@ class VideoWriter:
         return options
 
     def _add_stream(self) -> Any:
-        av, shown = load_av(), self._shown
+        av, clip_format = load_av(), self._format
         stream = self._container.add_stream(
-            self._recipe.codec, rate=shown.rate, options=dict(self._recipe.options)
+            self._codec.codec, rate=clip_format.rate, options=dict(self._codec.options)
         )
-        stream.width, stream.height = shown.width, shown.height
-        stream.pix_fmt = self._recipe.pixels
+        stream.width, stream.height = clip_format.width, clip_format.height
+        stream.pix_fmt = self._codec.pixels
         stream.time_base = self._time_base
         context = stream.codec_context
         context.time_base = self._time_base
-        context.sample_aspect_ratio = shown.pixel_aspect
-        context.color_primaries, context.color_trc = shown.primaries, shown.transfer
+        context.sample_aspect_ratio = clip_format.pixel_aspect
+        context.color_primaries, context.color_trc = clip_format.primaries, clip_format.transfer
         context.color_range = av.video.reformatter.ColorRange.MPEG.value
-        context.colorspace = 9 if shown.wide else 1  # the matrices of BT.2020 and BT.709
+        context.colorspace = 9 if clip_format.wide else 1  # the matrices of BT.2020 and BT.709
         return stream
 
     def _converted(self, pixels: np.ndarray) -> Any:
@@ -208,8 +208,8 @@ class VideoWriter:
         made = load_av().VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=kind)
         return self._scaler.reformat(
             made,
-            format=self._recipe.pixels,
-            dst_colorspace="BT2020" if self._shown.wide else "ITU709",
+            format=self._codec.pixels,
+            dst_colorspace="BT2020" if self._format.wide else "ITU709",
             src_color_range="JPEG",
             dst_color_range="MPEG",
             threads=ONE_THREAD,

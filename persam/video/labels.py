@@ -37,7 +37,7 @@ def number_objects(names: Sequence[str]) -> dict[str, int]:
 
 
 def label_map(masks: Mapping[str, np.ndarray], numbers: Mapping[str, int]) -> np.ndarray:
-    """Lay masks into one label map.
+    """Combine masks into one label map.
 
     Args:
         masks: by object name, ``(H, W)`` bool each, no pixel in two of them.
@@ -59,7 +59,7 @@ def label_map(masks: Mapping[str, np.ndarray], numbers: Mapping[str, int]) -> np
 
 
 def split_labels(labels: np.ndarray, numbers: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """Take a label map apart: what :func:`label_map` laid together."""
+    """Take a label map apart: what :func:`label_map` combined."""
     return {name: labels == number for name, number in numbers.items()}
 
 

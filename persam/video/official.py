@@ -73,9 +73,9 @@ def learn_object(
     """
     picture = read_image(image)
     grey = read_mask(mask, picture.shape[:2])
-    shown = (grey > grey.max() / 2).astype(np.uint8) * np.uint8(GREY)
+    painted = (grey > grey.max() / 2).astype(np.uint8) * np.uint8(GREY)
     variant = replace(VARIANTS[method], fit=fit)
-    reference = observe(backbone, Reference(picture, mask=shown), variant)
+    reference = observe(backbone, Reference(picture, mask=painted), variant)
     concept = learn(backbone, [reference], variant)
     if method == "persam":
         return concept

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     import numpy as np
 
     from persam.video.clip import Clip
-    from persam.video.places import ClipFiles
+    from persam.video.output_files import ClipFiles
     from persam.video.record import FrameLine
     from persam.video.structures import VideoFrame
 
-_RECIPES = {"mov": PRORES, "webm": VP9}
+_CODECS = {"mov": PRORES, "webm": VP9}
 
 
 class FrameWriters:
     """Takes every frame of a clip and its masks, in their order, and writes what is asked for."""
 
     def __init__(
-        self, places: ClipFiles, clip: Clip, numbers: Mapping[str, int], save: frozenset[str]
+        self, files: ClipFiles, clip: Clip, numbers: Mapping[str, int], save: frozenset[str]
     ) -> None:
         """Start the video files that are not there yet.
 
@@ -37,11 +37,11 @@ class FrameWriters:
             InputError: one of them cannot be written.
             MissingExtra: a video is asked for and PyAV is missing.
         """
-        self._places, self._clip, self._numbers = places, clip, numbers
+        self._files, self._clip, self._numbers = files, clip, numbers
         self._cutouts = "cutouts" in save
         self._videos: list[tuple[VideoWriter, Callable[..., np.ndarray]]] = []
         try:
-            for path in places.wanted(save):
+            for path in files.wanted(save):
                 self._start(path)
         except BaseException:
             self.discard()
@@ -49,16 +49,16 @@ class FrameWriters:
 
     def write_masks(self, frame: VideoFrame, masks: Mapping[str, np.ndarray]) -> None:
         """Write the label map of a frame."""
-        write_labels(self._places.mask(frame.name), label_map(masks, self._numbers))
+        write_labels(self._files.mask(frame.name), label_map(masks, self._numbers))
 
     def write(self, frame: VideoFrame, masks: Mapping[str, np.ndarray]) -> None:
         """Write everything else of a frame, but for cut-outs that are newer than its masks."""
         for video, paint in self._videos:
             video.write(frame, paint(frame.image, masks))
         if self._cutouts:
-            made = self._places.mask(frame.name).stat().st_mtime_ns
+            made = self._files.mask(frame.name).stat().st_mtime_ns
             for name, mask in masks.items():
-                path = self._places.cutout(name, frame.name)
+                path = self._files.cutout(name, frame.name)
                 if not (path.exists() and path.stat().st_mtime_ns >= made):
                     write_cutout(path, drawing.cutout(frame.image, mask))
 
@@ -74,16 +74,16 @@ class FrameWriters:
             video.discard()
 
     def _start(self, path: Path) -> None:
-        shown, sound = self._clip.format, None
-        if path == self._places.annotations:
+        clip_format, sound = self._clip.format, None
+        if path == self._files.annotations:
             return
-        if path == self._places.overlay:
-            recipe, paint = h264(shown.width, shown.height), self._tinted
+        if path == self._files.overlay:
+            codec, paint = h264(clip_format.width, clip_format.height), self._tinted
             sound = self._clip.path if self._clip.has_sound else None
         else:
-            recipe = _RECIPES[path.suffix[1:]]
-            paint = self._cut(self._places.owner(path))
-        self._videos.append((VideoWriter(path, recipe, shown, sound), paint))
+            codec = _CODECS[path.suffix[1:]]
+            paint = self._cut(self._files.owner(path))
+        self._videos.append((VideoWriter(path, codec, clip_format, sound), paint))
 
     def _cut(self, name: str) -> Callable[..., np.ndarray]:
         return lambda image, masks: with_alpha(image, masks[name])
@@ -102,7 +102,7 @@ class FrameWriters:
 
 
 def write_annotations(
-    places: ClipFiles,
+    files: ClipFiles,
     clip: Clip,
     numbers: Mapping[str, int],
     lines: Sequence[FrameLine],
@@ -111,7 +111,7 @@ def write_annotations(
     """Write ``annotations.json``: an image a frame, an annotation an object that is in it.
 
     Args:
-        places: where it goes.
+        files: where it goes.
         clip: whose frames they are.
         numbers: label of every object, which is its category.
         lines: of all frames.
@@ -126,7 +126,7 @@ def write_annotations(
         }
         for line in lines
     )
-    write_coco(places.annotations, numbers, images, _annotations(lines, numbers, read))
+    write_coco(files.annotations, numbers, images, _annotations(lines, numbers, read))
 
 
 def _annotations(

@@ -1,4 +1,4 @@
-"""Our own way through a clip: the last mask says where to look, the cells say whether it is there.
+"""Our own way through a clip: the last mask says where to look, the features whether it is there.
 
 An object is asked for by the box of its last mask, the box's centre and the concept's own points.
 What comes back is believed where it is about as like the object as what was found before; otherwise
@@ -16,7 +16,7 @@ import torch
 
 from persam.pipeline import cascade, presence, similarity
 from persam.structures import Prompts
-from persam.video.merging import Look
+from persam.video.overlaps import ObjectLogits
 
 if TYPE_CHECKING:
     from persam.concept import Concept
@@ -30,7 +30,7 @@ SLOWLY = 0.1  # share of the newest frame in an object's level: one blurred fram
 
 
 @dataclass(frozen=True)
-class Trail:
+class TrackState:
     """What the frames so far say of one object.
 
     Attributes:
@@ -41,20 +41,20 @@ class Trail:
     box: Box | None = None
     level: float | None = None
 
-    def after(self, look: Look, box: Box | None) -> Trail:
-        """The trail with one more frame.
+    def after(self, found: ObjectLogits, box: Box | None) -> TrackState:
+        """The state with one more frame.
 
         Args:
-            look: what was found of the object in it.
+            found: what was found of the object in it.
             box: tight box of what is left of that; None where it was not there.
         """
-        if box is None or look.within is None:
+        if box is None or found.within is None:
             return replace(self, box=box or self.box)
-        level = look.within if self.level is None else self.level
-        return Trail(box, level + SLOWLY * (look.within - level))
+        level = found.within if self.level is None else self.level
+        return TrackState(box, level + SLOWLY * (found.within - level))
 
 
-def acquainted(concept: Concept, embedding: Embedding, mask: np.ndarray) -> Concept:
+def adapted(concept: Concept, embedding: Embedding, mask: np.ndarray) -> Concept:
     """The same object, compared by the cells that one frame of the clip shows.
 
     They take the place of the reference's: a clip is more like itself than like another photo,
@@ -78,31 +78,33 @@ def acquainted(concept: Concept, embedding: Embedding, mask: np.ndarray) -> Conc
     return replace(concept, views=(view,))
 
 
-def look(concept: Concept, embedding: Embedding, trail: Trail, choices: Tracking) -> Look:
+def find(
+    concept: Concept, embedding: Embedding, state: TrackState, choices: Tracking
+) -> ObjectLogits:
     """Find one object in one frame.
 
     Args:
         concept: the object.
         embedding: the frame.
-        trail: what the frames before say of it.
+        state: what the frames before say of it.
         choices: the way of tracking.
 
     Returns:
         What was found; nothing where it is not like the object.
     """
-    seen = concept.locate(embedding)
+    detection = concept.locate(embedding)
     least = choices.min_likeness
     least = concept.min_likeness if least is None else least
-    kept = least if trail.level is None else choices.kept * trail.level
-    if trail.box is not None and choices.last_box:
-        step = _ask_there(concept, embedding, seen, trail.box, centre=choices.centre_point)
-        found = _compared(concept, embedding, seen, step)
-        if step.mask.any() and _like(found, kept):
+    kept = least if state.level is None else choices.kept * state.level
+    if state.box is not None and choices.last_box:
+        step = _decode_at(concept, embedding, detection, state.box, centre=choices.centre_point)
+        found = _measured(concept, embedding, detection, step)
+        if step.mask.any() and _alike(found, kept):
             return found
-    steps = concept.ask(embedding, seen)
+    steps = concept.ask(embedding, detection)
     step = cascade.standing(steps, keep_best=concept.variant.keep_best)
-    found = _compared(concept, embedding, seen, step)
-    return found if _like(found, max(least, kept)) else found.denied()
+    found = _measured(concept, embedding, detection, step)
+    return found if _alike(found, max(least, kept)) else found.emptied()
 
 
 def likeness_within(concept: Concept, embedding: Embedding, mask: np.ndarray) -> float | None:
@@ -124,10 +126,10 @@ def likeness_within(concept: Concept, embedding: Embedding, mask: np.ndarray) ->
     return presence.likeness(within, concept.known.foregrounds)
 
 
-def _ask_there(
-    concept: Concept, embedding: Embedding, seen: Detection, last: Box, *, centre: bool
+def _decode_at(
+    concept: Concept, embedding: Embedding, detection: Detection, last: Box, *, centre: bool
 ) -> Step:
-    points, labels = seen.prompts.points, seen.prompts.labels
+    points, labels = detection.prompts.points, detection.prompts.labels
     if centre:
         x0, y0, x1, y1 = last
         points = np.concatenate([points, [[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]]])
@@ -136,14 +138,16 @@ def _ask_there(
     return cascade.first_step(concept.backbone, embedding, Prompts(points, labels, last))
 
 
-def _compared(concept: Concept, embedding: Embedding, seen: Detection, step: Step) -> Look:
-    found = Look.of(step, embedding, seen.likeness)
+def _measured(
+    concept: Concept, embedding: Embedding, detection: Detection, step: Step
+) -> ObjectLogits:
+    found = ObjectLogits.from_step(step, embedding, detection.likeness)
     if not step.mask.any():
         return found
     return replace(found, within=likeness_within(concept, embedding, step.mask))
 
 
-def _like(found: Look, least: float) -> bool:
+def _alike(found: ObjectLogits, least: float) -> bool:
     return found.within is None or found.within >= least
 
 

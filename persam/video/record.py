@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from persam.errors import InputError
+from persam.io.records import is_file_name, parse, read_json
 from persam.io.writers import write_text
+from persam.structures import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from persam.structures import Box
-    from persam.video.structures import Answer, VideoFrame
+    from persam.video.structures import FrameResult, VideoFrame
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class FrameLine:
     objects: Mapping[str, FrameObject]
 
     @classmethod
-    def of(cls, frame: VideoFrame, answer: Answer) -> FrameLine:
+    def of(cls, frame: VideoFrame, answer: FrameResult) -> FrameLine:
         """The line of a frame and what was found in it."""
         objects = {
             name: FrameObject(
@@ -76,32 +76,19 @@ class FrameLine:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            ValueError, TypeError, KeyError: it is something else.
+            ValueError: it is something else.
         """
-        fields: dict[str, Any] = json.loads(line)
-        objects = {name: _seen(values) for name, values in fields["objects"].items()}
-        return cls(
-            index=int(fields["index"]),
-            name=str(fields["name"]),
-            pts=int(fields["pts"]),
-            seconds=float(fields["seconds"]),
-            objects=objects,
-        )
+        found = parse(line, cls)
+        # Files are found, and deleted, by these names.
+        strange = [name for name in (found.name, *found.objects) if not is_file_name(name)]
+        if strange:
+            raise ValueError(f"{strange[0]!r} is no file's name")
+        return found
 
 
 def _box(box: Box) -> Box:
     x0, y0, x1, y1 = (int(value) for value in box)
     return x0, y0, x1, y1
-
-
-def _seen(values: dict[str, Any]) -> FrameObject:
-    box = values["box"]
-    return FrameObject(
-        present=bool(values["present"]),
-        score=float(values["score"]),
-        box=None if box is None else _box(box),
-        likeness=None if values["likeness"] is None else float(values["likeness"]),
-    )
 
 
 @dataclass(frozen=True)
@@ -128,20 +115,4 @@ class ClipRun:
         Raises:
             InputError: something else wrote it.
         """
-        try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-            return cls(dict(fields["settings"]), fields["ended"])
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(
-                f"{path} is not of a persam run. Move the file away, or choose another folder."
-            ) from error
-
-    def differences(self, settings: Mapping[str, Any]) -> list[str]:
-        """Names of the settings that are not those of this run."""
-        wanted = json.loads(json.dumps(settings))
-        names = dict.fromkeys((*self.settings, *wanted))
-        return [name for name in names if self.settings.get(name) != wanted.get(name)]
+        return read_json(path, cls, "is not of a persam run. Choose another folder.")

@@ -1,4 +1,4 @@
-"""What flows through the video stages: one frame of a clip, and what was found in it."""
+"""What flows through the video stages: a clip's format, its frames, and what was found in them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from persam.structures import Prediction
 
-Answer = Mapping[str, Prediction]
+FrameResult = Mapping[str, Prediction]
+UNSPECIFIED = 2  # of ITU-T H.273, for every property of colour
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,3 +37,41 @@ class VideoFrame:
             raise ValueError(
                 f"A frame is (height, width, 3) uint8; got {self.image.shape} {self.image.dtype}."
             )
+
+
+@dataclass(frozen=True)
+class ClipFormat:
+    """What a file made from a clip must repeat to be shown like it.
+
+    Attributes:
+        width, height: of the upright pictures, in pixels.
+        time_base: seconds per unit of the frames' times.
+        rate: frames per second on average; a guess where the file does not say.
+        pixel_aspect: width of a pixel divided by its height, upright.
+        primaries, transfer: colour, by the numbers of ITU-T H.273; 2 is unspecified.
+        wide: its colours were coded by the matrix of BT.2020.
+    """
+
+    width: int
+    height: int
+    time_base: Fraction
+    rate: Fraction
+    pixel_aspect: Fraction = Fraction(1)
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+    wide: bool = False
+
+
+@dataclass
+class Damage:
+    """What went wrong while a clip was read; counted as it happens.
+
+    Attributes:
+        lost: frames that could not be decoded and are missing from what was read.
+        concealed: frames that were read, but of which FFmpeg had to make up a part.
+        retimed: frames without a usable time, which were placed behind the frame before.
+    """
+
+    lost: int = 0
+    concealed: int = 0
+    retimed: int = 0

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from persam.video import official, propagation
 from persam.video.choices import Tracking
 from persam.video.frames import by_name, first_masks, pictures, shared_backbone
-from persam.video.merging import Look, nothing, predictions
-from persam.video.propagation import Trail
+from persam.video.overlaps import ObjectLogits, empty_prediction, predictions
+from persam.video.propagation import TrackState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from persam.io.images import Source
     from persam.models.base import Backbone
     from persam.structures import Embedding, Prediction
-    from persam.video.structures import Answer, VideoFrame
+    from persam.video.structures import FrameResult, VideoFrame
 
 
 def track(
@@ -28,7 +28,7 @@ def track(
     *,
     first: Mapping[str, Source] | None = None,
     variant: str | Tracking = "default",
-) -> Iterator[Answer]:
+) -> Iterator[FrameResult]:
     """Follow objects through a clip.
 
     Frames are pulled one at a time and the memory in use does not grow with the clip.
@@ -50,69 +50,71 @@ def track(
             has, no such variant; while frames are pulled: a frame or mask that cannot be read, or
             is of another size.
     """
-    named, shown = by_name(concepts), dict(first or {})
-    backbone = shared_backbone(named, shown)
+    named, masks = by_name(concepts), dict(first or {})
+    backbone = shared_backbone(named, masks)
     if variant == "memory":
-        from persam.video.memory import follow
+        from persam.video.sam2_tracking import follow
 
-        return follow(named, frames, first=shown)
+        return follow(named, frames, first=masks)
     choices = variant if isinstance(variant, Tracking) else Tracking.named(variant)
-    return _follow(backbone, named, frames, shown, choices)
+    return _follow(backbone, named, frames, masks, choices)
 
 
 def _follow(
     backbone: Backbone,
     named: Mapping[str, Concept],
     frames: Iterable[Source | VideoFrame],
-    shown: Mapping[str, Source],
+    first: Mapping[str, Source],
     choices: Tracking,
-) -> Iterator[Answer]:
-    known = {
+) -> Iterator[FrameResult]:
+    concepts = {
         name: official.as_scripts(concept) if choices.as_scripts else concept
         for name, concept in named.items()
     }
-    trails = dict.fromkeys(known, Trail())
+    states = dict.fromkeys(concepts, TrackState())
     for number, image in enumerate(pictures(frames)):
-        given = first_masks(shown, image.shape[:2]) if number == 0 else {}
+        given = first_masks(first, image.shape[:2]) if number == 0 else {}
         embedding = backbone.encode(image)
         if not choices.as_scripts:
-            known = _acquaint(known, embedding, given)
-        looks = {
-            name: Look.given(given[name], embedding)
+            concepts = _adapted(concepts, embedding, given)
+        found = {
+            name: ObjectLogits.from_mask(given[name], embedding)
             if name in given
-            else _look(known[name], embedding, trail, choices)
-            for name, trail in trails.items()
+            else _find(concepts[name], embedding, state, choices)
+            for name, state in states.items()
         }
-        answer = predictions(looks)
-        trails = _after(trails, looks, answer, choices)
-        yield {name: answer.get(name) or nothing(*image.shape[:2]) for name in named}
+        answer = predictions(found)
+        states = _after(states, found, answer, choices)
+        yield {name: answer.get(name) or empty_prediction(*image.shape[:2]) for name in named}
 
 
 def _after(
-    trails: Mapping[str, Trail],
-    looks: Mapping[str, Look],
+    states: Mapping[str, TrackState],
+    found: Mapping[str, ObjectLogits],
     answer: Mapping[str, Prediction],
     choices: Tracking,
-) -> dict[str, Trail]:
-    """What is known before the next frame; objects that are missing in it were given up."""
+) -> dict[str, TrackState]:
+    """The states before the next frame; objects that are missing in it were given up."""
     boxes = {name: prediction.box for name, prediction in answer.items()}
     if choices.boxes_by_position:
-        return {name: Trail(box) for name, box in official.boxes_by_position(boxes).items()}
-    return {name: trail.after(looks[name], boxes[name]) for name, trail in trails.items()}
+        return {name: TrackState(box) for name, box in official.boxes_by_position(boxes).items()}
+    return {name: state.after(found[name], boxes[name]) for name, state in states.items()}
 
 
-def _acquaint(
-    known: Mapping[str, Concept], embedding: Embedding, given: Mapping[str, np.ndarray]
+def _adapted(
+    concepts: Mapping[str, Concept], embedding: Embedding, given: Mapping[str, np.ndarray]
 ) -> dict[str, Concept]:
     """The concepts with the cells of what the first frame shows of them."""
     return {
-        name: propagation.acquainted(concept, embedding, given[name]) if name in given else concept
-        for name, concept in known.items()
+        name: propagation.adapted(concept, embedding, given[name]) if name in given else concept
+        for name, concept in concepts.items()
     }
 
 
-def _look(concept: Concept, embedding: Embedding, trail: Trail, choices: Tracking) -> Look:
+def _find(
+    concept: Concept, embedding: Embedding, state: TrackState, choices: Tracking
+) -> ObjectLogits:
     if not choices.as_scripts:
-        return propagation.look(concept, embedding, trail, choices)
-    step = official.step(concept, embedding, trail.box, areas_as_uint8=choices.areas_as_uint8)
-    return Look.of(step, embedding)
+        return propagation.find(concept, embedding, state, choices)
+    step = official.step(concept, embedding, state.box, areas_as_uint8=choices.areas_as_uint8)
+    return ObjectLogits.from_step(step, embedding)

@@ -160,8 +160,8 @@ def test_the_official_recipe_takes_the_loss_at_the_original_size(tiny):
     mask[100:500] = 255
 
     def sizes(variant: str) -> list[tuple[int, ...]]:
-        looked = study(tiny("sam"), picture, mask, variant)
-        return [tuple(looked.truth(Schedule(longest=one)).share.shape) for one in (None, 60)]
+        studied = study(tiny("sam"), picture, mask, variant)
+        return [tuple(studied.truth(Schedule(longest=one)).share.shape) for one in (None, 60)]
 
     assert sizes("official") == [(600, 300), (60, 30)]  # a size that was asked for is taken
     assert sizes("default") == [(512, 256), (60, 30)]

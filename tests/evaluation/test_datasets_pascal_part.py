@@ -68,5 +68,5 @@ def test_annotations_that_do_not_belong_to_the_lists(tmp_path):
     with pytest.raises(InputError, match=r"2008_an0.json has no dog"):
         datasets.open_dataset("pascal-part", folder, folds=[0])
     (parts / "2008_an0.json").write_text("{}")
-    with pytest.raises(InputError, match=r"2008_an0.json is laid out otherwise.*object"):
+    with pytest.raises(InputError, match=r"2008_an0.json has another layout than expected.*object"):
         datasets.open_dataset("pascal-part", folder, folds=[0])

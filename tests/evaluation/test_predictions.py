@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from persam.errors import InputError
 from persam.evaluation.predictions import LOG, Predictions
 from persam.evaluation.records import Finding, Learning, read_log, to_line
-from persam.evaluation.run_file import RUN, differences
+from persam.evaluation.run_file import RUN
 
 names = st.text(min_size=1, max_size=12)
 seconds = st.floats(0, 1e6)
@@ -42,22 +42,22 @@ def test_what_is_logged_is_read_again(tmp_path_factory, records):
 
 def test_a_record_means_that_its_mask_is_there(tmp_path):
     mask = np.eye(4, dtype=bool)
-    kept = Predictions.start(tmp_path / "out", {"model": "a"})
-    assert not kept.done("cat", "01")
-    kept.add(Finding("cat", "01", 0.5, (2, 2)), mask)
-    assert kept.done("cat", "01")
-    assert np.array_equal(kept.read("cat", "01", (4, 4)), mask)
+    predictions = Predictions.start(tmp_path / "out", {"model": "a"})
+    assert not predictions.done("cat", "01")
+    predictions.add(Finding("cat", "01", 0.5, (2, 2)), mask)
+    assert predictions.done("cat", "01")
+    assert np.array_equal(predictions.read("cat", "01", (4, 4)), mask)
     again = Predictions.start(tmp_path / "out", {"model": "a"})
     assert again.done("cat", "01")
-    assert again.found == kept.found
+    assert again.found == predictions.found
     again.path("cat", "01").unlink()
     assert not again.done("cat", "01")
 
 
 def test_the_last_line_counts(tmp_path):
-    kept = Predictions.start(tmp_path, {})
-    kept.add(Learning("cat", failed="too small"))
-    kept.add(Learning("cat", seconds=2.0))
+    predictions = Predictions.start(tmp_path, {})
+    predictions.add(Learning("cat", failed="too small"))
+    predictions.add(Learning("cat", seconds=2.0))
     assert Predictions.start(tmp_path, {}).learnt["cat"].seconds == 2.0
     assert Predictions.start(tmp_path, {}).failures == {}
     assert len((tmp_path / LOG).read_text().splitlines()) == 1
@@ -108,14 +108,14 @@ def test_a_strange_line_is_refused_unless_it_is_the_last(tmp_path, line):
 
 
 def test_what_a_killed_run_left_half_written_is_cleared_away(tmp_path):
-    kept = Predictions.start(tmp_path, {})
-    kept.add(Finding("cat", "01", 0.5), np.eye(4, dtype=bool))
+    predictions = Predictions.start(tmp_path, {})
+    predictions.add(Finding("cat", "01", 0.5), np.eye(4, dtype=bool))
     parts = [folder / ".persam-99-1.part" for folder in (tmp_path, tmp_path / "cat")]
     for part in parts:
         part.write_bytes(b"half a mask")
     Predictions.start(tmp_path, {})
     assert not any(part.exists() for part in parts)
-    assert kept.path("cat", "01").is_file()
+    assert predictions.path("cat", "01").is_file()
 
 
 def test_on_what_it_was_started_is_logged_once_each(tmp_path):
@@ -135,13 +135,3 @@ def test_scoring_needs_a_folder_of_the_same_data(tmp_path):
     Predictions.start(tmp_path / "out", {"dataset": "perseg", "model": "a"})
     with pytest.raises(InputError, match="dataset was 'perseg', now 'fss-1000'"):
         Predictions.open(tmp_path / "out", {"dataset": "fss-1000"})
-
-
-def test_all_that_differs_is_named():
-    old = {"a": 1, "deep": {"b": 2, "c": 3}, "gone": None}
-    new = {"a": 1, "deep": {"b": 2, "c": 4}, "more": {"x": 0}}
-    assert differences(old, new) == [
-        "deep.c was 3, now 4",
-        "gone was None, now (nothing)",
-        "more was (nothing), now {'x': 0}",
-    ]

@@ -17,8 +17,8 @@ from persam.methods.descent import Schedule
 from persam.methods.persam import personalize
 
 
-def masks(kept: Predictions) -> dict[tuple[str, str], np.ndarray]:
-    return {key: kept.read(*key, (40, 60)) for key in kept.found}
+def masks(predictions: Predictions) -> dict[tuple[str, str], np.ndarray]:
+    return {key: predictions.read(*key, (40, 60)) for key in predictions.found}
 
 
 @pytest.mark.parametrize("family", ["sam", "pocket"])
@@ -33,12 +33,12 @@ def test_a_baseline_beside_another_method_finds_what_it_finds_alone(
         for number, method in enumerate(methods)
     ]
     predict(together, tiny(family), data)
-    first, tuned, last = (masks(job.kept) for job in together)
+    first, tuned, last = (masks(job.predictions) for job in together)
     assert len(first) == len(tuned) == 4
     alone = Job(methods[1], Predictions.start(tmp_path / "alone", {}))
     predict([alone], tiny(family), data)
-    for key, mask in masks(alone.kept).items():
+    for key, mask in masks(alone.predictions).items():
         assert np.array_equal(tuned[key], mask)
         assert np.array_equal(first[key], last[key])  # the model is itself again afterwards
-    assert {one.parameters for one in together[1].kept.learnt.values()} != {0}
-    assert together[1].kept.failures == {}
+    assert {one.parameters for one in together[1].predictions.learnt.values()} != {0}
+    assert together[1].predictions.failures == {}

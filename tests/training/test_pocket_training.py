@@ -14,11 +14,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from persam.errors import InputError
+from persam.io.pairs import Pair, read_pairs
 from persam.models.pocket.mobilenet import MobileNetV2, SameConv
 from persam.models.pocket.network import PocketModel
 from persam.training import asking, episodes, losses, parts, pictures, scenes
 from persam.training.batches import Deck
-from persam.training.pairs import Pair, read_pairs
 from persam.training.pocket import Run, train
 from persam.training.processes import Workers, together
 from persam.training.state import Recipe, keep, restore

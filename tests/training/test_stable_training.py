@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from persam.cli import app
 from persam.errors import InputError
 from persam.evaluation.baselines.lora import lora_plug
+from persam.io.pairs import read_pairs
 from persam.models.plugs import decoder_of
 from persam.models.stable_sam.backbone import stabilize, stable_plug
 from persam.models.stable_sam.modules import StableOptions
@@ -27,7 +28,6 @@ from persam.models.stable_sam.plugin_file import read_plugin, untrained
 from persam.structures import Prompts
 from persam.training.collage import Collage, with_collages
 from persam.training.embeddings import Store
-from persam.training.pairs import read_pairs
 from persam.training.plugin import Place, train_plugin
 from persam.training.points import draws, point_losses
 from persam.training.processes import launched
@@ -81,11 +81,11 @@ def test_training_changes_the_plugin_and_not_a_bit_of_the_model(tiny, family, fo
 
 def test_the_loss_falls(tiny, folder, tmp_path):
     job = task(tiny("sam"), folder)
-    recipe = StableRecipe(epochs=40, batch=4, questions=3, learning_rate=3e-3)
+    recipe = StableRecipe(epochs=20, batch=4, questions=3, learning_rate=6e-3)
     train(job, recipe, tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     losses = [line["entropy"] + line["dice"] for line in lines]
-    assert [line["step"] for line in lines] == [10, 20, 30, 40]
+    assert [line["step"] for line in lines] == [10, 20]
     assert losses[-1] < 0.93 * losses[0]
 
 
@@ -137,12 +137,12 @@ def test_another_recipe_model_plugin_or_data_does_not_go_on(tiny, folder, tmp_pa
     )
     pairs = [replace(pair, stem=f"other-{pair.stem}") for pair in job.pairs]
     for other, recipe, named in (
-        (job, replace(RECIPE, seed=1), r"other seed: \[0\] there, \[1\] here"),
-        (task(tiny("sam2"), folder), RECIPE, "other model"),
-        (replace(job, plug=sampler), RECIPE, "other shapes"),
-        (replace(job, pairs=pairs), RECIPE, "other stems"),
+        (job, replace(RECIPE, seed=1), "seed was 0, now 1"),
+        (task(tiny("sam2"), folder), RECIPE, "model was"),
+        (replace(job, plug=sampler), RECIPE, "shapes"),
+        (replace(job, pairs=pairs), RECIPE, "stems was"),
         # Parts of the same shapes that mean something else
-        (replace(job, options={"reach": 4.0}), RECIPE, "other reach"),
+        (replace(job, options={"reach": 4.0}), RECIPE, "reach was"),
     ):
         with pytest.raises(InputError, match=named):
             train(other, recipe, tmp_path)

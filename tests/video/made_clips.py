@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from persam.video.structures import Answer, VideoFrame
+    from persam.video.structures import FrameResult, VideoFrame
 
 
 def need_av() -> Any:
@@ -115,7 +115,7 @@ def seconds(path: Path) -> list[Fraction]:
 
 def follow_squares(
     frames: Iterable[VideoFrame], *, first: Mapping[str, np.ndarray] | None = None
-) -> Iterator[Answer]:
+) -> Iterator[FrameResult]:
     """A tracker that goes by colour and remembers nothing."""
     for frame in frames:
         red, _, blue = (frame.image[..., channel].astype(int) for channel in range(3))

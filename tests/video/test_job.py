@@ -18,13 +18,13 @@ from PIL import Image
 from persam.errors import InputError
 from persam.video.clip import open_clip
 from persam.video.job import ClipSummary, TrackRequest, segment_clip
-from persam.video.places import PRODUCTS, ClipOutput
+from persam.video.output_files import PRODUCTS, ClipOutput
 from persam.video.structures import VideoFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from persam.video.structures import Answer
+    from persam.video.structures import FrameResult
 
 EVERYTHING = frozenset(PRODUCTS)
 UNEVEN = (0, 1, 2, 5, 6, 12, 13, 20, 21, 30)
@@ -46,12 +46,12 @@ def search(
     return TrackRequest(objects, follow_squares, settings=settings or {})
 
 
-def counted(calls: list[int]) -> Callable[..., Iterator[Answer]]:
-    """The same tracker, which notes the frames that it looks at."""
+def counted(calls: list[int]) -> Callable[..., Iterator[FrameResult]]:
+    """The same tracker, which notes the frames that it found at."""
 
     def follow(
         frames: Iterable[VideoFrame], *, first: Mapping[str, np.ndarray] | None = None
-    ) -> Iterator[Answer]:
+    ) -> Iterator[FrameResult]:
         def noted() -> Iterator[VideoFrame]:
             for frame in frames:
                 calls.append(frame.index)
@@ -177,7 +177,7 @@ def test_a_run_goes_on_behind_its_last_frame(folder: Path, tmp_path: Path) -> No
 def test_tracking_begins_again_at_the_last_masks(folder: Path, tmp_path: Path) -> None:
     known: list[Mapping[str, np.ndarray] | None] = []
 
-    def follow(frames: Iterable[VideoFrame], *, first: Any = None) -> Iterator[Answer]:
+    def follow(frames: Iterable[VideoFrame], *, first: Any = None) -> Iterator[FrameResult]:
         known.append(first)
         for frame in frames:
             masks = squares(frame.index, 48, 64)
@@ -230,9 +230,8 @@ def test_other_settings_are_refused_until_overwrite_is_said(
     else:
         (folder / "00005.png").unlink()
     before = files(out)
-    with pytest.raises(
-        InputError, match=f"differs in {change if change != 'settings' else 'model'}"
-    ):
+    named = "model" if change == "settings" else change
+    with pytest.raises(InputError, match=f"another run: {named}"):
         segment_clip(other, open_clip(folder), output)
     assert files(out) == before
     done = segment_clip(other, open_clip(folder), ClipOutput(out, overwrite=True))
@@ -280,7 +279,7 @@ def test_names_that_are_no_file_names(folder: Path, tmp_path: Path, name: str) -
 
 
 def test_a_tracker_answers_every_frame(folder: Path, tmp_path: Path) -> None:
-    def lazy(frames: Iterable[VideoFrame], *, first: Any = None) -> Iterator[Answer]:
+    def lazy(frames: Iterable[VideoFrame], *, first: Any = None) -> Iterator[FrameResult]:
         for frame in frames:
             if frame.index < 4:
                 yield next(follow_squares([frame]))
@@ -290,7 +289,7 @@ def test_a_tracker_answers_every_frame(folder: Path, tmp_path: Path) -> None:
 
 
 def test_overlapping_masks_are_an_error(folder: Path, tmp_path: Path) -> None:
-    def greedy(frames: Iterable[VideoFrame], *, first: Any = None) -> Iterator[Answer]:
+    def greedy(frames: Iterable[VideoFrame], *, first: Any = None) -> Iterator[FrameResult]:
         for _ in frames:
             yield dict.fromkeys(("red", "blue"), prediction(np.ones((48, 64), dtype=bool)))
 
@@ -316,7 +315,7 @@ sys.path.insert(0, sys.argv[1])
 from made_clips import follow_squares
 from persam.video.clip import open_clip
 from persam.video.job import TrackRequest, segment_clip
-from persam.video.places import PRODUCTS, ClipOutput
+from persam.video.output_files import PRODUCTS, ClipOutput
 
 def slow(frames, *, first=None):
     for answer in follow_squares(frames):

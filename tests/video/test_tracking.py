@@ -19,7 +19,7 @@ from persam.errors import InputError
 from persam.metrics import overlap
 from persam.structures import Prompts
 from persam.video.choices import Tracking
-from persam.video.merging import Look, merge
+from persam.video.overlaps import ObjectLogits, resolve_overlaps
 from persam.video.structures import VideoFrame
 
 SIZE = (40, 52)
@@ -186,8 +186,8 @@ def test_a_frame_of_another_size_is_refused(two):
 @given(st.integers(0, 10_000), st.integers(1, 4))
 def test_each_pixel_goes_to_the_highest_logit_above_zero(seed, objects):
     logits = torch.randn(objects, 5, 6, generator=torch.Generator().manual_seed(seed))
-    looks = {str(k): Look(plane, 0.5, Prompts()) for k, plane in enumerate(logits)}
-    masks = merge(looks)
+    found = {str(k): ObjectLogits(plane, 0.5, Prompts()) for k, plane in enumerate(logits)}
+    masks = resolve_overlaps(found)
     for k, mask in enumerate(masks.values()):
         others = torch.cat([torch.zeros(1, 5, 6), logits[:k], logits[k + 1 :]])
         assert np.array_equal(mask, (logits[k] > others.amax(0)).numpy())

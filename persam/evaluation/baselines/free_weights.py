@@ -40,12 +40,12 @@ def free_weights(
         InputError: unreadable or unusable input.
         PersamError: the model's masks of the reference are not finite numbers.
     """
-    looked = study(backbone, image, mask, variant)
-    truth = looked.truth(schedule)
-    maps = truth.lay(looked.ask(multimask=True).logits)  # fixed, as prompts and picture are
+    studied = study(backbone, image, mask, variant)
+    truth = studied.truth(schedule)
+    maps = truth.lay(studied.ask(multimask=True).logits)  # fixed, as prompts and picture are
     free = torch.full((3,), 1 / 3, device=maps.device, requires_grad=True)
     losses = descend([free], lambda: truth.losses(torch.einsum("k,kij->ij", free, maps)), schedule)
     require_finite(losses, METHOD, schedule)
     first, second, third = free.detach().double().tolist()
-    concept = replace(looked.concept, method="persam-f", weights=(first, second, third))
+    concept = replace(studied.concept, method="persam-f", weights=(first, second, third))
     return Tuned(METHOD, backbone, concept, free.numel(), losses)

@@ -50,8 +50,8 @@ def prompt_tuning(  # noqa: PLR0913  (what the paper leaves open is a named argu
     if tokens < 1:
         raise InputError(f"Prompt tuning learns at least 1 token; got {tokens}.")
     decoder = decoder_of(backbone)
-    looked = study(backbone, image, mask, variant)
-    return tune(looked, _plug(decoder, tokens, backbone.device), schedule, METHOD)
+    studied = study(backbone, image, mask, variant)
+    return tune(studied, _plug(decoder, tokens, backbone.device), schedule, METHOD)
 
 
 def _plug(decoder: Any, count: int, device: torch.device) -> Plug:

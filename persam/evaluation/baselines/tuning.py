@@ -141,7 +141,7 @@ def tune(study: Study, plug: Plug, schedule: Schedule, method: str) -> Tuned:
         method: the baseline's name.
 
     Raises:
-        PersamError: the descent ran off to numbers that are none.
+        PersamError: the loss became NaN or infinite.
     """
     truth = study.truth(schedule)
 

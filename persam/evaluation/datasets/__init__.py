@@ -117,12 +117,12 @@ def check(name: str, root: str | Path) -> Check:
     dataset, empty = None, set[str]()
     with options.findings.gathering(root):
         dataset = _OPENERS[entry.name](entry, Path(root), options)
-        empty = _look(dataset, options.findings)
+        empty = _inspect(dataset, options.findings)
     problems = tuple(options.findings.problems)
     return Check(None if problems else dataset, problems, tuple(sorted(empty)))
 
 
-def _look(dataset: Dataset[Any], findings: Findings) -> set[str]:
+def _inspect(dataset: Dataset[Any], findings: Findings) -> set[str]:
     """Look at the photos whose files are there; gives those whose mask is empty."""
     empty: set[str] = set()
     # Episodes share photos; looking at each once is enough.

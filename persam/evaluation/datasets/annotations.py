@@ -86,8 +86,8 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def laid_out(path: Path, expected: str) -> Iterator[None]:
-    """Turn a stumble over what a file holds into an error that says what it should hold.
+def expected_layout(path: Path, expected: str) -> Iterator[None]:
+    """Turn an exception over a file's contents into an error that names the expected layout.
 
     Raises:
         InputError: the block met a missing key or a value of another type.
@@ -98,6 +98,6 @@ def laid_out(path: Path, expected: str) -> Iterator[None]:
         raise
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path} is laid out otherwise than expected ({type(error).__name__}: {error}). "
+            f"{path} has another layout than expected ({type(error).__name__}: {error}). "
             f"Expected: {expected}."
         ) from error

@@ -6,7 +6,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from persam.evaluation.datasets.annotations import laid_out, read_pickle
+from persam.evaluation.datasets.annotations import expected_layout, read_pickle
 from persam.evaluation.datasets.episodes import (
     Episode,
     EpisodeOptions,
@@ -47,7 +47,7 @@ def _fold(folder: Path, number: int) -> Fold:
     classes = range(number, CLASSES, FOLDS)
     file = folder / "splits" / "val" / f"fold{number}.pkl"
     split = read_pickle(file)
-    with laid_out(file, "a dict from class number, 0 to 79, to a list of picture names"):
+    with expected_layout(file, "a dict from class number, 0 to 79, to a list of picture names"):
         names = {one: [str(name) for name in split.get(one, ())] for one in classes}
     findings = Findings()
     few = [str(one) for one, found in names.items() if len(set(found)) < 2]
@@ -66,8 +66,8 @@ def _draw(
         number = classes[pick(draws, len(classes))]
         found = names[number]
         target = found[pick(draws, len(found))]
-        shown = found[pick_other(draws, found, target)]
-        yield Episode(f"{number:02d}", photo(shown, number), photo(target, number))
+        reference = found[pick_other(draws, found, target)]
+        yield Episode(f"{number:02d}", photo(reference, number), photo(target, number))
 
 
 def _photo(folder: Path, name: str, number: int) -> Photo:

@@ -65,7 +65,7 @@ def davis(
 
     Raises:
         InputError: another year, or no list of it; a sequence, frame or mask that is missing, a
-            size that differs, a first mask without an object. All names are told.
+            size that differs, a first mask without an object. All are named.
     """
     root = home(Path(root), find("davis"))
     chosen, listing = _list_of(root, year)
@@ -86,8 +86,8 @@ def davis(
     findings.refuse()
     subjects = tuple(Subject(name, photos[0], tuple(photos[1:])) for name, photos in frames.items())
     facts = {"year": chosen, "split": "val", "full_protocol": sequences is None}
-    told = {} if sequences is None else {"sequences": list(names)}
-    return Dataset("davis", root, subjects, settings={**facts, **told})
+    chosen = {} if sequences is None else {"sequences": list(names)}
+    return Dataset("davis", root, subjects, settings={**facts, **chosen})
 
 
 def true_labels(photo: Photo) -> np.ndarray:

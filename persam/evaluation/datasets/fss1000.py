@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from persam.evaluation.datasets.structures import AnyPhoto, Dataset
 
 SPLITS = ("splits/test.txt", "fss_test_set.txt")
-SHOWN_NUMBERS = [str(number) for number in range(1, 11)]  # the references are drawn from these
+NUMBERS = [str(number) for number in range(1, 11)]  # the references are drawn from these
 
 
 def open_fss1000(entry: DatasetEntry, root: Path, options: EpisodeOptions) -> Dataset[AnyPhoto]:
@@ -65,7 +65,7 @@ def _pictures(folder: Path, classes: Sequence[str], findings: Findings) -> dict[
     findings.add(data, "classes without a folder", set(classes) - set(there))
     stems = {name: _stems(data / name, ".jpg") for name in there}
     # Any of the ten may be shown, whether or not a draw happens to take it.
-    gaps = [f"data/{c}/{n}.jpg" for c in there for n in SHOWN_NUMBERS if n not in stems[c]]
+    gaps = [f"data/{c}/{n}.jpg" for c in there for n in NUMBERS if n not in stems[c]]
     findings.add(folder, MISSING_FILES, gaps)
     return stems
 
@@ -81,8 +81,8 @@ def _draw(
 ) -> Iterator[Episode]:
     for name, stems in pictures.items():
         for stem in stems:
-            shown = SHOWN_NUMBERS[pick_other(draws, SHOWN_NUMBERS, stem)]
-            yield Episode(name, _photo(data / name, shown), _photo(data / name, stem))
+            reference = NUMBERS[pick_other(draws, NUMBERS, stem)]
+            yield Episode(name, _photo(data / name, reference), _photo(data / name, stem))
 
 
 def _photo(folder: Path, stem: str) -> Photo:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
-from persam.evaluation.datasets.annotations import laid_out, read_json, read_pickle
+from persam.evaluation.datasets.annotations import expected_layout, read_json, read_pickle
 from persam.evaluation.datasets.episodes import (
     Episode,
     EpisodeOptions,
@@ -68,7 +68,9 @@ def open_lvis92i(entry: DatasetEntry, root: Path, options: EpisodeOptions) -> Da
 
 def _from_pickle(file: Path) -> Index:
     held = read_pickle(file)
-    with laid_out(file, "class number -> picture name -> {'annotations': [{'segmentation': ...}]}"):
+    with expected_layout(
+        file, "class number -> picture name -> {'annotations': [{'segmentation': ...}]}"
+    ):
         return {
             number: {
                 str(name): [one["segmentation"] for one in facts["annotations"]]
@@ -80,7 +82,7 @@ def _from_pickle(file: Path) -> Index:
 
 def _from_json(file: Path) -> Index:
     held = read_json(file)
-    with laid_out(file, "COCO's JSON: images with id and coco_url, annotations, categories"):
+    with expected_layout(file, "COCO's JSON: images with id and coco_url, annotations, categories"):
         # http://images.cocodataset.org/val2017/000000000139.jpg -> val2017/000000000139.jpg
         names = {
             image["id"]: "/".join(PurePosixPath(image["coco_url"]).parts[-2:])
@@ -110,8 +112,8 @@ def _draw(
     while True:
         for number, names in pictures.items():
             target = names[pick(draws, len(names))]
-            shown = names[pick_other(draws, names, target)]
-            yield Episode(_group(number), photo(number, shown), photo(number, target))
+            reference = names[pick_other(draws, names, target)]
+            yield Episode(_group(number), photo(number, reference), photo(number, target))
 
 
 def _photo(folder: Path, index: Index, number: int, name: str) -> SegmentedPhoto:

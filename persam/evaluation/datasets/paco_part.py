@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from persam.evaluation.datasets.annotations import laid_out, read_pickle
+from persam.evaluation.datasets.annotations import expected_layout, read_pickle
 from persam.evaluation.datasets.episodes import (
     Episode,
     EpisodeOptions,
@@ -93,13 +93,13 @@ def open_paco_part(entry: DatasetEntry, root: Path, options: EpisodeOptions) -> 
 
 def _order(file: Path) -> list[int]:
     held = read_pickle(file)
-    with laid_out(file, EXPECTED):
+    with expected_layout(file, EXPECTED):
         return list(held["cid2img"])
 
 
 def _read(file: Path) -> _Parts:
     held = read_pickle(file)
-    with laid_out(file, EXPECTED):
+    with expected_layout(file, EXPECTED):
         pictures = {}
         for number, entries in held["cid2img"].items():
             once: dict[Hashable, str] = {}
@@ -146,7 +146,7 @@ def _draw(
 
 
 def _photos(folder: Path, parts: _Parts, number: int, place: int) -> list[SegmentedPhoto]:
-    with laid_out(folder / VAL, EXPECTED):
+    with expected_layout(folder / VAL, EXPECTED):
         found = parts.photos(folder, number, place)
         if not found:
             raise ValueError(f"no part {number} in picture {parts.pictures[number][place]}")

@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
-from persam.evaluation.datasets.annotations import laid_out, read_json
+from persam.evaluation.datasets.annotations import expected_layout, read_json
 from persam.evaluation.datasets.episodes import Episode, EpisodeOptions, Fold, assemble, home, pick
 from persam.evaluation.datasets.photos import SegmentedPhoto
 from persam.evaluation.datasets.problems import MISSING_FILES, Findings
@@ -62,7 +62,7 @@ def open_pascal_part(entry: DatasetEntry, root: Path, options: EpisodeOptions) -
 
 
 def _fold(folder: Path, lists: Any, name: str) -> Fold:
-    with laid_out(folder / LISTS, EXPECTED_LISTS):
+    with expected_layout(folder / LISTS, EXPECTED_LISTS):
         things = {thing: facts["part"] for thing, facts in lists[name]["object"].items()}
         # The excluded part still counts towards the number of episodes.
         count = sum(len(part["val"]) for parts in things.values() for part in parts.values())
@@ -144,7 +144,7 @@ def _photos(folder: Path, part: _Part, picture: str) -> list[SegmentedPhoto | No
     """Every such object in a picture, cut out; None for one that lacks the part."""
     file = folder / PARTS / f"{picture}.json"
     held = read_json(file)
-    with laid_out(file, EXPECTED_PARTS):
+    with expected_layout(file, EXPECTED_PARTS):
         things = [thing for thing in held["object"] if thing["name"] == part.thing]
         if not things:
             raise InputError(

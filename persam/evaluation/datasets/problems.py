@@ -12,7 +12,7 @@ from persam.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-SHOWN = 12  # names in one error message; the rest is counted
+NAMED = 12  # names in one error message; the rest is counted
 NOT_THERE = "missing (`persam datasets` shows the layout)"
 MISSING_FILES = "missing files"
 UNUSABLE = "files that cannot be used"
@@ -71,7 +71,7 @@ class Findings:
 
     @contextmanager
     def gathering(self, where: Path | str) -> Iterator[None]:
-        """Note what the block complains of, so that the next one has its say, too.
+        """Record the problems that the block raises, so that all are reported together.
 
         Args:
             where: of complaints that do not say it.
@@ -102,5 +102,5 @@ def listed(names: Iterable[str]) -> str:
         'a, b, c, d, e, f, g, h, i, j, k, l and 2 more'
     """
     names = list(names)
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

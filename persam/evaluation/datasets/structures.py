@@ -74,7 +74,7 @@ PhotoT_co = TypeVar("PhotoT_co", bound=AnyPhoto, covariant=True)
 
 @dataclass(frozen=True)
 class Subject(Generic[PhotoT_co]):
-    """One object or episode: the photo it is learnt from and those it is looked for in.
+    """One object or episode: the photo it is learnt from and those it is studied for in.
 
     Attributes:
         name: unique within the data set, and a safe folder name. PerSeg: the object; others: the

@@ -1,4 +1,4 @@
-"""Run a method and a tracker over sequences and say how well they did: predictions, then scores."""
+"""Run a method and a tracker over sequences: predictions first, scores after."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
                 on_frame=on_frame,
             )
     facts = {"model": str(backbone.name), "device": str(backbone.device)} | dict(settings or {})
-    told = {"learner": describe(method), "tracker": describe(tracker)}
-    kept = Predictions.start(out, {**drawing(dataset), **facts, **told})
-    follow(Job(method, kept), tracker, backbone, dataset, on_frame)
-    return score(dataset, kept)
+    functions = {"learner": describe(method), "tracker": describe(tracker)}
+    predictions = Predictions.start(out, {**drawing(dataset), **facts, **functions})
+    follow(Job(method, predictions), tracker, backbone, dataset, on_frame)
+    return score(dataset, predictions)
 
 
 def score_only(

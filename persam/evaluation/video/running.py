@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from persam.evaluation.running import Job, OnPhoto
     from persam.io.images import Source
     from persam.models.base import Backbone
-    from persam.video.structures import Answer
+    from persam.video.structures import FrameResult
 
 _RATE = Fraction(1, 25)  # seconds a frame; a folder of frames does not say, and nothing here asks
 
@@ -39,7 +39,7 @@ class Tracker(Protocol):
         frames: Iterable[VideoFrame],
         *,
         first: Mapping[str, Source],
-    ) -> Iterator[Answer]:
+    ) -> Iterator[FrameResult]:
         """Yield one answer a frame; ``first`` are the masks of the first frame by object."""
         ...
 
@@ -69,14 +69,14 @@ def follow(
             the tracker's answers do not fit the frames.
     """
     for subject in dataset.subjects:
-        if all(job.kept.done(subject.name, photo.stem) for photo in subject.photos):
+        if all(job.predictions.done(subject.name, photo.stem) for photo in subject.photos):
             found = iter(subject.photos)
         else:
             found = _follow(job, tracker, backbone, subject)
         for photo in found:
             if on_frame is not None:
                 on_frame(subject.name, photo.stem)
-    refuse_failure(job, len(job.kept.learnt))
+    refuse_failure(job, len(job.predictions.learnt))
 
 
 class _Frames:
@@ -119,7 +119,7 @@ def _follow(
                 f"is expected."
             )
         record = Finding(subject.name, photo.stem, round(spent, 6), memory=peak_memory())
-        job.kept.add(record, _laid(answer, labels.shape))
+        job.predictions.add(record, _laid(answer, labels.shape))
         yield photo
 
 
@@ -142,7 +142,7 @@ def _learn(
     return concepts
 
 
-def _laid(answer: Answer, size: tuple[int, ...]) -> np.ndarray:
+def _laid(answer: FrameResult, size: tuple[int, ...]) -> np.ndarray:
     """The masks that were found in a frame as one label map; objects are named by their number."""
     for name, found in answer.items():
         if found.mask.shape != size:

@@ -15,7 +15,7 @@ import numpy as np
 from persam.errors import InputError
 from persam.evaluation.datasets.davis import object_names, true_labels
 from persam.evaluation.datasets.problems import listed
-from persam.evaluation.scores import told_settings, total
+from persam.evaluation.scores import report_settings, total
 from persam.evaluation.sequences import Statistics, contour_accuracy, region_similarity, statistics
 from persam.evaluation.video.reports import SequenceReport, TrackReport, VideoReport
 
@@ -43,7 +43,7 @@ class _Scored:
 
 def score(
     dataset: Dataset[Photo],
-    kept: Predictions,
+    predictions: Predictions,
     on_frame: Callable[[], None] | None = None,
 ) -> VideoReport:
     """Score what a folder holds; what is missing is named in the report.
@@ -53,7 +53,7 @@ def score(
 
     Args:
         dataset: what was predicted.
-        kept: the predictions.
+        predictions: the predictions.
         on_frame: called after each frame that is scored or found missing.
 
     Raises:
@@ -61,31 +61,33 @@ def score(
             or holds numbers that are no object of its sequence; a mask of the data set that cannot
             be used.
     """
-    scored = {subject.name: _sequence(subject, kept, on_frame) for subject in dataset.subjects}
+    scored = {
+        subject.name: _sequence(subject, predictions, on_frame) for subject in dataset.subjects
+    }
     missing = [f"{name}/{stem}" for name, one in scored.items() for stem in one.missing]
     objects = {
-        f"{name}/{number}": _track(kept, f"{name}/{number}", frames)
+        f"{name}/{number}": _track(predictions, f"{name}/{number}", frames)
         for name, one in scored.items()
         for number, frames in one.frames.items()
         if frames
     }
     if not objects:
         raise InputError(
-            f"{kept.folder} holds no predictions for {dataset.root}: the first should be "
-            f"{kept.path(*missing[0].split('/', 1))}."
+            f"{predictions.folder} holds no predictions for {dataset.root}: the first should be "
+            f"{predictions.path(*missing[0].split('/', 1))}."
         )
-    return _report(dataset, kept, objects, scored)
+    return _report(dataset, predictions, objects, scored)
 
 
 def _sequence(
-    subject: Subject[Photo], kept: Predictions, on_frame: Callable[[], None] | None
+    subject: Subject[Photo], predictions: Predictions, on_frame: Callable[[], None] | None
 ) -> _Scored:
     names = object_names(true_labels(subject.reference))
     one = _Scored({name: {} for name in names})
     for photo in subject.targets[:-1]:
-        if kept.path(subject.name, photo.stem).is_file():
+        if predictions.path(subject.name, photo.stem).is_file():
             truth = true_labels(photo)
-            found = _found(subject.name, photo, kept, truth.shape, names)
+            found = _found(subject.name, photo, predictions, truth.shape, names)
             one.later |= _strangers(truth, names)
             for name, frames in one.frames.items():
                 ours, true = (labels == int(name) for labels in (found, truth))
@@ -100,19 +102,19 @@ def _sequence(
 def _found(
     sequence: str,
     photo: Photo,
-    kept: Predictions,
+    predictions: Predictions,
     size: tuple[int, ...],
     names: Sequence[str],
 ) -> np.ndarray:
     """The label map that was predicted; for DAVIS 2016, all that is not black is the object."""
     height, width = size
     if not photo.indexed:
-        return kept.read(sequence, photo.stem, (height, width)).astype(np.uint8)
-    labels = kept.read_labels(sequence, photo.stem, (height, width))
+        return predictions.read(sequence, photo.stem, (height, width)).astype(np.uint8)
+    labels = predictions.read_labels(sequence, photo.stem, (height, width))
     strange = _strangers(labels, names)
     if strange:
         raise InputError(
-            f"The prediction {kept.path(sequence, photo.stem)} holds "
+            f"The prediction {predictions.path(sequence, photo.stem)} holds "
             f"{listed(map(str, sorted(strange)))}, but the objects of {sequence} are "
             f"{listed(names)}. Number objects as the first frame's mask does."
         )
@@ -124,8 +126,10 @@ def _strangers(labels: np.ndarray, names: Sequence[str]) -> set[int]:
     return {int(number) for number in np.unique(labels)} - {0, *map(int, names)}
 
 
-def _track(kept: Predictions, name: str, frames: dict[str, tuple[float, float]]) -> TrackReport:
-    learnt = kept.learnt.get(name)
+def _track(
+    predictions: Predictions, name: str, frames: dict[str, tuple[float, float]]
+) -> TrackReport:
+    learnt = predictions.learnt.get(name)
     return TrackReport(
         j=statistics([j for j, _ in frames.values()]),
         f=statistics([f for _, f in frames.values()]),
@@ -138,35 +142,41 @@ def _track(kept: Predictions, name: str, frames: dict[str, tuple[float, float]])
 
 def _report(
     dataset: Dataset[Photo],
-    kept: Predictions,
+    predictions: Predictions,
     objects: dict[str, TrackReport],
     scored: dict[str, _Scored],
 ) -> VideoReport:
-    shown = {one.name: one for one in dataset.subjects if f"{one.name}/1" in objects}
-    sequences = {name: _summed(one, kept, scored[name], objects) for name, one in shown.items()}
+    scorable = {one.name: one for one in dataset.subjects if f"{one.name}/1" in objects}
+    sequences = {
+        name: _summed(one, predictions, scored[name], objects) for name, one in scorable.items()
+    }
     every = list(objects.values())
     j, f = (_means(getattr(one, measure) for one in every) for measure in ("j", "f"))
     following = total(one.seconds for one in sequences.values())
     learning = total(one.learn_seconds for one in every)
-    memory = [kept.found[key].memory for key in _steps(shown.values()) if key in kept.found]
+    memory = [
+        predictions.found[key].memory
+        for key in _steps(scorable.values())
+        if key in predictions.found
+    ]
     followed = sum(one.frames for one in sequences.values())
     return VideoReport(
         jf=(j.mean + f.mean) / 2,
         j=j,
         f=f,
-        frames=sum(len(scored[name].frames["1"]) for name in shown),
+        frames=sum(len(scored[name].frames["1"]) for name in scorable),
         seconds=total((following, learning)),
         sequences=sequences,
         objects=objects,
-        settings=told_settings(dataset, kept),
+        settings=report_settings(dataset, predictions),
         learn_seconds=learning,
         frames_per_second=round(followed / following, 2) if following else None,
         peak_memory=max((peak for peak in memory if peak is not None), default=None),
-        parameters=max(one.parameters or 0 for one in every) if kept.learnt else None,
+        parameters=max(one.parameters or 0 for one in every) if predictions.learnt else None,
         missing=tuple(f"{name}/{stem}" for name, one in scored.items() for stem in one.missing),
-        failed={name: reason for name, reason in kept.failures.items() if name in objects},
+        failed={name: reason for name, reason in predictions.failures.items() if name in objects},
         not_shown=tuple(f"{name}/{n}" for name, one in scored.items() for n in sorted(one.later)),
-        environment=kept.run.get("environment", {}),
+        environment=predictions.run.get("environment", {}),
     )
 
 
@@ -176,20 +186,20 @@ def _steps(subjects: Iterable[Subject[Photo]]) -> list[tuple[str, str]]:
 
 def _summed(
     subject: Subject[Photo],
-    kept: Predictions,
+    predictions: Predictions,
     scored: _Scored,
     objects: dict[str, TrackReport],
 ) -> SequenceReport:
     own = [objects[f"{subject.name}/{number}"] for number in scored.frames]
     steps = _steps([subject])
-    known = all(key in kept.found for key in steps)
+    known = all(key in predictions.found for key in steps)
     return SequenceReport(
         jf=fmean(one.jf for one in own),
         j=fmean(one.j.mean for one in own),
         f=fmean(one.f.mean for one in own),
         objects=len(own),
         frames=len(steps),
-        seconds=round(sum(kept.found[key].seconds for key in steps), 6) if known else None,
+        seconds=round(sum(predictions.found[key].seconds for key in steps), 6) if known else None,
     )
 
 

@@ -17,7 +17,7 @@ from persam.errors import InputError
 from persam.methods.persam import personalize
 from persam.models.sam2_video import VideoMemory, video_memory
 from persam.structures import Prediction
-from persam.video.memory import Handover, follow
+from persam.video.sam2_tracking import Handover, follow
 from persam.video.tracking import track
 
 if TYPE_CHECKING:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from persam.album.manifest import NAME, read_lines
+from persam.album.manifest import NAME
 from persam.errors import InputError
+from persam.io.records import read_lines
 from persam.video.record import FrameLine
 
 if TYPE_CHECKING:
@@ -60,6 +62,10 @@ class ClipFiles:
         self.run = self.folder / "run.json"
         self.overlay = self.folder / "overlay.mp4"
         self.annotations = self.folder / "annotations.json"
+
+    def contains(self, path: Path) -> bool:
+        """Whether a file lies below the folder, whatever links lead there."""
+        return Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(self.folder))
 
     def mask(self, frame: str) -> Path:
         """The label map of a frame."""
@@ -118,23 +124,23 @@ def _check_names(objects: Sequence[str]) -> None:
         )
 
 
-def refuse_to_overwrite(places: ClipFiles, sources: Iterable[str | Path]) -> None:
+def refuse_to_overwrite(files: ClipFiles, sources: Iterable[str | Path]) -> None:
     """Make sure that no result takes the place of a file of the user's.
 
     Args:
-        places: of the results.
+        files: of the results.
         sources: the clip, and other files or folders that were given.
 
     Raises:
         InputError: one would, or could.
     """
-    files = {_same(path) for path in places.single_files()}
-    folders = {_same(path) for path in places.frame_folders()}
+    single = {_same(path) for path in files.single_files()}
+    folders = {_same(path) for path in files.frame_folders()}
     for source in map(Path, sources):
         inside = _same(source) in folders or _same(source.absolute().parent) in folders
-        if inside or _same(source) in files:
+        if inside or _same(source) in single:
             raise InputError(
-                f"Results in {places.folder} would be written over your {source}. Choose another "
+                f"Results in {files.folder} would be written over your {source}. Choose another "
                 f"output folder."
             )
 
@@ -144,19 +150,20 @@ def _same(path: Path) -> str:
     return str(path.resolve()).casefold()
 
 
-def put_away(places: ClipFiles) -> None:
+def remove_results(files: ClipFiles) -> None:
     """Delete what an earlier run wrote, so that nothing of it passes for the new one's.
 
     Raises:
         InputError: something cannot be deleted, or the manifest is another program's.
     """
     try:
-        for line in read_lines(places.manifest, FrameLine.from_json):
-            places.mask(line.name).unlink(missing_ok=True)
-            for name in line.objects:
+        for line in read_lines(files.manifest, FrameLine.from_json):
+            paths = [files.mask(line.name)]
+            paths += [files.cutout(name, line.name) for name in line.objects]
+            for path in filter(files.contains, paths):
                 with suppress(NotADirectoryError):
-                    places.cutout(name, line.name).unlink(missing_ok=True)
-        for path in places.single_files():
+                    path.unlink(missing_ok=True)
+        for path in files.single_files():
             path.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"{places.folder} cannot be cleared: {error.strerror}.") from error
+        raise InputError(f"{files.folder} cannot be cleared: {error.strerror}.") from error

@@ -8,11 +8,11 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from lib import prompted
+from lib.prompted import PromptOutcome, PromptReport
 
 from persam import geometry
 from persam.errors import InputError
-from persam.evaluation import prompted
-from persam.evaluation.prompted import PromptOutcome, PromptReport
 from persam.structures import Embedding, MaskLogits
 
 SIDE = 8

@@ -17,7 +17,7 @@ import persam
 from persam import samples
 from persam.pipeline.reference import Reference, observe
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 Script = Callable[[str], ModuleType]
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from persam.errors import InputError
-from persam.training.pairs import (
+from persam.io.pairs import (
     HQSEG_TEST,
     HQSEG_TRAIN,
     Pair,

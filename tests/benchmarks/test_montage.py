@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from lib import montage
+from lib.montage import Cutting
 
 from persam.errors import InputError
-from persam.evaluation import montage
-from persam.evaluation.montage import Cutting
 
 some = hnp.arrays(np.bool_, st.tuples(st.integers(1, 25), st.integers(1, 25))).filter(np.any)
 

@@ -16,8 +16,8 @@ import torch
 
 from persam import geometry
 from persam.errors import InputError
-from persam.metrics import depth, iou
-from persam.pipeline.prompts import mask_box
+from persam.evaluation.reference_prompts import deepest_point, tight_box
+from persam.metrics import iou
 from persam.structures import Prompts
 
 if TYPE_CHECKING:
@@ -90,10 +90,7 @@ def box_prompt(truth: np.ndarray) -> Prompts:
     Raises:
         InputError: an empty mask.
     """
-    box = mask_box(truth)
-    if box is None:
-        raise InputError("An empty mask has no box to ask by; leave its picture out.")
-    return Prompts(box=box)
+    return Prompts(box=tight_box(truth))
 
 
 def centre_prompt(truth: np.ndarray) -> Prompts:
@@ -109,27 +106,6 @@ def centre_prompt(truth: np.ndarray) -> Prompts:
 
 
 PROMPTS: Mapping[str, Asker] = MappingProxyType({"box": box_prompt, "centre": centre_prompt})
-
-
-def deepest_point(mask: np.ndarray) -> tuple[int, int]:
-    """The pixel ``(x, y)`` farthest from all that is not object; of several, the first by rows.
-
-    Beyond the picture's border nothing is object.
-
-    Args:
-        mask: ``(H, W)`` bool.
-
-    Raises:
-        InputError: an empty mask.
-
-    Example:
-        >>> deepest_point(np.ones((3, 5), dtype=bool))
-        (1, 1)
-    """
-    if not mask.any():
-        raise InputError("An empty mask has no point to ask by; leave its picture out.")
-    row, column = np.unravel_index(int(depth(mask).argmax()), mask.shape)
-    return int(column), int(row)
 
 
 def evaluate_prompts(

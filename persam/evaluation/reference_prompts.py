@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
 
-from persam.evaluation.prompted import deepest_point
+from persam.errors import InputError
 from persam.io.images import read_image, read_mask
+from persam.metrics import depth
 from persam.pipeline.prompts import mask_box
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from persam.io.images import Source
     from persam.methods.learner import Learner
     from persam.models.base import Backbone
+    from persam.structures import Box
 
-Showing = Literal["mask", "box", "filled box", "point"]
-SHOWN: tuple[Showing, ...] = get_args(Showing)
+ReferenceKind = Literal["mask", "box", "filled box", "point"]
+KINDS: tuple[ReferenceKind, ...] = get_args(ReferenceKind)
 
 
-class Shower(Protocol):
+class PromptableMethod(Protocol):
     """A method that takes boxes and points, too: :func:`persam.personalize` and its like."""
 
     def __call__(
@@ -42,31 +44,51 @@ class Shower(Protocol):
         ...
 
 
-def show(method: Shower, shown: Showing) -> Learner:
+def with_reference(method: PromptableMethod, reference: ReferenceKind) -> Learner:
     """A method that is given masks, and sees only as much of them as is said here.
 
     Args:
         method: takes a mask, a box or points.
-        shown: ``"mask"`` hands the mask on; ``"box"`` gives its tight box, from which the model
+        reference: ``"mask"`` hands the mask on; ``"box"`` gives its tight box, from which the model
             makes a mask; ``"filled box"`` takes everything in that box for the object; ``"point"``
             gives the pixel deepest inside, from which the model makes a mask.
     """
-    return partial(_LEARNERS[shown], method)
+    return partial(_LEARNERS[reference], method)
 
 
-def whole_box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Box ``(x0, y0, x1, y1)`` of a mask in pixel edges: the last two are beyond the last pixel.
+def deepest_point(mask: np.ndarray) -> tuple[int, int]:
+    """The pixel ``(x, y)`` farthest from all that is not object; of several, the first by rows.
+
+    Beyond the picture's border nothing is object.
 
     Args:
-        mask: ``(H, W)`` bool, not empty.
+        mask: ``(H, W)`` bool.
+
+    Raises:
+        InputError: an empty mask.
 
     Example:
-        >>> whole_box(np.array([[False, False], [False, True]]))
-        (1, 1, 2, 2)
+        >>> deepest_point(np.ones((3, 5), dtype=bool))
+        (1, 1)
+    """
+    if not mask.any():
+        raise InputError("An empty mask has no point to ask by; leave its picture out.")
+    row, column = np.unravel_index(int(depth(mask).argmax()), mask.shape)
+    return int(column), int(row)
+
+
+def tight_box(mask: np.ndarray) -> Box:
+    """Box ``(x0, y0, x1, y1)`` of a mask in pixel edges.
+
+    Args:
+        mask: ``(H, W)`` bool.
+
+    Raises:
+        InputError: an empty mask.
     """
     box = mask_box(mask)
     if box is None:
-        raise ValueError("an empty mask has no box")
+        raise InputError("An empty mask has no box to ask by; leave its picture out.")
     return box
 
 
@@ -76,23 +98,25 @@ def _object(image: Source, mask: Source) -> np.ndarray:
     return grey > grey.max() / 2
 
 
-def _mask(method: Shower, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
+def _mask(method: PromptableMethod, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
     return method(backbone, image, mask=mask)
 
 
-def _box(method: Shower, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
-    return method(backbone, image, box=whole_box(_object(image, mask)))
+def _box(method: PromptableMethod, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
+    return method(backbone, image, box=tight_box(_object(image, mask)))
 
 
-def _filled_box(method: Shower, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
+def _filled_box(
+    method: PromptableMethod, backbone: Backbone, image: Source, *, mask: Source
+) -> Concept:
     truth = _object(image, mask)
-    x0, y0, x1, y1 = whole_box(truth)
+    x0, y0, x1, y1 = tight_box(truth)
     filled = np.zeros_like(truth)
     filled[y0:y1, x0:x1] = True
     return method(backbone, image, mask=filled)
 
 
-def _point(method: Shower, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
+def _point(method: PromptableMethod, backbone: Backbone, image: Source, *, mask: Source) -> Concept:
     return method(backbone, image, points=[deepest_point(_object(image, mask))])
 
 

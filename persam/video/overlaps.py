@@ -22,7 +22,7 @@ CERTAIN = 10.0  # logit of a pixel of which there is no doubt
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class ObjectLogits:
     """What was found of one object in one frame, before the objects are told apart.
 
     Attributes:
@@ -40,56 +40,60 @@ class Look:
     within: float | None = None
 
     @classmethod
-    def of(cls, step: Step, embedding: Embedding, likeness: float | None = None) -> Look:
+    def from_step(
+        cls, step: Step, embedding: Embedding, likeness: float | None = None
+    ) -> ObjectLogits:
         """What a step of the decoder cascade found."""
         logits = geometry.to_original(step.logits, embedding.frame)[0]
         return cls(logits, step.score, step.prompts, likeness)
 
     @classmethod
-    def given(cls, mask: np.ndarray, embedding: Embedding) -> Look:
+    def from_mask(cls, mask: np.ndarray, embedding: Embedding) -> ObjectLogits:
         """A ``(height, width)`` bool mask that somebody gave: it is beyond doubt."""
         sign = torch.from_numpy(mask).to(embedding.features.device).float() * 2 - 1
         return cls(sign * CERTAIN, 1.0, Prompts())
 
-    def denied(self) -> Look:
+    def emptied(self) -> ObjectLogits:
         """The same look with nothing found."""
-        return Look(torch.full_like(self.logits, -CERTAIN), 0.0, self.prompts, self.likeness)
+        return ObjectLogits(
+            torch.full_like(self.logits, -CERTAIN), 0.0, self.prompts, self.likeness
+        )
 
 
-def merge(looks: Mapping[str, Look]) -> dict[str, np.ndarray]:
+def resolve_overlaps(found: Mapping[str, ObjectLogits]) -> dict[str, np.ndarray]:
     """Give every pixel to the object with the highest logit, or to none where all are below 0.
 
     Args:
-        looks: of all objects in one frame, at least one; of equals the first has the pixel.
+        found: of all objects in one frame, at least one; of equals the first has the pixel.
 
     Returns:
         ``(height, width)`` bool by object name.
     """
-    logits = torch.stack([look.logits for look in looks.values()])
+    logits = torch.stack([look.logits for look in found.values()])
     best, owner = logits.max(dim=0)
     return {
-        name: ((owner == number) & (best > 0)).cpu().numpy() for number, name in enumerate(looks)
+        name: ((owner == number) & (best > 0)).cpu().numpy() for number, name in enumerate(found)
     }
 
 
-def predictions(looks: Mapping[str, Look]) -> dict[str, Prediction]:
+def predictions(found: Mapping[str, ObjectLogits]) -> dict[str, Prediction]:
     """The answer of one frame: masks that do not overlap; empty ones have a score of 0.
 
     Args:
-        looks: of all objects in one frame; may be none.
+        found: of all objects in one frame; may be none.
     """
-    masks = merge(looks) if looks else {}
-    return {name: _prediction(look, masks[name]) for name, look in looks.items()}
+    masks = resolve_overlaps(found) if found else {}
+    return {name: _prediction(look, masks[name]) for name, look in found.items()}
 
 
-def nothing(height: int, width: int) -> Prediction:
+def empty_prediction(height: int, width: int) -> Prediction:
     """The answer for an object that was not looked for."""
     empty = Prompts()
     mask = np.zeros((height, width), dtype=bool)
     return Prediction(mask, 0.0, None, empty.points, empty.labels)
 
 
-def _prediction(look: Look, mask: np.ndarray) -> Prediction:
+def _prediction(look: ObjectLogits, mask: np.ndarray) -> Prediction:
     return Prediction(
         mask=mask,
         score=look.score if mask.any() else 0.0,

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lib import presence
+from lib.presence import Trial, area_under_roc, calibration_error, false_alarms
 
 import persam
 from persam.errors import InputError
-from persam.evaluation import datasets, presence
-from persam.evaluation.presence import Trial, area_under_roc, calibration_error, false_alarms
+from persam.evaluation import datasets
 from persam.io.images import read_image
 from persam.structures import Prediction
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from drawings import HEIGHT, WIDTH, write
+from lib import lookalikes
+from lib.lookalikes import LookalikeReport, MontageOutcome
 
 import persam
 from persam.errors import InputError
-from persam.evaluation import datasets, lookalikes
-from persam.evaluation.lookalikes import LookalikeReport, MontageOutcome
+from persam.evaluation import datasets
 from persam.io.images import read_image
 from persam.structures import Prediction
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from lib import speed
 
 import persam
 from persam.errors import InputError
-from persam.evaluation import speed
 
 IMAGES = [np.full((4, 6, 3), value, np.uint8) for value in range(4)]
 

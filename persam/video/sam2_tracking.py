@@ -1,7 +1,7 @@
 """Following objects by SAM 2's or EdgeTAM's own video memory, found by a reference photo.
 
 The two halves need each other: the family's memory follows an object well once it has seen a mask
-of it in the clip, and a concept finds an object that was only ever shown in another picture. A
+of it in the clip, and a concept finds an object of which it has only another picture. A
 frame is encoded once, and both read that.
 """
 
@@ -20,7 +20,7 @@ from persam.errors import InputError
 from persam.pipeline.prompts import mask_box
 from persam.structures import Prediction, Prompts
 from persam.video.frames import by_name, first_masks, pictures, shared_backbone
-from persam.video.merging import Look, merge, nothing
+from persam.video.overlaps import ObjectLogits, empty_prediction, resolve_overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from persam.models.base import Backbone
     from persam.models.sam2_video import ObjectMemory, VideoMemory
     from persam.structures import Embedding
-    from persam.video.structures import Answer, VideoFrame
+    from persam.video.structures import FrameResult, VideoFrame
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Handover:
         min_likeness: and from this likeness on, where the concept's variant tells one; the number
             that tells objects from their absence with the built-in model.
         patience: for so many frames the memory may see nothing of the object before the concept
-            looks for it. The families' memory reads back six frames, and what is hidden for less
+            found for it. The families' memory reads back six frames, and what is hidden for less
             it finds again by itself; a search beside it would rather find something similar.
         max_overlap: share of a found mask, 0..1, that may lie on objects that are being followed.
             A mask that is mostly another object is that object.
-        seeds: how many shown masks the memory keeps, the first and the latest; at least 2. Four
-            is SAM 3's own number; SAM 2 and EdgeTAM keep all, which grows with the clip.
+        seeds: how many given or found masks the memory keeps, the first and the latest; at least 2.
+            Four is SAM 3's own number; SAM 2 and EdgeTAM keep all, which grows with the clip.
     """
 
     min_score: float = 0.5
@@ -78,7 +78,7 @@ def follow(
     first: Mapping[str, Source] | None = None,
     handover: Handover | None = None,
     memory: VideoMemory | None = None,
-) -> Iterator[Answer]:
+) -> Iterator[FrameResult]:
     """Follow objects through a clip by the model's own video memory.
 
     An object without a mask in ``first`` is searched for by its concept, frame by frame, until it
@@ -109,14 +109,14 @@ def follow(
     """
     from persam.models.sam2_video import video_memory
 
-    named, shown = by_name(concepts), dict(first or {})
-    backbone = shared_backbone(named, shown)
+    named, first = by_name(concepts), dict(first or {})
+    backbone = shared_backbone(named, first)
     memory = memory or video_memory(backbone)
     handover = handover or Handover()
     tracks = {
         name: _Track(concept, memory.remember(handover.seeds)) for name, concept in named.items()
     }
-    return _Follower(backbone, tracks, handover).answers(frames, shown)
+    return _Follower(backbone, tracks, handover).answers(frames, first)
 
 
 @dataclass
@@ -138,16 +138,16 @@ class _Follower:
 
     def answers(
         self, frames: Iterable[Source | VideoFrame], first: Mapping[str, Source]
-    ) -> Iterator[Answer]:
+    ) -> Iterator[FrameResult]:
         for number, image in enumerate(pictures(frames)):
             size = image.shape[:2]
             given = first_masks(first, size) if number == 0 else {}
             embedding = self.backbone.encode(image)
-            seen = self._shown(given, embedding) if given else self._followed(number, embedding)
-            seen |= self._searched(number, embedding, seen)
-            yield {name: seen.get(name) or nothing(*size) for name in self.tracks}
+            found = self._seeded(given, embedding) if given else self._followed(number, embedding)
+            found |= self._searched(number, embedding, found)
+            yield {name: found.get(name) or empty_prediction(*size) for name in self.tracks}
 
-    def _shown(
+    def _seeded(
         self, given: Mapping[str, np.ndarray], embedding: Embedding
     ) -> dict[str, Prediction]:
         for name, mask in given.items():
@@ -156,30 +156,30 @@ class _Follower:
 
     def _followed(self, number: int, embedding: Embedding) -> dict[str, Prediction]:
         """What the memories see in a frame, each pixel of one object."""
-        looks, size = {}, (embedding.frame.height, embedding.frame.width)
+        found, size = {}, (embedding.frame.height, embedding.frame.width)
         for name, track in self.tracks.items():
-            found = track.memory.follow(number, embedding) if track.memory.seeded else None
-            if found is not None and found.present:
+            one = track.memory.follow(number, embedding) if track.memory.seeded else None
+            if one is not None and one.present:
                 # From the model's masks to the picture in one step, as the family's processor.
-                logits = geometry.bilinear(found.logits[None], size)[0]
-                belief = torch.tensor(found.presence).sigmoid().item()
-                looks[name] = Look(logits, belief, Prompts())
-        masks = merge(looks) if looks else {}
-        seen = {name: _prediction(mask, looks[name].score) for name, mask in masks.items()}
-        seen = {name: found for name, found in seen.items() if found.present}
+                logits = geometry.bilinear(one.logits[None], size)[0]
+                belief = torch.tensor(one.presence).sigmoid().item()
+                found[name] = ObjectLogits(logits, belief, Prompts())
+        masks = resolve_overlaps(found) if found else {}
+        predictions = {name: _prediction(mask, found[name].score) for name, mask in masks.items()}
+        visible = {name: one for name, one in predictions.items() if one.present}
         for name, track in self.tracks.items():
-            track.unseen = 0 if name in seen else track.unseen + 1
-        return seen
+            track.unseen = 0 if name in visible else track.unseen + 1
+        return visible
 
     def _searched(
-        self, number: int, embedding: Embedding, seen: Mapping[str, Prediction]
+        self, number: int, embedding: Embedding, followed: Mapping[str, Prediction]
     ) -> dict[str, Prediction]:
         """What the concepts find of the objects that no memory sees; it seeds their memories."""
         taken = np.zeros((embedding.frame.height, embedding.frame.width), dtype=bool)
-        for prediction in seen.values():
+        for prediction in followed.values():
             taken |= prediction.mask
         answer = {}
-        for name, found in self._candidates(embedding, seen):
+        for name, found in self._candidates(embedding, followed):
             free = found.mask & ~taken
             if not free.any() or free.sum() < (1 - self.handover.max_overlap) * found.mask.sum():
                 continue
@@ -190,14 +190,14 @@ class _Follower:
         return answer
 
     def _candidates(
-        self, embedding: Embedding, seen: Mapping[str, Prediction]
+        self, embedding: Embedding, followed: Mapping[str, Prediction]
     ) -> list[tuple[str, Prediction]]:
         """Convincing finds of the objects that are due for a search, the surest first."""
         patience = self.handover.patience
         due = {
             name: track.concept
             for name, track in self.tracks.items()
-            if name not in seen and (not track.memory.seeded or track.unseen > patience)
+            if name not in followed and (not track.memory.seeded or track.unseen > patience)
         }
         found = {name: concept.segment_embedding(embedding) for name, concept in due.items()}
         kept = [(name, one) for name, one in found.items() if self.handover.convincing(one)]
@@ -205,5 +205,5 @@ class _Follower:
 
 
 def _prediction(mask: np.ndarray, score: float) -> Prediction:
-    nothing = Prompts()
-    return Prediction(mask, score, mask_box(mask), nothing.points, nothing.labels)
+    prompts = Prompts()
+    return Prediction(mask, score, mask_box(mask), prompts.points, prompts.labels)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from lib.montage import add_lookalike, cut_out
+
 from persam.errors import InputError
 from persam.evaluation import datasets
-from persam.evaluation.montage import add_lookalike, cut_out
 from persam.metrics import iou
 from persam.pipeline.reference import Reference
 
