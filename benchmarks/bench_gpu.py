@@ -37,7 +37,7 @@ from persam.methods.fit import fit
 from persam.methods.persam import learn
 from persam.methods.persam_f import lesson
 from persam.metrics import iou
-from persam.pipeline.reference import Reference, observe
+from persam.pipeline.reference import Reference, encode_reference
 from persam.variants import Variant
 
 ENGINES = ("torch", "compile")
@@ -110,7 +110,7 @@ def _fit(gpu: Gpu, model: str) -> Row:
     """Seconds of PerSAM-F's fit once the reference is encoded."""
     backbone, shown = gpu.load(model), gpu.setting.subject.reference
     recipe = replace(Variant.named("official", "persam-f"), fit="fast")
-    reference = observe(backbone, Reference(shown.image, mask=shown.mask), recipe)
+    reference = encode_reference(backbone, Reference(shown.image, mask=shown.mask), recipe)
     concept = learn(backbone, [reference], recipe)
     timing = gpu.timed(
         lambda: fit([lesson(concept, reference)], "fast"), max(5, gpu.setting.rounds)

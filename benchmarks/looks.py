@@ -187,7 +187,7 @@ def several_peaks(look: Look, *, by: str) -> torch.Tensor:
         like = -1.0
         if cells.any():
             inside = similarity.unit_vectors(features, cells)
-            like = float((look.concept.foreground @ inside.T).amax(1).mean())
+            like = float((look.concept.features.foreground @ inside.T).amax(1).mean())
         score = {"likeness": like, "estimate": estimate, "both": like + 0.3 * estimate}[by]
         candidates.append((score, len(candidates), logits))
         left[

@@ -28,8 +28,8 @@ import persam
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 from persam.pipeline import presence, similarity
+from persam.pipeline.features import ObjectFeatures, ReferenceFeatures
 from persam.pipeline.presence import calibrate
-from persam.pipeline.views import ConceptFeatures, ReferenceView
 from persam.structures import Calibration, Frame
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Seen:
     """All photos as presence sees them, by object and number: cells, and what a view is made of."""
 
     cells: dict[tuple[str, int], torch.Tensor]
-    views: dict[tuple[str, int], ReferenceView]
+    views: dict[tuple[str, int], ReferenceFeatures]
 
 
 def kind(name: str) -> str:
@@ -103,7 +103,7 @@ def look(backbone: Any, data: Dataset) -> Seen:
             on = torch.from_numpy(inside)
             away = similarity.background_cells(on, embedding.frame)
             unit = similarity.unit_vectors
-            views[subject.name, number] = ReferenceView(
+            views[subject.name, number] = ReferenceFeatures(
                 torch.nn.functional.normalize(similarity.pool(features, on, "mean"), dim=0),
                 similarity.pool(features, on, "mean"),
                 unit(features, on),
@@ -197,7 +197,7 @@ def rivals(seen: Seen, data: Dataset, calibration: Calibration, least: float) ->
             continue
         for warned, (there, away) in found.items():
             against = [seen.views[other.name, 0]] if warned else []
-            known = ConceptFeatures.of([seen.views[subject.name, 0]], against, 0)
+            known = ObjectFeatures.of([seen.views[subject.name, 0]], against, 0)
             for number in range(1, 5):
                 for name, side in ((subject.name, there), (other.name, away)):
                     cells = seen.cells[name, number].T[:, :, None]

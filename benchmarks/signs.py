@@ -47,28 +47,30 @@ def signs(concept: Concept, embedding: Embedding) -> dict[str, float]:
         similarity.unit_vectors(features, inside),
         presence.picture_vectors(features, embedding.frame),
     )
-    between = concept.foreground @ vectors.T
-    back = concept.foreground @ found.T
+    between = concept.features.foreground @ vectors.T
+    back = concept.features.foreground @ found.T
     return {
         "likeness": float(seen.likeness or 0.0),
-        "cosine to the target feature, largest": float((vectors @ concept.target_feature).max()),
+        "cosine to the target feature, largest": float(
+            (vectors @ concept.features.target_feature).max()
+        ),
         "location prior, largest": float(seen.similarity.max()),
         "location prior, spread": float(seen.similarity.std()),
         "decoder's score": step.score,
         "likeness within the found mask": float(back.amax(1).mean()),
         "found mask's cells back to the object": float(back.amax(0).mean()),
         "found mask's mean to the target feature": float(
-            F.normalize(found.mean(0), dim=0) @ concept.target_feature
+            F.normalize(found.mean(0), dim=0) @ concept.features.target_feature
         ),
         "cells that are each other's nearest": float(
             (between.argmax(0)[between.argmax(1)] == torch.arange(len(between))).float().mean()
         ),
         "likeness to its own background": float(
-            (concept.foreground @ concept.background.T).amax(1).mean()
-            if len(concept.background)
+            (concept.features.foreground @ concept.features.background.T).amax(1).mean()
+            if len(concept.features.background)
             else 0.0
         ),
-        "cells of the object, logarithm": float(np.log(len(concept.foreground))),
+        "cells of the object, logarithm": float(np.log(len(concept.features.foreground))),
     }
 
 

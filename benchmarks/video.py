@@ -29,7 +29,7 @@ from persam.evaluation.benchmark import environment
 from persam.evaluation.sequences import contour_accuracy, region_similarity
 from persam.io.images import read_image, read_mask
 from persam.models.base import Backbone
-from persam.pipeline import cascade
+from persam.pipeline import decoder
 from persam.pipeline.prompts import mask_box
 from persam.structures import Box, Embedding, Prompts
 from persam.video import official, propagation
@@ -94,7 +94,7 @@ def _there(seen: Seen, change: Callable[[Seen, Prompts], Prompts]) -> ObjectLogi
     x0, y0, x1, y1 = seen.box
     points = np.concatenate([found.points, [[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]]])
     prompts = Prompts(points, np.append(found.labels, 1), seen.box, found.mask)
-    step = cascade.first_step(seen.concept.backbone, seen.embedding, change(seen, prompts))
+    step = decoder.first_step(seen.concept.backbone, seen.embedding, change(seen, prompts))
     return ObjectLogits.from_step(step, seen.embedding)
 
 
@@ -140,9 +140,9 @@ def refined(seen: Seen) -> ObjectLogits:
     x0, y0, x1, y1 = seen.box
     points = np.concatenate([asked.points, [[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]]])
     prompts = Prompts(points, np.append(asked.labels, 1), seen.box)
-    first = cascade.first_step(concept.backbone, embedding, prompts)
-    step = cascade.refine_step(concept.backbone, embedding, first, number=2, box=True)
-    return ObjectLogits.from_step(cascade.standing([first, step]), embedding)
+    first = decoder.first_step(concept.backbone, embedding, prompts)
+    step = decoder.refine_step(concept.backbone, embedding, first, number=2, box=True)
+    return ObjectLogits.from_step(decoder.final_step([first, step]), embedding)
 
 
 def recent_cells(seen: Seen, choices: Tracking) -> ObjectLogits:
@@ -150,8 +150,8 @@ def recent_cells(seen: Seen, choices: Tracking) -> ObjectLogits:
     now = propagation.adapted(seen.concept, seen.past, (seen.logits > 0).numpy())
     concept = replace(
         seen.concept,
-        foreground=torch.cat([seen.concept.foreground, now.foreground]),
-        background=torch.cat([seen.concept.background, now.background]),
+        foreground=torch.cat([seen.concept.features.foreground, now.features.foreground]),
+        background=torch.cat([seen.concept.features.background, now.features.background]),
     )
     return propagation.find(concept, seen.embedding, seen.state, choices)
 

@@ -31,10 +31,9 @@ if TYPE_CHECKING:
 
     from persam.io.images import Source
     from persam.models.base import Backbone
-    from persam.pipeline.decoder import Weights
     from persam.pipeline.detection import Detection
     from persam.prediction import Prediction
-    from persam.structures import Calibration
+    from persam.structures import Calibration, Weights
     from persam.variants import Method, Variant
 
 _TOGETHER = 8  # pictures of a list that are encoded at once

@@ -1,4 +1,4 @@
-"""The answer for one picture: the object's mask, how sure it is, and the ways to show and keep it."""
+"""The answer for one picture: the object's mask, how sure it is, and ways to show and keep it."""
 
 from __future__ import annotations
 
@@ -176,10 +176,10 @@ class Prediction:
 
         picture = read_image(image)
         if picture.shape[:2] != self.mask.shape:
-            sizes = (f"{width}x{height}" for height, width in (picture.shape[:2], self.mask.shape))
+            (height, width), (rows, columns) = picture.shape[:2], self.mask.shape
             raise InputError(
-                "The picture is {}, but this is the answer for one of {} (width x height). Give the "
-                "picture that was segmented.".format(*sizes)
+                f"The picture is {width}x{height}, but this is the answer for one of "
+                f"{columns}x{rows} (width x height). Give the picture that was segmented."
             )
         return picture
 

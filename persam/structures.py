@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 
 Box = tuple[int, int, int, int]
+Weights = tuple[float, float, float]  # PerSAM-F's, of the decoder's three masks
 
 
 @dataclass(frozen=True)

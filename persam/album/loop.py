@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
-    import torch
 
     from persam.album.embedding_cache import Cache
     from persam.album.reader import ReadPhoto
@@ -182,7 +181,7 @@ class _Loop(Generic[T]):
             return PhotoResult(photo.photo, error=photo.error, seconds=photo.seconds)
         if photo.glimpse is None or not self.eye.glances:
             return None
-        seen = self._answer(photo, self.eye.glance, photo.glimpse.embedding(self._device))
+        seen = self._answer(photo, self.eye.glance, photo.glimpse.embedding())
         return None if seen.answer is None and seen.error is None else seen
 
     def _look(self, photo: ReadPhoto, found: _Embedded) -> PhotoResult[T]:
@@ -215,7 +214,7 @@ class _Loop(Generic[T]):
             if photo.laid is not None:
                 yield next(encoded)
             elif photo.kept is not None:
-                yield _Embedded(photo.kept.embedding(self._device))
+                yield _Embedded(photo.kept.embedding())
             else:
                 yield _Embedded(error=photo.error)
 
@@ -226,7 +225,6 @@ class _Loop(Generic[T]):
         began = perf_counter()
         try:
             found = self.eye.backbone.encode_preprocessed(laid)
-            float(found[-1].features[0, 0, 0, 0])  # waits for devices that work on their own
         except STOPS_A_PHOTO as error:
             self.size.took(len(laid), math.inf)
             if len(laid) == 1:
@@ -242,8 +240,4 @@ class _Loop(Generic[T]):
         if self.cache is None:
             return _Embedded(embedding, seconds=seconds)
         kept = CacheEntry.of(embedding)
-        return _Embedded(kept.embedding(self._device), kept=kept, seconds=seconds)
-
-    @property
-    def _device(self) -> torch.device:
-        return self.eye.backbone.device
+        return _Embedded(kept.embedding(), kept=kept, seconds=seconds)

@@ -109,7 +109,7 @@ def segment(
     listing = _listing(photos, out)
     loader = pace_of(batch, jobs, cache, cache_size)
     from persam.album.run import Output, segment_album
-    from persam.models.loading import load, stabilised
+    from persam.models.loading import load
     from persam.models.stable_sam.plugin_file import plugin_file
 
     chosen = plugin_of(plugin, stable=stable)
@@ -123,7 +123,7 @@ def segment(
     )
     place = {"device": device, "precision": precision, "engine": engine}
     if isinstance(source, Examples):
-        backbone = load(stabilised(model, chosen), match_with=match_with, **place)
+        backbone = load(model, match_with=match_with, plugin=chosen, **place)
         recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
         learnt = {"": source.learn(backbone, method, recipe)}
     else:

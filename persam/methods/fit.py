@@ -20,8 +20,7 @@ from persam.pipeline.similarity import sigmoid
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.pipeline.decoder import Weights
-    from persam.structures import Frame
+    from persam.structures import Frame, Weights
     from persam.variants import Fit as FitName
 
 ALPHA, GAMMA = 0.25, 2  # of the focal loss, as in persam_f.py

@@ -59,10 +59,12 @@ def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say o
         InputError: unreadable or unusable input; the message says which and what to do.
     """
     recipe = resolve(variant, "persam", backbone)
-    references = [encode_reference(backbone, shown, recipe) for shown in references_in(image, mask, box, points)]
-    return learn(
-        backbone, references, recipe, [encode_reference(backbone, one, recipe) for one in negatives]
-    )
+    given = references_in(image, mask, box, points)
+    encoded = [
+        [encode_reference(backbone, one, recipe) for one in several]
+        for several in (given, negatives)
+    ]
+    return learn(backbone, encoded[0], recipe, encoded[1])
 
 
 def learn(
@@ -89,7 +91,7 @@ def learn(
         method="persam",
         variant=variant,
         references=taught,
-        negatives=tuple(reference_features(backbone, reference, variant) for reference in negatives),
+        negatives=tuple(reference_features(backbone, one, variant) for one in negatives),
         calibration=calibrate(taught, backbone.calibration),
         trace={
             "ref_embedding": embedding.features[0],

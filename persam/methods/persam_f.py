@@ -51,10 +51,12 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
         InputError: unreadable or unusable input; the message says which and what to do.
     """
     recipe = resolve(variant, "persam-f", backbone)
-    references = [encode_reference(backbone, shown, recipe) for shown in references_in(image, mask, box, points)]
-    concept = learn(
-        backbone, references, recipe, [encode_reference(backbone, one, recipe) for one in negatives]
+    given = references_in(image, mask, box, points)
+    references, against = (
+        [encode_reference(backbone, one, recipe) for one in several]
+        for several in (given, negatives)
     )
+    concept = learn(backbone, references, recipe, against)
     lessons = [lesson(concept, reference) for reference in references]
     fitted = fit(lessons, recipe.fit)
     detection = concept.locate(references[0].embedding)

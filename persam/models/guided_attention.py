@@ -115,7 +115,7 @@ def guided(
 
 
 class DecoderLock:
-    """Lets one thread at a time hook into a decoder and ask it; a copy of it is a lock of its own."""
+    """Lets one thread at a time hook into a decoder and ask it; copies are locks of their own."""
 
     def __init__(self) -> None:
         self._lock = RLock()

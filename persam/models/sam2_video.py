@@ -39,7 +39,7 @@ class Followed:
     """What the memory says of one object in one frame.
 
     Attributes:
-        logits: ``(m, m)`` float32 array; above 0 is object. Far below 0 everywhere without presence.
+        logits: ``(m, m)`` float32; above 0 is object. Far below 0 everywhere without presence.
         presence: logit of the object being in the frame; the family draws the line at 0.
     """
 

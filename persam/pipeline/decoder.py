@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
     from persam.models.base import Backbone
     from persam.pipeline.features import Target
-    from persam.structures import Embedding, Guidance
+    from persam.structures import Embedding, Guidance, Weights
     from persam.variants import Variant
-
-Weights = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)

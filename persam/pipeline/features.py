@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from persam.models.base import Backbone
-    from persam.pipeline.decoder import Weights
-    from persam.structures import Calibration, Embedding
+    from persam.structures import Calibration, Embedding, Weights
     from persam.variants import Variant
 
 

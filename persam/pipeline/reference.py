@@ -61,7 +61,7 @@ class EncodedReference:
         embedding: the encoded picture.
         grey: ``(height, width)`` uint8 grey values of the mask.
         mask: ``(height, width)`` bool, the object; not empty.
-        facts: how the object was shown, for :attr:`persam.pipeline.features.ReferenceFeatures.facts`.
+        facts: how the object was shown; see :class:`persam.pipeline.features.ReferenceFeatures`.
     """
 
     embedding: Embedding
@@ -70,9 +70,7 @@ class EncodedReference:
     facts: dict[str, Any]
 
 
-def encode_reference(
-    backbone: Backbone, shown: Reference, variant: Variant
-) -> EncodedReference:
+def encode_reference(backbone: Backbone, shown: Reference, variant: Variant) -> EncodedReference:
     """Encode the reference and settle which pixels are the object.
 
     Given masks are object where above half of their largest grey value, or above 0 in the

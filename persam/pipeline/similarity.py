@@ -209,7 +209,7 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
 
 
 def padded(values: np.ndarray, grid: Sequence[int]) -> np.ndarray:
-    """A ``(rows, columns)`` map of a picture on the whole ``(h, w)`` grid, filled by its minimum."""
+    """A picture's ``(rows, columns)`` map on the whole ``(h, w)`` grid, filled by its minimum."""
     rows, columns = values.shape
     edges = ((0, grid[0] - rows), (0, grid[1] - columns))
     return np.pad(values, edges, constant_values=values.min())

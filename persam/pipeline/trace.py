@@ -71,9 +71,7 @@ def trace_of(
     return _detected(target, embedding, detection) | _decoded(target, embedding, steps)
 
 
-def _detected(
-    target: Target, embedding: Embedding, detection: Detection
-) -> dict[str, np.ndarray]:
+def _detected(target: Target, embedding: Embedding, detection: Detection) -> dict[str, np.ndarray]:
     prompts, guidance = detection.prompts, detection.guidance
     found = {
         "test_embedding": embedding.features[0],
@@ -93,9 +91,7 @@ def _detected(
     return found
 
 
-def _decoded(
-    target: Target, embedding: Embedding, steps: Sequence[Step]
-) -> dict[str, np.ndarray]:
+def _decoded(target: Target, embedding: Embedding, steps: Sequence[Step]) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for step in steps:
         name = f"step{step.number}"

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from persam.concept import Concept
     from persam.io.images import Source
     from persam.models.base import Backbone
-    from persam.structures import Embedding, Prediction
+    from persam.prediction import Prediction
+    from persam.structures import Embedding
     from persam.video.structures import FrameResult, VideoFrame
 
 

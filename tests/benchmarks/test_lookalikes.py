@@ -12,7 +12,7 @@ import persam
 from persam.errors import InputError
 from persam.evaluation import datasets
 from persam.io.images import read_image
-from persam.structures import Prediction
+from persam.prediction import Prediction
 
 
 @dataclass(frozen=True)

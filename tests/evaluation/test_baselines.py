@@ -13,9 +13,10 @@ import torch
 
 from persam import geometry
 from persam.errors import InputError, MissingExtra, PersamError
+from persam.evaluation.baselines.descent import losses
 from persam.evaluation.baselines.tuning import study
 from persam.evaluation.method_names import resolve_method
-from persam.methods.descent import Schedule, losses
+from persam.methods.fit import Schedule
 from persam.methods.persam_f import finetune
 from persam.structures import Guidance, Prompts
 

@@ -6,7 +6,8 @@ import torch
 
 from persam import geometry
 from persam.errors import InputError
-from persam.methods.descent import OFFICIAL, Schedule, Truth, descend, losses
+from persam.evaluation.baselines.descent import Truth, descend, losses
+from persam.methods.fit import OFFICIAL, Schedule
 
 
 def test_the_official_schedule_is_persam_fs():
@@ -71,7 +72,7 @@ def test_the_truth_of_a_small_picture_is_its_mask():
     logits = torch.randn(2, 16, 16, generator=torch.Generator().manual_seed(0))
     maps = geometry.to_original(logits, frame)
     expected = losses(maps.flatten(1), torch.from_numpy(mask).flatten().float())
-    found = truth.losses(truth.lay(logits))
+    found = truth.losses(truth.resized(logits))
     assert [v.tolist() for v in found] == [v.tolist() for v in expected]
 
 
@@ -87,6 +88,6 @@ def test_a_large_picture_is_averaged_and_weighs_as_its_pixels():
     assert float(small.share.sum()) * small.pixels == mask.sum()
     logits = geometry.bilinear(torch.randn(1, 4, 4), (16, 16))
     for near, far in zip(
-        small.losses(small.lay(logits)), whole.losses(whole.lay(logits)), strict=True
+        small.losses(small.resized(logits)), whole.losses(whole.resized(logits)), strict=True
     ):
         assert float(near) == pytest.approx(float(far), abs=0.02)

@@ -72,7 +72,7 @@ def tight(logits: torch.Tensor, frame) -> tuple[int, ...]:
 
 @pytest.mark.parametrize("method", ["persam", "persam-f"])
 def test_the_feature_is_the_scripts(sam, learnt, method):
-    assert torch.allclose(learnt[method].target_feature, feature(sam), atol=1e-6)
+    assert torch.allclose(learnt[method].features.target_feature, feature(sam), atol=1e-6)
 
 
 @pytest.mark.parametrize("method", ["persam", "persam-f"])

@@ -37,14 +37,14 @@ def concept(sam):
 
 def test_a_recipe_without_cells_is_compared_by_the_first_frames(sam, concept):
     embedding = sam.encode(noise(0))
-    assert len(concept.foreground) == 0
+    assert len(concept.features.foreground) == 0
     assert propagation.likeness_within(concept, embedding, MASK) is None
     known = propagation.adapted(concept, embedding, MASK)
     inside = similarity.covered_cells(MASK, embedding.frame, embedding.matching.shape[2:])
     rows, columns = 3, 4  # of 4 x 4 cells the picture covers 52 x 40 pixels
     assert len(known.foreground) == inside.sum()
     assert len(known.background) == rows * columns - inside.sum()
-    assert torch.equal(known.target_feature, concept.target_feature)
+    assert torch.equal(known.target_feature, concept.features.target_feature)
     assert propagation.likeness_within(known, embedding, MASK) == pytest.approx(1, abs=1e-5)
 
 

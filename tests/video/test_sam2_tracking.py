@@ -16,7 +16,7 @@ from persam import geometry
 from persam.errors import InputError
 from persam.methods.persam import personalize
 from persam.models.sam2_video import VideoMemory, video_memory
-from persam.structures import Prediction
+from persam.prediction import Prediction
 from persam.video.sam2_tracking import Handover, follow
 from persam.video.tracking import track
 
@@ -174,7 +174,7 @@ def test_masks_of_the_first_frame_are_its_answer_and_objects_keep_their_names(
 
 
 def test_masks_of_one_frame_never_overlap_however_they_came_about(memory, dog, cat):
-    (view,) = dog.views
+    (view,) = dog.references
     other = replace(dog, views=(replace(view, target_feature=-view.target_feature),))
     concepts = {"dog": dog, "cat": cat, "other": other}
     kinds = set()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from persam.methods.fit import Schedule
     from persam.structures import Frame
 
+
 @dataclass(frozen=True, eq=False)
 class Truth:
     """The reference mask at the size where a loss is taken.
