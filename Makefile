@@ -11,6 +11,7 @@ setup: .venv/ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -c 'import pymatting'  # compiles its loops, once: a minute that no test should wait
 	@touch $@
 
 demo: setup ## segment an object in pictures that come with the package

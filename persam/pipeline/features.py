@@ -147,6 +147,7 @@ def check_embedding(embedding: Embedding, target: Target) -> None:
     if channels != expected:
         raise InputError(
             f"The embedding has {channels} matching channels, the concept {expected}: they come "
-            f"from different models. Encode the picture with the concept's own backbone, "
-            f"{target.backbone.name}."
+            f"from different models, or from two generations of the built-in one. Encode the "
+            f"picture with the concept's own backbone, {target.backbone.name}, or learn the object "
+            f"again."
         )

@@ -129,7 +129,7 @@ def _instances(target: Target, embedding: Embedding, whole: Candidate) -> list[C
 
 def _pieces(mask: np.ndarray) -> list[np.ndarray]:
     """Connected pieces of a mask that are large enough to be instances each."""
-    from scipy import ndimage
+    from scipy import ndimage  # slow to import, and needed here alone
 
     labels, count = cast("tuple[np.ndarray, int]", ndimage.label(mask))
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]

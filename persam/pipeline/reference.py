@@ -9,7 +9,8 @@ import numpy as np
 
 from persam import geometry
 from persam.errors import InputError
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.pipeline import similarity
 from persam.pipeline.features import ReferenceFeatures
 from persam.structures import Prompts, unit_length

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam.pipeline.decoder import decode, final_step
+from persam.pipeline.decoder import decode
 from persam.pipeline.detection import Detection
 from persam.pipeline.features import check_embedding
 from persam.pipeline.guidance import make_guidance
+from persam.pipeline.one_piece import final_object
 from persam.pipeline.presence import judge
 from persam.pipeline.prompts import make_prompts, mask_box
 from persam.pipeline.similarity import location_prior, similarity_map
@@ -44,11 +45,11 @@ def segment(target: Target, embedding: Embedding, *, trace: bool = False) -> Pre
         return nothing(embedding.frame, evidence)
     detection = detect(target, embedding, evidence)
     prompts, guidance = detection.prompts, detection.guidance
-    steps = [] if absent else decode(target, embedding, prompts, guidance)
-    stages = trace_of(target, embedding, detection, steps) if trace else {}
     if absent:
-        return nothing(embedding.frame, evidence, stages)
-    final = final_step(steps, keep_best=target.variant.keep_best)
+        return nothing(embedding.frame, evidence, trace_of(target, embedding, detection, [], None))
+    steps = decode(target, embedding, prompts, guidance)  # (k, m, m) logits and (k,) scores each
+    final = final_object(steps, detection.prior, target.variant)
+    stages = trace_of(target, embedding, detection, steps, final) if trace else {}
     return Prediction(
         mask=final.mask,  # (height, width) bool
         score=final.score,

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam.pipeline.decoder import final_step
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -58,7 +56,11 @@ STAGES: Mapping[str, str] = MappingProxyType(
 
 
 def trace_of(
-    target: Target, embedding: Embedding, detection: Detection, steps: Sequence[Step]
+    target: Target,
+    embedding: Embedding,
+    detection: Detection,
+    steps: Sequence[Step],
+    final: Step | None,
 ) -> dict[str, np.ndarray]:
     """What was found on the way.
 
@@ -67,8 +69,9 @@ def trace_of(
         embedding: the picture.
         detection: where the object seems to be.
         steps: the decoder's; none where the object is absent.
+        final: whose mask is the answer; None where the object is absent.
     """
-    return _detected(target, embedding, detection) | _decoded(target, embedding, steps)
+    return _detected(target, embedding, detection) | _decoded(embedding, steps, final)
 
 
 def _detected(target: Target, embedding: Embedding, detection: Detection) -> dict[str, np.ndarray]:
@@ -91,7 +94,9 @@ def _detected(target: Target, embedding: Embedding, detection: Detection) -> dic
     return found
 
 
-def _decoded(target: Target, embedding: Embedding, steps: Sequence[Step]) -> dict[str, np.ndarray]:
+def _decoded(
+    embedding: Embedding, steps: Sequence[Step], final: Step | None
+) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for step in steps:
         name = f"step{step.number}"
@@ -101,10 +106,9 @@ def _decoded(target: Target, embedding: Embedding, steps: Sequence[Step]) -> dic
             found[f"{name}_weighted_logits"] = step.logits[0]
         if step.prompts.box is not None:  # the pixels in two corners, as the decoder is asked
             found[f"{name}_box_xyxy"] = np.array(step.prompts.box, dtype=np.int64) - (0, 0, 1, 1)
-    if not steps:
+    if final is None:
         size = (embedding.frame.height, embedding.frame.width)
         return found | {"final_mask": np.zeros(size, dtype=np.uint8)}
-    final = final_step(steps, keep_best=target.variant.keep_best)
     found["final_step"] = np.array(final.number)
     found["final_index"] = np.array(-1 if final.index is None else final.index)
     return found | {"final_mask": final.mask.astype(np.uint8)}

@@ -45,6 +45,9 @@ class ObjectLogits:
     ) -> ObjectLogits:
         """What a step of the decoder cascade found."""
         logits = geometry.to_original(step.logits, embedding.frame)[0]
+        # A mask in one piece has less than its logits say, and closed holes.
+        least = np.finfo(np.float32).tiny
+        logits = np.where(step.mask, np.maximum(logits, least), np.minimum(logits, 0))
         return cls(logits, step.score, step.prompts, likeness)
 
     @classmethod

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam.pipeline import decoder, presence, similarity
+from persam.pipeline.one_piece import final_object
 from persam.structures import Prompts
 from persam.video.overlaps import ObjectLogits
 
@@ -101,7 +102,7 @@ def find(
         if step.mask.any() and _alike(found, kept):
             return found
     steps = decoder.decode(concept, embedding, detection.prompts, detection.guidance)
-    step = decoder.final_step(steps, keep_best=concept.variant.keep_best)
+    step = final_object(steps, detection.prior, concept.variant)
     found = _measured(concept, embedding, detection, step)
     return found if _alike(found, max(least, kept)) else found.emptied()
 

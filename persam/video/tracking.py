@@ -79,7 +79,7 @@ def _follow(
         if not choices.as_scripts:
             concepts = _adapted(concepts, embedding, given)
         found = {
-            name: ObjectLogits.from_mask(given[name], embedding)
+            name: ObjectLogits.from_mask(given[name])
             if name in given
             else _find(concepts[name], embedding, state, choices)
             for name, state in states.items()
