@@ -31,8 +31,8 @@ from persam.evaluation.benchmark import environment
 from persam.metrics import Overlap, overlap, pooled
 from persam.pipeline import prompts
 from persam.pipeline.prompts import mask_box
-from persam.training import similarity
 from persam.structures import Embedding, Prompts
+from persam.training import similarity
 
 PEAKS = 4
 BESIDE = 2  # cells round a peak that count as the same peak
@@ -130,9 +130,7 @@ def own_features(look: Look, *, share: float) -> torch.Tensor:
         similarity.cosine(features, F.normalize(features[:, which].mean(1), dim=0))
         for which in (cells, ~cells)
     )
-    found = similarity.standardise(
-        torch.from_numpy(look.concept.locate(look.embedding).similarity)
-    )
+    found = similarity.standardise(torch.from_numpy(look.concept.locate(look.embedding).similarity))
     mixed = (1 - share) * found + share * similarity.standardise(inside - outside)
     asked = look.prompts
     return look.whole(look.ask(Prompts(asked.points, asked.labels, mask=look.prior_mask(mixed))))

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 import typer
 from lib.presence import area_under_roc, calibration_error
 from scipy.optimize import minimize

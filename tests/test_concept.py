@@ -66,6 +66,31 @@ def test_a_prediction_is_whole_and_its_trace_is_asked_for(learnt):
     assert "ref_foreground" in trace
 
 
+def test_a_list_of_pictures_gives_a_list(learnt):
+    concept = learnt["persam"]
+    pictures = [TEST, REFERENCE, TEST[:, ::-1].copy()]
+    found = concept.segment(pictures)
+    assert [one.mask.shape for one in found] == [picture.shape[:2] for picture in pictures]
+    for picture, one in zip(pictures, found, strict=True):
+        assert np.array_equal(one.mask, concept.segment(picture).mask)
+    assert concept.segment([]) == []
+    assert isinstance(concept.segment((TEST,)), list)
+
+
+def test_a_found_box_goes_back_in_as_it_is(learnt, parity_sam):
+    found = learnt["persam"].segment(TEST)
+    again = personalize(parity_sam, TEST, box=found.box)
+    assert again.references[0].facts["value"] == list(found.box)
+    speck = personalize(parity_sam, TEST, box=(120, 90, 121, 91))  # a box of one pixel is legal
+    assert speck.references[0].facts["value"] == [120, 90, 121, 91]
+
+
+def test_values_are_told_in_one_line(learnt, parity_sam):
+    assert repr(learnt["persam"]) == "Concept(persam, parity, 1 reference)"
+    for value in (parity_sam, parity_sam.encode(TEST), learnt["persam"].references[0]):
+        assert "\n" not in repr(value) and len(repr(value)) < 120
+
+
 def test_the_positive_point_is_where_the_prior_peaks(learnt, parity_sam):
     seen = learnt["persam"].locate(parity_sam.encode(TEST))
     (x, y), *_, (far_x, far_y) = seen.prompts.points

@@ -110,7 +110,7 @@ def segment(
     loader = pace_of(batch, jobs, cache, cache_size)
     from persam.album.run import Output, segment_album
     from persam.models.loading import load
-    from persam.models.stable_sam.plugin_file import plugin_file
+    from persam.models.registry import plugin_file
 
     chosen = plugin_of(plugin, stable=stable)
     files = source.files if chosen is None else (*source.files, plugin_file(chosen))

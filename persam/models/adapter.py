@@ -20,7 +20,8 @@ from persam.models.prompting import (
 )
 from persam.models.runtime.choice import PACKAGES
 from persam.models.runtime.converted_decoder import ConvertedDecoder
-from persam.models.runtime.decoder_graph import FREE, DecoderGraph, blank_inputs
+from persam.models.runtime.convertible import DECODER, ENCODER, Convertible
+from persam.models.runtime.decoder_graph import FREE, OUTPUTS, DecoderGraph, blank_inputs
 from persam.models.runtime.fast_decoder import make_lean
 from persam.models.runtime.programs import converted, runner
 from persam.models.runtime.start import start
@@ -168,7 +169,7 @@ class Adapter(Encoding):
         multimask: bool = True,
     ) -> MaskLogits:
         """Ask the mask decoder once; see :meth:`persam.models.base.Backbone.decode`."""
-        if decoder := self._converted():
+        if decoder := self._converted([embedding]):
             check_guidance(guidance, embedding.features)
             return decoder.decode(embedding, prompts, guidance, multimask=multimask)
         with torch.no_grad():
@@ -181,7 +182,7 @@ class Adapter(Encoding):
         self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
     ) -> list[MaskLogits]:
         """Ask for several; see :meth:`persam.models.base.Backbone.decode_batch`."""
-        decoder = self._converted()
+        decoder = self._converted(embeddings)
         if decoder is None:
             with torch.no_grad():
                 found = self.decode_tensors(embeddings, prompts, multimask=multimask)
@@ -229,16 +230,17 @@ class Adapter(Encoding):
         """Ask the decoder as it is at the moment, as :meth:`decode_tensors`; a family says how."""
         raise NotImplementedError
 
-    def _converted(self) -> ConvertedDecoder | None:
+    def _converted(self, embeddings: Sequence[Embedding]) -> ConvertedDecoder | None:
         """The engine's decoder, where it says the same: nothing was hooked into torch's."""
         if self.engine not in PACKAGES or torch.is_autocast_enabled("cpu"):
             return None
         with decoder_lock(self.model.mask_decoder):  # while no other thread has its hooks in
             if not self._untouched():
                 return None
-            if self.engine not in self._decoders:
+            if self.engine not in self._decoders and embeddings:
+                check_embedding(embeddings[0], self.sizes)
                 self._decoders[self.engine] = self._convert()
-            return self._decoders[self.engine]
+            return self._decoders.get(self.engine)
 
     def _untouched(self) -> bool:
         """Whether the decoder is as it was loaded: the same layers, and no hooks on them."""
@@ -247,15 +249,15 @@ class Adapter(Encoding):
             for layer, parts in self._layers
         )
 
-    def decoder_graph(self) -> tuple[DecoderGraph, dict[str, torch.Tensor]]:
-        """The decoder as one network of tensors, and inputs that it takes, by name."""
+    def convertible(self) -> tuple[Convertible, Convertible]:
+        """Encoder and decoder as networks that run outside torch."""
         embedding = self.encode(np.zeros((8, 8, 3), np.uint8))
         graph = DecoderGraph(self.model, self.answer, self.frame(self.square, self.square))
-        return graph.eval(), blank_inputs(embedding)
+        encoder = Convertible(ENCODER, self.network, {"pixels": self.blank})
+        return encoder, Convertible(DECODER, graph.eval(), blank_inputs(embedding), FREE, OUTPUTS)
 
     def _convert(self) -> ConvertedDecoder:
-        graph, inputs = self.decoder_graph()
-        file = converted(graph, inputs, self.square, self.engine, FREE)
+        file = converted(self.convertible()[1], self.engine)
         return ConvertedDecoder(runner(self.engine, file), self.sizes)
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from persam.errors import InputError, ModelNotFound
 from persam.models import hub, registry
-from persam.models.runtime.choice import ENGINES, PRECISIONS, RuntimeChoice
+from persam.models.runtime.choice import ENGINES, PRECISIONS, RuntimeChoice, require_torch
 from persam.models.runtime.devices import choose_device, choose_precision, resolved_precision
+from persam.models.runtime.exported_facts import EXPORTED
 from persam.structures import ModelSpec
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def load(  # noqa: PLR0913 - three models in one, and three ways to run them
         backbone = _load_matched(name, match_with, device, asked)
     if plugin is None:
         return backbone
+    require_torch("A Stable-SAM plugin")
     from persam.models.stable_sam.backbone import stabilize
 
     return stabilize(backbone, plugin)
@@ -93,6 +95,7 @@ def _load_matched(
     name: str | Path, match_with: str | Path, device: str, asked: RuntimeChoice
 ) -> Backbone:
     """A model whose pictures are compared by another model's features."""
+    require_torch("A model to match with")
     from persam.models.dinov2 import MatchedBackbone, load_matcher
 
     # None of the catalogue's models is one to match with: said before anything is downloaded.
@@ -104,15 +107,32 @@ def _load_matched(
 
 
 def _load(name: str | Path, device: str, asked: RuntimeChoice) -> Backbone:
-    place = choose_device(device)
-    found = locate(name)
-    if found is None:
-        from persam.models.pocket.backbone import load_pocket
+    entry = None if isinstance(name, Path) else registry.find(name)
+    if entry is not None and entry.name == registry.POCKET:
+        return _load_pocket(device, asked)
+    folder = Path(name).expanduser()
+    if entry is None and (folder / EXPORTED).exists():
+        from persam.models.runtime.exported import load_exported
 
-        return load_pocket(device=place).run_by(asked)
+        place = "cpu" if device == "auto" else device
+        return load_exported(folder, str(name), device=place).run_by(asked)
+    require_torch(f"The model {name}")  # before anything is downloaded
     from persam.models.files import load_path
 
-    return load_path(found, str(name), device=place).run_by(asked)
+    found = locate(name) or folder  # of all models the built-in one alone has no place
+    return load_path(found, str(name), device=choose_device(device)).run_by(asked)
+
+
+def _load_pocket(device: str, asked: RuntimeChoice) -> Backbone:
+    """The built-in model: the networks of the package where they are what was asked for."""
+    from persam.models.runtime.packaged import load_packaged, runs_packaged
+
+    if runs_packaged(device, asked.wished()):
+        return load_packaged(asked.wished())
+    require_torch("The built-in model by torch")
+    from persam.models.pocket.backbone import load_pocket
+
+    return load_pocket(device=choose_device(device)).run_by(asked)
 
 
 def locate(name: str | Path) -> Path | None:

@@ -122,6 +122,13 @@ def find(name: str) -> ModelEntry | None:
     return next((e for e in CATALOG if wanted in (e.name, e.repository.lower())), None)
 
 
+def plugin_file(path: str | Path) -> Path:
+    """Where a Stable-SAM plugin lies: the packaged one by its name, any other by its path."""
+    if path == POCKET_STABLE:
+        return POCKET_FILE.with_name(f"{POCKET_STABLE}.safetensors")
+    return Path(path).expanduser()
+
+
 def on_this_machine(entry: ModelEntry) -> bool:
     """Tell whether loading this model needs no network."""
     if entry.url:

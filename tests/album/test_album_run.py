@@ -100,7 +100,7 @@ def test_done_means_same_photo_same_settings_and_a_mask(
     (out / "cat.png").unlink()
     assert segment_album(concept, photos, out).written == 2
     (view,) = concept.references
-    other = replace(concept, views=(replace(view, target_feature=-view.target_feature),))
+    other = replace(concept, references=(replace(view, target_feature=-view.target_feature),))
     assert fingerprint(other) != fingerprint(concept)
     assert segment_album(other, photos, out).written == 3
     assert segment_album(concept, photos, Output(out, identity="a name")).written == 3
@@ -158,7 +158,7 @@ def test_a_model_that_answers_no_numbers_is_an_error(
 ) -> None:
     (view,) = concept.references
     nothing = view.target_embedding * float("nan")
-    broken = replace(concept, views=(replace(view, target_embedding=nothing),))
+    broken = replace(concept, references=(replace(view, target_embedding=nothing),))
     summary = segment_album(broken, photos[:1], tmp_path / "out")
     assert "score of nan" in str(summary.failed[0].error)
 

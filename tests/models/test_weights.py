@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import parity
 import pytest
 import torch
@@ -16,8 +17,6 @@ from persam.structures import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import numpy as np
 
     State = dict[str, torch.Tensor]
 

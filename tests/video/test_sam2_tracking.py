@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import tiny
 import tiny_video
-import torch
 
 from persam import geometry
 from persam.errors import InputError
@@ -167,15 +166,15 @@ def test_masks_of_the_first_frame_are_its_answer_and_objects_keep_their_names(
     expected = {name: alone(memory, backbone, mask) for name, mask in first.items()}
     for number, answer in enumerate(answers[1:]):
         dogs, cats = expected["dog"][number], expected["cat"][number]
-        assert np.array_equal(answer["dog"].mask, ((dogs > 0) & (dogs >= cats)).numpy())
-        assert np.array_equal(answer["cat"].mask, ((cats > 0) & (cats > dogs)).numpy())
+        assert np.array_equal(answer["dog"].mask, (dogs > 0) & (dogs >= cats))
+        assert np.array_equal(answer["cat"].mask, (cats > 0) & (cats > dogs))
     present = {(answer["dog"].present, answer["cat"].present) for answer in answers[1:]}
     assert {(True, True), (False, False)} <= present, "they have to compete, and come and go"
 
 
 def test_masks_of_one_frame_never_overlap_however_they_came_about(memory, dog, cat):
     (view,) = dog.references
-    other = replace(dog, views=(replace(view, target_feature=-view.target_feature),))
+    other = replace(dog, references=(replace(view, target_feature=-view.target_feature),))
     concepts = {"dog": dog, "cat": cat, "other": other}
     kinds = set()
     for answer in follow(concepts, FRAMES, first={"cat": RIGHT}, memory=memory, handover=EAGER):

@@ -130,7 +130,9 @@ def test_what_is_held_does_not_grow_with_the_clip(two):
     for number, _ in enumerate(answers, start=1):
         if number in (20, 120):
             gc.collect()
-            tensors = sum(x.nbytes for x in gc.get_objects() if type(x) in (torch.Tensor, np.ndarray))
+            tensors = sum(
+                x.nbytes for x in gc.get_objects() if type(x) in (torch.Tensor, np.ndarray)
+            )
             held.append((tensors, tracemalloc.get_traced_memory()[0]))
     tracemalloc.stop()
     (tensors, arrays), (tensors_after, arrays_after) = held

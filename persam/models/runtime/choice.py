@@ -19,7 +19,9 @@ Runner: TypeAlias = "Callable[[list[np.ndarray]], list[np.ndarray]]"
 
 ENGINES = ("auto", "torch", "compile", "openvino", "onnx")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+# What converts and runs, and what only runs, a network by each engine.
 PACKAGES = {"openvino": ("openvino",), "onnx": ("onnx", "onnxruntime", "onnxscript")}
+RUNNING = {"openvino": ("openvino",), "onnx": ("onnxruntime",)}
 
 # Families whose answers stay the same with an encoder in bf16. From
 # `python benchmarks/engines.py DATA`: cosine of the features to those in fp32 at least 0.9999, with
@@ -106,18 +108,30 @@ class RuntimeChoice:
         return RuntimeChoice(engine, self.precision)
 
 
-def missing(engine: str) -> list[str]:
-    """Packages that an engine needs and that are not installed here."""
-    needed = PACKAGES.get(engine, ())
+def missing(engine: str, *, run: bool = False) -> list[str]:
+    """Packages that an engine needs and that are not installed here.
+
+    Args:
+        engine: one of ``ENGINES``.
+        run: to run what is converted already.
+    """
+    needed = (RUNNING if run else PACKAGES).get(engine, ())
     return [name for name in needed if importlib.util.find_spec(name) is None]
 
 
-def require(engine: str) -> None:
+def require(engine: str, *, run: bool = False) -> None:
     """Raise MissingExtra, with the pip line, where an engine's packages are not all there."""
-    if absent := missing(engine):
+    if absent := missing(engine, run=run):
         raise MissingExtra(
             f"Engine {engine} needs {' and '.join(absent)}: pip install 'persam[{engine}]'"
         )
+
+
+def require_torch(what: str) -> None:
+    """Raise MissingExtra, with the pip line, where torch or transformers is not there."""
+    absent = [name for name in ("torch", "transformers") if not importlib.util.find_spec(name)]
+    if absent:
+        raise MissingExtra(f"{what} needs {' and '.join(absent)}: pip install 'persam[torch]'")
 
 
 def _best_engine(device: str) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SWITCHED = "persam_switched"
 FREE = ("points", "labels")  # inputs of any length
+OUTPUTS = ("logits", "iou")
 POINT = Prompts(np.zeros((1, 2), np.int64), np.ones(1, np.int64))
 
 

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 from persam.errors import InputError
 from persam.models.adapter import Adapter
-from persam.models.prompting import preprocess
 from persam.models.runtime.choice import require
-from persam.models.runtime.decoder_graph import FREE
-from persam.models.runtime.exported_facts import DECODER, ENCODER, SUFFIXES, VERSION, Facts
-from persam.models.runtime.programs import program
+from persam.models.runtime.convertible import ENCODER
+from persam.models.runtime.exported_facts import EXPORTED, SUFFIXES, VERSION, Facts
+from persam.models.runtime.programs import converted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from persam.models.base import Backbone
+    from persam.models.runtime.convertible import Convertible
 
 
 def export(
@@ -69,34 +69,40 @@ def export(
 
 
 def _write(backbone: Adapter, folder: Path, form: str, photos: Sequence[np.ndarray]) -> None:
-    encoder, decoder = (folder / f"{part}{SUFFIXES[form]}" for part in (ENCODER, DECODER))
-    write = program(form).write
+    encoder, decoder = backbone.convertible()
     if len(photos):
-        _eight_bits(backbone, encoder, form, photos)
+        _eight_bits(backbone, encoder, folder / f"{ENCODER}{SUFFIXES[form]}", photos)
     else:
-        write(backbone.network, {"pixels": backbone.blank}, encoder)
-    graph, inputs = backbone.decoder_graph()
-    write(graph, inputs, decoder, FREE, ("logits", "iou"))
-    _facts(backbone, form, "int8" if len(photos) else "fp32").write(folder)
+        _copy(converted(encoder, form), folder)
+    _copy(converted(decoder, form), folder)
+    facts = facts_of(backbone, form, "int8" if len(photos) else "fp32")
+    facts.write(folder / EXPORTED)
 
 
-def _eight_bits(backbone: Adapter, file: Path, form: str, photos: Sequence[np.ndarray]) -> None:
-    from persam.models.runtime import onnx
+def _copy(file: Path, folder: Path) -> None:
+    """Copy a conversion, and what else belongs to it."""
+    for path in file.parent.glob(f"{file.stem}.*"):
+        shutil.copy(path, folder)
+
+
+def _eight_bits(
+    backbone: Adapter, encoder: Convertible, file: Path, photos: Sequence[np.ndarray]
+) -> None:
     from persam.models.runtime.int8 import calibrated
 
+    source = converted(encoder, "onnx")
     with tempfile.TemporaryDirectory() as place:
-        source, target = Path(place) / "fp32.onnx", Path(place) / "int8.onnx"
-        onnx.write(backbone.network, {"pixels": backbone.blank}, source)
-        target = file if form == "onnx" else target
-        calibrated(source, target, (preprocess(photo, backbone).pixels[0] for photo in photos))
-        if form == "openvino":
+        target = file if file.suffix == SUFFIXES["onnx"] else Path(place) / "int8.onnx"
+        calibrated(source, target, (backbone.preprocess(photo).pixels[0] for photo in photos))
+        if target != file:
             import openvino
 
             model = openvino.convert_model(target)
             openvino.save_model(model, file, compress_to_fp16=False)
 
 
-def _facts(backbone: Adapter, form: str, precision: str) -> Facts:
+def facts_of(backbone: Adapter, form: str, precision: str) -> Facts:
+    """What the exported model's own file says of it."""
     known = backbone.calibration
     return Facts(
         version=VERSION,

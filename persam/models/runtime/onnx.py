@@ -8,33 +8,19 @@ from persam.errors import InputError
 from persam.models.runtime.cpu import thread_count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
-    import torch
 
     from persam.models.runtime.choice import Runner
+    from persam.models.runtime.convertible import Convertible
 
-FILE = "network.onnx"
+SUFFIX = ".onnx"
 OPSET = 20
 
 
-def write(
-    network: torch.nn.Module,
-    inputs: Mapping[str, torch.Tensor],
-    file: Path,
-    free: Sequence[str] = (),
-    outputs: Sequence[str] = (),
-) -> None:
+def write(wanted: Convertible, file: Path) -> None:
     """Write a network as one ``.onnx`` file, with its weights in ``.onnx.data`` where it is large.
-
-    Args:
-        network: to convert.
-        inputs: by their names in the file, in the order of its arguments.
-        file: to write.
-        free: names of inputs whose second axis may be of any length.
-        outputs: names of what it gives; none leaves them to torch.
 
     Raises:
         InputError: it does not convert.
@@ -44,19 +30,19 @@ def write(
     from persam.models.runtime.tracing import converting, hushed
 
     length = torch.export.Dim("length", min=2, max=1024)
-    dynamic: Any = tuple({1: length} if name in free else None for name in inputs)
-    what = f"Converting {type(network).__name__} to ONNX"
+    dynamic: Any = tuple({1: length} if name in wanted.free else None for name in wanted.inputs)
+    what = f"Converting {type(wanted.network).__name__} to ONNX"
     with hushed("torch.onnx"), converting(what), torch.no_grad():
         torch.onnx.export(
-            network,
-            tuple(inputs.values()),
+            wanted.network,
+            tuple(wanted.inputs.values()),
             file,
             dynamo=True,
             verbose=False,
             opset_version=OPSET,
-            input_names=list(inputs),
-            output_names=list(outputs) or None,
-            dynamic_shapes=(dynamic,) if free else None,
+            input_names=list(wanted.inputs),
+            output_names=list(wanted.outputs) or None,
+            dynamic_shapes=(dynamic,) if wanted.free else None,
         )
 
 

@@ -11,33 +11,18 @@ from persam.errors import InputError
 from persam.models.runtime.cpu import thread_count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import torch
-
     from persam.models.runtime.choice import Runner
+    from persam.models.runtime.convertible import Convertible
 
-FILE = "network.xml"
+SUFFIX = ".xml"
 HINTS = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "fp16": "f16"}
 ABLE = {"fp32": "FP32", "int8": "FP32", "bf16": "BF16", "fp16": "FP16"}
 
 
-def write(
-    network: torch.nn.Module,
-    inputs: Mapping[str, torch.Tensor],
-    file: Path,
-    free: Sequence[str] = (),
-    outputs: Sequence[str] = (),
-) -> None:
+def write(wanted: Convertible, file: Path) -> None:
     """Write a network as OpenVINO's ``.xml`` and ``.bin``, in fp32.
-
-    Args:
-        network: to convert.
-        inputs: by their names in the file, in the order of its arguments.
-        file: ending in ``.xml``.
-        free: names of inputs whose second axis may be of any length.
-        outputs: names of what it gives; none leaves them unnamed.
 
     Raises:
         InputError: it does not convert.
@@ -47,16 +32,20 @@ def write(
 
     from persam.models.runtime.tracing import converting, traced
 
-    with converting(f"Converting {type(network).__name__} for OpenVINO", OpConversionFailure):
-        given = tuple(inputs.values())
+    what = f"Converting {type(wanted.network).__name__} for OpenVINO"
+    with converting(what, OpConversionFailure):
+        given = tuple(wanted.inputs.values())
         shapes: list[Any] = [list(tensor.shape) for tensor in given]
-        for name, shape in zip(inputs, shapes, strict=True):
-            if name in free:
+        for name, shape in zip(wanted.inputs, shapes, strict=True):
+            if name in wanted.free:
                 shape[1] = -1
         model = openvino.convert_model(
-            traced(network, given), example_input=given, input=[tuple(one) for one in shapes]
+            traced(wanted.network, given),
+            example_input=given,
+            input=[tuple(shape) for shape in shapes],
         )
-        pairs = [*zip(model.inputs, inputs, strict=True), *zip(model.outputs, outputs)]  # noqa: B905
+        pairs = [*zip(model.inputs, wanted.inputs, strict=True)]
+        pairs += zip(model.outputs, wanted.outputs)  # noqa: B905 - names may be left out
         for place, name in pairs:
             place.get_tensor().set_names({name})
         openvino.save_model(model, file, compress_to_fp16=False)

@@ -5,48 +5,36 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from persam.models.runtime import conversion_cache
 from persam.models.runtime.choice import PACKAGES, require
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import torch
-
     from persam.models.runtime.choice import Runner
+    from persam.models.runtime.convertible import Convertible
 
 
-def converted(
-    network: torch.nn.Module,
-    inputs: Mapping[str, torch.Tensor],
-    side: int,
-    engine: str,
-    free: Sequence[str] = (),
-) -> Path:
+def converted(wanted: Convertible, engine: str) -> Path:
     """Convert a network in fp32, or take the conversion that is kept.
 
     Args:
-        network: in evaluation mode.
-        inputs: any, by their names, in the order of its arguments.
-        side: of the model's input in pixels.
+        wanted: the network.
         engine: one of ``PACKAGES``.
-        free: names of inputs whose second axis may be of any length.
 
     Returns:
-        The file, for :func:`runner`.
+        The file, for :func:`runner`; what else belongs to it lies in the same folder.
 
     Raises:
         MissingExtra: the engine's packages are not installed.
         InputError: the network cannot be converted.
     """
+    from persam.models.runtime import conversion_cache
+
     require(engine)
     made = program(engine)
-    name = conversion_cache.key(network, side, PACKAGES[engine])
-    place = conversion_cache.kept(
-        name, lambda folder: made.write(network, inputs, folder / made.FILE, free)
-    )
-    return place / made.FILE
+    file = f"{wanted.part}{made.SUFFIX}"
+    name = conversion_cache.key(wanted.network, wanted.side, PACKAGES[engine])
+    return conversion_cache.kept(name, lambda folder: made.write(wanted, folder / file)) / file
 
 
 def runner(engine: str, file: Path, precision: str = "fp32") -> Runner:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from persam.models.runtime.choice import PACKAGES
 from persam.models.runtime.converted_encoder import ConvertedEncoder
+from persam.models.runtime.convertible import ENCODER, Convertible
 from persam.models.runtime.programs import converted
 from persam.models.runtime.torch_engine import TorchEngine
 
@@ -28,6 +29,7 @@ def start(network: torch.nn.Module, pixels: torch.Tensor, choice: RuntimeChoice)
         InputError: the network cannot be converted for the engine, or the CPU lacks the format.
     """
     if choice.engine in PACKAGES:
-        file = converted(network, {"pixels": pixels}, pixels.shape[-1], choice.engine)
+        wanted = Convertible(ENCODER, network, {"pixels": pixels})
+        file = converted(wanted, choice.engine)
         return ConvertedEncoder(choice.engine, file, choice.precision)
     return TorchEngine(network, choice.precision, compiled=choice.engine == "compile")

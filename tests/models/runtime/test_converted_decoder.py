@@ -19,15 +19,9 @@ BOX = Prompts(box=(3, 4, 30, 35))
 FAMILIES = ["sam", "sam2", "pocket"]  # the graphs of all families: test_export.py
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return tmp_path_factory.mktemp("networks")
-
-
 @pytest.fixture
-def in_engine(shared: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Give a family's backbone in an engine, with a cache that these tests share."""
-    monkeypatch.setenv("PERSAM_CACHE", str(shared))
+def in_engine(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Give a family's backbone in an engine; what is converted, the whole session shares."""
     monkeypatch.setenv("PERSAM_ENGINE", "auto")
 
     def get(family: str = "sam", engine: str = "openvino") -> Any:

@@ -23,22 +23,11 @@ OTHERS = ("openvino", "onnx")
 FAMILIES = [*tiny_models.FAMILIES, "pocket"]
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> None:
     """No wish of the environment's."""
     monkeypatch.delenv("PERSAM_ENGINE", raising=False)
     monkeypatch.delenv("PERSAM_PRECISION", raising=False)
-
-
-@pytest.fixture
-def cached(shared: Path, monkeypatch: pytest.MonkeyPatch, free: None) -> None:
-    """A cache that these tests share."""
-    monkeypatch.setenv("PERSAM_CACHE", str(shared))
 
 
 @pytest.fixture
@@ -69,7 +58,7 @@ def maps(embedding: Any) -> tuple[np.ndarray, ...]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("engine", OTHERS)
-def test_an_engine_answers_as_torch_does(tiny, cached, random_image, family, engine):
+def test_an_engine_answers_as_torch_does(tiny, free, random_image, family, engine):
     installed(engine)
     expected = tiny(family).encode(random_image)
     backbone = tiny_models.build(family).run_by(RuntimeChoice(engine, "fp32"))
@@ -169,7 +158,7 @@ def test_auto_takes_bf16_where_the_cpu_has_it_and_answers_stay_the_same(monkeypa
     }
 
 
-def test_the_environment_stands_in_for_auto_alone(cached, monkeypatch):
+def test_the_environment_stands_in_for_auto_alone(free, monkeypatch):
     assert RuntimeChoice().wished() == RuntimeChoice()
     monkeypatch.setenv("PERSAM_ENGINE", "torch")
     monkeypatch.setenv("PERSAM_PRECISION", "bf16")
@@ -183,13 +172,13 @@ def test_the_environment_stands_in_for_auto_alone(cached, monkeypatch):
 
 
 @pytest.mark.parametrize("engine", OTHERS)
-def test_an_engine_that_is_not_installed_names_the_extra(cached, monkeypatch, engine):
+def test_an_engine_that_is_not_installed_names_the_extra(free, monkeypatch, engine):
     monkeypatch.setattr(choice.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=rf"pip install 'persam\[{engine}\]'"):
         persam.load(device="cpu", engine=engine)
 
 
-def test_what_an_engine_cannot_do_is_said(cached):
+def test_what_an_engine_cannot_do_is_said(free):
     for engine in OTHERS:
         installed(engine)
         with pytest.raises(InputError, match="on the CPU here, not on cuda"):
@@ -200,7 +189,7 @@ def test_what_an_engine_cannot_do_is_said(cached):
         RuntimeChoice("torch", "fp8")
 
 
-def test_a_network_that_does_not_convert_is_named(cached):
+def test_a_network_that_does_not_convert_is_named(free):
     installed("openvino")
 
     class Odd(torch.nn.Module):
@@ -211,7 +200,7 @@ def test_a_network_that_does_not_convert_is_named(cached):
         start(Odd().eval(), torch.zeros(1, 3, 4, 4), RuntimeChoice("openvino", "fp32"))
 
 
-def test_bf16_by_openvino_is_nearly_the_same(cached, random_image, tiny):
+def test_bf16_by_openvino_is_nearly_the_same(free, random_image, tiny):
     installed("openvino")
     import openvino
 
@@ -234,7 +223,7 @@ def test_compiled_is_torch_all_the_same():
     np.testing.assert_allclose(compiled(pixels.numpy())[0], expected, rtol=1e-5)
 
 
-def test_an_object_is_found_by_any_engine(cached):
+def test_an_object_is_found_by_any_engine(free):
     installed("openvino")
     photo, mask = samples.files(samples.PICTURES, 1)
     scene, _ = samples.files(samples.PICTURES, 2)
