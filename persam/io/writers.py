@@ -114,19 +114,20 @@ def write_mask(path: str | Path, mask: np.ndarray) -> None:
     write_bytes(path, _encode(Image.fromarray(mask.astype(np.uint8) * 255), "PNG", **_RUNS))
 
 
-def write_labels(path: str | Path, labels: np.ndarray) -> None:
-    """Write label numbers as an indexed PNG in the colours of DAVIS.
+def write_labels(path: str | Path, labels: np.ndarray, palette: bytes = PALETTE) -> None:
+    """Write label numbers as an indexed PNG.
 
     Args:
         path: the PNG file.
         labels: ``(H, W)`` uint8.
+        palette: red, green and blue of each number; left out: the colours of DAVIS.
     """
     if labels.ndim != 2 or labels.dtype != np.uint8:
         raise InputError(
             f"Labels are written from (H, W) uint8; got {labels.shape} {labels.dtype}."
         )
     image = Image.fromarray(labels)
-    image.putpalette(PALETTE)
+    image.putpalette(palette)
     write_bytes(path, _encode(image, "PNG", **_RUNS))
 
 
