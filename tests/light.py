@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-FORBIDDEN = ("torch", "transformers", "torchvision")
+FORBIDDEN = ("torch", "transformers", "torchvision", "huggingface_hub")
 
 
 def commands(folder: Path) -> None:
@@ -44,6 +44,9 @@ def commands(folder: Path) -> None:
         done = CliRunner().invoke(app, words)
         if done.exit_code != 0:
             raise SystemExit(f"{words}: {done.output}\n{done.exception!r}")
+    done = CliRunner().invoke(app, ["export", "--out", str(folder / "new")])
+    if done.exit_code != 2 or "pip install 'persam[torch]'" not in done.output:
+        raise SystemExit(f"export: {done.output}\n{done.exception!r}")
     if len(list(out.glob("*.png"))) != 3:
         raise SystemExit("The album has not three masks.")
 

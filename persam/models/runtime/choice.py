@@ -80,8 +80,13 @@ class RuntimeChoice:
             env.precision if self.precision == "auto" else self.precision,
         )
 
-    def settled(self, family: str, device: str) -> RuntimeChoice:
+    def settled(self, family: str, device: str, *, run: bool = False) -> RuntimeChoice:
         """Decide what is open, for a family on a device.
+
+        Args:
+            family: of the model.
+            device: where it computes.
+            run: the networks are converted already.
 
         Raises:
             InputError: an engine that does not run there, or not in that format.
@@ -89,7 +94,7 @@ class RuntimeChoice:
         """
         engine = _best_engine(device) if self.engine == "auto" else self.engine
         if engine in PACKAGES:
-            require(engine)
+            require(engine, run=run)
             if device != "cpu":
                 raise InputError(
                     f"Engine {engine} runs encoders on the CPU here, not on {device}. Take "

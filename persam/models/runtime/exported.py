@@ -103,7 +103,7 @@ class ExportedBackbone(Encoding):
         precision = facts.precision
         if precision != "int8":
             asked = RuntimeChoice(engine, choice.precision)
-            precision = asked.settled(facts.family, self.device).precision
+            precision = asked.settled(facts.family, self.device, run=True).precision
         if (engine, precision) != (self.engine, self.precision):
             self._start(engine, precision)
         return self
