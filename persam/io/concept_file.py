@@ -69,8 +69,9 @@ def write_concept(stored: StoredConcept, path: str | Path) -> None:
     """Write a concept, whole or not at all.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or would replace one that is no concept.
     """
+    refuse_other_file(path)
     arrays: dict[str, np.ndarray] = {}
     header = {
         "persam_concept": FORMAT,
@@ -87,6 +88,24 @@ def write_concept(stored: StoredConcept, path: str | Path) -> None:
             for name in ARRAYS:
                 arrays[f"{kind}.{number}.{name}"] = np.ascontiguousarray(one.arrays[name])
     write_bytes(path, save(arrays, header))
+
+
+def refuse_other_file(path: str | Path) -> None:
+    """Refuse to replace a file that is no concept.
+
+    Raises:
+        InputError: there is such a file, or one that cannot be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        return
+    try:
+        with safe_open(path, framework="np") as file:
+            known = "persam_concept" in (file.metadata() or {})
+    except (OSError, SafetensorError):
+        known = path.is_file() and path.stat().st_size == 0
+    if not known:
+        raise InputError(f"{path} would be replaced, and is no concept. Choose another name.")
 
 
 def concept_model(path: str | Path) -> ModelSpec:
