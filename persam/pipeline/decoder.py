@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from persam.models.base import Backbone
-    from persam.pipeline.features import Target
+    from persam.pipeline.features import SearchTarget
     from persam.structures import Embedding, Guidance, Weights
     from persam.variants import Variant
 
@@ -50,7 +50,7 @@ class Step:
 
 
 def decode(
-    target: Target, embedding: Embedding, prompts: Prompts, guidance: Guidance | None
+    target: SearchTarget, embedding: Embedding, prompts: Prompts, guidance: Guidance | None
 ) -> list[Step]:
     """Ask for the object; all steps of the recipe in order.
 

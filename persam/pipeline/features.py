@@ -114,7 +114,7 @@ class ObjectFeatures:
         return (*single, *self.foregrounds, *self.backgrounds, *self.negatives)
 
 
-class Target(Protocol):
+class SearchTarget(Protocol):
     """What the stages need of a learnt object; :class:`persam.concept.Concept` is one.
 
     Attributes:
@@ -137,7 +137,7 @@ class Target(Protocol):
     def calibration(self) -> Calibration | None: ...  # noqa: D102
 
 
-def check_embedding(embedding: Embedding, target: Target) -> None:
+def check_embedding(embedding: Embedding, target: SearchTarget) -> None:
     """Refuse a picture that another model has encoded.
 
     Raises:

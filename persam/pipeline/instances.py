@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from persam.pipeline.detection import Detection
-    from persam.pipeline.features import Target
+    from persam.pipeline.features import SearchTarget
     from persam.structures import Embedding
 
 MOST = 20  # instances in a picture; a crowd is better counted by other means
@@ -63,7 +63,7 @@ class Candidate:
     detection: Detection
 
 
-def find_instances(target: Target, embedding: Embedding) -> tuple[Prediction, ...]:
+def find_instances(target: SearchTarget, embedding: Embedding) -> tuple[Prediction, ...]:
     """Find all instances, one decoder cascade after the other.
 
     Args:
@@ -93,7 +93,9 @@ def find_instances(target: Target, embedding: Embedding) -> tuple[Prediction, ..
     return tuple(_predictions(_without_crumbs(found[:MOST])))
 
 
-def _candidate(target: Target, embedding: Embedding, detection: Detection) -> Candidate | None:
+def _candidate(
+    target: SearchTarget, embedding: Embedding, detection: Detection
+) -> Candidate | None:
     """The decoder's mask; None where it shows nothing."""
     steps = decode(target, embedding, detection.prompts, detection.guidance)
     final = final_step(steps, keep_best=target.variant.keep_best)
@@ -117,7 +119,7 @@ def _is_further(candidate: Candidate, found: Sequence[Candidate]) -> bool:
     )
 
 
-def _instances(target: Target, embedding: Embedding, whole: Candidate) -> list[Candidate]:
+def _instances(target: SearchTarget, embedding: Embedding, whole: Candidate) -> list[Candidate]:
     """The instances that a mask shows: itself, or its separate pieces."""
     pieces = [
         replace(whole, mask=piece, likeness=_likeness(target, embedding, piece))
@@ -137,7 +139,7 @@ def _pieces(mask: np.ndarray) -> list[np.ndarray]:
     return [labels == number for number in large.tolist()]
 
 
-def _likeness(target: Target, embedding: Embedding, mask: np.ndarray) -> float:
+def _likeness(target: SearchTarget, embedding: Embedding, mask: np.ndarray) -> float:
     """Likeness of a mask's cells to the object: of all its cells, or without them of its mean."""
     cells = covered_cells(mask, embedding.frame, embedding.cells.shape[:2])
     vectors, features = embedding.cells[cells], target.features
@@ -154,7 +156,7 @@ def _taken(mask: np.ndarray, detection: Detection, embedding: Embedding) -> np.n
 
 
 def _elsewhere(
-    target: Target, embedding: Embedding, detection: Detection, free: np.ndarray
+    target: SearchTarget, embedding: Embedding, detection: Detection, free: np.ndarray
 ) -> Detection:
     """The next detection, where taken cells are as unlike the object as any in the picture."""
     rows, columns = geometry.picture_cells(embedding.frame, free.shape)

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from persam.io.images import Source
-    from persam.pipeline.features import Target
+    from persam.pipeline.features import SearchTarget
     from persam.prediction import Prediction
 
 LEAST_LEFT = 0.25  # of a mask whose other pixels went to a better match; below it nothing is left
 
 
 def segment_objects(
-    concepts: Mapping[str, Target], image: Source | Embedding
+    concepts: Mapping[str, SearchTarget], image: Source | Embedding
 ) -> dict[str, Prediction]:
     """Find several objects in a picture.
 
@@ -55,7 +55,7 @@ def segment_objects(
     return resolve_overlaps(concepts, image, found)
 
 
-def check_concepts(concepts: Mapping[str, Target]) -> None:
+def check_concepts(concepts: Mapping[str, SearchTarget]) -> None:
     """Refuse objects that cannot be looked for in one encoded picture together.
 
     Raises:
@@ -72,7 +72,7 @@ def check_concepts(concepts: Mapping[str, Target]) -> None:
         )
 
 
-def absence(target: Target, embedding: Embedding) -> Prediction | None:
+def absence(target: SearchTarget, embedding: Embedding) -> Prediction | None:
     """The empty answer where the matching features alone show that an object is absent.
 
     Args:
@@ -90,7 +90,7 @@ def absence(target: Target, embedding: Embedding) -> Prediction | None:
 
 
 def resolve_overlaps(
-    targets: Mapping[str, Target], embedding: Embedding, found: Mapping[str, Prediction]
+    targets: Mapping[str, SearchTarget], embedding: Embedding, found: Mapping[str, Prediction]
 ) -> dict[str, Prediction]:
     """Give pixels that several objects claim to the one that they are more like.
 
@@ -140,7 +140,7 @@ def _owners(claims: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return owners
 
 
-def _similarity(target: Target, embedding: Embedding) -> np.ndarray:
+def _similarity(target: SearchTarget, embedding: Embedding) -> np.ndarray:
     """``(h, w)`` cosine of a picture's cells to the object's nearest cell.
 
     To its target feature where the recipe keeps no cells; -1 where they are a negative's.

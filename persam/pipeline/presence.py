@@ -22,7 +22,7 @@ from persam.structures import Calibration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from persam.pipeline.features import ObjectFeatures, ReferenceFeatures, Target
+    from persam.pipeline.features import ObjectFeatures, ReferenceFeatures, SearchTarget
     from persam.structures import Embedding
 
 # Where references alone calibrate: shares of the gap between their likeness to each other with the
@@ -49,7 +49,7 @@ class Evidence:
         return self.presence is not None and self.presence < min_presence
 
 
-def judge(target: Target, embedding: Embedding) -> Evidence:
+def judge(target: SearchTarget, embedding: Embedding) -> Evidence:
     """Likeness, and the probability that the object is there."""
     like = likeness_in(embedding, target.features)
     if like is None or target.calibration is None:

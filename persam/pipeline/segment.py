@@ -19,12 +19,12 @@ from persam.prediction import Prediction
 from persam.structures import Prompts
 
 if TYPE_CHECKING:
-    from persam.pipeline.features import Target
+    from persam.pipeline.features import SearchTarget
     from persam.pipeline.presence import Evidence
     from persam.structures import Embedding, Frame
 
 
-def segment(target: Target, embedding: Embedding, *, trace: bool = False) -> Prediction:
+def segment(target: SearchTarget, embedding: Embedding, *, trace: bool = False) -> Prediction:
     """Find the object in an encoded picture.
 
     Args:
@@ -62,7 +62,7 @@ def segment(target: Target, embedding: Embedding, *, trace: bool = False) -> Pre
     )
 
 
-def locate(target: Target, embedding: Embedding) -> Detection:
+def locate(target: SearchTarget, embedding: Embedding) -> Detection:
     """Find where the object seems to be and how surely, without asking the decoder.
 
     Raises:
@@ -72,7 +72,7 @@ def locate(target: Target, embedding: Embedding) -> Detection:
     return detect(target, embedding, judge(target, embedding))
 
 
-def detect(target: Target, embedding: Embedding, evidence: Evidence) -> Detection:
+def detect(target: SearchTarget, embedding: Embedding, evidence: Evidence) -> Detection:
     """Where the object would be, whether or not it is there."""
     # (h, w, d) unit vectors -> (h, w) on the matching grid
     similarity = similarity_map(embedding.cells, target.features, target.variant)
@@ -80,7 +80,7 @@ def detect(target: Target, embedding: Embedding, evidence: Evidence) -> Detectio
 
 
 def aim(
-    target: Target, embedding: Embedding, similarity: np.ndarray, evidence: Evidence
+    target: SearchTarget, embedding: Embedding, similarity: np.ndarray, evidence: Evidence
 ) -> Detection:
     """Make of an ``(h, w)`` similarity map what the decoder is asked."""
     features, variant = target.features, target.variant

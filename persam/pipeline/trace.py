@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from persam.pipeline.decoder import Step
     from persam.pipeline.detection import Detection
-    from persam.pipeline.features import Target
+    from persam.pipeline.features import SearchTarget
     from persam.structures import Embedding
 
 # c, h, w: the decoder's features; d, g, v: the matching features; m: side of the decoder's masks;
@@ -56,7 +56,7 @@ STAGES: Mapping[str, str] = MappingProxyType(
 
 
 def trace_of(
-    target: Target,
+    target: SearchTarget,
     embedding: Embedding,
     detection: Detection,
     steps: Sequence[Step],
@@ -74,7 +74,9 @@ def trace_of(
     return _detected(target, embedding, detection) | _decoded(embedding, steps, final)
 
 
-def _detected(target: Target, embedding: Embedding, detection: Detection) -> dict[str, np.ndarray]:
+def _detected(
+    target: SearchTarget, embedding: Embedding, detection: Detection
+) -> dict[str, np.ndarray]:
     prompts, guidance = detection.prompts, detection.guidance
     found = {
         "test_embedding": embedding.features[0],

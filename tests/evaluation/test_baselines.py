@@ -113,7 +113,6 @@ def test_what_was_learnt_is_in_the_answers(tiny, name):
     backbone = tiny("sam2")
     learnt = method(name)(backbone, PICTURE, mask=MASK, schedule=SHORT)
     tuned = answers(learnt.concept.backbone)
-    assert not any(tensor.requires_grad for tensor in tuned)
     # Plain and guided, each with the single mask and then the three: these stay the model's own.
     differs = [not np.array_equal(a, b) for a, b in zip(tuned, answers(backbone), strict=True)]
     assert differs == [True, True, False, False] * 2
