@@ -24,6 +24,7 @@ ORDER = [
     "pipeline",
     "concept",
     "methods",
+    "explanation",
     "album",
     "video",
     "dreambooth",
