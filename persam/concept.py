@@ -83,9 +83,13 @@ class Concept:
         shown = ", ".join(f"{n} {what}{'s' if n > 1 else ''}" for n, what in counts if n)
         return f"Concept({self.method}, {self.backbone.name}, {shown})"
 
-    @cached_property
+    @property
     def features(self) -> ObjectFeatures:
         """What the references and the negatives taught together."""
+        return self._features
+
+    @cached_property
+    def _features(self) -> ObjectFeatures:
         return ObjectFeatures.of(self.references, self.negatives, self.variant.parts)
 
     @overload

@@ -173,7 +173,7 @@ def _official(lessons: Sequence[Lesson], schedule: Schedule) -> Fitted:
             found = [losses(weights @ maps, truth) for maps, truth in pairs]
             rows.append((step, *np.mean(found, axis=0)))
         each = [maps @ _gradient(weights @ maps, truth) for maps, truth in pairs]
-        whole = np.mean(each, axis=0, dtype=np.float64)
+        whole = np.array(each, dtype=np.float64).mean(axis=0)
         slope = whole[1:] - whole[0]
         # AdamW, whose rate falls to 0 along a cosine.
         rate = schedule.rate * (1 + math.cos(math.pi * step / schedule.steps)) / 2

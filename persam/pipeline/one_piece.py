@@ -8,7 +8,7 @@ pieces are likely places of it.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def one_piece(mask: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """
     from scipy import ndimage  # slow to import, and not every recipe needs it
 
-    pieces, count = ndimage.label(mask, _TOUCHING)
+    pieces, count = cast("tuple[np.ndarray, int]", ndimage.label(mask, _TOUCHING))
     if count == 0:
         return mask
     numbers = np.arange(1, count + 1)
@@ -79,7 +79,8 @@ def without_small_holes(mask: np.ndarray, largest: float = LARGEST_HOLE) -> np.n
     """
     from scipy import ndimage
 
-    holes, count = ndimage.label(ndimage.binary_fill_holes(mask) & ~mask)
+    closed = np.asarray(ndimage.binary_fill_holes(mask))
+    holes, count = cast("tuple[np.ndarray, int]", ndimage.label(closed & ~mask))
     if count == 0:
         return mask
     small = np.bincount(holes.ravel()) <= largest * np.count_nonzero(mask)

@@ -70,7 +70,7 @@ class Bottleneck(nn.Module):
         return x + self.up(nn.functional.gelu(self.down(x)))
 
 
-def _plug(decoder: Any, width: int, device: torch.device) -> Plug:
+def _plug(decoder: Any, width: int, device: str) -> Plug:
     places = [getattr(block, name) for block in decoder.transformer.layers for name in _SUBLAYERS]
     with seeded():
         parts = nn.ModuleList(Bottleneck(decoder.hidden_size, width) for _ in places).to(device)

@@ -54,7 +54,7 @@ def prompt_tuning(  # noqa: PLR0913  (what the paper leaves open is a named argu
     return tune(studied, _plug(decoder, tokens, backbone.device), schedule, METHOD)
 
 
-def _plug(decoder: Any, count: int, device: torch.device) -> Plug:
+def _plug(decoder: Any, count: int, device: str) -> Plug:
     with seeded():
         tokens = nn.Parameter((_SPREAD * torch.randn(count, decoder.hidden_size)).to(device))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from persam.models.plugs import Plug
     from persam.pipeline.detection import Detection
     from persam.prediction import Prediction
-    from persam.structures import Embedding, MaskLogits, Weights
+    from persam.structures import Embedding, Weights
     from persam.variants import Variant
 
 
@@ -49,7 +49,7 @@ class Study:
         """The model, untuned."""
         return self.concept.backbone
 
-    def ask(self, *, multimask: bool) -> MaskLogits:
+    def ask(self, *, multimask: bool) -> Any:
         """Ask the decoder, as it is at the moment, for the object in the reference."""
         backbone: Any = self.backbone
         return backbone.decode_tensors(
