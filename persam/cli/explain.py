@@ -59,7 +59,7 @@ def explain(
     if reference is None:
         learnt = stored_concept(Path(str(concept)), None, **place)
     else:
-        examples = Examples((ReferenceArgs(reference, mask, box, tuple(point or ())),))
+        examples = Examples((ReferenceArgs(reference, mask, box, point),))
         from persam.models.loading import load
 
         backbone = load(model, match_with=match_with, **place)
