@@ -20,6 +20,7 @@ from persam.cli.demo import demo
 from persam.cli.doctor import doctor
 from persam.cli.dreambooth import dreambooth
 from persam.cli.evaluate import evaluate
+from persam.cli.explain import explain
 from persam.cli.export import export
 from persam.cli.find import find
 from persam.cli.learn import learn
@@ -30,6 +31,9 @@ from persam.cli.stability import stability
 from persam.cli.track import track
 from persam.cli.train import train
 from persam.errors import PersamError
+
+# What comes with persam[torch] alone; a command that needs it says so instead of a traceback.
+_OF_TORCH = ("torch", "transformers", "huggingface_hub")
 
 
 class Commands(TyperGroup):
@@ -57,6 +61,11 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except PersamError as error:
             complain(f"Error: {error}")
+            raise typer.Exit(2) from None
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in _OF_TORCH:
+                raise
+            complain(f"Error: This needs {error.name}: pip install 'persam[torch]'")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             complain(
@@ -100,6 +109,7 @@ app.command()(segment)
 app.command()(track)
 app.command()(learn)
 app.command()(find)
+app.command()(explain)
 app.command()(doctor)
 app.command()(correct)
 app.command()(convert)
