@@ -91,7 +91,7 @@ class Server:
         command = [sys.executable, "-c", "from persam.cli import main; main()", "app"]
         command += [str(folder), "--out", str(run), "--no-browser", "--token", TOKEN, *options]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+            command, stdout=subprocess.PIPE, text=True, env=dict(os.environ), cwd=folder.parent
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
