@@ -18,23 +18,23 @@ def command_lines(session: Session) -> list[str]:
     learnable = [one for one in session.state.objects if one.learnable]
     lines = [_learn(session, one) for one in learnable]
     if learnable and session.media.folder is not None:
-        named = [f"{one.name}={_shown(concept_file(session.run, one))}" for one in learnable]
-        words = ["persam", "segment", _shown(session.media.folder), "--out", _shown(session.run)]
+        named = [f"{one.name}={shown_path(concept_file(session.run, one))}" for one in learnable]
+        words = ["persam", "segment", shown_path(session.media.folder), "--out", shown_path(session.run)]
         words += [word for name in named for word in ("--concept", name)]
-        lines.append(shlex.join([*words, "--cache", _shown(session.run / "cache")]))
+        lines.append(shlex.join([*words, "--cache", shown_path(session.run / "cache")]))
     return [line for line in lines if line]
 
 
 def _learn(session: Session, one: NamedObject) -> str:
-    file = _shown(concept_file(session.run, one))
+    file = shown_path(concept_file(session.run, one))
     marks = taught(one)
     shown = [mark for mark in marks if mark.kind != "other"]
     if one.concept is not None or not shown:
         return ""
     others = [mark for mark in marks if mark.kind == "other"]
     first = shown[0]
-    mask = _shown(session.run / str(first.mask))
-    words = ["persam", "learn", _shown(Path(first.photo)), "--mask", mask]
+    mask = shown_path(session.run / str(first.mask))
+    words = ["persam", "learn", shown_path(Path(first.photo)), "--mask", mask]
     words += [word for mark in shown[1:] for word in ("--also", _pair(session, mark))]
     words += [word for mark in others for word in ("--not", _pair(session, mark))]
     words += ["--model", session.model_name(), "--min-presence", f"{SEARCHED:g}"]
@@ -42,10 +42,10 @@ def _learn(session: Session, one: NamedObject) -> str:
 
 
 def _pair(session: Session, mark: Mark) -> str:
-    return f"{_shown(Path(mark.photo))}:{_shown(session.run / str(mark.mask))}"
+    return f"{shown_path(Path(mark.photo))}:{shown_path(session.run / str(mark.mask))}"
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """A path as a person would type it where the page was started."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
