@@ -19,7 +19,8 @@ def command_lines(session: Session) -> list[str]:
     lines = [_learn(session, one) for one in learnable]
     if learnable and session.media.folder is not None:
         named = [f"{one.name}={shown_path(concept_file(session.run, one))}" for one in learnable]
-        words = ["persam", "segment", shown_path(session.media.folder), "--out", shown_path(session.run)]
+        run = shown_path(session.run)
+        words = ["persam", "segment", shown_path(session.media.folder), "--out", run]
         words += [word for name in named for word in ("--concept", name)]
         lines.append(shlex.join([*words, "--cache", shown_path(session.run / "cache")]))
     return [line for line in lines if line]
