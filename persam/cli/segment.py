@@ -16,6 +16,14 @@ from persam.cli.concept_args import (
 )
 from persam.cli.console import complain, count, named, progress, say
 from persam.cli.evaluate_args import typed_options
+from persam.cli.label_args import (
+    ErrorOption,
+    PicturesOption,
+    SaveArgs,
+    sets_of,
+    without_references,
+    write_labels_of,
+)
 from persam.cli.model_args import (
     AlphaOption,
     DeviceOption,
@@ -96,9 +104,12 @@ def segment(
         str,
         typer.Option(
             "--save",
-            help="Any of masks,cutouts,overlays,sheet with commas between; masks come always.",
+            help="Any of masks,cutouts,overlays,sheet with commas between; masks come always. Also "
+            "labels for other tools: coco, yolo, labelme, cvat, label-studio, voc, supervisely.",
         ),
     ] = "masks",
+    polygon_error: ErrorOption = 1.0,
+    pictures: PicturesOption = "copy",
     recursive: RecursiveOption = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Look again at photos that are done.")
@@ -136,6 +147,7 @@ def segment(
     )
     listing = _listing(photos, out, recursive=recursive)
     loader = loader_options(batch, jobs, cache, cache_size, max_pixels)
+    saved = SaveArgs.of(save, (polygon_error, pictures, overwrite_hand_work), typed)
     from persam.album.run import Output, segment_album
     from persam.album.targets import AlbumTarget
 
@@ -147,7 +159,7 @@ def segment(
     objects = learnt if several else next(iter(learnt.values()))
     output = Output(
         out,
-        frozenset(word.strip() for word in save.split(",")),
+        saved.products,
         overwrite,
         overwrite_hand_work,
         identity=digest(settings_words(source, learnt, method), learning.files(source)),
@@ -155,9 +167,11 @@ def segment(
         mirror=tuple(path for path in photos if path.is_dir()) if recursive else (),
     )
     target = AlbumTarget.of(objects, instances=instances)
-    with progress(len(listing.photos), "Looking", quiet=quiet) as step:
-        summary = segment_album(target, listing.photos, output, lambda _: step(), loader=loader)
+    others, known = without_references(listing.photos, sets_of(learning.files(source)))
+    with progress(len(others), "Looking", quiet=quiet) as step:
+        summary = segment_album(target, others, output, lambda _: step(), loader=loader)
     _report(summary, listing, quiet=quiet)
+    write_labels_of(summary, known, next(iter(learnt)) or "object", saved.labels, quiet=quiet)
     if summary.failed or summary.not_written:
         raise typer.Exit(1)
 
