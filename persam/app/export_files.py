@@ -14,7 +14,7 @@ from persam.io.cutouts import CutoutStyle, make_cutout
 from persam.io.images import read_image
 from persam.io.labels import Label, LabelClass, LabelledPicture, LabelSet, Origin, write_label_set
 from persam.io.metadata import read_metadata
-from persam.io.palette import colour
+from persam.io.palette import colour, number_masks
 from persam.io.writers import write_labels, write_mask, write_overlay, written_whole
 
 if TYPE_CHECKING:
