@@ -162,7 +162,10 @@ def segment(
         saved.products,
         overwrite,
         overwrite_hand_work,
-        identity=digest(settings_words(source, learnt, method), learning.files(source)),
+        # A concept's own numbers name it: the page, too, goes on with what it has found.
+        identity=""
+        if isinstance(source, ConceptArgs)
+        else digest(settings_words(source, learnt, method), learning.files(source)),
         protected=learning.files(source),
         mirror=tuple(path for path in photos if path.is_dir()) if recursive else (),
     )
