@@ -27,7 +27,8 @@ import persam
 from persam.concept import Concept
 from persam.evaluation.benchmark import environment
 from persam.evaluation.sequences import contour_accuracy, region_similarity
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.models.base import Backbone
 from persam.pipeline import cascade
 from persam.pipeline.prompts import mask_box

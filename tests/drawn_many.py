@@ -8,7 +8,8 @@ import numpy as np
 from lib.montage import add_lookalike, cut_out
 
 from persam import samples
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.models.wrapped import WrappedBackbone
 
 if TYPE_CHECKING:

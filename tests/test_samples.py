@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from persam import samples
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from tools.sample_renderer.render import Camera, Light, Setting, photograph
 from tools.sample_renderer.scenes import SETTINGS
 from tools.sample_renderer.tracer import FAR, Part, Thing, blocked, matrix, trace

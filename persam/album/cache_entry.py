@@ -1,6 +1,6 @@
 """An embedding in two small files: what objects are compared by, and what masks are made of.
 
-Matching features are kept as whole numbers of 8 bits with a factor for each cell, everything else
+Matching features are entry as whole numbers of 8 bits with a factor for each cell, everything else
 in half precision. That is what a cached album is searched with from its first run on, so that a
 run that fills the cache and one that reads it answer alike.
 """
@@ -29,7 +29,7 @@ _CHECK = "crc32"
 
 @dataclass(frozen=True, eq=False)
 class MatchingEntry:
-    """The matching features of a picture, as they are kept.
+    """The matching features of a picture, as they are entry.
 
     Attributes:
         matching: ``(d, h', w')`` int8.
@@ -79,14 +79,14 @@ class MatchingEntry:
 
 @dataclass(frozen=True, eq=False)
 class CacheEntry:
-    """A whole embedding, as it is kept.
+    """A whole embedding, as it is entry.
 
     Attributes:
-        glimpse: its matching features.
+        matching_entry: its matching features.
         maps: ``(c, h, w)`` each, float16 where the numbers fit: the decoder's features, the extras.
     """
 
-    glimpse: MatchingEntry
+    matching_entry: MatchingEntry
     maps: tuple[np.ndarray, ...]
 
     @classmethod
@@ -98,21 +98,21 @@ class CacheEntry:
     def embedding(self, device: torch.device) -> Embedding:
         """The embedding, rounded, on a device."""
         maps = [torch.from_numpy(one).to(device).float()[None] for one in self.maps]
-        matching = self.glimpse.tensor(device)
-        return Embedding(maps[0], matching, self.glimpse.frame, tuple(maps[1:]))
+        matching = self.matching_entry.tensor(device)
+        return Embedding(maps[0], matching, self.matching_entry.frame, tuple(maps[1:]))
 
     def to_bytes(self) -> bytes:
         """Contents of a file with all but the matching features."""
         return _pack({str(number): one for number, one in enumerate(self.maps)})
 
     @classmethod
-    def from_bytes(cls, data: bytes, glimpse: MatchingEntry) -> CacheEntry | None:
+    def from_bytes(cls, data: bytes, matching_entry: MatchingEntry) -> CacheEntry | None:
         """Read what :meth:`to_bytes` gave; None where it is damaged."""
         found = _unpack(data)
         names = [str(number) for number in range(len(found or ()))]
         if not found or set(found) != set(names):
             return None
-        return cls(glimpse, tuple(found[name] for name in names))
+        return cls(matching_entry, tuple(found[name] for name in names))
 
 
 def _half(numbers: np.ndarray) -> np.ndarray:

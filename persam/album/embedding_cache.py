@@ -71,24 +71,24 @@ class Cache:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return hashlib.sha256(f"{FORMAT} {identity} {digest}".encode()).hexdigest()
 
-    def glimpse(self, key: str) -> MatchingEntry | None:
+    def matching_entry(self, key: str) -> MatchingEntry | None:
         """The matching features of an entry; None where there are none that are sound."""
         data = self._read(key, _MATCH)
         return None if data is None else MatchingEntry.from_bytes(data)
 
-    def whole(self, key: str, glimpse: MatchingEntry) -> CacheEntry | None:
+    def whole(self, key: str, matching_entry: MatchingEntry) -> CacheEntry | None:
         """The rest of an entry; None where there is none that is sound."""
         data = self._read(key, _WHOLE)
-        return None if data is None else CacheEntry.from_bytes(data, glimpse)
+        return None if data is None else CacheEntry.from_bytes(data, matching_entry)
 
-    def put(self, key: str, kept: CacheEntry) -> None:
+    def put(self, key: str, entry: CacheEntry) -> None:
         """Write an entry in place of what is there, and clear out if the cache is too large.
 
         Raises:
             InputError: the operating system refuses.
         """
         written = 0
-        for suffix, data in ((_WHOLE, kept.to_bytes()), (_MATCH, kept.glimpse.to_bytes())):
+        for suffix, data in ((_WHOLE, entry.to_bytes()), (_MATCH, entry.matching_entry.to_bytes())):
             write_bytes(self._path(key, suffix), data)
             written += len(data)
         with self._lock:

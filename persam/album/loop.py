@@ -1,4 +1,4 @@
-"""The one loop over many photos: read ahead, encoded in batches or out of a cache, looked at.
+"""The one loop over many photos: read ahead, encoded in batches or out of a cache, answered at.
 
 Whatever can be done beside the model is done in threads: files, decoding, resizing, the cache. The
 model is asked by the caller's own thread alone. Answers come in the order of the photos and are the
@@ -42,15 +42,15 @@ class PhotoTask(Protocol[T_co]):
         ...
 
     @property
-    def glances(self) -> bool:
+    def can_reject(self) -> bool:
         """Whether matching features alone are ever enough for an answer."""
         ...
 
-    def glance(self, embedding: Embedding) -> T_co | None:
+    def reject(self, embedding: Embedding) -> T_co | None:
         """Answer by the matching features alone; None where they are not enough."""
         ...
 
-    def look(self, embedding: Embedding) -> T_co:
+    def predict(self, embedding: Embedding) -> T_co:
         """Answer."""
         ...
 
@@ -81,7 +81,7 @@ class LoaderOptions:
 
 @dataclass(frozen=True, eq=False)
 class PhotoResult(Generic[T]):
-    """A photo that was looked at.
+    """A photo that was answered at.
 
     Attributes:
         photo: its file.
@@ -98,36 +98,36 @@ class PhotoResult(Generic[T]):
     seconds: float = 0.0
 
 
-class _Embedded(NamedTuple):
-    """An embedding or the reason why there is none, what of it is to be kept, its seconds."""
+class _Encoded(NamedTuple):
+    """An embedding or the reason why there is none, what of it is to be entry, its seconds."""
 
     embedding: Embedding | None = None
     error: str | None = None
-    kept: CacheEntry | None = None
+    entry: CacheEntry | None = None
     seconds: float = 0.0
 
 
-class _Looked(NamedTuple, Generic[T]):
+class _Answered(NamedTuple, Generic[T]):
     """An answer, and the entry that the cache is to get."""
 
     seen: PhotoResult[T]
     key: str | None = None
-    kept: CacheEntry | None = None
+    entry: CacheEntry | None = None
 
 
-def look_at_each(
+def process_photos(
     photos: Iterable[Path],
-    eye: PhotoTask[T],
+    task: PhotoTask[T],
     loader: LoaderOptions,
     threads: Threads,
     *,
     pixels: bool = False,
 ) -> Iterator[PhotoResult[T]]:
-    """Look at photos; one that cannot be looked at stops nothing.
+    """Look at photos; one that cannot be answered at stops nothing.
 
     Args:
         photos: picture files.
-        eye: what looks.
+        task: what looks.
         loader: see there.
         threads: the caller's, of the same loader.
         pixels: give the pictures back with the answers.
@@ -135,23 +135,23 @@ def look_at_each(
     Yields:
         One for each photo, in their order.
     """
-    loop = _Loop(eye, loader, pixels=pixels)
-    read = threads.ahead(loop.reader.read, photos, lambda: loop.size.now + threads.jobs)
-    looked = loop.look_at(read)
+    loop = _Loop(task, loader, pixels=pixels)
+    read = threads.prefetch(loop.reader.read, photos, lambda: loop.size.now + threads.jobs)
+    answered = loop.look_at(read)
     if loader.cache is None:
-        return (one.seen for one in looked)
-    return threads.behind(loop.keep, looked, lambda: 2 * threads.jobs)
+        return (one.seen for one in answered)
+    return threads.write_behind(loop.keep, answered, lambda: 2 * threads.jobs)
 
 
 class _Loop(Generic[T]):
-    """What look_at_each does to groups of photos, as many as the encoder takes at once."""
+    """What process_photos does to groups of photos, as many as the encoder takes at once."""
 
-    def __init__(self, eye: PhotoTask[T], loader: LoaderOptions, *, pixels: bool) -> None:
-        self.eye, self.cache, self.size = eye, loader.cache, BatchSize(loader.batch)
-        identity = "" if loader.cache is None else eye.backbone.identity
-        self.reader = Reader(eye.backbone, loader.cache, identity, eye.glances, pixels)
+    def __init__(self, task: PhotoTask[T], loader: LoaderOptions, *, pixels: bool) -> None:
+        self.task, self.cache, self.size = task, loader.cache, BatchSize(loader.batch)
+        identity = "" if loader.cache is None else task.backbone.identity
+        self.reader = Reader(task.backbone, loader.cache, identity, task.can_reject, pixels)
 
-    def look_at(self, photos: Iterable[ReadPhoto]) -> Iterator[_Looked[T]]:
+    def look_at(self, photos: Iterable[ReadPhoto]) -> Iterator[_Answered[T]]:
         group: list[ReadPhoto] = []
         for photo in photos:
             group.append(photo)
@@ -160,36 +160,36 @@ class _Loop(Generic[T]):
                 group = []
         yield from self._look_at(group)
 
-    def keep(self, looked: _Looked[T]) -> PhotoResult[T]:
+    def keep(self, answered: _Answered[T]) -> PhotoResult[T]:
         """Write the entry, in a thread."""
-        if self.cache is not None and looked.key is not None and looked.kept is not None:
-            self.cache.put(looked.key, looked.kept)
-        return looked.seen
+        if self.cache is not None and answered.key is not None and answered.entry is not None:
+            self.cache.put(answered.key, answered.entry)
+        return answered.seen
 
-    def _look_at(self, group: Sequence[ReadPhoto]) -> Iterator[_Looked[T]]:
+    def _look_at(self, group: Sequence[ReadPhoto]) -> Iterator[_Answered[T]]:
         glanced = [self._glance(photo) for photo in group]
         unclear = [photo for photo, seen in zip(group, glanced, strict=True) if seen is None]
         embedded = iter(self._embed(unclear))
         for photo, seen in zip(group, glanced, strict=True):
             if seen is not None:
-                yield _Looked(seen)
+                yield _Answered(seen)
                 continue
             found = next(embedded)
-            yield _Looked(self._look(photo, found), photo.key, found.kept)
+            yield _Answered(self._look(photo, found), photo.key, found.entry)
 
     def _glance(self, photo: ReadPhoto) -> PhotoResult[T] | None:
         if photo.error is not None:
             return PhotoResult(photo.photo, error=photo.error, seconds=photo.seconds)
-        if photo.glimpse is None or not self.eye.glances:
+        if photo.matching_entry is None or not self.task.can_reject:
             return None
-        seen = self._answer(photo, self.eye.glance, photo.glimpse.embedding(self._device))
+        seen = self._answer(photo, self.task.reject, photo.matching_entry.embedding(self._device))
         return None if seen.answer is None and seen.error is None else seen
 
-    def _look(self, photo: ReadPhoto, found: _Embedded) -> PhotoResult[T]:
+    def _look(self, photo: ReadPhoto, found: _Encoded) -> PhotoResult[T]:
         spent = photo.seconds + found.seconds
         if found.embedding is None:
             return PhotoResult(photo.photo, error=found.error, seconds=spent)
-        return self._answer(photo, self.eye.look, found.embedding, found.seconds)
+        return self._answer(photo, self.task.predict, found.embedding, found.seconds)
 
     def _answer(
         self,
@@ -207,43 +207,43 @@ class _Loop(Generic[T]):
         spent += photo.seconds + perf_counter() - began
         return PhotoResult(photo.photo, found, error, photo.image, spent)
 
-    def _embed(self, photos: Sequence[ReadPhoto]) -> Iterator[_Embedded]:
+    def _embed(self, photos: Sequence[ReadPhoto]) -> Iterator[_Encoded]:
         """Embeddings out of the cache, or of the encoder, which is asked for all others at once."""
         whole = [self.reader.complete(photo) for photo in photos]
-        encoded = iter(self._encode([photo for photo in whole if photo.laid is not None]))
+        encoded = iter(self._encode([photo for photo in whole if photo.preprocessed is not None]))
         for photo in whole:
-            if photo.laid is not None:
+            if photo.preprocessed is not None:
                 yield next(encoded)
-            elif photo.kept is not None:
-                yield _Embedded(photo.kept.embedding(self._device))
+            elif photo.entry is not None:
+                yield _Encoded(photo.entry.embedding(self._device))
             else:
-                yield _Embedded(error=photo.error)
+                yield _Encoded(error=photo.error)
 
-    def _encode(self, photos: Sequence[ReadPhoto]) -> list[_Embedded]:
-        laid = [photo.laid for photo in photos if photo.laid is not None]
-        if not laid:
+    def _encode(self, photos: Sequence[ReadPhoto]) -> list[_Encoded]:
+        preprocessed = [photo.preprocessed for photo in photos if photo.preprocessed is not None]
+        if not preprocessed:
             return []
         began = perf_counter()
         try:
-            found = self.eye.backbone.encode_preprocessed(laid)
+            found = self.task.backbone.encode_preprocessed(preprocessed)
             float(found[-1].features[0, 0, 0, 0])  # waits for devices that work on their own
         except STOPS_A_PHOTO as error:
-            self.size.took(len(laid), math.inf)
-            if len(laid) == 1:
-                return [_Embedded(error=one_line(error))]
+            self.size.took(len(preprocessed), math.inf)
+            if len(preprocessed) == 1:
+                return [_Encoded(error=one_line(error))]
             # Too much for the device, or one of them is at fault: each by itself.
             return [one for photo in photos for one in self._encode([photo])]
         seconds = perf_counter() - began
-        self.size.took(len(laid), seconds)
-        return [self._rounded(one, seconds / len(laid)) for one in found]
+        self.size.took(len(preprocessed), seconds)
+        return [self._rounded(one, seconds / len(preprocessed)) for one in found]
 
-    def _rounded(self, embedding: Embedding, seconds: float) -> _Embedded:
+    def _rounded(self, embedding: Embedding, seconds: float) -> _Encoded:
         """An embedding as the cache is going to give it, where there is one."""
         if self.cache is None:
-            return _Embedded(embedding, seconds=seconds)
-        kept = CacheEntry.of(embedding)
-        return _Embedded(kept.embedding(self._device), kept=kept, seconds=seconds)
+            return _Encoded(embedding, seconds=seconds)
+        entry = CacheEntry.of(embedding)
+        return _Encoded(entry.embedding(self._device), entry=entry, seconds=seconds)
 
     @property
     def _device(self) -> torch.device:
-        return self.eye.backbone.device
+        return self.task.backbone.device

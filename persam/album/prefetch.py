@@ -60,7 +60,7 @@ class Threads:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def ahead(
+    def prefetch(
         self, function: Callable[[T], R], items: Iterable[T], most: Callable[[], int]
     ) -> Iterator[R]:
         """Yield ``function(item)`` of every item in their order, begun before they are asked for.
@@ -81,7 +81,7 @@ class Threads:
         while begun:
             yield begun.popleft().result()
 
-    def behind(
+    def write_behind(
         self, function: Callable[[T], R], items: Iterable[T], most: Callable[[], int]
     ) -> Iterator[R]:
         """As :meth:`ahead`, for items that cost more than their results: none waits once done.

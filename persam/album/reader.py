@@ -32,9 +32,9 @@ class ReadPhoto:
     Attributes:
         photo: its file.
         key: name of its entry in the cache, where there is a cache.
-        glimpse: its matching features out of the cache.
-        kept: its whole embedding out of the cache.
-        laid: what the encoder takes, where that has to be asked.
+        matching_entry: its matching features out of the cache.
+        entry: its whole embedding out of the cache.
+        preprocessed: what the encoder takes, where that has to be asked.
         image: ``(H, W, 3)`` uint8 RGB where it was asked for.
         error: why the photo cannot be looked at, in one line.
         seconds: that this took.
@@ -42,9 +42,9 @@ class ReadPhoto:
 
     photo: Path
     key: str | None = None
-    glimpse: MatchingEntry | None = None
-    kept: CacheEntry | None = None
-    laid: Preprocessed | None = None
+    matching_entry: MatchingEntry | None = None
+    entry: CacheEntry | None = None
+    preprocessed: Preprocessed | None = None
     image: np.ndarray | None = None
     error: str | None = None
     seconds: float = 0.0
@@ -58,14 +58,14 @@ class Reader:
         backbone: the model that is going to encode them.
         cache: of embeddings, if there is one.
         identity: of the backbone, which is reckoned once; for the cache alone.
-        glances: whether matching features may be enough, so that the rest can wait.
+        can_reject: whether matching features may be enough, so that the rest can wait.
         pixels: read the pictures, even where the cache has them.
     """
 
     backbone: Backbone
     cache: Cache | None = None
     identity: str = ""
-    glances: bool = False
+    can_reject: bool = False
     pixels: bool = False
 
     def read(self, photo: Path) -> ReadPhoto:
@@ -78,35 +78,39 @@ class Reader:
         return replace(found, seconds=perf_counter() - began)
 
     def complete(self, found: ReadPhoto) -> ReadPhoto:
-        """Get the whole of a photo that a glimpse is not enough of: its embedding, or its square.
+        """Get what matching features are not enough for: the embedding, or the encoder's input.
 
-        The glimpse is dropped where the rest of the entry is gone.
+        The matching features are dropped where the rest of the entry is gone.
         """
-        if found.error or found.kept or found.laid:
+        if found.error or found.entry or found.preprocessed:
             return found
         try:
-            kept = self._whole(found.key, found.glimpse)
-            if kept is not None:
-                return replace(found, kept=kept)
-            laid = self.backbone.preprocess(read_image(found.photo))
+            entry = self._whole(found.key, found.matching_entry)
+            if entry is not None:
+                return replace(found, entry=entry)
+            preprocessed = self.backbone.preprocess(read_image(found.photo))
         except STOPS_A_PHOTO as error:
             return replace(found, error=one_line(error))
-        return replace(found, glimpse=None, laid=laid)
+        return replace(found, matching_entry=None, preprocessed=preprocessed)
 
     def _read(self, photo: Path) -> ReadPhoto:
         key = self._key(photo)
-        glimpse = None if key is None or self.cache is None else self.cache.glimpse(key)
-        kept = None if self.glances else self._whole(key, glimpse)
-        missing = glimpse is None or (kept is None and not self.glances)
+        matching_entry = (
+            None if key is None or self.cache is None else self.cache.matching_entry(key)
+        )
+        entry = None if self.can_reject else self._whole(key, matching_entry)
+        missing = matching_entry is None or (entry is None and not self.can_reject)
         if not (missing or self.pixels):
-            return ReadPhoto(photo, key, glimpse, kept)
+            return ReadPhoto(photo, key, matching_entry, entry)
         image = read_image(photo)
-        laid = None
+        preprocessed = None
         if missing:
-            laid, glimpse = self.backbone.preprocess(image), None
+            preprocessed, matching_entry = self.backbone.preprocess(image), None
             # Changed between its digest and its pixels: then these have no name.
             key = key if key == self._key(photo) else None
-        return ReadPhoto(photo, key, glimpse, kept, laid, image if self.pixels else None)
+        return ReadPhoto(
+            photo, key, matching_entry, entry, preprocessed, image if self.pixels else None
+        )
 
     def _key(self, photo: Path) -> str | None:
         if self.cache is not None:
@@ -114,10 +118,10 @@ class Reader:
                 return self.cache.key(photo, self.identity)
         return None
 
-    def _whole(self, key: str | None, glimpse: MatchingEntry | None) -> CacheEntry | None:
-        if self.cache is None or key is None or glimpse is None:
+    def _whole(self, key: str | None, matching_entry: MatchingEntry | None) -> CacheEntry | None:
+        if self.cache is None or key is None or matching_entry is None:
             return None
-        return self.cache.whole(key, glimpse)
+        return self.cache.whole(key, matching_entry)
 
 
 def one_line(error: BaseException) -> str:

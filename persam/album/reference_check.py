@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam.album.loop import LoaderOptions, look_at_each
+from persam.album.loop import LoaderOptions, process_photos
 from persam.errors import InputError
 from persam.methods.persam import learn
 from persam.metrics import iou
@@ -190,7 +190,7 @@ def doubts(
     loader = loader or LoaderOptions()
     found = []
     with loader.threads() as threads:
-        for seen in look_at_each(map(Path, photos), _Doubting(diagnosis), loader, threads):
+        for seen in process_photos(map(Path, photos), _Doubting(diagnosis), loader, threads):
             doubt = seen.answer or (1.0, None)
             found.append(Doubt(seen.photo, *doubt, error=seen.error))
             if on_progress is not None:
@@ -224,16 +224,16 @@ class _Doubting:
     """Looks at a photo with every good reference alone; agreement and presence are its answer."""
 
     diagnosis: Diagnosis
-    glances: bool = False
+    can_reject: bool = False
 
     @property
     def backbone(self) -> Backbone:
         return self.diagnosis.together.backbone
 
-    def glance(self, embedding: Embedding) -> None:
+    def reject(self, embedding: Embedding) -> None:
         """Matching features alone say nothing of masks."""
 
-    def look(self, embedding: Embedding) -> tuple[float, float | None]:
+    def predict(self, embedding: Embedding) -> tuple[float, float | None]:
         presence = self.diagnosis.together.locate(embedding).presence
         masks = [one.segment_embedding(embedding).mask for one in self.diagnosis.committee]
         return fmean(iou(*pair) for pair in combinations(masks, 2)), presence

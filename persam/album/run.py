@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from persam.album.contact_sheet import Tile, make_tile, write_sheet
-from persam.album.loop import LoaderOptions, look_at_each
+from persam.album.loop import LoaderOptions, process_photos
 from persam.album.manifest import Manifest, Record, Stamp
 from persam.album.output import PRODUCTS, Output, Product
 from persam.album.reader import STOPS_A_PHOTO, one_line
@@ -153,8 +153,8 @@ class _AlbumRun:
         """Records and tiles of all photos in their order; a record's files are there by then."""
         todo = [photo for photo in self.photos if photo in self.new]
         pixels = bool(self.output.save - {"masks"})
-        seen = look_at_each(todo, self.search, loader, threads, pixels=pixels)
-        for done in threads.behind(self._finish, self._steps(seen), lambda: 2 * threads.jobs):
+        seen = process_photos(todo, self.search, loader, threads, pixels=pixels)
+        for done in threads.write_behind(self._finish, self._steps(seen), lambda: 2 * threads.jobs):
             if done.earlier:
                 self.skipped += 1
             else:

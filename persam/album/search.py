@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from persam.album.loop import LoaderOptions, look_at_each
+from persam.album.loop import LoaderOptions, process_photos
 from persam.album.targets import AlbumTarget
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def search(
     loader = loader or LoaderOptions()
     hits = []
     with loader.threads() as threads:
-        for seen in look_at_each(map(Path, photos), AlbumTarget.of(concept), loader, threads):
+        for seen in process_photos(map(Path, photos), AlbumTarget.of(concept), loader, threads):
             hit = _hit(seen)
             hits.append(hit)
             if on_progress is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from persam.album.manifest import FoundObject, Record
 from persam.concept import Concept
 from persam.errors import InputError
-from persam.io.images import read_labels, read_mask
+from persam.io.masks import read_labels, read_mask
 from persam.io.palette import lay
 from persam.io.writers import write_labels, write_mask
 from persam.pipeline import multi_object
@@ -115,12 +115,12 @@ class AlbumTarget:
         return next(iter(self.concepts.values())).backbone
 
     @property
-    def glances(self) -> bool:
+    def can_reject(self) -> bool:
         """Whether matching features alone may show that nothing is there."""
         every = self.concepts.values()
         return all(one.calibration is not None and one.variant.min_presence > 0 for one in every)
 
-    def glance(self, embedding: Embedding) -> PhotoAnswer | None:
+    def reject(self, embedding: Embedding) -> PhotoAnswer | None:
         """Answer where everything is absent, by the matching features alone; else None."""
         found = {name: multi_object.glance(c, embedding) for name, c in self.concepts.items()}
         absent = {name: prediction for name, prediction in found.items() if prediction is not None}
@@ -128,7 +128,7 @@ class AlbumTarget:
             return None
         return self._no_instance(embedding) if self.instances else self._answer(embedding, absent)
 
-    def look(self, embedding: Embedding) -> PhotoAnswer:
+    def predict(self, embedding: Embedding) -> PhotoAnswer:
         """Search an encoded picture."""
         if self.several:
             return self._answer(embedding, multi_object.segment_objects(self.concepts, embedding))

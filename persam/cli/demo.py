@@ -85,7 +85,8 @@ def _find(
 
 
 def _iou(found: Path, photo: Photo) -> float:
-    from persam.io.images import read_image, read_mask
+    from persam.io.images import read_image
+    from persam.io.masks import read_mask
     from persam.metrics import iou
 
     size = read_image(photo.image).shape[:2]

@@ -210,7 +210,7 @@ def numbers(text: str, option: str, count: int) -> tuple[float, ...]:
 
 def _grey(mask: Path, picture: np.ndarray) -> np.ndarray:
     """The mask of a picture ``(H, W, 3)`` as ``(H, W)`` grey values, neither empty nor full."""
-    from persam.io.images import check_mask, read_mask
+    from persam.io.masks import check_mask, read_mask
 
     height, width = picture.shape[:2]
     grey = read_mask(mask, (height, width))

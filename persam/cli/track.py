@@ -201,6 +201,8 @@ def _report(summary: ClipSummary, clip: Clip, seconds: float, *, quiet: bool) ->
             entries = count(len(clip.passed_over), "entry", "entries")
             say(f"{entries} of the folder passed over, no pictures: {', '.join(names)}{more}")
     damage = summary.damage
+    for reason in damage.reasons:
+        complain(reason)
     for number, what in (
         (damage.lost, "could not be decoded and left out"),
         (damage.concealed, "damaged, made up by FFmpeg in part"),

@@ -16,7 +16,8 @@ from PIL import Image
 
 from persam.dreambooth.components import Condition
 from persam.dreambooth.masks import latent_mask
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.io.writers import write_bytes, write_cutout, write_text
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from persam.dreambooth.subject import (
     write_subject,
 )
 from persam.errors import InputError
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.io.writers import write_mask, write_png, write_text
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ import torch
 from persam.dreambooth.subject import read_subject, without_token
 from persam.errors import InputError
 from persam.io.folders import list_images
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

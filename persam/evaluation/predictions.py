@@ -20,7 +20,7 @@ from persam.errors import InputError
 from persam.evaluation.records import Finding, Learning, read_log, to_line
 from persam.evaluation.reports import environment
 from persam.evaluation.run_file import RUN, read_run, refuse_other, refuse_strange
-from persam.io.images import read_labels, read_mask
+from persam.io.masks import read_labels, read_mask
 from persam.io.records import append_line
 from persam.io.writers import remove_leftovers, write_labels, write_mask, write_text
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args
 import numpy as np
 
 from persam.errors import InputError
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.metrics import depth
 from persam.pipeline.prompts import mask_box
 

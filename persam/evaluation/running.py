@@ -14,7 +14,7 @@ from PIL import Image
 
 from persam.errors import InputError
 from persam.evaluation.records import Finding, Learning
-from persam.io.images import read_mask
+from persam.io.masks import read_mask
 from persam.metrics import at_size
 from persam.models.wrapped import WrappedBackbone
 

@@ -1,31 +1,61 @@
-"""Pictures and masks in, from files, PIL images and arrays.
+"""Pictures in, from files, bytes, PIL images, arrays and tensors.
 
-Every picture becomes ``(H, W, 3)`` uint8 RGB, upright; every mask ``(H, W)`` uint8 grey values.
+Every picture becomes ``(H, W, 3)`` uint8 RGB, upright.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from persam.errors import InputError
-from persam.io.picture_file import open_picture, turn_upright
+from persam.io.orientation import turn_upright
+from persam.io.picture_file import (
+    from_bytes,
+    open_picture,
+    open_reduced,
+    read_picture,
+)
 
-Source = str | Path | Image.Image | np.ndarray
+# A torch.Tensor, too, which is told by its methods, so that torch need not be there.
+Source = str | Path | Image.Image | np.ndarray | bytes | BytesIO
+_DEPTHS = (8, 10, 12, 14, 16)  # bits a grey value that cameras and scanners fill of 16
 
 
-def read_image(source: Source, *, upright: bool = True) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class ReducedImage:
+    """A picture, smaller than its file's where that has more pixels than were asked for.
+
+    Attributes:
+        pixels: ``(h, w, 3)`` uint8 RGB.
+        height, width: of the picture in the file, upright.
+    """
+
+    pixels: np.ndarray
+    height: int
+    width: int
+
+
+def read_image(
+    source: Source, *, upright: bool = True, max_pixels: int | None = None
+) -> np.ndarray:
     """Read one picture.
 
-    Transparency is laid on white; 16-bit grey is scaled to 8 bits; of an animation the first frame
-    counts.
+    Transparency is laid on white; 16-bit values are scaled to 8 bits by the number of bits that
+    the picture fills (10, 12, 14 or 16); of an animation the first frame counts.
 
     Args:
-        source: a path, a PIL image, or a uint8 array ``(H, W, 3)`` RGB or ``(H, W)`` grey.
+        source: a path; a file's contents as bytes or BytesIO; a PIL image; an array ``(H, W, 3)``
+            RGB or ``(H, W)`` grey of uint8, uint16, or floating point from 0 to 1; a torch tensor
+            of the same types, ``(3, H, W)`` or as the arrays.
         upright: turn files and PIL images by their EXIF orientation. Benchmarks whose annotations
             were drawn on the pixels as they are stored want False.
+        max_pixels: refuse larger files; None for :data:`persam.io.picture_checks.MAX_PIXELS`.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB, never a view of a caller's array that may be written to.
@@ -34,124 +64,80 @@ def read_image(source: Source, *, upright: bool = True) -> np.ndarray:
         InputError: not a readable picture; the message names the file and the reason.
         MissingExtra: a HEIC picture without ``pillow-heif``.
     """
-    if isinstance(source, np.ndarray):
-        return _colour_array(source)
+    if isinstance(source, str | Path):
+        image = open_picture(Path(source), upright=upright, max_pixels=max_pixels)
+        return _rgb(image, str(source))
+    if isinstance(source, bytes | bytearray | BytesIO):
+        data = source.getvalue() if isinstance(source, BytesIO) else bytes(source)
+        return _rgb(from_bytes(data, "The picture"), "The picture")
     if isinstance(source, Image.Image):
         turned = turn_upright(source, "The picture") if upright else source
         return _rgb(turned, "The picture")
-    return _rgb(open_picture(Path(source), upright=upright), str(source))
+    return _colour_array(array_of(source, "A picture"))
 
 
-def read_mask(source: Source, size: tuple[int, int], *, usable: bool = True) -> np.ndarray:
-    """Read one mask as grey values, 0 for background.
-
-    The grey value is the largest of a pixel's colour channels, so every palette colour but black
-    counts; an alpha channel that is not opaque everywhere is itself the mask. Whether a grey value
-    means object is the method's decision.
+def read_reduced(path: str | Path, most: int, *, max_pixels: int | None = None) -> ReducedImage:
+    """Read a picture file, shrunk where it has more pixels than are needed.
 
     Args:
-        source: a path, a PIL image, or an array ``(H, W)`` bool, uint8 or uint16, or
-            ``(H, W, 3)`` or ``(H, W, 4)`` uint8.
-        size: ``(H, W)`` of the upright picture that the mask belongs to.
-        usable: refuse a mask that shows nothing, from which nothing can be learnt.
-
-    Returns:
-        ``(H, W)`` uint8; True becomes 255.
+        path: the file.
+        most: pixels that are enough.
+        max_pixels: as for :func:`read_image`.
 
     Raises:
-        InputError: unreadable, of another type or size, or not usable.
-        MissingExtra: a HEIC mask without ``pillow-heif``.
+        InputError, MissingExtra: as for :func:`read_image`.
     """
-    name = f"The mask {source}" if isinstance(source, str | Path) else "The mask"
-    if isinstance(source, np.ndarray):
-        grey = _grey_array(source)
-    elif isinstance(source, Image.Image):
-        grey = _grey_array(_convert(turn_upright(source, name), name))
-    else:
-        grey = _grey_array(_convert(open_picture(Path(source)), name))
-    if grey.shape != tuple(size):
-        raise InputError(
-            f"{name} is {_size(grey.shape)}, but its picture is {_size(tuple(size))} "
-            f"(width x height, upright). Give the mask that was drawn on this picture."
-        )
-    if usable:
-        check_mask(grey, name)
-    return grey
+    opened = open_reduced(Path(path), max_pixels=max_pixels, most=most)
+    return ReducedImage(_rgb(opened.image, str(path)), opened.height, opened.width)
 
 
-def pixel_type(path: str | Path) -> str:
-    """What the pixels of a picture file are, by Pillow's mode: ``"P"`` palette, ``"L"`` grey, ...
+def read_colours(path: str | Path, *, max_pixels: int | None = None) -> np.ndarray:
+    """Read a picture file with its transparency: ``(H, W, 3)`` or ``(H, W, 4)`` uint8, upright.
 
     Raises:
-        InputError: not a readable picture.
+        InputError, MissingExtra: as for :func:`read_image`.
     """
-    return open_picture(Path(path)).mode
-
-
-def read_labels(path: str | Path, size: tuple[int, int], *, luminance: bool = False) -> np.ndarray:
-    """Read a file whose pixels are label numbers, as segmentation data sets write them.
-
-    Pixels are taken as they are stored, whatever orientation EXIF gives: of a palette picture the
-    indices, not its colours.
-
-    Args:
-        path: an 8-bit grey or palette picture.
-        size: ``(H, W)`` of the picture that it belongs to, as stored.
-        luminance: take any picture, and of its colours how bright they are (ITU-R 601).
-
-    Returns:
-        ``(H, W)`` uint8.
-
-    Raises:
-        InputError: unreadable, of another size, or numbers of colour or of more bits.
-    """
-    image = open_picture(Path(path), upright=False)
-    if luminance:
-        image = image.convert("L")
-    if image.mode not in ("L", "P", "1"):
-        raise InputError(
-            f"{path} has pixels of type {image.mode}; label numbers are 8-bit grey or palette."
-        )
-    labels = np.array(image).astype(np.uint8)
-    if labels.shape != tuple(size):
-        raise InputError(
-            f"{path} is {_size(labels.shape)}, but its picture is {_size(tuple(size))} "
-            f"(width x height)."
-        )
-    return labels
-
-
-def check_mask(mask: np.ndarray, name: str = "The mask", *, full: bool = True) -> None:
-    """Refuse a mask that shows nothing, and perhaps one that shows everything.
-
-    Args:
-        mask: ``(H, W)`` uint8 grey values; above half of the largest value is object.
-        name: what to call it in the error.
-        full: accept a mask of the whole picture. Benchmarks have such; a person's is nearly
-            always a mistake.
-
-    Raises:
-        InputError: no pixel is object, or every pixel where that is refused.
-    """
-    top = int(mask.max(initial=0))
-    if top == 0:
-        raise InputError(f"{name} is empty: no pixel is above 0. Paint the object, leave the rest.")
-    if not full and bool((mask > top / 2).all()):
-        raise InputError(
-            f"{name} covers the whole picture; is it inverted? Leave the background black, so that "
-            f"there is something to tell the object from."
-        )
+    pixels = pixels_of(open_picture(Path(path), max_pixels=max_pixels), str(path))
+    return _three(to_8_bits(pixels)) if pixels.dtype == np.uint16 else pixels
 
 
 def read_profile(path: str | Path) -> bytes | None:
-    """Colour profile of a picture file that still holds for its RGB pixels, or None."""
-    image = open_picture(Path(path))
-    # A CMYK or grey profile describes channels that no longer exist after the conversion to RGB.
-    return image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
+    """Colour profile of a picture file that still holds for its RGB pixels, or None.
+
+    Raises:
+        InputError, MissingExtra: as for :func:`read_image`.
+    """
+
+    def profile(image: Image.Image) -> bytes | None:
+        # A CMYK or grey profile describes channels that are gone after the conversion to RGB.
+        return image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
+
+    return read_picture(Path(path), profile)
 
 
-def _convert(image: Image.Image, name: str) -> np.ndarray:
-    """Pixels as uint16 grey, or as uint8 RGB, or RGBA where something is transparent."""
+def array_of(source: Any, what: str) -> np.ndarray:
+    """An array, or a torch tensor as one with channels last.
+
+    Raises:
+        InputError: something else; the message begins with ``what``.
+    """
+    if isinstance(source, np.ndarray):
+        return source
+    if not (hasattr(source, "detach") and hasattr(source, "numpy")):
+        raise InputError(
+            f"{what} is a path, bytes, a PIL image, an array or a tensor; got a "
+            f"{type(source).__name__}."
+        )
+    array = source.detach().cpu().numpy()
+    return np.moveaxis(array, 0, 2) if array.ndim == 3 and array.shape[0] == 3 else array
+
+
+def pixels_of(image: Image.Image, name: str) -> np.ndarray:
+    """Pixels as uint16 grey, or as uint8 RGB, or RGBA where something is transparent.
+
+    Raises:
+        InputError: of a type that does not convert; the message names ``name``.
+    """
     if image.mode.startswith("I;16"):
         return np.array(image).astype(np.uint16)
     try:
@@ -166,14 +152,20 @@ def _convert(image: Image.Image, name: str) -> np.ndarray:
         ) from error
 
 
-def _rgb(image: Image.Image, name: str) -> np.ndarray:
-    pixels = _convert(image, name)
-    if pixels.dtype == np.uint16:
-        # 65535 / 257 = 255; Pillow's own conversion would clip.
-        return _three(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
-    if pixels.shape[2] == 3:
-        return pixels
-    return on_white(pixels)
+def to_8_bits(values: np.ndarray) -> np.ndarray:
+    """Scale uint16 to uint8 by the number of bits that the brightest value fills.
+
+    A 12-bit picture that is stored in 16 bits would be nearly black otherwise.
+
+    Example:
+        >>> to_8_bits(np.array([0, 2048, 4095], dtype=np.uint16)).tolist()
+        [0, 128, 255]
+        >>> to_8_bits(np.array([0, 32768, 65535], dtype=np.uint16)).tolist()
+        [0, 128, 255]
+    """
+    bits = next(bits for bits in _DEPTHS if int(values.max(initial=0)) < 2**bits)
+    white = 2**bits - 1
+    return ((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
 
 
 def on_white(rgba: np.ndarray) -> np.ndarray:
@@ -187,38 +179,37 @@ def on_white(rgba: np.ndarray) -> np.ndarray:
     return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
+def _rgb(image: Image.Image, name: str) -> np.ndarray:
+    pixels = pixels_of(image, name)
+    if pixels.dtype == np.uint16:
+        return _three(to_8_bits(pixels))
+    return pixels if pixels.shape[2] == 3 else on_white(pixels)
+
+
 def _three(grey: np.ndarray) -> np.ndarray:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
 def _colour_array(array: np.ndarray) -> np.ndarray:
-    known = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
-    if array.dtype != np.uint8 or not known or array.size == 0:
+    fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
+    floating = np.issubdtype(array.dtype, np.floating)
+    if not fits or array.size == 0 or not (floating or array.dtype in (np.uint8, np.uint16)):
         raise InputError(
-            f"A picture array is uint8 (H, W, 3) RGB or (H, W) grey; got {array.dtype} "
-            f"{array.shape}. Multiply values of 0..1 by 255 and convert to uint8."
+            f"A picture array is (H, W, 3) RGB or (H, W) grey, of uint8, uint16 or floating point "
+            f"from 0 to 1; got {array.dtype} {array.shape}."
         )
+    if floating:
+        array = _from_floats(array)
+    elif array.dtype == np.uint16:
+        array = to_8_bits(array)
     return _three(array) if array.ndim == 2 else array.copy()
 
 
-def _grey_array(array: np.ndarray) -> np.ndarray:
-    flat = array.ndim == 2 and array.dtype in (np.bool_, np.uint8, np.uint16)
-    colour = array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8
-    if not (flat or colour) or array.size == 0:
+def _from_floats(array: np.ndarray) -> np.ndarray:
+    lowest, highest = float(array.min()), float(array.max())
+    if not (lowest >= 0 and highest <= 1):  # NaN is neither
         raise InputError(
-            f"A mask array is (H, W) bool, uint8 or uint16, or (H, W, 3 or 4) uint8; got "
-            f"{array.dtype} {array.shape}. Compare with a threshold to make it bool."
+            f"A picture array of floating point goes from 0 to 1; got {lowest:g} to {highest:g}. "
+            f"Divide values of 0..255 by 255, undo a normalisation, replace NaN and infinity."
         )
-    if array.ndim == 3:
-        translucent = array.shape[2] == 4 and bool((array[..., 3] < 255).any())
-        return array[..., 3].copy() if translucent else array[..., :3].max(axis=2)
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * 255
-    if array.dtype == np.uint16:
-        # Rounding up keeps small label numbers (1, 2, ...) above 0.
-        return ((array.astype(np.uint32) + 256) // 257).astype(np.uint8)
-    return array.copy()
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
+    return np.rint(array * np.float32(255)).astype(np.uint8)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from persam.io.picture_file import DAMAGE, read_picture
+from persam.io.picture_checks import DAMAGE
+from persam.io.picture_file import read_picture
 
 if TYPE_CHECKING:
     from persam.io.images import Source

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from persam.errors import InputError
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

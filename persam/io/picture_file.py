@@ -1,48 +1,85 @@
-"""Picture files, opened: decoded completely and upright, or one error that says what is wrong."""
+"""Picture files, opened: decoded completely and upright, or one error that says what is wrong.
+
+Only formats of a stated list are opened, none of which starts another program, and only regular
+files. Sides and pixels are bounded before anything is decoded.
+"""
 
 from __future__ import annotations
 
 import importlib
-import struct
-import warnings
-import zlib
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from persam.errors import InputError, MissingExtra
+from persam.io.orientation import ORIENTATION, orientation, turn_upright
+from persam.io.picture_checks import DAMAGE, FORMATS, MAX_PIXELS, check_size, regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
 
-# What Pillow's decoders are known to raise on damaged files, besides OSError.
-DAMAGE = (SyntaxError, ValueError, EOFError, KeyError, IndexError, struct.error, zlib.error)
+# Whole pictures of more pixels are decoded one at a time, whatever threads there are.
+_LARGE = 24_000_000
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
-# Which warnings are errors is known to the whole process, not to one thread.
-_WARNINGS = Lock()
+_PILLOWS_LIMIT = Lock()
+_ONE_LARGE = Lock()
 
 
-def open_picture(path: Path, *, upright: bool = True) -> Image.Image:
+@dataclass(frozen=True, eq=False)
+class OpenedPicture:
+    """A decoded picture.
+
+    Attributes:
+        image: upright where that was asked for, perhaps smaller than the file's.
+        height, width: of the picture in the file, turned likewise.
+    """
+
+    image: Image.Image
+    height: int
+    width: int
+
+
+def open_picture(path: Path, *, upright: bool = True, max_pixels: int | None = None) -> Image.Image:
     """Decode a file completely and, perhaps, turn it upright. Threads may do so side by side.
 
     Args:
-        path: of any format that Pillow reads; HEIC with ``pillow-heif``.
+        path: of one of :data:`FORMATS`; HEIC with ``pillow-heif``.
         upright: turn it by its EXIF orientation.
+        max_pixels: refuse larger pictures; None for :data:`MAX_PIXELS`.
 
     Raises:
         InputError: not a readable picture; the message names the file and the reason.
         MissingExtra: a HEIC picture without ``pillow-heif``.
     """
+    return open_reduced(path, upright=upright, max_pixels=max_pixels).image
 
-    def decoded(image: Image.Image) -> Image.Image:
-        image.load()
-        return turn_upright(image, str(path)) if upright else image.copy()
 
-    return read_picture(path, decoded)
+def open_reduced(
+    path: Path, *, upright: bool = True, max_pixels: int | None = None, most: int | None = None
+) -> OpenedPicture:
+    """As :func:`open_picture`, at a reduced scale where the picture is larger than needed.
+
+    Args:
+        path: as there.
+        upright: as there.
+        max_pixels: as there; the file's own pixels count.
+        most: pixels that are enough; None for all.
+
+    Raises:
+        InputError, MissingExtra: as there.
+    """
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
+
+    def decode() -> OpenedPicture:
+        return _decoded(path, limit, upright=upright, most=most)
+
+    return _named(path, decode)
 
 
 def read_picture(path: Path, use: Callable[[Image.Image], T]) -> T:
@@ -52,56 +89,123 @@ def read_picture(path: Path, use: Callable[[Image.Image], T]) -> T:
         InputError: not a readable picture; the message names the file and the reason.
         MissingExtra: a HEIC picture without ``pillow-heif``.
     """
+
+    def opened() -> T:
+        with _begin(path) as image:
+            return use(image)
+
+    return _named(path, opened)
+
+
+def picture_size(path: Path, *, upright: bool = True) -> tuple[int, int]:
+    """``(height, width)`` of a picture file, of which nothing is decoded.
+
+    Raises:
+        InputError: as for :func:`open_picture`.
+    """
+
+    def size(image: Image.Image) -> tuple[int, int]:
+        turned = upright and orientation(image, str(path)) > 4
+        return image.size if turned else (image.height, image.width)
+
+    return read_picture(path, size)
+
+
+def from_bytes(data: bytes, name: str) -> Image.Image:
+    """Decode a picture file's contents, upright.
+
+    Raises:
+        InputError: not a readable picture; the message begins with ``name``.
+    """
     try:
-        return _opened(path, use)
+        with _begin(BytesIO(data)) as image:
+            check_size(image, name, MAX_PIXELS)
+            image.load()
+            return turn_upright(image, name)
+    except InputError:
+        raise
+    except (OSError, *DAMAGE) as error:
+        raise InputError(f"{name} is not a picture, or damaged: {error}.") from error
+
+
+def _named(path: Path, work: Callable[[], T]) -> T:
+    """Do something with a picture file; whatever goes wrong is an error that names it."""
+    try:
+        return _clean(path, work)
     except UnidentifiedImageError as error:
         if not _is_heif(path):
             raise InputError(
-                f"{path} is not a picture, or too damaged to tell its format "
-                f"({path.stat().st_size} bytes)."
+                f"{path} is not a picture of a format that persam reads ({', '.join(FORMATS)}), or "
+                f"too damaged to tell its format ({path.stat().st_size} bytes)."
             ) from error
         _register_heif(path)
     try:
-        return _opened(path, use)
+        return _clean(path, work)
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is not a HEIC picture, or damaged.") from error
 
 
-def _opened(path: Path, use: Callable[[Image.Image], T]) -> T:
+def _clean(path: Path, work: Callable[[], T]) -> T:
     try:
-        with _begin(path) as image:
-            return use(image)
-    except UnidentifiedImageError:
+        regular_file(path)
+        return work()
+    except (UnidentifiedImageError, InputError):
         raise
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{path} has more than {Image.MAX_IMAGE_PIXELS:,} pixels, which may be an attack on "
-            f"memory. Scale it down, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it."
-        ) from error
     except OSError as error:
-        raise InputError(_why_unreadable(path, error)) from error
-    except DAMAGE as error:
-        if isinstance(error, InputError):
-            raise
+        reason = f"cannot be read: {error.strerror}" if error.strerror else f"is damaged: {error}"
+        raise InputError(f"{path} {reason}.") from error
+    except MemoryError as error:
+        raise InputError(f"{path} takes more memory than there is.") from error
+    except (Image.DecompressionBombError, *DAMAGE) as error:
         raise InputError(f"{path} is damaged: {error}.") from error
 
 
-def _begin(path: Path) -> Image.Image:
-    """Read a file's head, of which Pillow only warns that the picture is too large."""
-    with _WARNINGS, warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return Image.open(path)
+def _decoded(path: Path, limit: int, *, upright: bool, most: int | None) -> OpenedPicture:
+    with _begin(path) as image:
+        check_size(image, str(path), limit)
+        width, height = image.size
+        if most is not None and width * height > most:
+            scale = (most / (width * height)) ** 0.5
+            goal = max(1, round(width * scale)), max(1, round(height * scale))
+            image.draft(None, goal)  # JPEGs are decoded at a half, a quarter or an eighth
+        else:
+            goal = image.size
+        loaded = _loaded(image, goal, str(path))
+        turned = upright and orientation(loaded, str(path)) > 4
+        result = turn_upright(loaded, str(path)) if upright else loaded.copy()
+    return OpenedPicture(result, *((width, height) if turned else (height, width)))
 
 
-def _why_unreadable(path: Path, error: OSError) -> str:
-    if path.is_dir():
-        return (
-            f"{path} is a folder, not a picture. Give a file, or a folder with pictures "
-            f"directly inside."
-        )
-    if error.strerror:  # the operating system's word: missing, no permission, ...
-        return f"{path} cannot be read: {error.strerror}."
-    return f"{path} is damaged: {error}."
+def _loaded(image: Image.Image, goal: tuple[int, int], name: str) -> Image.Image:
+    if image.width * image.height <= _LARGE:
+        image.load()
+        return image if image.size == goal else _shrunk(image, goal, name)
+    with _ONE_LARGE:
+        image.load()
+        return image if image.size == goal else _shrunk(image, goal, name)
+
+
+def _shrunk(image: Image.Image, goal: tuple[int, int], name: str) -> Image.Image:
+    """A smaller copy that still knows its orientation and transparency."""
+    plain = image.mode in ("L", "RGB", "RGBA", "I;16")
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    small = (image if plain else image.convert(mode)).resize(goal, reducing_gap=2.0)
+    small.info = dict(image.info)
+    small.getexif()[ORIENTATION] = orientation(image, name)
+    return small
+
+
+def _begin(source: Path | BytesIO) -> Image.Image:
+    """Read a file's head."""
+    with _PILLOWS_LIMIT:
+        # Pillow's own limit is one for the whole process; ours is judged by the size it tells.
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            Image.init()
+            known = [kind for kind in FORMATS if kind in Image.OPEN]
+            return Image.open(source, formats=known)
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def _is_heif(path: Path) -> bool:
@@ -118,15 +222,3 @@ def _register_heif(path: Path) -> None:
         raise MissingExtra(
             f"{path} is a HEIC picture, which needs an extra: pip install 'persam[heif]'"
         ) from error
-
-
-def turn_upright(image: Image.Image, name: str) -> Image.Image:
-    """Turn a picture by its EXIF orientation.
-
-    Raises:
-        InputError: a damaged EXIF block; the message begins with ``name``.
-    """
-    try:
-        return ImageOps.exif_transpose(image)
-    except (OSError, *DAMAGE) as error:
-        raise InputError(f"{name} has a damaged EXIF block: {error}.") from error

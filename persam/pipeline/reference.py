@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 from persam import geometry
 from persam.errors import InputError
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.pipeline import similarity
 from persam.pipeline.views import ReferenceView
 from persam.structures import Prompts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,9 @@ from persam.io.images import read_image
 from persam.video.structures import ClipFormat, Damage, VideoFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import numpy as np
 
 FOLDER_RATE = Fraction(25)
 
@@ -65,9 +68,9 @@ class Clip:
         """Read from the beginning.
 
         Raises:
-            InputError: a frame of a folder cannot be read, or a frame has another size.
+            InputError: a frame of a file has another size than the first.
         """
-        self.damage.lost = self.damage.concealed = self.damage.retimed = 0
+        self.damage.reset()
         for frame in self.reader(self.damage):
             height, width = frame.image.shape[:2]
             if (height, width) != (self.height, self.width):
@@ -128,7 +131,7 @@ def _open_folder(path: Path, rate: Fraction) -> Clip:
     listing = list_images([path])
     photos = listing.photos
     names = name_outputs(photos, {})
-    height, width = read_image(photos[0]).shape[:2]
+    height, width = _first_size(path, photos)
     digest = hashlib.sha256()
     for photo in photos:
         facts = photo.stat()
@@ -137,9 +140,13 @@ def _open_folder(path: Path, rate: Fraction) -> Clip:
         )
     time_base = 1 / rate
 
-    def read(_: Damage) -> Iterator[VideoFrame]:
-        for index, (photo, name) in enumerate(zip(photos, names, strict=True)):
-            yield VideoFrame(read_image(photo), index, index, time_base, name)
+    def read(damage: Damage) -> Iterator[VideoFrame]:
+        count = 0
+        for place, (photo, name) in enumerate(zip(photos, names, strict=True)):
+            image = _read_frame(photo, (height, width), damage)
+            if image is not None:
+                yield VideoFrame(image, count, place, time_base, name)
+                count += 1
 
     return Clip(
         path=path,
@@ -151,3 +158,26 @@ def _open_folder(path: Path, rate: Fraction) -> Clip:
         pictures={name: photo.name for name, photo in zip(names, photos, strict=True)},
         passed_over=listing.passed_over,
     )
+
+
+def _first_size(path: Path, photos: Sequence[Path]) -> tuple[int, int]:
+    """``(height, width)`` of the first frame that can be read."""
+    for photo in photos:
+        with suppress(InputError):
+            height, width = read_image(photo).shape[:2]
+            return height, width
+    raise InputError(f"None of the {len(photos)} pictures in {path} can be read.")
+
+
+def _read_frame(photo: Path, size: tuple[int, int], damage: Damage) -> np.ndarray | None:
+    """A frame of a folder; one that is damaged or of another size is left out and counted."""
+    try:
+        image = read_image(photo)
+    except InputError as error:
+        damage.lose(str(error))
+        return None
+    if image.shape[:2] == size:
+        return image
+    height, width = image.shape[:2]
+    damage.lose(f"{photo} is {width}x{height}, the first frame {size[1]}x{size[0]}.")
+    return None

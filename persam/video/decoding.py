@@ -82,7 +82,8 @@ def examine(path: Path) -> ClipProbe:
             transfer=int(stream.codec_context.color_trc),
             wide=int(first.colorspace) == _BT2020,
         )
-        return ClipProbe(clip_format, stream.frames or None, bool(container.streams.audio))
+        sound = any(track.codec_context is not None for track in container.streams.audio)
+        return ClipProbe(clip_format, stream.frames or None, sound)
 
 
 def read_frames(path: Path, damage: Damage) -> Iterator[VideoFrame]:
@@ -133,6 +134,11 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         ) from error
     with container:
         stream = next((s for s in container.streams.video if not _is_cover(av, s)), None)
+        if stream is not None and stream.codec_context is None:
+            raise InputError(
+                f"The pictures of {path} are coded in a way that FFmpeg has no decoder for here. "
+                f"Convert the clip, to H.264 for example."
+            )
         if stream is None:
             kind = "only sound" if container.streams.audio else "no video"
             raise InputError(f"{path} holds {kind}. Give a clip with pictures.")

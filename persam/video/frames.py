@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from persam.concept import Concept
 from persam.errors import InputError
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.video.structures import VideoFrame
 
 if TYPE_CHECKING:

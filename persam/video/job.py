@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from persam.errors import InputError
-from persam.io.images import read_labels
+from persam.io.masks import read_labels
 from persam.io.records import append_line, read_lines
 from persam.io.writers import remove_leftovers, write_text
 from persam.runs import refuse_other_settings
@@ -144,7 +144,8 @@ class _ClipJob:
         files = (self.files.cutout(name, line.name) for line in self.lines for name in cutouts)
         if self.files.wanted(self.output.save) or not all(map(Path.exists, files)):
             return False
-        self.damage = Damage(**{name: ended[name] for name in asdict(Damage())})
+        known = asdict(Damage()).keys() & ended.keys()
+        self.damage = Damage(**{name: ended[name] for name in known})
         return True
 
     def begin(self) -> None:

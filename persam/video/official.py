@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam import geometry
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.methods.descent import Schedule
 from persam.methods.fit import Lesson
 from persam.methods.fit import fit as fit_weights

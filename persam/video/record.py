@@ -102,7 +102,7 @@ class ClipRun:
     """
 
     settings: Mapping[str, Any]
-    ended: Mapping[str, int] | None = None
+    ended: Mapping[str, Any] | None = None
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""

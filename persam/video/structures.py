@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from persam.structures import Prediction
 
 FrameResult = Mapping[str, Prediction]
+_REASONS = 20
 UNSPECIFIED = 2  # of ITU-T H.273, for every property of colour
 
 
@@ -70,8 +71,21 @@ class Damage:
         lost: frames that could not be decoded and are missing from what was read.
         concealed: frames that were read, but of which FFmpeg had to make up a part.
         retimed: frames without a usable time, which were placed behind the frame before.
+        reasons: why frames of a folder are missing, in words; of the first few.
     """
 
     lost: int = 0
     concealed: int = 0
     retimed: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    def lose(self, reason: str) -> None:
+        """Count a missing frame."""
+        self.lost += 1
+        if len(self.reasons) < _REASONS:
+            self.reasons.append(reason)
+
+    def reset(self) -> None:
+        """Begin to count anew."""
+        self.lost = self.concealed = self.retimed = 0
+        self.reasons.clear()

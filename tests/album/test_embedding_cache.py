@@ -33,9 +33,9 @@ def embedding(seed: int = 0, scale: float = 1.0) -> Embedding:
 
 
 def stored(cache: Cache, key: str) -> Embedding | None:
-    glimpse = cache.glimpse(key)
-    kept = None if glimpse is None else cache.whole(key, glimpse)
-    return None if kept is None else kept.embedding(CPU)
+    matching_entry = cache.matching_entry(key)
+    entry = None if matching_entry is None else cache.whole(key, matching_entry)
+    return None if entry is None else entry.embedding(CPU)
 
 
 def key(number: int) -> str:
@@ -48,10 +48,10 @@ def test_what_is_kept_comes_back_as_it_was_rounded(tmp_path):
         one.contiguous(memory_format=torch.channels_last)
         for one in (source.features, source.matching)
     )
-    kept = CacheEntry.of(replace(source, features=features, matching=matching))
+    entry = CacheEntry.of(replace(source, features=features, matching=matching))
     cache = Cache(tmp_path / "new" / "cache")
-    cache.put(key(1), kept)
-    back, rounded = stored(cache, key(1)), kept.embedding(CPU)
+    cache.put(key(1), entry)
+    back, rounded = stored(cache, key(1)), entry.embedding(CPU)
     assert back is not None
     assert back.features.stride() == rounded.features.stride()
     assert back.matching.stride() == rounded.matching.stride()
@@ -72,10 +72,10 @@ def test_what_is_kept_comes_back_as_it_was_rounded(tmp_path):
 )
 def test_rounding_moves_a_number_by_less_than_half_a_step(matching):
     source = Embedding(torch.zeros(1, 1, 1, 1), torch.from_numpy(matching)[None], FRAME)
-    glimpse = MatchingEntry.of(source)
-    moved = np.abs(glimpse.tensor(CPU)[0].numpy() - matching)
+    matching_entry = MatchingEntry.of(source)
+    moved = np.abs(matching_entry.tensor(CPU)[0].numpy() - matching)
     assert (moved <= np.abs(matching).max(axis=0) / 127 * 0.51 + 1e-6).all()
-    assert glimpse.embedding(CPU).matching.dtype == torch.float32
+    assert matching_entry.embedding(CPU).matching.dtype == torch.float32
 
 
 def test_rounded_embeddings_point_where_they_did():
@@ -106,16 +106,16 @@ def test_a_key_is_of_bytes_and_model_and_not_of_names(tmp_path):
 @pytest.mark.parametrize("suffix", [".match", ".safetensors"])
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "other"])
 def test_a_damaged_entry_is_none_and_is_replaced(tmp_path, suffix, damage):
-    cache, kept = Cache(tmp_path), CacheEntry.of(embedding())
-    cache.put(key(1), kept)
+    cache, entry = Cache(tmp_path), CacheEntry.of(embedding())
+    cache.put(key(1), entry)
     (path,) = tmp_path.glob(f"*/*{suffix}")
     data = bytearray(path.read_bytes())
     data[-3] ^= 8
-    whole = kept.to_bytes() if suffix == ".match" else kept.glimpse.to_bytes()
+    whole = entry.to_bytes() if suffix == ".match" else entry.matching_entry.to_bytes()
     bad = {"cut": data[:-50], "flipped": data, "empty": b"", "other": whole}[damage]
     path.write_bytes(bad)
     assert stored(cache, key(1)) is None
-    cache.put(key(1), kept)
+    cache.put(key(1), entry)
     assert stored(cache, key(1)) is not None
     assert not list(tmp_path.glob("*/*.part"))
 
@@ -125,11 +125,11 @@ def size(folder: Path) -> int:
 
 
 def test_the_limit_holds_and_what_was_used_last_stays(tmp_path):
-    kept = CacheEntry.of(embedding())
-    each = len(kept.to_bytes()) + len(kept.glimpse.to_bytes())
+    entry = CacheEntry.of(embedding())
+    each = len(entry.to_bytes()) + len(entry.matching_entry.to_bytes())
     cache = Cache(tmp_path, limit=10 * each)
     for number in range(30):
-        cache.put(key(number), kept)
+        cache.put(key(number), entry)
         time.sleep(0.002)  # for file systems that tell time coarsely
         assert stored(cache, key(0)) is not None  # used all the time
         assert size(tmp_path) <= cache.limit
@@ -139,23 +139,23 @@ def test_the_limit_holds_and_what_was_used_last_stays(tmp_path):
 
 
 def test_of_one_age_the_small_halves_stay_longer(tmp_path):
-    kept = CacheEntry.of(embedding())
-    each = len(kept.to_bytes()) + len(kept.glimpse.to_bytes())
-    Cache(tmp_path).put(key(1), kept)
+    entry = CacheEntry.of(embedding())
+    each = len(entry.to_bytes()) + len(entry.matching_entry.to_bytes())
+    Cache(tmp_path).put(key(1), entry)
     for path in tmp_path.glob("*/*"):
         os.utime(path, ns=(1, 1))
     cache = Cache(tmp_path, limit=each)
     cache.clear_out()
-    assert cache.glimpse(key(1)) is not None
+    assert cache.matching_entry(key(1)) is not None
     assert stored(cache, key(1)) is None
 
 
 def test_two_processes_share_a_folder(tmp_path):
-    kept = CacheEntry.of(embedding())
-    each = len(kept.to_bytes()) + len(kept.glimpse.to_bytes())
+    entry = CacheEntry.of(embedding())
+    each = len(entry.to_bytes()) + len(entry.matching_entry.to_bytes())
     one, other = Cache(tmp_path, limit=6 * each), Cache(tmp_path, limit=6 * each)
     for number in range(40):
-        (one, other)[number % 2].put(key(number), kept)
+        (one, other)[number % 2].put(key(number), entry)
         assert stored(one, key(number)) is not None
         time.sleep(0.002)
     assert size(tmp_path) <= 6.5 * each

@@ -241,10 +241,10 @@ def test_another_model_and_another_picture_have_entries_of_their_own(dog, square
 
 def test_a_batch_that_does_not_fit_is_encoded_one_by_one(square, photos, tmp_path):
     class Small(Counting):
-        def encode_preprocessed(self, laid: Any) -> Any:
-            if len(laid) > 1:
+        def encode_preprocessed(self, preprocessed: Any) -> Any:
+            if len(preprocessed) > 1:
                 raise RuntimeError("out of memory")
-            return super().encode_preprocessed(laid)
+            return super().encode_preprocessed(preprocessed)
 
     small = replace(square, backbone=Small(square.backbone))
     summary = segment_album(small, photos, tmp_path / "out", loader=LoaderOptions(batch=4, jobs=1))
@@ -255,10 +255,10 @@ def test_a_batch_that_does_not_fit_is_encoded_one_by_one(square, photos, tmp_pat
 
 def test_what_the_model_cannot_encode_is_the_error_of_its_photo(square, photos, tmp_path):
     class Fragile(Counting):
-        def encode_preprocessed(self, laid: Any) -> Any:
-            if any(one.frame.height == read_image(photos[2]).shape[0] for one in laid):
+        def encode_preprocessed(self, preprocessed: Any) -> Any:
+            if any(one.frame.height == read_image(photos[2]).shape[0] for one in preprocessed):
                 raise RuntimeError("no such\nsize")
-            return super().encode_preprocessed(laid)
+            return super().encode_preprocessed(preprocessed)
 
     fragile = replace(square, backbone=Fragile(square.backbone))
     summary = segment_album(
@@ -273,7 +273,7 @@ def test_a_mistake_in_the_program_is_no_error_of_a_photo(dog, album, jobs, monke
     def wrong(*_: object) -> None:
         raise IndexError("no such thing")
 
-    monkeypatch.setattr("persam.album.search.AlbumTarget.look", wrong)
+    monkeypatch.setattr("persam.album.search.AlbumTarget.predict", wrong)
     with pytest.raises(IndexError):
         search(dog, album, loader=LoaderOptions(jobs=jobs))
 

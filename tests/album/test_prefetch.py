@@ -17,7 +17,7 @@ def uneven(number: int) -> int:
     return number * number
 
 
-@pytest.mark.parametrize("way", ["ahead", "behind"])
+@pytest.mark.parametrize("way", ["prefetch", "write_behind"])
 @pytest.mark.parametrize("jobs", [0, 1, 4, None])
 def test_results_come_in_order_whatever_takes_long(way, jobs):
     with Threads(jobs) as threads:
@@ -25,7 +25,7 @@ def test_results_come_in_order_whatever_takes_long(way, jobs):
     assert found == [number * number for number in range(40)]
 
 
-@pytest.mark.parametrize("way", ["ahead", "behind"])
+@pytest.mark.parametrize("way", ["prefetch", "write_behind"])
 @pytest.mark.parametrize("most", [1, 4])
 def test_no_more_is_begun_and_not_taken_than_is_allowed(way, most):
     begun, taken, largest = [], 0, 0
@@ -47,7 +47,9 @@ def test_what_is_read_ahead_is_begun_before_it_is_asked_for():
     begun = threading.Barrier(4, timeout=5)  # all four must be at work at once
 
     with Threads(4) as threads:
-        assert list(threads.ahead(lambda _: begun.wait() >= 0, range(4), lambda: 4)) == [True] * 4
+        assert (
+            list(threads.prefetch(lambda _: begun.wait() >= 0, range(4), lambda: 4)) == [True] * 4
+        )
 
 
 def test_a_result_behind_does_not_wait_for_later_items():
@@ -66,12 +68,12 @@ def test_a_result_behind_does_not_wait_for_later_items():
         return number
 
     with Threads(1) as threads:
-        for found in threads.behind(work, items(), lambda: 3):
+        for found in threads.write_behind(work, items(), lambda: 3):
             taken.append(found)
     assert taken == [0, 1, 2]
 
 
-@pytest.mark.parametrize("way", ["ahead", "behind"])
+@pytest.mark.parametrize("way", ["prefetch", "write_behind"])
 @pytest.mark.parametrize("jobs", [0, 2])
 def test_an_error_comes_where_its_result_would(way, jobs):
     def fragile(number: int) -> int:
@@ -95,7 +97,7 @@ def test_leaving_drops_what_has_not_begun_and_ends_what_has():
         return number
 
     with pytest.raises(KeyboardInterrupt), Threads(1) as threads:
-        for _ in threads.ahead(slow, range(1000), lambda: 50):
+        for _ in threads.prefetch(slow, range(1000), lambda: 50):
             raise KeyboardInterrupt
     assert 1 <= len(ended) <= 3
     assert threading.active_count() == before
@@ -110,7 +112,7 @@ def test_a_probe_has_as_many_threads_as_the_work_beside_takes(monkeypatch, besid
         now[0] += beside * (100 if number == 0 else 1)  # the first sets things up
 
     with Threads(None, most=6) as threads:
-        for _ in threads.ahead(work, range(30), lambda: 4):
+        for _ in threads.prefetch(work, range(30), lambda: 4):
             now[0] += rest
             if threads.jobs:
                 break
@@ -119,7 +121,7 @@ def test_a_probe_has_as_many_threads_as_the_work_beside_takes(monkeypatch, besid
 
 def test_few_calls_need_no_thread():
     with Threads(None) as threads:
-        assert list(threads.ahead(uneven, range(5), lambda: 4)) == [0, 1, 4, 9, 16]
+        assert list(threads.prefetch(uneven, range(5), lambda: 4)) == [0, 1, 4, 9, 16]
         assert threads.jobs == 0
 
 

@@ -28,15 +28,15 @@ def reader(tiny: Any, folder: Path, **choices: Any) -> Reader:
 
 def fill(reader: Reader, photo: Path) -> CacheEntry:
     assert reader.cache is not None
-    kept = CacheEntry.of(reader.backbone.encode(read_image(photo)))
-    reader.cache.put(reader.cache.key(photo, reader.identity), kept)
-    return kept
+    entry = CacheEntry.of(reader.backbone.encode(read_image(photo)))
+    reader.cache.put(reader.cache.key(photo, reader.identity), entry)
+    return entry
 
 
 def test_without_a_cache_the_picture_is_laid_and_dropped(tiny, photo):
     found = Reader(tiny("pocket")).read(photo)
-    assert found.laid is not None
-    assert found.laid.frame == tiny("pocket").frame(40, 52)
+    assert found.preprocessed is not None
+    assert found.preprocessed.frame == tiny("pocket").frame(40, 52)
     assert (found.key, found.image, found.error) == (None, None, None)
     assert found.seconds > 0
 
@@ -45,32 +45,32 @@ def test_pixels_are_kept_where_they_are_asked_for(tiny, photo, random_image, tmp
     reads = reader(tiny, tmp_path, pixels=True)
     fill(reads, photo)
     found = reads.read(photo)
-    assert found.laid is None
+    assert found.preprocessed is None
     np.testing.assert_array_equal(found.image, random_image)
 
 
 def test_what_a_glance_may_answer_leaves_the_rest_on_disk(tiny, photo, tmp_path):
-    reads = reader(tiny, tmp_path, glances=True)
-    kept = fill(reads, photo)
+    reads = reader(tiny, tmp_path, can_reject=True)
+    entry = fill(reads, photo)
     found = reads.read(photo)
-    assert found.glimpse is not None
-    assert found.kept is None and found.laid is None
+    assert found.matching_entry is not None
+    assert found.entry is None and found.preprocessed is None
     whole = reads.complete(found)
-    assert whole.kept is not None
-    np.testing.assert_array_equal(whole.kept.maps[0], kept.maps[0])
+    assert whole.entry is not None
+    np.testing.assert_array_equal(whole.entry.maps[0], entry.maps[0])
     thorough = reader(tiny, tmp_path).read(photo)
-    assert thorough.kept is not None
+    assert thorough.entry is not None
 
 
 def test_half_an_entry_is_no_entry(tiny, photo, tmp_path):
-    reads = reader(tiny, tmp_path, glances=True)
+    reads = reader(tiny, tmp_path, can_reject=True)
     fill(reads, photo)
     found = reads.read(photo)
     for path in (tmp_path / "cache").glob("*/*.safetensors"):
         path.unlink()
     whole = reads.complete(found)
-    assert whole.laid is not None and whole.glimpse is None
-    assert reader(tiny, tmp_path).read(photo).laid is not None
+    assert whole.preprocessed is not None and whole.matching_entry is None
+    assert reader(tiny, tmp_path).read(photo).preprocessed is not None
 
 
 def test_a_photo_that_changes_while_it_is_read_has_no_name(tiny, photo, tmp_path, monkeypatch):
@@ -81,12 +81,12 @@ def test_a_photo_that_changes_while_it_is_read_has_no_name(tiny, photo, tmp_path
 
     monkeypatch.setattr("persam.album.reader.read_image", change)
     found = reader(tiny, tmp_path).read(photo)
-    assert found.laid is not None
+    assert found.preprocessed is not None
     assert found.key is None
 
 
 def test_what_goes_wrong_is_in_the_answer(tiny, photo, tmp_path):
-    reads = reader(tiny, tmp_path, glances=True)
+    reads = reader(tiny, tmp_path, can_reject=True)
     assert "gone.png cannot be read" in str(reads.read(tmp_path / "gone.png").error)
     fill(reads, photo)
     found = reads.read(photo)

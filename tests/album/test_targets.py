@@ -65,7 +65,7 @@ def test_several_objects_share_a_mask_and_have_a_line_each(
     labels = _labels(out / "both.png")
     for line in lines[:2]:
         rows, columns = np.nonzero(labels == line["label"])
-        box = [int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())]
+        box = [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]
         assert line["box"] == box
     assert not _labels(out / "none.png").any()
     assert [line["box"] for line in lines[2:]] == [None, None]

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from persam import samples
 from persam.cli import app
-from persam.io.images import read_mask
+from persam.io.masks import read_mask
 from persam.metrics import iou
 
 

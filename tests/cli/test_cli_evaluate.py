@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from persam import samples
 from persam.cli import app
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 
 
 @pytest.fixture

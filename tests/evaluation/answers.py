@@ -15,7 +15,8 @@ from PIL import Image
 
 from persam.concept import Concept
 from persam.errors import InputError
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.pipeline.views import ReferenceView
 from persam.structures import Prediction
 from persam.variants import Variant

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from persam.errors import InputError, MissingExtra
-from persam.io.images import check_mask, read_image, read_labels, read_mask, read_profile
+from persam.io.images import read_colours, read_image, read_profile
+from persam.io.masks import check_mask, read_labels, read_mask
 
+CASES = Path(__file__).parents[1] / "data" / "cases"
 RED_BLUE = np.array([[[255, 0, 0], [0, 0, 255], [0, 255, 0]]], dtype=np.uint8)  # 1 x 3
 
 
@@ -96,7 +99,11 @@ def test_first_frame_of_an_animation(photo) -> None:
 @pytest.mark.parametrize(
     ("array", "said"),
     [
-        (np.zeros((2, 2, 3), dtype=np.float32), "float32"),
+        (np.zeros((2, 2, 3), dtype=np.int64), "int64"),
+        (np.full((2, 2, 3), 1.5, dtype=np.float32), r"from 0 to 1; got 1\.5 to 1\.5"),
+        (np.full((2, 2), -0.1), r"got -0\.1 to -0\.1\. Divide values of 0\.\.255 by 255"),
+        (np.array([[0.5, np.nan]]), "replace NaN"),
+        (np.array([[0.5, np.inf]]), "to inf"),
         (np.zeros((2, 2, 4), dtype=np.uint8), r"\(2, 2, 4\)"),
         (np.zeros((0, 2), dtype=np.uint8), r"\(0, 2\)"),
         (np.zeros((2, 2), dtype=bool), "bool"),
@@ -149,11 +156,35 @@ def test_heic_without_its_extra_says_what_to_install(tmp_path: Path, name: str) 
     assert name in str(caught.value)
 
 
-def test_decompression_bomb_is_an_error(photo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_pixels_than_the_limit_are_an_error(photo) -> None:
     path = photo(Image.new("1", (40, 40)), "bomb.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(InputError, match="1,000 pixels"):
-        read_image(path)
+        read_image(path, max_pixels=1000)
+    assert read_image(path, max_pixels=1600).shape == (40, 40, 3)
+
+
+def test_bytes_tensors_and_floats_are_pictures_too(photo) -> None:
+    path = photo(RED_BLUE, "p.png")
+    data = path.read_bytes()
+    tensor = torch.from_numpy(RED_BLUE)
+    sources = (data, BytesIO(data), tensor, tensor.permute(2, 0, 1), tensor / 255)
+    for source in (*sources, RED_BLUE / 255, RED_BLUE.astype(np.uint16) * 257):
+        np.testing.assert_array_equal(read_image(source), RED_BLUE)
+    with pytest.raises(InputError, match="got a NoneType"):
+        read_image(None)  # pyright: ignore[reportArgumentType]
+
+
+def test_twelve_bits_in_sixteen_are_as_bright_as_in_eight() -> None:
+    deep, plain = (read_image(CASES / "deep-pictures" / f"mono{n}.png") for n in (12, 8))
+    assert np.abs(deep.astype(int) - plain).max() <= 1
+
+
+def test_transparent_photos_keep_their_colours_and_transparency() -> None:
+    photo = CASES / "transparent-photo" / "ph" / "product_rgba.png"
+    colours = read_colours(photo)
+    with Image.open(photo) as image:
+        np.testing.assert_array_equal(colours, np.array(image))
+    assert read_colours(CASES / "transparent-photo" / "ph" / "cmyk.jpg").shape == (480, 640, 3)
 
 
 def test_32_bit_pictures_are_refused(photo) -> None:

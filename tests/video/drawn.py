@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from persam import samples
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from tools.sample_renderer import props, scenes
 from tools.sample_renderer.render import Camera, Setting, photograph
 from tools.sample_renderer.tracer import matrix

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from fractions import Fraction
 from itertools import pairwise
@@ -88,19 +89,41 @@ def test_a_folder_that_changes_has_another_stamp(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "size", "said"),
     [
-        ("11.png", (20, 30), "11 of .* is 30x20, the first one 64x48"),
+        ("11.png", (20, 30), "11.png is 30x20, the first frame 64x48"),
         ("3.png", None, "3.png is not"),
+        ("1.png", None, "1.png is not"),
     ],
 )
-def test_bad_frames_of_a_folder(
+def test_a_bad_frame_of_a_folder_is_left_out_and_said(
     folder: Path, name: str, size: tuple[int, int] | None, said: str
 ) -> None:
     if size is None:
         (folder / name).write_text("no picture")
     else:
         Image.fromarray(picture(0, 48, 64)[: size[0], : size[1]]).save(folder / name)
-    with pytest.raises(InputError, match=said):
-        read(folder)
+    clip = open_clip(folder)
+    frames = list(clip)
+    places = [2, 9, 10, int(name.partition(".")[0])]
+    expected = [sorted(places).index(place) for place in places[:3]]
+    assert [frame.name for frame in frames] == ["2", "9", "10"]
+    assert [frame.index for frame in frames] == [0, 1, 2]
+    assert [frame.pts for frame in frames] == expected  # the others keep their times
+    assert clip.damage.lost == 1
+    assert re.search(said, clip.damage.reasons[0])
+
+
+def test_a_folder_without_a_single_frame_is_refused(folder: Path) -> None:
+    for path in folder.glob("*.[jp][pn]g"):
+        path.write_text("no picture")
+    with pytest.raises(InputError, match=r"None of the 3 pictures in .* can be read"):
+        open_clip(folder)
+
+
+def test_a_coding_without_a_decoder_is_one_clear_error(tmp_path: Path) -> None:
+    path = make(tmp_path / "c.avi", Made("mpeg4"))
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"ZZZZ").replace(b"fmp4", b"ZZZZ"))
+    with pytest.raises(InputError, match="no decoder for here"):
+        open_clip(path)
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import made_clips
@@ -13,8 +14,6 @@ from persam.video.clip import open_clip
 from persam.video.encoders import PRORES, VP9, Codec, VideoWriter, h264, with_alpha
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from persam.video.clip import Clip
 
 UNEVEN = (3, 4, 5, 9, 10, 20, 21, 23, 40, 41, 43, 44)
@@ -122,6 +121,23 @@ def test_an_overlay_has_the_clips_frames_times_size_and_sound(
     assert again.has_sound == clip.has_sound == (made.sound is not None)
     for old, new in zip(clip, again, strict=True):
         assert np.abs(old.image.astype(int) - new.image).mean() < 6
+
+
+CASES = Path(__file__).parents[1] / "data" / "cases" / "odd-sound"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in CASES.iterdir()))
+def test_sound_without_a_layout_is_kept(tmp_path: Path, name: str) -> None:
+    clip = open_clip(CASES / name)
+    made = tmp_path / "overlay.mp4"
+    write(made, h264(clip.width, clip.height), clip, alpha=False)
+    with made_clips.need_av().open(str(made)) as container:
+        track = container.streams.audio[0]
+        heard = sum(frame.samples / frame.sample_rate for frame in container.decode(track))
+    with made_clips.need_av().open(str(clip.path)) as container:
+        track = container.streams.audio[0]
+        expected = sum(frame.samples / frame.sample_rate for frame in container.decode(track))
+    assert abs(heard - expected) < 0.3  # AAC's own frames at either end
 
 
 @pytest.mark.parametrize(

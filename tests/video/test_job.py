@@ -89,7 +89,7 @@ def test_masks_and_manifest_of_a_folder(folder: Path, tmp_path: Path) -> None:
     assert line["objects"]["red"] == {
         "present": True,
         "score": 0.75,
-        "box": [10, 8, 23, 23],
+        "box": [10, 8, 24, 24],
         "likeness": 0.5,
     }
 

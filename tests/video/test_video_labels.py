@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +10,6 @@ from persam.errors import InputError
 from persam.io.palette import PALETTE
 from persam.io.writers import write_labels
 from persam.video import labels as video_labels
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LABELS = np.array([[0, 1, 1], [2, 0, 254]], dtype=np.uint8)
 
@@ -86,12 +83,13 @@ def test_a_plain_mask_is_one_object(tmp_path: Path, mode: str) -> None:
 
 
 def test_a_soft_grey_mask_is_cut_at_half(tmp_path: Path) -> None:
-    soft = np.array([[0, 20, 100, 140, 255]], dtype=np.uint8)
-    path = picture(tmp_path / "soft.png", soft, "L")
-    assert video_labels.read_objects(path, (1, 5))[1].tolist() == [[False] * 3 + [True] * 2]
-    # Without a 255 they are label numbers.
-    path = picture(tmp_path / "labels.png", soft[:, :4], "L")
-    assert list(video_labels.read_objects(path, (1, 4))) == [20, 100, 140]
+    soft = np.array([[0, 20, 100, 140, 255, 255]], dtype=np.uint8)
+    for top in (255, 200):
+        path = picture(tmp_path / "soft.png", np.minimum(soft, top), "L")
+        assert video_labels.read_objects(path, (1, 6))[1].tolist() == [[False] * 3 + [True] * 3]
+    # Values that fill areas are label numbers.
+    path = picture(tmp_path / "labels.png", np.repeat([[0, 20, 100]], 3, axis=1).astype("u1"), "L")
+    assert list(video_labels.read_objects(path, (1, 9))) == [20, 100]
 
 
 @pytest.mark.parametrize(
@@ -106,3 +104,31 @@ def test_masks_that_show_no_object(tmp_path: Path, pixels: np.ndarray, said: str
     for mode in ("P", "L"):
         with pytest.raises(InputError, match=said):
             video_labels.read_objects(picture(tmp_path / "m.png", pixels, mode), (2, 3))
+
+
+CASES = Path(__file__).parents[1] / "data" / "cases" / "object-masks"
+FULL = (480, 640)
+
+
+def areas(name: str) -> dict[int, int]:
+    found = video_labels.read_objects(CASES / name, FULL)
+    return {number: int(mask.sum()) for number, mask in found.items()}
+
+
+def test_first_masks_are_what_a_person_means() -> None:
+    assert areas("L012.png") == {1: 78411, 2: 8000}
+    assert areas("u16_ids.png") == {1: 78411, 300: 8000}
+    for name in ("soft200.png", "jpg235.jpg"):  # steps of an edge are no objects
+        found = areas(name)
+        assert list(found) == [1]
+        assert 78000 < found[1] < 90000
+
+
+def test_a_255_beside_other_areas_is_asked_about() -> None:
+    with pytest.raises(InputError, match="100, 255, where 255 may be an object or void"):
+        areas("L100_255.png")
+
+
+def test_a_deep_map_of_another_size_is_refused() -> None:
+    with pytest.raises(InputError, match="640x480, but its picture is 64x48"):
+        video_labels.read_objects(CASES / "u16_ids.png", (48, 64))

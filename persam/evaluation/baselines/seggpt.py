@@ -15,7 +15,8 @@ import torch
 from transformers import SegGptImageProcessorPil
 
 from persam.errors import InputError
-from persam.io.images import read_image, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.models.files import read_folder
 from persam.models.loading import choose_device, locate
 from persam.pipeline.prompts import mask_box

@@ -17,7 +17,7 @@ from persam.evaluation.datasets.perseg_folder import OTHER_SIZE, by_stem
 from persam.evaluation.datasets.photos import Photo, Values, header_size
 from persam.evaluation.datasets.problems import Findings, listed
 from persam.evaluation.datasets.structures import Dataset, Subject
-from persam.io.images import read_labels, read_mask
+from persam.io.masks import read_labels, read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,8 @@ from PIL import Image
 
 from persam.errors import InputError
 from persam.evaluation.datasets.segments import draw, own_size
-from persam.io.images import read_image, read_labels, read_mask
+from persam.io.images import read_image
+from persam.io.masks import read_labels, read_mask
 
 if TYPE_CHECKING:
     from pathlib import Path
