@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from persam import __version__
 from persam.cli.ablate import ablate
+from persam.cli.app import app as page
 from persam.cli.console import complain, say
 from persam.cli.correct import correct
 from persam.cli.datasets import datasets
@@ -85,6 +86,7 @@ def _persam(
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 
+app.command("app")(page)
 app.command()(segment)
 app.command()(track)
 app.command()(learn)

@@ -102,7 +102,7 @@ def find(
         if step.mask.any() and _alike(found, kept):
             return found
     steps = concept.ask(embedding, detection)
-    step = cascade.standing(steps, keep_best=concept.variant.keep_best)
+    step = concept.final(steps, detection)
     found = _measured(concept, embedding, detection, step)
     return found if _alike(found, max(least, kept)) else found.emptied()
 
