@@ -15,9 +15,17 @@ from persam.app.learning import at_presence
 from persam.errors import InputError
 from persam.io import drawing
 from persam.io.folders import name_outputs
-from persam.io.images import read_image, read_profile
-from persam.io.palette import lay
-from persam.io.writers import write_cutout, write_labels, write_mask, write_overlay, write_text
+from persam.io.images import read_image
+from persam.io.metadata import read_metadata
+from persam.io.palette import number_masks
+from persam.io.writers import (
+    overlay_jpeg,
+    write_bytes,
+    write_cutout,
+    write_labels,
+    write_mask,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,7 +116,7 @@ def _write(
         shutil.copy2(photo.path, folder / "photos" / f"{stem}{photo.path.suffix}")
     if not masks:
         return
-    labels = lay(_apart(masks, objects), next(iter(masks.values())).shape)
+    labels = number_masks(_apart(masks, objects), next(iter(masks.values())).shape)
     if "masks" in options.products:
         path = folder / "masks" / f"{stem}.png"
         _write_labels(path, labels, several=len(objects) > 1)
@@ -116,7 +124,7 @@ def _write(
         image = read_image(photo.path)
         if "overlays" in options.products:
             drawn = drawing.overlay_labels(image, labels)
-            write_overlay(folder / "overlays" / f"{stem}.jpg", drawn)
+            write_bytes(folder / "overlays" / f"{stem}.jpg", overlay_jpeg(drawn))
         if "cutouts" in options.products:
             _write_cutouts(folder / "cutouts", stem, photo, (image, masks))
 
@@ -125,12 +133,12 @@ def _write_cutouts(
     folder: Path, stem: str, photo: MediaFile, found: tuple[np.ndarray, Mapping[str, np.ndarray]]
 ) -> None:
     """A cut-out an object, each as large as its object."""
-    (image, masks), profile = found, read_profile(photo.path)
+    (image, masks), metadata = found, read_metadata(photo.path)
     for name, mask in masks.items():
         if mask.any():
             file = f"{stem}.{name}.png" if len(masks) > 1 else f"{stem}.png"
             cut = drawing.crop(drawing.cutout(image, mask), mask)
-            write_cutout(folder / file, cut, profile)
+            write_cutout(folder / file, cut, metadata)
 
 
 def _write_labels(path: Path, labels: np.ndarray, *, several: bool) -> None:

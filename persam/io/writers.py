@@ -124,24 +124,27 @@ def mask_png(mask: np.ndarray, metadata: PhotoMetadata = NOTHING) -> bytes:
     return _encode(image, "PNG", **_RUNS, **metadata.save_options("PNG", "L"))
 
 
-def write_labels(path: str | Path, labels: np.ndarray) -> None:
-    """Write label numbers as an indexed PNG in the colours of DAVIS.
+def write_labels(path: str | Path, labels: np.ndarray, palette: bytes = PALETTE) -> None:
+    """Write label numbers as an indexed PNG.
 
     Args:
         path: the PNG file.
         labels: ``(H, W)`` uint8.
+        palette: red, green and blue of each number; left out: the colours of DAVIS.
     """
-    write_bytes(path, labels_png(labels))
+    write_bytes(path, labels_png(labels, palette=palette))
 
 
-def labels_png(labels: np.ndarray, metadata: PhotoMetadata = NOTHING) -> bytes:
+def labels_png(
+    labels: np.ndarray, metadata: PhotoMetadata = NOTHING, *, palette: bytes = PALETTE
+) -> bytes:
     """Encode ``(H, W)`` uint8 as :func:`write_labels` writes it, with its photo's metadata."""
     if labels.ndim != 2 or labels.dtype != np.uint8:
         raise InputError(
             f"Labels are written from (H, W) uint8; got {labels.shape} {labels.dtype}."
         )
     image = Image.fromarray(labels)
-    image.putpalette(PALETTE)
+    image.putpalette(palette)
     # The colours are the numbers', not the photo's, so its profile says nothing about them.
     return _encode(image, "PNG", **_RUNS, **replace(metadata, icc=None).save_options("PNG", "P"))
 
