@@ -136,7 +136,7 @@ class Record:
         Raises:
             ValueError: it is something else.
         """
-        read = parse(line, _Line)
+        read = parse(line, _ManifestLine)
         if read.error is not None:
             return cls(read.input, error=read.error)
         if read.output is None or read.stamp is None or not is_relative_name(read.output):
@@ -168,7 +168,7 @@ _FACTS = ("score", "presence", "box", "points")
 
 
 @dataclass(frozen=True)
-class _Line:
+class _ManifestLine:
     """What a line may hold."""
 
     input: str
