@@ -45,12 +45,12 @@ def find(session: Session, photos: list[MediaFile] | None = None) -> None:
 
 
 def _search(session: Session, photos: list[MediaFile]) -> None:
-    learner = session.model.learner
+    maker = session.model.maker
     objects = session.state.objects
     concepts = {
-        name: _for_album(concept, session) for name, concept in learner.concepts(objects).items()
+        name: _for_album(concept, session) for name, concept in maker.concepts(objects).items()
     }
-    learner.save(objects)
+    maker.save(objects)
     by_path = {str(photo.path): photo for photo in photos}
     before = {path: session.results.found(Path(path)) for path in by_path}
     changed: list[dict[str, Any]] = []

@@ -12,8 +12,10 @@ from PIL import Image, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 
 from persam.app.clicking import Drawing
-from persam.app.export import Product
+from persam.app.export_files import Product
 from persam.errors import InputError
+from persam.io.cutouts import CutoutFormat, CutoutStyle, Edges
+from persam.video.output_files import Product as ClipProduct
 
 _MOST_POINTS = 200
 _MOST_PAINT = 4_000_000  # letters of base64
@@ -95,12 +97,28 @@ class FindBody(_Body):
     improve: bool = False
 
 
+class TrackBody(_Body):
+    """A clip is tracked; what is written besides masks."""
+
+    products: Annotated[list[ClipProduct], Field(max_length=8)] = []
+
+
 class ExportBody(_Body):
     """What is taken away."""
 
     products: Annotated[list[Product], Field(max_length=12)]
     min_presence: _Share
     name: Annotated[str, Field(max_length=60)] = ""
+    edges: Edges = "soft"
+    crop: bool = True
+    background: Annotated[str, Field(pattern=r"^(|blur|#[0-9a-fA-F]{6})$")] = ""
+    format: CutoutFormat = "png"
+
+    @property
+    def cutouts(self) -> CutoutStyle:
+        """How cut-outs look."""
+        crop = 0.02 if self.crop else None
+        return CutoutStyle(self.edges, crop, self.background or None, self.format)
 
 
 def _layer(text: str) -> np.ndarray:

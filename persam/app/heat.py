@@ -21,7 +21,7 @@ def confidence_png(session: Session, photo: MediaFile, name: str, side: int) -> 
         InputError: nothing shows the object, or the photo cannot be read.
     """
     one, model = session.named(name), session.model
-    concept = model.learner.concept(one)
+    concept = model.maker.concept(one)
     embedding = model.photos.get(photo)
     found = np.asarray(concept.locate(embedding).prior, dtype=np.float32)
     low, high = float(found.min()), float(found.max())

@@ -14,6 +14,7 @@ import numpy as np
 
 from persam.album.output import Output
 from persam.app.objects import HAND_MADE, MOST_OBJECTS, Mark, NamedObject
+from persam.app.photos import is_frame
 from persam.errors import InputError
 from persam.io.writers import write_labels, write_mask
 
@@ -72,14 +73,14 @@ def set_mask(session: Session, photo: MediaFile, name: str, kind: Kind, mask: np
     """
     _refuse_useless(mask, kind)
     with session.lock:
-        one, stem = session.named(name), session.results.stem(photo.path, session.paths())
+        one, stem = session.named(name), session.stem(photo)
         file = session.run / _FOLDERS[kind] / one.stem / f"{stem}.png"
         write_mask(file, mask)
         mark = Mark(str(photo.path), kind, str(file.relative_to(session.run)))
         session.replace_object(one.with_mark(mark), name)
         if kind in HAND_MADE:
             _show_in_run(session, photo)
-    session.tell_photos([photo.path])
+    session.tell(photo)
 
 
 def set_verdict(session: Session, photo: MediaFile, name: str, kind: Kind) -> None:
@@ -89,7 +90,7 @@ def set_verdict(session: Session, photo: MediaFile, name: str, kind: Kind) -> No
         session.replace_object(one.with_mark(Mark(str(photo.path), kind)), name)
         if kind in HAND_MADE:
             _show_in_run(session, photo)
-    session.tell_photos([photo.path])
+    session.tell(photo)
 
 
 def take_back(session: Session, photo: MediaFile, name: str, *, other: bool) -> None:
@@ -98,10 +99,11 @@ def take_back(session: Session, photo: MediaFile, name: str, *, other: bool) -> 
         one = session.named(name)
         before = one.mark(str(photo.path))
         session.replace_object(one.without_mark(str(photo.path), other=other), name)
-        if not other and before is not None and before.kind in HAND_MADE:
+        hand_made = not other and before is not None and before.kind in HAND_MADE
+        if hand_made and not is_frame(photo):
             # What we wrote there for the person; the next search makes the photo's mask anew.
-            _result_file(session, photo.path).unlink(missing_ok=True)
-    session.tell_photos([photo.path])
+            _result_file(session, photo).unlink(missing_ok=True)
+    session.tell(photo)
 
 
 def hand_work(state: AppState) -> set[str]:
@@ -139,11 +141,12 @@ def _all_learnt(one: NamedObject) -> NamedObject:
 
 def _show_in_run(session: Session, photo: MediaFile) -> None:
     """Let the photo's mask among the run's results be what the person said."""
-    labels = session.results.labels(photo.path, session.state.objects)
-    if labels is not None:
-        write_labels(_result_file(session, photo.path), labels)
+    if is_frame(photo):  # tracking takes a person's masks itself
         return
-    path = _result_file(session, photo.path)
+    labels, path = session.labels(photo), _result_file(session, photo)
+    if labels is not None:
+        write_labels(path, labels)
+        return
     if path.exists():  # the object was there by the run, and is not by the person
         from persam.io.picture_file import open_picture
 
@@ -151,9 +154,8 @@ def _show_in_run(session: Session, photo: MediaFile) -> None:
         write_labels(path, np.zeros((height, width), dtype=np.uint8))
 
 
-def _result_file(session: Session, photo: Path) -> Path:
-    stem = session.results.stem(photo, session.paths())
-    return Output(session.run).files(stem)["masks"]
+def _result_file(session: Session, photo: MediaFile) -> Path:
+    return Output(session.run).files(session.stem(photo))["masks"]
 
 
 def _refuse_useless(mask: np.ndarray, kind: Kind) -> None:

@@ -34,6 +34,11 @@ class MediaFile:
     changed: int
 
 
+def is_frame(media: MediaFile) -> bool:
+    """Whether it is a frame of a clip, which has the clip's id and its own number."""
+    return "-" in media.id
+
+
 class MediaFolder:
     """Photos and clips of a folder, by id.
 

@@ -57,13 +57,23 @@ class Results:
         record = self.record(photo)
         return {str(one.object): one for one in (record.found if record else None) or ()}
 
-    def masks(self, photo: Path, objects: Sequence[NamedObject]) -> dict[str, np.ndarray]:
+    def masks(
+        self,
+        photo: Path,
+        objects: Sequence[NamedObject],
+        answered: Mapping[str, np.ndarray] | None = None,
+    ) -> dict[str, np.ndarray]:
         """``(height, width)`` bool masks of the objects in a photo, those that have one.
+
+        Args:
+            photo: where.
+            objects: all that are looked for.
+            answered: masks by name that the person's marks lie over; None for the run's own.
 
         Raises:
             InputError: a mask's file is damaged or gone.
         """
-        answered = self._answered(photo)
+        answered = self._answered(photo) if answered is None else answered
         masks = {}
         for one in objects:
             mark = one.mark(str(photo))
@@ -75,12 +85,17 @@ class Results:
                 masks[one.name] = answered[one.name]
         return masks
 
-    def labels(self, photo: Path, objects: Sequence[NamedObject]) -> np.ndarray | None:
+    def labels(
+        self,
+        photo: Path,
+        objects: Sequence[NamedObject],
+        answered: Mapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray | None:
         """The same as one map ``(height, width)`` uint8: 1 for the first object, and so on.
 
         A person's masks lie over the run's. None where there is no mask at all.
         """
-        masks = self.masks(photo, objects)
+        masks = self.masks(photo, objects, answered)
         if not masks:
             return None
         labels = np.zeros(next(iter(masks.values())).shape, dtype=np.uint8)

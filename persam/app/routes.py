@@ -7,30 +7,25 @@ disk run in threads, so that the server answers others meanwhile.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import wraps
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from persam import __version__
-from persam.app import album, bodies, clicking, export, marking
+from persam.app import album, bodies, clicking, export, marking, tracking
+from persam.app.answers import answer, reads, writes
 from persam.app.commands import command_lines
-from persam.app.export import ExportOptions
+from persam.app.export_files import ExportOptions
 from persam.app.heat import confidence_png
 from persam.app.objects import as_json
-from persam.app.photos import UnknownFile
+from persam.app.overview import session_json
 from persam.app.renditions import MASK_SIDE, SIDES, fitted, grey_png, label_png
 from persam.app.uploads import take_upload
-from persam.errors import InputError, PersamError
+from persam.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.requests import Request
 
     from persam.app.photos import MediaFile
@@ -46,23 +41,26 @@ def routes() -> list[Route | Mount]:
     return [
         Route("/", page),
         Mount("/static", StaticFiles(directory=str(STATIC))),
-        Route("/api/session", _get(describe)),
+        Route("/api/session", reads(whole_session)),
         Route("/api/events", events),
-        Route("/api/commands", _get(commands)),
-        Route("/api/objects", _post(bodies.ObjectBody, add_object), methods=["POST"]),
-        Route("/api/objects/{name}", _delete(remove_object), methods=["DELETE"]),
-        Route("/api/slider", _post(bodies.SliderBody, set_slider), methods=["POST"]),
-        Route("/api/find", _post(bodies.FindBody, find), methods=["POST"]),
-        Route("/api/cancel", _post(None, cancel), methods=["POST"]),
-        Route("/api/export", _post(bodies.ExportBody, take_away), methods=["POST"]),
+        Route("/api/commands", reads(commands)),
+        Route("/api/objects", writes(bodies.ObjectBody, add_object), methods=["POST"]),
+        Route("/api/objects/{name}", reads(remove_object), methods=["DELETE"]),
+        Route("/api/slider", writes(bodies.SliderBody, set_slider), methods=["POST"]),
+        Route("/api/find", writes(bodies.FindBody, find), methods=["POST"]),
+        Route("/api/cancel", writes(None, cancel), methods=["POST"]),
+        Route("/api/export", writes(bodies.ExportBody, take_away), methods=["POST"]),
+        Route("/api/clips/{id}", reads(clip)),
+        Route("/api/clips/{id}/open", writes(None, open_clip), methods=["POST"]),
+        Route("/api/clips/{id}/track", writes(bodies.TrackBody, track_clip), methods=["POST"]),
         Route("/api/uploads", upload, methods=["POST"]),
-        Route("/api/photos/{id}/picture", _get(picture)),
-        Route("/api/photos/{id}/labels", _get(labels)),
-        Route("/api/photos/{id}/confidence", _get(confidence)),
-        Route("/api/photos/{id}/open", _post(None, open_photo), methods=["POST"]),
-        Route("/api/photos/{id}/outline", _post(bodies.OutlineBody, outline), methods=["POST"]),
-        Route("/api/photos/{id}/mask", _post(bodies.MaskBody, keep_mask), methods=["POST"]),
-        Route("/api/photos/{id}/verdict", _post(bodies.VerdictBody, verdict), methods=["POST"]),
+        Route("/api/photos/{id}/picture", reads(picture)),
+        Route("/api/photos/{id}/labels", reads(labels)),
+        Route("/api/photos/{id}/confidence", reads(confidence)),
+        Route("/api/photos/{id}/open", writes(None, open_photo), methods=["POST"]),
+        Route("/api/photos/{id}/outline", writes(bodies.OutlineBody, outline), methods=["POST"]),
+        Route("/api/photos/{id}/mask", writes(bodies.MaskBody, keep_mask), methods=["POST"]),
+        Route("/api/photos/{id}/verdict", writes(bodies.VerdictBody, verdict), methods=["POST"]),
     ]
 
 
@@ -71,28 +69,9 @@ def page(_request: Request) -> Response:
     return FileResponse(str(STATIC / "index.html"), headers=_NEVER)
 
 
-def describe(session: Session, _request: Request) -> Response:
+def whole_session(session: Session, _request: Request) -> Response:
     """Everything that a page needs to begin with."""
-    session.media.scan()
-    objects = session.state.objects
-    photos = [session.results.describe(one, objects) for one in session.media.photos.values()]
-    folder = session.media.folder
-    return JSONResponse(
-        {
-            "version": __version__,
-            "folder": None if folder is None else folder.name,
-            "run": str(session.run),
-            "model": session.model_state(),
-            "objects": [as_json(one) for one in objects],
-            "photos": photos,
-            "clips": [{"id": c.id, "name": c.path.name} for c in session.media.clips.values()],
-            "progress": session.job.progress.to_json(),
-            "minPresence": session.state.min_presence,
-            "defaultPresence": session.default_presence(),
-            "unlearnt": len(marking.unlearnt(session.state)),
-        },
-        headers=_NEVER,
-    )
+    return JSONResponse(session_json(session), headers=_NEVER)
 
 
 async def events(request: Request) -> Response:
@@ -143,36 +122,55 @@ def cancel(session: Session, _request: Request, _body: None) -> Any:
 
 def take_away(session: Session, _request: Request, body: bodies.ExportBody) -> Any:
     """Write a new folder of results."""
-    options = ExportOptions(frozenset(body.products), body.min_presence, body.name)
+    products = frozenset(body.products)
+    options = ExportOptions(products, body.min_presence, body.name, body.cutouts)
     return {"folder": str(export.export(session, options))}
+
+
+def clip(session: Session, request: Request) -> Response:
+    """A clip: its frames, what is marked in them, and what was tracked."""
+    found = session.clip(request.path_params["id"])
+    return JSONResponse(found.describe(session.state.objects), headers=_NEVER)
+
+
+def open_clip(session: Session, request: Request, _body: None) -> Any:
+    """Read a clip's frames, so that they can be looked at."""
+    found = tracking.open_frames(session, request.path_params["id"])
+    return found.describe(session.state.objects)
+
+
+def track_clip(session: Session, request: Request, body: bodies.TrackBody) -> Any:
+    """Track what was shown through a clip."""
+    tracking.track_clip(session, request.path_params["id"], frozenset(body.products))
+    return {}
 
 
 async def upload(request: Request) -> Response:
     """Take one photo that was dropped on the page."""
     session, name = request.app.state.session, request.query_params.get("name", "")
     data = await request.body()
-    return await _answer(lambda: take_upload(session, name, data))
+    return await answer(lambda: take_upload(session, name, data))
 
 
 def picture(session: Session, request: Request) -> Response:
     """A photo at the size of the screen."""
-    photo, side = session.media.photo(request.path_params["id"]), _side(request)
+    photo, side = _photo(session, request), _side(request)
     made = session.renditions.photo(photo, side)
     return Response(made, media_type="image/jpeg", headers=_LONG)
 
 
 def labels(session: Session, request: Request) -> Response:
     """A photo's masks: a grey PNG of object numbers."""
-    photo, side = session.media.photo(request.path_params["id"]), _side(request)
-    found = session.results.labels(photo.path, session.state.objects)
+    photo, side = _photo(session, request), _side(request)
+    found = session.labels(photo)
     if found is None:
-        raise UnknownFile("This photo has no mask yet.")
+        return Response(status_code=204, headers=_NEVER)  # no mask yet
     return Response(label_png(found, side), media_type="image/png", headers=_LONG)
 
 
 def confidence(session: Session, request: Request) -> Response:
     """Where the object seems to be in a photo, before the decoder is asked."""
-    photo = session.media.photo(request.path_params["id"])
+    photo = _photo(session, request)
     made = confidence_png(session, photo, request.query_params.get("object", ""), _side(request))
     return Response(made, media_type="image/png", headers=_NEVER)
 
@@ -217,14 +215,14 @@ def verdict(session: Session, request: Request, body: bodies.VerdictBody) -> Any
 
 
 def _photo(session: Session, request: Request) -> MediaFile:
-    return session.media.photo(request.path_params["id"])
+    return session.photo(request.path_params["id"])
 
 
 def _drawing(session: Session, photo: MediaFile, body: bodies.DrawingBody) -> clicking.Drawing:
     start = None
     if body.start is not None:
         one = session.named(body.start)
-        start = session.results.masks(photo.path, [one]).get(one.name)
+        start = session.masks(photo).get(one.name)
     return body.drawing(start)
 
 
@@ -239,50 +237,3 @@ def _side(request: Request) -> int:
     if side not in map(str, SIDES):
         raise InputError(f"A picture's side is one of {', '.join(map(str, SIDES))}.")
     return int(side)
-
-
-def _get(handler: Callable[[Session, Request], Response]) -> Callable[..., Any]:
-    @wraps(handler)
-    async def endpoint(request: Request) -> Response:
-        return await _answer(lambda: handler(request.app.state.session, request))
-
-    return endpoint
-
-
-_delete = _get
-
-
-def _post(
-    body: type[BaseModel] | None, handler: Callable[[Session, Request, Any], Any]
-) -> Callable[..., Any]:
-    @wraps(handler)
-    async def endpoint(request: Request) -> Response:
-        data = await request.body()
-        session = request.app.state.session
-
-        def work() -> Any:
-            sent = None if body is None else body.model_validate_json(data)
-            return handler(session, request, sent)
-
-        return await _answer(work)
-
-    return endpoint
-
-
-async def _answer(work: Callable[[], Any]) -> Response:
-    """Do the work in a thread; what was refused on purpose becomes an answer with its reason."""
-    try:
-        answer = await run_in_threadpool(work)
-    except UnknownFile as error:
-        return JSONResponse({"error": str(error)}, 404)
-    except ValidationError as error:
-        return JSONResponse({"error": _first(error)}, 422)
-    except PersamError as error:
-        return JSONResponse({"error": str(error)}, 400)
-    return answer if isinstance(answer, Response) else JSONResponse(answer)
-
-
-def _first(error: ValidationError) -> str:
-    found = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, found["loc"])) or "the request"
-    return f"{where}: {found['msg']}."

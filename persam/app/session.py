@@ -7,29 +7,27 @@ from dataclasses import dataclass, replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from persam.app import objects as store
-from persam.app.clicking import EncodedPhotos
+from persam.app.clips import ClipFolder
 from persam.app.events import Events
 from persam.app.finding import BackgroundJob
-from persam.app.learning import ConceptMaker
+from persam.app.model import LoadedModel, load_model
 from persam.app.objects import AppState, NamedObject
-from persam.app.photos import MediaFolder, UnknownFile
+from persam.app.photos import MediaFolder, UnknownFile, is_frame
 from persam.app.renditions import Renditions
 from persam.app.results import Results
-from persam.app.sharing import Turns, shared
 from persam.errors import InputError, PersamError
 from persam.io.concept_file import concept_model
 from persam.io.writers import remove_leftovers
-from persam.structures import Prompts
 from persam.variants import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from persam.models.base import Backbone
+    import numpy as np
+
+    from persam.app.photos import MediaFile
 
 DEFAULT_MODEL = "pocket"
 
@@ -51,16 +49,6 @@ class AppOptions:
     concepts: tuple[tuple[str, Path], ...] = ()
     model: str | None = None
     place: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class LoadedModel:
-    """The model, as the page's clicks use it and as the album does, which lets clicks go first."""
-
-    clicks: Backbone
-    album: Backbone
-    photos: EncodedPhotos
-    learner: ConceptMaker
 
 
 class Session:
@@ -153,9 +141,58 @@ class Session:
 
         self.change(update)
 
+    def clip(self, media_id: str) -> ClipFolder:
+        """The clip of that id.
+
+        Raises:
+            UnknownFile: there is none.
+        """
+        return ClipFolder(self.run, self.media.clip(media_id))
+
+    def photo(self, media_id: str) -> MediaFile:
+        """The photo of that id, or the frame of a clip: ``<clip>-<number>``.
+
+        Raises:
+            UnknownFile: there is none.
+        """
+        clip, frame, number = media_id.partition("-")
+        if not frame:
+            return self.media.photo(media_id)
+        if not number.isdecimal():
+            raise UnknownFile("There is no such frame. Reload the page.")
+        return self.clip(clip).frame(int(number))
+
+    def masks(self, photo: MediaFile) -> dict[str, np.ndarray]:
+        """Masks of a photo or frame by object name, what a person said over what was found."""
+        return self.results.masks(photo.path, self.state.objects, self._tracked(photo))
+
+    def labels(self, photo: MediaFile) -> np.ndarray | None:
+        """The same as one map of object numbers; None where there is no mask at all."""
+        return self.results.labels(photo.path, self.state.objects, self._tracked(photo))
+
+    def stem(self, photo: MediaFile) -> str:
+        """Name of a photo's or frame's results."""
+        if not is_frame(photo):
+            return self.results.stem(photo.path, self.paths())
+        clip, _, number = photo.id.partition("-")
+        return f"{self.clip(clip).folder.name}-{int(number):06d}"
+
+    def _tracked(self, photo: MediaFile) -> dict[str, np.ndarray] | None:
+        if not is_frame(photo):
+            return None
+        clip, _, number = photo.id.partition("-")
+        return self.clip(clip).masks(int(number))
+
     def paths(self) -> list[Path]:
         """All photos, in their order."""
         return [photo.path for photo in self.media.photos.values()]
+
+    def tell(self, photo: MediaFile) -> None:
+        """Tell the pages what is known of a photo, or a frame's clip, now."""
+        if is_frame(photo):
+            self.events.publish("clip", id=photo.id.partition("-")[0])
+        else:
+            self.tell_photos([photo.path])
 
     def tell_photos(self, photos: Sequence[Path]) -> None:
         """Tell the pages what is known of these photos now."""
@@ -173,13 +210,7 @@ class Session:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _load(self) -> LoadedModel:
-        from persam.models.loading import load
-
-        backbone, turns = load(self.model_name(), **dict(self.options.place)), Turns()
-        _warm_up(backbone)
-        clicks = shared(backbone, turns, hurried=True)
-        album = shared(backbone, turns, hurried=False)
-        return LoadedModel(clicks, album, EncodedPhotos(clicks), ConceptMaker(clicks, self.run))
+        return load_model(self.model_name(), dict(self.options.place), self.run)
 
     def _with_concepts(self, state: AppState) -> AppState:
         """The state, and the concepts that the command line brought to it."""
@@ -193,13 +224,3 @@ class Session:
             else:
                 objects.append(NamedObject(name, concept=str(path.absolute())))
         return replace(state, objects=tuple(objects))
-
-
-def _warm_up(backbone: Backbone) -> None:
-    """Ask both networks once, so that a person's first click is as quick as the others."""
-    embedding = backbone.encode(np.full((48, 64, 3), 127, dtype=np.uint8))
-    one = Prompts(np.array([[32, 24]]), np.array([1]))
-    two = Prompts(np.array([[32, 24], [8, 8]]), np.array([1, 0]))
-    for prompts, several in ((one, True), (one, False), (two, False)):
-        backbone.decode(embedding, prompts, multimask=several)
-    backbone.decode(embedding, Prompts(box=(8, 8, 40, 40)), multimask=False)

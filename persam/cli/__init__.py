@@ -13,6 +13,7 @@ from persam import __version__
 from persam.cli.ablate import ablate
 from persam.cli.app import app as page
 from persam.cli.console import complain, say
+from persam.cli.convert import convert
 from persam.cli.correct import correct
 from persam.cli.datasets import datasets
 from persam.cli.demo import demo
@@ -93,6 +94,7 @@ app.command()(learn)
 app.command()(find)
 app.command()(doctor)
 app.command()(correct)
+app.command()(convert)
 app.command()(models)
 app.command()(export)
 app.command()(demo)

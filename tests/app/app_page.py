@@ -62,6 +62,28 @@ def open_page(folder: Path, run: Path, **options: Any) -> Page:
     return Page(session, client)
 
 
+def write_clip(path: Path, frames: int = 10) -> None:
+    """A short clip: the dog of 00.jpg walks to the right."""
+    import av
+    from PIL import Image
+
+    photo = Image.open(PHOTOS / "00.jpg").resize((320, 240))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = (
+            320,
+            240,
+            "yuv420p",
+            4_000_000,
+        )
+        for number in range(frames):
+            moved = photo.transform(
+                (320, 240), Image.Transform.AFFINE, (1, 0, -4 * number, 0, 1, 0)
+            )
+            container.mux(stream.encode(av.VideoFrame.from_image(moved)))
+        container.mux(stream.encode())
+
+
 class Server:
     """`persam app` in a process of its own."""
 

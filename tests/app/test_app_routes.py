@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from app_page import MASKS, PHOTOS, open_page
+from app_page import MASKS, PHOTOS, open_page, write_clip
 from PIL import Image
 
 from persam.album.run import fingerprint
 from persam.concept import Concept
+from persam.io.labels import read_label_set
 from persam.io.masks import read_labels, read_mask
 from persam.metrics import iou
 
@@ -126,14 +127,14 @@ def test_corrections_stay_and_teach_when_asked(page: Page):
     assert page.post(f"/api/photos/{photo}/mask", body).status_code == 200
     mended = layer == 1
     assert np.array_equal(read_labels(page.session.run / "01.png", (480, 640)) == 1, mended)
-    references = len(page.session.model.learner.concept(page.session.named("dog")).views)
+    references = len(page.session.model.maker.concept(page.session.named("dog")).views)
     assert page.client.get("/api/session").json()["unlearnt"] == 1
 
     assert page.post("/api/find", {"improve": True}).json() == {"learnt": 1}
     page.session.job.wait(120)
     assert page.session.job.progress.status == "done"
     assert page.photo("01.jpg")["marks"]["dog"] == {"kind": "corrected", "learnt": True}
-    taught = page.session.model.learner.concept(page.session.named("dog"))
+    taught = page.session.model.maker.concept(page.session.named("dog"))
     assert len(taught.views) == references + 1
     assert np.array_equal(read_labels(page.session.run / "01.png", (480, 640)) == 1, mended)
 
@@ -143,7 +144,7 @@ def test_not_here_clears_the_mask_and_can_be_taken_back(page: Page):
     page.find()
     photo = page.id("01.jpg")
     page.post(f"/api/photos/{photo}/verdict", {"object": "dog", "kind": "absent"})
-    assert page.client.get(f"/api/photos/{photo}/labels?side=320").status_code == 404
+    assert page.client.get(f"/api/photos/{photo}/labels?side=320").status_code == 204
     assert not read_labels(page.session.run / "01.png", (480, 640)).any()
     page.post(f"/api/photos/{photo}/verdict", {"object": "dog", "kind": "none"})
     assert page.photo("01.jpg")["marks"] == {}
@@ -166,8 +167,8 @@ def test_what_is_taken_away_is_what_was_accepted(page: Page):
     page.show("00.jpg", BOX)
     page.find()
     page.post(f"/api/photos/{page.id('02.jpg')}/verdict", {"object": "dog", "kind": "wrong"})
-    wanted = ["masks", "cutouts", "overlays", "photos", "concepts"]
-    body = {"products": wanted, "min_presence": 0.3, "name": "mine"}
+    wanted = ["masks", "cutouts", "overlays", "photos", "concepts", "coco", "yolo"]
+    body = {"products": wanted, "min_presence": 0.3, "name": "mine", "edges": "hard"}
     answer = page.post("/api/export", body)
     assert answer.status_code == 200, answer.text
     page.session.job.wait(60)
@@ -182,8 +183,13 @@ def test_what_is_taken_away_is_what_was_accepted(page: Page):
     assert (folder / "photos" / "01.jpg").read_bytes() == (PHOTOS / "01.jpg").read_bytes()
     mask = read_mask(folder / "masks" / "01.png", (480, 640)) > 0
     cut = np.array(Image.open(folder / "cutouts" / "01.png"))
-    rows, columns = np.argwhere(mask).min(axis=0), np.argwhere(mask).max(axis=0)
-    assert cut.shape[:2] == tuple(columns - rows + 1)
+    assert cut.shape[2] == 4
+    assert cut.shape[0] < 480
+    tight = np.argwhere(mask).max(axis=0) - np.argwhere(mask).min(axis=0) + 1
+    assert (np.array(cut.shape[:2]) >= tight).all()
+    (truth,) = read_label_set(folder / "coco").of_class("dog")[1:]
+    assert iou(truth[1].mask, mask) > 0.97  # polygons, of at most a pixel off
+    assert truth[1].origin.by == "model"
     concept = Concept.load(folder / "dog.safetensors", page.session.model.clicks)
     assert concept.variant.min_presence == 0.3
     assert (
@@ -251,6 +257,38 @@ def test_finding_before_showing_says_what_to_do(page: Page):
     answer = page.post("/api/find", {})
     assert answer.status_code == 400
     assert "Show an object first" in answer.json()["error"]
+
+
+def test_a_clip_is_clicked_in_tracked_and_put_right(page: Page, album: Path):
+    pytest.importorskip("av")
+    write_clip(album / "walk.mp4")
+    (clip,) = page.client.get("/api/session").json()["clips"]
+    assert not page.post(f"/api/clips/{clip['id']}/open").json()["ready"]
+    page.session.job.wait(60)
+    told = page.client.get(f"/api/clips/{clip['id']}").json()
+    assert (told["ready"], told["frames"], told["lines"]) == (True, 10, [])
+
+    page.post("/api/objects", {"name": "dog"})
+    frame = f"{clip['id']}-0"
+    half = [edge // 2 for edge in BOX]
+    body = {"object": "dog", "kind": "shown", "drawing": {"box": half}}
+    assert page.post(f"/api/photos/{frame}/mask", body).status_code == 200
+    page.post(f"/api/clips/{clip['id']}/track", {"products": []})
+    page.session.job.wait(120)
+    told = page.client.get(f"/api/clips/{clip['id']}").json()
+    assert [line["index"] for line in told["lines"]] == list(range(10))
+    assert all(line["objects"]["dog"]["present"] for line in told["lines"])
+    truth = read_mask(MASKS / "00.png", (480, 640))[::2, ::2] > 0
+    moved = np.roll(truth, 4 * 6, axis=1)
+    labels = pixels(page.client.get(f"/api/photos/{clip['id']}-6/labels?side=1024"))
+    assert iou(labels == 1, moved) > 0.6
+
+    layer = np.where(moved, 1, 2).astype(np.uint8)
+    body = {"object": "dog", "kind": "corrected", "drawing": {"paint": png(layer)}}
+    assert page.post(f"/api/photos/{clip['id']}-6/mask", body).status_code == 200
+    mended = pixels(page.client.get(f"/api/photos/{clip['id']}-6/labels?side=1024"))
+    assert np.array_equal(mended == 1, moved)
+    assert page.client.get(f"/api/photos/{clip['id']}-99/picture?side=320").status_code == 404
 
 
 def test_a_moved_album_keeps_what_was_said(page: Page, album: Path, tmp_path: Path):

@@ -46,7 +46,13 @@ export const api = {
   },
   keepMask: (id, object, kind, drawing) => post(at(id, "mask"), { object, kind, drawing }),
   verdict: (id, object, kind) => post(at(id, "verdict"), { object, kind }),
-  labels: async (photo, side) => bits(await (await ask(`${at(photo.id, "labels")}?side=${side}&v=${photo.version}`)).blob()),
+  labels: async (photo, side) => {
+    const answer = await ask(`${at(photo.id, "labels")}?side=${side}&v=${photo.version}`);
+    return answer.status === 204 ? null : bits(await answer.blob());
+  },
+  clip: (id) => json(`/api/clips/${id}`),
+  openClip: async (id) => (await post(`/api/clips/${id}/open`)).json(),
+  track: (id, products) => post(`/api/clips/${id}/track`, { products }),
   confidence: async (id, object, side) =>
     bits(await (await ask(`${at(id, "confidence")}?side=${side}&object=${encodeURIComponent(object)}`)).blob()),
   picture: (photo, side) => `${at(photo.id, "picture")}?side=${side}&v=${photo.date}`,

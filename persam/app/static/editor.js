@@ -45,7 +45,7 @@ export class Editor {
   }
 
   // Show a photo; start is { bits, object } of a mask to put right, or null.
-  async open(photo, start = null) {
+  async open(photo, start = null, keepsPlace = false) {
     const opening = (this.opening = {});
     this.photo = photo;
     this.element.classList.add("waiting");
@@ -58,11 +58,30 @@ export class Editor {
       this.photoSize = size;
       this.start = start;
       this.clear();
-      this.viewport.show(image, size);
+      const same = this.viewport.size.width === size.width && this.viewport.size.height === size.height;
+      if (same && this.viewport.image && keepsPlace) this.viewport.image = image;
+      else this.viewport.show(image, size);
       return true;
     } finally {
       if (this.opening === opening) this.element.classList.remove("waiting");
     }
+  }
+
+  // Only look at a picture: without its tools, and as fast as it comes.
+  async peek(photo) {
+    const opening = (this.opening = {});
+    this.photo = photo;
+    const image = new Image();
+    image.src = api.picture(photo, 2048);
+    await image.decode().catch(() => undefined);
+    if (this.opening !== opening || !image.naturalWidth) return;
+    const size = { width: image.naturalWidth, height: image.naturalHeight };
+    const same = this.viewport.image && this.viewport.size.width === size.width && this.viewport.size.height === size.height;
+    this.start = null;
+    if (same) {
+      this.viewport.image = image;
+      this.viewport.redraw();
+    } else this.viewport.show(image, size);
   }
 
   clear() {

@@ -6,14 +6,17 @@ import { correctView } from "./correct.js";
 import { gridView } from "./grid.js";
 import { showView } from "./show.js";
 import { takeView } from "./take.js";
+import { videoView } from "./video.js";
 import { busy, emit, learnable, on, store, takeObjects, takePhoto, takeSession } from "./store.js";
 
 const VIEWS = {
   show: ["Show", "show", showView],
   find: ["Find", "find", gridView],
   correct: ["Correct", "correct", correctView],
+  video: ["Video", "video", videoView],
   take: ["Take away", "take", takeView],
 };
+const shownViews = () => Object.entries(VIEWS).filter(([name]) => name !== "video" || store.clips.length);
 const bar = document.getElementById("bar");
 const tabs = document.getElementById("tabs");
 const place = document.getElementById("view");
@@ -36,7 +39,7 @@ function route() {
 }
 
 function drawTabs() {
-  fill(tabs, Object.entries(VIEWS).map(([name, [label, sign]]) =>
+  fill(tabs, shownViews().map(([name, [label, sign]]) =>
     h("a.tab", { href: `#${name}`, "aria-current": current?.name === name ? "page" : null }, icon(sign), h("span", {}, label))));
 }
 
@@ -89,6 +92,7 @@ async function refresh() {
     store.connected = true;
     takeSession(session);
     drawBar();
+    drawTabs();
     if (first) route();
   } catch (error) {
     if (!store.ready) fill(place, h("p.fatal", {}, error.message));
@@ -132,6 +136,9 @@ listen({
   photo: ({ photo }) => takePhoto(photo),
   objects: takeObjects,
   progress,
+  frame: (data) => emit("frame", data),
+  clip: (data) => emit("clip", data),
+  tracked: (data) => emit("tracked", data),
   changes: (data) => changes(data.changes),
   exported: (data) => { toast(`${data.photos} photos written.`, { kind: "good" }); emit("exported", data); },
   model: (model) => { store.model = model; drawBar(); if (model.status === "failed") toast(model.error, { kind: "bad", seconds: 60 }); refresh(); },

@@ -45,7 +45,6 @@ export function takeSession(session) {
     version: session.version,
     progress: { ...session.progress, at: performance.now() },
     threshold: session.minPresence ?? session.defaultPresence,
-    formats: session.formats || [],
   });
   takeObjects(session);
   emit("session");
