@@ -10,7 +10,7 @@ import numpy as np
 
 from persam.album.manifest import FoundObject, Record, Stamp
 from persam.errors import InputError
-from persam.io.picture_file import open_picture
+from persam.io.picture_file import open_picture, picture_size
 from persam.pipeline.prompts import mask_box
 from persam.runs import OwnFiles, file_sha256
 
@@ -80,9 +80,11 @@ class EarlierRuns:
             by_hand_too: do it again where somebody has changed the mask.
         """
         record = self.manifest.records.get(str(photo.absolute()))
-        if record is None or record.output is None or not record.complete:
-            return None
         mask = files["masks"]
+        if record is None or record.output is None:
+            return None if by_hand_too else self._added(photo, mask)
+        if not record.complete:
+            return None
         found = file_sha256(mask)
         if found is None:
             return None
@@ -92,15 +94,32 @@ class EarlierRuns:
         holds = found == record.mask_sha256 and self._same_photo(record.stamp, photo)
         return record if holds and not again else None
 
+    def _added(self, photo: Path, mask: Path) -> Record | None:
+        """A record for a mask that somebody has put among the results of earlier runs."""
+        among_results = bool(self.manifest.records) or self.own.any
+        stamp = self.stamp(photo)
+        if not among_results or stamp is None or self.own.state(mask) != "foreign":
+            return None
+        try:
+            if picture_size(mask, upright=False) != picture_size(photo):
+                return None
+        except InputError:
+            return None
+        sha256 = str(file_sha256(mask))
+        stamp = replace(stamp, sha256=file_sha256(photo))
+        record = Record(str(photo.absolute()), self.own.name(mask), stamp=stamp, seconds=0.0)
+        return _mended(record, mask, sha256)
+
     def foreign(self, files: Iterable[Path]) -> list[Path]:
         """Those of the files that are there and that no run wrote."""
         # Results may have been copied without the list of own files, which is hidden.
         records = () if self.own.any else self.manifest.records.values()
         claimed = {name for record in records for name in _outputs(record)}
+        by_hand = {r.output for r in self.manifest.records.values() if r.origin == "hand"}
         return [
             path
             for path in files
-            if self.own.state(path) == "foreign" and self.own.name(path) not in claimed
+            if self.own.state(path) == "foreign" and self.own.name(path) not in claimed | by_hand
         ]
 
     def _is_own(self, path: Path, sha256: str, record: Record) -> bool:

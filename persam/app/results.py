@@ -128,13 +128,13 @@ class Results:
         record = self.record(photo)
         if record is None or record.output is None or not record.found:
             return {}
-        path = Path(record.output)
+        path = record.mask(self.run)
         labels = read_labels(path, _png_size(path))
         return {str(one.object): labels == one.label for one in record.found if one.box}
 
     def _version(self, record: Record | None, marks: Mapping[str, Any]) -> str:
         """Changes when a photo's masks may have."""
-        files = [Path(record.output)] if record is not None and record.output else []
+        files = [record.mask(self.run)] if record is not None and record.output else []
         files += [self.run / mark.mask for mark in marks.values() if mark.mask]
         times = [path.stat().st_mtime_ns for path in files if path.is_file()]
         return f"{zlib.crc32(repr((times, marks)).encode()):08x}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from persam.cli.concepts_args import ConceptArgs
+from persam.cli.concept_args import ConceptArgs
 from persam.cli.console import say
 from persam.cli.model_args import DeviceOption, EngineOption, PrecisionOption
 from persam.errors import MissingExtra

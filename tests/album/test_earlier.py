@@ -166,6 +166,23 @@ def test_a_photo_of_the_same_name_and_other_content_is_another(concepts, album, 
     assert (summary.written, summary.records[0].output) == (1, "new__0.png")
 
 
+def test_a_mask_that_somebody_put_among_the_results_is_theirs(concepts, album, tmp_path):
+    out = tmp_path / "out"
+    segment_album(concepts[0], photos(album)[:2], out)
+    drawn = by_hand(out / "2.png")
+    (out / "3.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"3\.png would be replaced"):
+        segment_album(concepts[0], photos(album), out)
+    Image.new("L", (9, 9), 255).save(out / "3.png")
+    with pytest.raises(InputError, match=r"3\.png would be replaced"):
+        segment_album(concepts[0], photos(album), out)
+    (out / "3.png").unlink()
+    for concept in concepts:
+        summary = segment_album(concept, photos(album), out)
+        assert [record.output for record in summary.by_hand] == ["2.png"]
+        assert (out / "2.png").read_bytes() == drawn
+
+
 @pytest.mark.parametrize("name", ["2.png", "cutouts/0.png", "sheet.html"])
 def test_files_that_no_run_wrote_are_not_replaced(concepts, album, tmp_path, name):
     out = tmp_path / "out"
