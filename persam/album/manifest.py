@@ -79,6 +79,8 @@ class Record:
             the facts above are then the first's.
         lines: of how many lines the photo was written as, where ``found`` was read from a file.
         mask_sha256: of the mask's file.
+        doubtful: whether a person should look at it: presence is near the threshold, or two
+            objects claim the same place.
         cutouts: how its cut-outs look, in the words of
             :attr:`persam.album.output.Output.look`; None where none were made.
         origin: ``"hand"`` for a mask that somebody changed after a run wrote it, else ``"run"``.
@@ -97,7 +99,14 @@ class Record:
     lines: int = field(default=0, compare=False)
     mask_sha256: str | None = None
     cutouts: str | None = None
+    doubtful: bool = False
     origin: Origin = "run"
+
+    @property
+    def present(self) -> bool:
+        """Whether anything was found in the photo."""
+        boxes = (one.box for one in (self.found if self.found is not None else (self,)))
+        return any(box is not None for box in boxes)
 
     @property
     def complete(self) -> bool:
@@ -144,7 +153,11 @@ class Record:
         facts: dict[str, Any] = {name: getattr(read, name) for name in _FACTS}
         record = cls(read.input, read.output, stamp=read.stamp, seconds=read.seconds, **facts)
         record = replace(
-            record, mask_sha256=read.mask_sha256, cutouts=read.cutouts, origin=read.origin
+            record,
+            mask_sha256=read.mask_sha256,
+            cutouts=read.cutouts,
+            doubtful=read.doubtful,
+            origin=read.origin,
         )
         if read.of is None:
             return record
@@ -182,6 +195,7 @@ class _ManifestLine:
     stamp: Stamp | None = None
     mask_sha256: str | None = None
     cutouts: str | None = None
+    doubtful: bool = False
     origin: Origin = "run"
     label: int | None = None
     object: str | None = None

@@ -70,6 +70,21 @@ class Summary:
         return len(self.records) - self.skipped - len(self.failed)
 
     @property
+    def done(self) -> int:
+        """How many photos have a mask, empty ones included, of this run, an earlier one or hand."""
+        return len(self.records) - len(self.failed)
+
+    @property
+    def present(self) -> tuple[Record, ...]:
+        """The photos in which something was found."""
+        return tuple(record for record in self.records if record.present)
+
+    @property
+    def doubtful(self) -> tuple[Record, ...]:
+        """The photos that a person should look at."""
+        return tuple(record for record in self.records if record.doubtful)
+
+    @property
     def by_hand(self) -> tuple[Record, ...]:
         """The photos whose masks somebody has changed, and that were left so."""
         return tuple(record for record in self.records if record.origin == "hand")
