@@ -79,8 +79,7 @@ class Record:
             the facts above are then the first's.
         lines: of how many lines the photo was written as, where ``found`` was read from a file.
         mask_sha256: of the mask's file.
-        doubtful: whether a person should look at it: presence is near the threshold, or two
-            objects claim the same place.
+        doubtful: whether a person should look at it; see :class:`persam.structures.Prediction`.
         cutouts: how its cut-outs look, in the words of
             :attr:`persam.album.output.Output.look`; None where none were made.
         origin: ``"hand"`` for a mask that somebody changed after a run wrote it, else ``"run"``.
@@ -105,8 +104,7 @@ class Record:
     @property
     def present(self) -> bool:
         """Whether anything was found in the photo."""
-        boxes = (one.box for one in (self.found if self.found is not None else (self,)))
-        return any(box is not None for box in boxes)
+        return any(one.box is not None for one in (self,) + (self.found or ()))
 
     @property
     def complete(self) -> bool:

@@ -15,13 +15,7 @@ from persam.io.images import read_image
 from persam.io.labels import Label, LabelClass, LabelledPicture, LabelSet, Origin, write_label_set
 from persam.io.metadata import read_metadata
 from persam.io.palette import colour, number_masks
-from persam.io.writers import (
-    overlay_jpeg,
-    write_bytes,
-    write_labels,
-    write_mask,
-    written_whole,
-)
+from persam.io.writers import write_labels, write_mask, write_overlay, written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,8 +88,7 @@ class ExportWriter:
             image = read_image(photo.path)
             if "overlays" in products:
                 drawn = drawing.overlay_labels(image, labels)
-                path = self.folder / "overlays" / f"{stem}.jpg"
-                write_bytes(path, overlay_jpeg(drawn))
+                write_overlay(self.folder / "overlays" / f"{stem}.jpg", drawn)
             if "cutouts" in products:
                 self._write_cutouts(photo, stem, image, masks)
         if self.formats:

@@ -20,6 +20,7 @@ from persam.cli.demo import demo
 from persam.cli.doctor import doctor
 from persam.cli.dreambooth import dreambooth
 from persam.cli.evaluate import evaluate
+from persam.cli.explain import explain
 from persam.cli.export import export
 from persam.cli.find import find
 from persam.cli.learn import learn
@@ -92,6 +93,7 @@ app.command()(segment)
 app.command()(track)
 app.command()(learn)
 app.command()(find)
+app.command()(explain)
 app.command()(doctor)
 app.command()(correct)
 app.command()(convert)

@@ -37,9 +37,9 @@ def _report_found(summary: Summary) -> None:
     say(
         f"Found in {len(summary.present)} of {count(summary.done, 'photo')}, not in "
         f"{summary.done - len(summary.present)}"
-        + (f"; {len(summary.doubtful)} doubtful (see the manifest)" if summary.doubtful else "")
+        + (f"; {len(summary.doubtful)} doubtful, marked in the manifest" if summary.doubtful else "")
+        + f". Masks: {summary.manifest.parent}"
     )
-    say(f"{count(summary.written, 'mask')} written to {summary.manifest.parent}")
 
 
 def _report_passed_over(listing: Listing) -> None:

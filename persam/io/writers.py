@@ -180,8 +180,13 @@ def write_png(path: str | Path, pixels: np.ndarray) -> None:
     write_bytes(path, _encode(Image.fromarray(pixels), "PNG"))
 
 
+def write_overlay(path: str | Path, rgb: np.ndarray, metadata: PhotoMetadata = NOTHING) -> None:
+    """Write ``(H, W, 3)`` uint8 as a JPEG of high quality, with its photo's metadata."""
+    write_bytes(path, overlay_jpeg(rgb, metadata))
+
+
 def overlay_jpeg(rgb: np.ndarray, metadata: PhotoMetadata = NOTHING) -> bytes:
-    """Encode ``(H, W, 3)`` uint8 as a JPEG of high quality, with its photo's metadata."""
+    """Encode ``(H, W, 3)`` uint8 as :func:`write_overlay` writes it."""
     options = metadata.save_options("JPEG", "RGB")
     return _encode(Image.fromarray(rgb), "JPEG", quality=90, **options)
 

@@ -56,23 +56,32 @@ def read_label_studio(path: Path, pictures: PictureFolder) -> LabelSet:
     problems = Problems()
     found: list[LabelledPicture] = []
     for number, one in enumerate(as_list(read_json(path), str(path))):
-        with problems.noted(f"{path}: task {number}"):
-            found.append(
-                _picture(as_mapping(one, "it"), pictures, problems, f"{path}: task {number}")
-            )
+        where = f"{path}: task {number}"
+        with problems.noted(where):
+            task = as_mapping(one, "it")
+            found.append(picture_from_task(task, pictures, problems, where))
     names = [label.name for picture in found for label in picture.labels]
     classes = classes_of(names, read_config(path.parent))
     return LabelSet(classes, tuple(found), tuple(problems.lines))
 
 
-def _picture(
+def picture_from_task(
     task: dict[str, Any], pictures: PictureFolder, problems: Problems, where: str
 ) -> LabelledPicture:
+    """The picture of one task.
+
+    Args:
+        task: as the export has it.
+        pictures: where the pictures are.
+        problems: takes regions that cannot be read.
+        where: what to call the task there.
+
+    Raises:
+        InputError: the task names no picture, or is damaged.
+    """
     data = as_mapping(required(task, "data", "it"), "its data")
-    name = picture_name(_address(data))
-    path = pictures.find(name)
-    if path is None and _UPLOADED.match(PurePosixPath(name).name):
-        path = pictures.find(PurePosixPath(name).name[9:])
+    name = picture_name(address_of(data))
+    path = picture_of_task(name, pictures)
     name = name if path is None else pictures.name_of(path)
     results, origin = _results(task)
     size = _size(results, path, name)
@@ -89,8 +98,19 @@ def _picture(
     return upright(LabelledPicture(name, size, grouped(labels), None, known), path)
 
 
-def _address(data: dict[str, Any]) -> str:
-    """The first field of a task that names a picture."""
+def picture_of_task(name: str, pictures: PictureFolder) -> Path | None:
+    """The picture of a name from a task, with or without what Label Studio puts before it."""
+    plain = PurePosixPath(name).name
+    path = pictures.find(name)
+    return pictures.find(plain[9:]) if path is None and _UPLOADED.match(plain) else path
+
+
+def address_of(data: dict[str, Any]) -> str:
+    """The first field of a task's data that names a picture.
+
+    Raises:
+        InputError: none does.
+    """
     named = [value for value in data.values() if isinstance(value, str) and value]
     for value in named:
         if PurePosixPath(picture_name(value)).suffix.lower() in SUFFIXES:

@@ -44,19 +44,8 @@ class Target:
         Raises:
             InputError: it cannot be written there.
         """
-        place = self.folder / name
-        if picture.path is None or self.pictures == "none" or os.path.lexists(place):
-            return
-        source = picture.path.resolve()
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if self.pictures == "link":
-                place.symlink_to(os.path.relpath(source, place.parent.resolve()))
-            else:
-                with written_whole(place) as part:
-                    shutil.copy2(source, part)
-        except OSError as error:
-            raise InputError(f"{place} cannot be written: {error.strerror or error}.") from error
+        if picture.path is not None:
+            place_picture(picture.path, self.folder / name, self.pictures)
 
     def stem_of(self, picture: LabelledPicture) -> PurePosixPath:
         """Name of the picture's own files below a folder, without an ending; never outside of it.
@@ -87,3 +76,23 @@ class Written:
 
     files: tuple[Path, ...]
     losses: tuple[str, ...] = ()
+
+
+def place_picture(source: Path, target: Path, how: Pictures) -> None:
+    """Copy or link a picture, unless something is in its place already.
+
+    Raises:
+        InputError: it cannot be written there.
+    """
+    if how == "none" or os.path.lexists(target):
+        return
+    source = source.resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if how == "link":
+            target.symlink_to(os.path.relpath(source, target.parent.resolve()))
+        else:
+            with written_whole(target) as part:
+                shutil.copy2(source, part)
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror or error}.") from error
