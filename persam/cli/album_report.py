@@ -34,12 +34,11 @@ def report_album(summary: Summary, listing: Listing, *, quiet: bool) -> None:
 
 
 def _report_found(summary: Summary) -> None:
-    say(
-        f"Found in {len(summary.present)} of {count(summary.done, 'photo')}, not in "
-        f"{summary.done - len(summary.present)}"
-        + (f"; {len(summary.doubtful)} doubtful, marked in the manifest" if summary.doubtful else "")
-        + f". Masks: {summary.manifest.parent}"
-    )
+    found, doubtful = len(summary.present), len(summary.doubtful)
+    absent = f", not in {summary.done - found}" if found < summary.done else ""
+    doubt = f"; {doubtful} doubtful, marked in the manifest" if doubtful else ""
+    photos = count(summary.done, "photo")
+    say(f"Found in {found} of {photos}{absent}{doubt}. Masks: {summary.manifest.parent}")
 
 
 def _report_passed_over(listing: Listing) -> None:
