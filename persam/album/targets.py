@@ -222,8 +222,9 @@ def _moved(one: FoundObject, labels: np.ndarray, scale: tuple[float, float]) -> 
 
 def fingerprint(concept: Concept) -> str:
     """A short name for everything that decides what a concept finds: model, recipe, numbers."""
-    words = (concept.backbone.name, concept.method, concept.variant, concept.weights)
-    digest = hashlib.sha256(repr((*words, concept.calibration)).encode())
+    model = (concept.backbone.name, concept.backbone.precision)
+    words = (*model, concept.method, concept.variant, concept.weights, concept.calibration)
+    digest = hashlib.sha256(repr(words).encode())
     for numbers in concept.features.arrays():
         digest.update(numbers.tobytes())
     return digest.hexdigest()[:16]

@@ -25,6 +25,14 @@ from persam.cli.cutout_args import (
     cutout_style,
 )
 from persam.cli.evaluate_args import typed_options
+from persam.cli.label_args import (
+    ErrorOption,
+    PicturesOption,
+    SaveArgs,
+    sets_of,
+    without_references,
+    write_labels_of,
+)
 from persam.cli.model_args import (
     AlphaOption,
     DeviceOption,
@@ -102,9 +110,12 @@ def segment(
         str,
         typer.Option(
             "--save",
-            help="Any of masks,cutouts,overlays,sheet with commas between; masks come always.",
+            help="Any of masks,cutouts,overlays,sheet with commas between; masks come always. Also "
+            "labels for other tools: coco, yolo, labelme, cvat, label-studio, voc, supervisely.",
         ),
     ] = "masks",
+    polygon_error: ErrorOption = 1.0,
+    pictures: PicturesOption = "copy",
     edges: EdgesOption = "soft",
     crop: CropOption = None,
     background: BackgroundOption = None,
@@ -147,8 +158,8 @@ def segment(
     )
     listing = _listing(photos, out, recursive=recursive)
     loader = loader_options(batch, jobs, cache, cache_size, max_pixels)
-    wanted = frozenset(word.strip() for word in save.split(","))
-    style = cutout_style((edges, crop, background, format_), wanted, typed)
+    saved = SaveArgs.of(save, (polygon_error, pictures, overwrite_hand_work), typed)
+    style = cutout_style((edges, crop, background, format_), saved.products, typed)
     from persam.album.run import Output, segment_album
     from persam.album.targets import AlbumTarget
 
@@ -160,19 +171,24 @@ def segment(
     objects = learnt if several else next(iter(learnt.values()))
     output = Output(
         out,
-        wanted,
+        saved.products,
         overwrite,
         overwrite_hand_work,
-        identity=digest(settings_words(source, learnt, method), learning.files(source)),
+        # A concept's own numbers name it: the page, too, goes on with what it has found.
+        identity=""
+        if isinstance(source, ConceptArgs)
+        else digest(settings_words(source, learnt, method), learning.files(source)),
         protected=learning.files(source),
         mirror=tuple(path for path in photos if path.is_dir()) if recursive else (),
         style=style,
         strip=strip,
     )
     target = AlbumTarget.of(objects, instances=instances)
-    with progress(len(listing.photos), "Looking", quiet=quiet) as step:
-        summary = segment_album(target, listing.photos, output, lambda _: step(), loader=loader)
+    others, known = without_references(listing.photos, sets_of(learning.files(source)))
+    with progress(len(others), "Looking", quiet=quiet) as step:
+        summary = segment_album(target, others, output, lambda _: step(), loader=loader)
     report_album(summary, listing, quiet=quiet)
+    write_labels_of(summary, known, next(iter(learnt)) or "object", saved.labels, quiet=quiet)
     if summary.failed or summary.not_written:
         raise typer.Exit(1)
 

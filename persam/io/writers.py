@@ -177,7 +177,12 @@ def write_png(path: str | Path, pixels: np.ndarray) -> None:
         path: the PNG file.
         pixels: ``(H, W)`` grey or ``(H, W, 3)`` RGB, uint8.
     """
-    write_bytes(path, _encode(Image.fromarray(pixels), "PNG"))
+    write_bytes(path, png(pixels))
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """Encode ``(H, W)`` grey or ``(H, W, 3)`` RGB, uint8, as PNG."""
+    return _encode(Image.fromarray(pixels), "PNG")
 
 
 def write_overlay(path: str | Path, rgb: np.ndarray, metadata: PhotoMetadata = NOTHING) -> None:
