@@ -107,7 +107,11 @@ class Server:
     def end(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(60)
+        try:
+            code = self.process.wait(60)
+        except subprocess.TimeoutExpired:  # a machine that is busy elsewhere
+            self.process.kill()
+            code = self.process.wait()
         self._close()
         return code
 
