@@ -6,7 +6,6 @@ it is cheap: torch and transformers come in when a model is loaded.
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from persam.errors import InputError, ModelNotFound
 from persam.models import hub, registry
 from persam.models.runtime import ENGINES, PRECISIONS, RuntimeChoice
 from persam.models.runtime.devices import choose_device, choose_precision, resolved_precision
+from persam.models.suggestions import meant
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,7 @@ def load(
             always a file or folder. A ``str`` may also name two models, as a backbone with
             ``match_with`` does: ``"pocket matched by facebook/dinov2-large"``, and a plugin:
             ``"pocket stabilised by plugin.safetensors"``.
-        match_with: a DINOv2 model that objects are compared by instead of the model's own
+        match_with: a DINOv2 or DINOv3 model that objects are compared by instead of the model's own
             features: a hub id (``"facebook/dinov2-large"``) or a folder that transformers saved.
         device: ``"auto"`` (CUDA, then Apple's MPS, then the CPU) or a torch device.
         precision: of the image encoder. ``"auto"`` is bf16 where the CPU or GPU computes in it and
@@ -161,9 +161,7 @@ def locate(name: str | Path) -> Path | None:
 
 
 def _unknown(name: str) -> str:
-    known = [entry.name for entry in registry.CATALOG]
-    close = difflib.get_close_matches(name.lower(), known, n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
+    hint = f" {sentence}" if (sentence := meant(name)) else ""
     return (
         f"No model {name!r}: not a name that `persam models` lists, not a file or folder here "
         f"({Path(name).expanduser().absolute()}), not a hub id (owner/name).{hint} {hub.WAYS_ON}"
