@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +17,11 @@ os.environ.setdefault("PERSAM_ENGINE", "torch")
 os.environ.setdefault("PERSAM_PRECISION", "fp32")
 
 import drawings
+
+# Networks are converted once for all tests of a session, whoever of the workers comes first.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["PERSAM_CACHE"] = tempfile.mkdtemp(prefix="persam-tests-")
+
 import numpy as np
 import parity
 import tiny as tiny_models
@@ -28,6 +35,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # the engines' threads
+
+
+def pytest_unconfigure() -> None:
+    """Drop what the session converted, when all workers are done."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree(os.environ["PERSAM_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,8 @@ from persam.pipeline.prompts import mask_box
 
 if TYPE_CHECKING:
     from persam.models.base import Backbone
-    from persam.structures import Embedding, Prediction
+    from persam.prediction import Prediction
+    from persam.structures import Embedding
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +132,7 @@ class AlbumTarget:
 
     def reject(self, embedding: Embedding) -> PhotoAnswer | None:
         """Answer where everything is absent, by the matching features alone; else None."""
-        found = {name: multi_object.glance(c, embedding) for name, c in self.concepts.items()}
+        found = {name: multi_object.absence(c, embedding) for name, c in self.concepts.items()}
         absent = {name: prediction for name, prediction in found.items() if prediction is not None}
         if len(absent) < len(found):
             return None
@@ -147,7 +148,7 @@ class AlbumTarget:
             if not found:
                 return self._no_instance(embedding)
             return self._answer(embedding, dict(enumerate(found)))
-        return self._answer(embedding, {"": multi_object.look(concept, embedding)})
+        return self._answer(embedding, {"": concept.segment_embedding(embedding)})
 
     def _answer(self, embedding: Embedding, found: Mapping[Any, Prediction]) -> PhotoAnswer:
         """What was found, by the name of an object or the number of an instance."""
@@ -203,8 +204,8 @@ def fingerprint(concept: Concept) -> str:
     """A short name for everything that decides what a concept finds: model, recipe, numbers."""
     words = (concept.backbone.name, concept.method, concept.variant, concept.weights)
     digest = hashlib.sha256(repr((*words, concept.calibration)).encode())
-    for numbers in concept.known.tensors():
-        digest.update(numbers.cpu().numpy().tobytes())
+    for numbers in concept.features.arrays():
+        digest.update(numbers.tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -32,6 +32,9 @@ from persam.cli.track import track
 from persam.cli.train import train
 from persam.errors import PersamError
 
+# What comes with persam[torch] alone; a command that needs it says so instead of a traceback.
+_OF_TORCH = ("torch", "transformers", "huggingface_hub")
+
 
 class Commands(TyperGroup):
     """Turns the errors that persam raises on purpose into one red line and an exit code.
@@ -52,6 +55,11 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except PersamError as error:
             complain(f"Error: {error}")
+            raise typer.Exit(2) from None
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in _OF_TORCH:
+                raise
+            complain(f"Error: This needs {error.name}: pip install 'persam[torch]'")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             complain(

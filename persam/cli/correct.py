@@ -65,7 +65,7 @@ def correct(
     if not quiet:
         for photo, mask in pairs:
             say(f"Took {mask} for {photo}")
-        say(f"Learnt from {len(learnt.views)} references now: {out}")
+        say(f"Learnt from {len(learnt.references)} references now: {out}")
 
 
 def corrections(

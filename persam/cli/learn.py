@@ -78,10 +78,16 @@ def learn(
     given = [*examples.files, model, *([] if plugin is None else [plugin])]
     refuse_overwriting([out], given, "Choose another --out.")
     refuse_other_file(out)
-    from persam.models.loading import load, stabilised
+    from persam.models.loading import load
 
-    named = stabilised(model, plugin_of(plugin, stable=stable))
-    backbone = load(named, match_with=match_with, device=device, precision=precision, engine=engine)
+    backbone = load(
+        model,
+        match_with=match_with,
+        plugin=plugin_of(plugin, stable=stable),
+        device=device,
+        precision=precision,
+        engine=engine,
+    )
     recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
     concept = with_min_presence(examples.learn(backbone, method, recipe), min_presence)
     concept.save(out)

@@ -168,7 +168,7 @@ def _load(targets: TrackArgs, model: str | None, place: dict[str, Any]) -> Backb
     from persam.models.loading import load
 
     if model is None and targets.concepts:
-        model = concept_model(next(iter(targets.concepts.values())))
+        return load(concept_model(next(iter(targets.concepts.values()))), **place)
     return load(model or "pocket", **place)
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from persam.io.images import Source
     from persam.models.base import Backbone
-    from persam.structures import Embedding, Prediction
+    from persam.prediction import Prediction
+    from persam.structures import Embedding
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,9 +32,9 @@ def concepts(tiny_sam_folder: Path) -> tuple[Concept, Concept]:
     mask = np.zeros((48, 64), dtype=bool)
     mask[8:30, 10:40] = True
     first = personalize(backbone, image, mask=mask)
-    (view,) = first.views
+    (view,) = first.references
     other = replace(view, target_embedding=view.target_embedding * -3)
-    return first, replace(first, views=(other,))
+    return first, replace(first, references=(other,))
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ def test_corrections_stay_and_teach_when_asked(page: Page):
     assert page.post(f"/api/photos/{photo}/mask", body).status_code == 200
     mended = layer == 1
     assert np.array_equal(read_labels(page.session.run / "01.png", (480, 640)) == 1, mended)
-    references = len(page.session.model.maker.concept(page.session.named("dog")).views)
+    references = len(page.session.model.maker.concept(page.session.named("dog")).references)
     assert page.client.get("/api/session").json()["unlearnt"] == 1
 
     assert page.post("/api/find", {"improve": True}).json() == {"learnt": 1}
@@ -135,7 +135,7 @@ def test_corrections_stay_and_teach_when_asked(page: Page):
     assert page.session.job.progress.status == "done"
     assert page.photo("01.jpg")["marks"]["dog"] == {"kind": "corrected", "learnt": True}
     taught = page.session.model.maker.concept(page.session.named("dog"))
-    assert len(taught.views) == references + 1
+    assert len(taught.references) == references + 1
     assert np.array_equal(read_labels(page.session.run / "01.png", (480, 640)) == 1, mended)
 
 

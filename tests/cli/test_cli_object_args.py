@@ -85,12 +85,12 @@ def test_learn_from_several_and_against_one(folder: Path, tiny_sam_folder: Path)
     assert "a.jpg and 1 more" in result.output
     backbone = load(str(tiny_sam_folder), device="cpu")
     concept = Concept.load(folder / "both.safetensors", backbone)
-    assert (len(concept.views), len(concept.negatives)) == (2, 0)
+    assert (len(concept.references), len(concept.negatives)) == (2, 0)
     more = ["--not", "a.jpg:a.png", "--min-presence", "0.75"]
     result = run(*words, "warned.safetensors", *model, *more)
     assert result.exit_code == 0, result.output
     concept = Concept.load(folder / "warned.safetensors", backbone)
-    assert (len(concept.views), len(concept.negatives)) == (2, 1)
+    assert (len(concept.references), len(concept.negatives)) == (2, 1)
     assert concept.variant.min_presence == 0.75
 
 

@@ -135,9 +135,9 @@ def test_a_mended_mask_is_used_and_nothing_is_looked_at_again(made, concept, des
     mended = np.zeros((480, 640), dtype=np.uint8)
     mended[100:200, 100:200] = 255
     Image.fromarray(mended).save(out / "found" / "meadow.png")
-    (view,) = concept.views
+    (view,) = concept.references
     nothing = view.target_embedding * float("nan")
-    broken = replace(concept, views=(replace(view, target_embedding=nothing),))
+    broken = replace(concept, references=(replace(view, target_embedding=nothing),))
     again = prepare(broken, photos, shown, out, replace(SMALL, dilate=0.0))
     meadow = next(photo for photo in again.subject.photos if photo.name == "meadow")
     assert meadow.share == pytest.approx(100 * 100 / (480 * 640), rel=0.03)

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING
 
 from persam.models import registry
-from persam.models.runtime import RuntimeChoice
+from persam.models.runtime.choice import RuntimeChoice
 from persam.models.runtime.devices import choose_device
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _REQUIREMENT = re.compile(r"^([\w.-]+).*extra\s*==\s*['\"]([\w-]+)['\"]")
 
 
 @dataclass(frozen=True)
-class Finding:
+class SystemFact:
     """One line of the report.
 
     Attributes:
@@ -36,12 +36,12 @@ class Finding:
     advice: str = ""
 
 
-def examine_system() -> list[Finding]:
+def examine_system() -> list[SystemFact]:
     """Look at libraries, extras, device, engines and models; downloads nothing."""
     libraries = ", ".join(f"{name} {found}" for name in LIBRARIES if (found := _version(name)))
     return [
-        Finding("Python", f"{platform.python_version()} on {platform.platform()}"),
-        Finding("libraries", libraries),
+        SystemFact("Python", f"{platform.python_version()} on {platform.platform()}"),
+        SystemFact("libraries", libraries),
         *_extras(),
         *_devices(),
         *_engines(),
@@ -56,36 +56,36 @@ def _version(name: str) -> str:
         return ""
 
 
-def _extras() -> Iterator[Finding]:
+def _extras() -> Iterator[SystemFact]:
     """Each extra with the packages of it that are missing."""
     packages: dict[str, list[str]] = {}
     for line in requires("persam") or ():
         if found := _REQUIREMENT.match(line):
             packages.setdefault(found[2], []).append(found[1])
     there = [extra for extra, names in packages.items() if all(map(_version, names))]
-    yield Finding("extras installed", ", ".join(sorted(there)) or "none")
+    yield SystemFact("extras installed", ", ".join(sorted(there)) or "none")
     for extra in sorted(set(packages) - set(there)):
         gone = ", ".join(name for name in packages[extra] if not _version(name))
-        yield Finding(f"extra {extra}", f"{gone} missing", f"pip install 'persam[{extra}]'")
+        yield SystemFact(f"extra {extra}", f"{gone} missing", f"pip install 'persam[{extra}]'")
 
 
-def _devices() -> Iterator[Finding]:
+def _devices() -> Iterator[SystemFact]:
     import torch
 
     device = choose_device("auto")
-    yield Finding("processor", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads")
+    yield SystemFact("processor", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads")
     if device.type == "cuda":
         memory = torch.cuda.get_device_properties(device).total_memory / 2**30
-        yield Finding("device", f"{torch.cuda.get_device_name(device)}, {memory:.0f} GiB")
+        yield SystemFact("device", f"{torch.cuda.get_device_name(device)}, {memory:.0f} GiB")
         return
     advice = (
         "With an NVIDIA GPU and torch's CUDA build, encoders run there, the large ones in bf16, "
         "and albums in larger batches; nothing else changes."
     )
-    yield Finding("device", str(device), advice)
+    yield SystemFact("device", str(device), advice)
 
 
-def _engines() -> Iterator[Finding]:
+def _engines() -> Iterator[SystemFact]:
     """What the families' encoders would be run by, in which number format."""
     device = choose_device("auto")
     wished = RuntimeChoice().wished()
@@ -96,9 +96,9 @@ def _engines() -> Iterator[Finding]:
         found += f" (by {' and '.join(set_by)})" if set_by else ""
         slow = device.type == "cpu" and choice.engine == "torch" and not set_by
         advice = "quicker on this device: pip install 'persam[openvino]'" if slow else ""
-        yield Finding(f"engine for {family}", found, advice)
+        yield SystemFact(f"engine for {family}", found, advice)
 
 
-def _models() -> Finding:
+def _models() -> SystemFact:
     here = [entry.name for entry in registry.CATALOG if registry.on_this_machine(entry)]
-    return Finding("models here", ", ".join(here), "the rest are downloaded when they are named")
+    return SystemFact("models here", ", ".join(here), "the rest are downloaded when they are named")
