@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo app test test-app test-light check fix bench bench-gpu clean
+.PHONY: setup demo app test test-app test-light check fix bench bench-gpu fuzz clean
 
 setup: .venv/ready
 
@@ -50,6 +50,9 @@ bench: setup ## how fast it is beside a plain loop; DATA= a folder of photos in 
 
 bench-gpu: setup ## albums, fit, memory and agreement on a GPU
 	$(BIN)/python benchmarks/bench_gpu.py --json benchmarks/bench_gpu.json
+
+fuzz: setup ## 100,000 damaged pictures, EXIF blocks and records; the short version is a test
+	cd benchmarks && ../$(BIN)/python -W ignore robustness.py --count 100000 --json robustness.json
 
 clean:
 	rm -rf .venv .venv-light build dist

@@ -90,3 +90,19 @@ def drawn(tmp_path: Path) -> Path:
     """A PerSeg folder of dog_1, dog_2 and mug_1, three photos each."""
     drawings.draw(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def built_in() -> Any:
+    """The built-in model, on the CPU."""
+    from persam.models.loading import load
+
+    return load("pocket", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def plush_concepts(tmp_path_factory: pytest.TempPathFactory, built_in: Any) -> Path:
+    """A set of concepts of one class, learnt from labels of two sample pictures."""
+    import plush
+
+    return plush.concept_set(tmp_path_factory.mktemp("concepts"), built_in)

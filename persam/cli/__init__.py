@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from persam import __version__
 from persam.cli.ablate import ablate
 from persam.cli.app import app as page
-from persam.cli.console import complain, say
+from persam.cli.console import any_encoding, complain, say, show_warnings
 from persam.cli.convert import convert
 from persam.cli.correct import correct
 from persam.cli.datasets import datasets
@@ -41,6 +41,12 @@ class Commands(TyperGroup):
 
     A command of two words, as ``evaluate stability``, goes before one of the first word alone.
     """
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the program; whatever is printed can be shown, and warnings are lines like others."""
+        any_encoding()
+        show_warnings()
+        return super().main(*args, **options)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that the first words name."""
@@ -88,7 +94,9 @@ def _print_version(wanted: bool) -> None:
 def _persam(
     _version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     # Before torch is imported: its idle threads turn for milliseconds, on the very cores that
