@@ -101,7 +101,7 @@ def _print_system() -> None:
         table.add_row(finding.what, finding.found)
         if finding.advice:
             table.add_row("", f"-> {finding.advice}")
-    Console(markup=False).print(table)
+    show(table)
 
 
 def _table(given: Sequence[ReferenceArgs], diagnosis: Diagnosis) -> Table:
