@@ -98,7 +98,7 @@ def clicks(page: Page, ids: list[str]) -> dict[str, float]:
 
 def spread(took: list[float]) -> dict[str, float]:
     """Least, median and 95th percentile."""
-    found = {"least": min(took), "median": median(took), "p95": high}
+    found = {"least": min(took), "median": median(took), "p95": quantiles(took, n=20)[-1]}
     return {"n": len(took)} | {name: round(value, 1) for name, value in found.items()}
 
 
