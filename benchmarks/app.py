@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 TOKEN = "benchmark-of-the-page"  # noqa: S105
