@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 1_000_000_000  # of a file
 _MARK = object()
 _DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
+_OBJECTS = ("O8", "O4")
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY: dict[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict,
@@ -158,6 +159,11 @@ class _Machine:
             target.kind = (">" if big else "<") + target.kind.lstrip("<>|=")
             return
         _, shape, dtype, fortran, data = state
+        if _plain(dtype, _Array).kind.lstrip("<>|=") in _OBJECTS and isinstance(data, list):
+            if tuple(shape) != (len(data),):
+                raise ValueError(f"its array of {len(data)} values has the shape {shape!r}")
+            target.value = data  # an array of dicts or texts is a list here
+            return
         target.value = _array(data, dtype, shape, "F" if fortran else "C")
 
 
@@ -228,7 +234,7 @@ def _finished(value: Any, seen: dict[int, Any]) -> Any:
         found = getattr(value, "value", None)
         if found is None:
             raise ValueError("something in it is no plain value")
-        return found
+        return _finished(found, seen) if isinstance(found, list) else found
     if not isinstance(value, dict | list | tuple) or id(value) in seen:
         return seen.get(id(value), value)
     seen[id(value)] = value
