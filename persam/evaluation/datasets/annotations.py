@@ -55,7 +55,7 @@ def read_npy_list(path: Path) -> list[Any]:
             header = read if version == (1, 0) else np.lib.format.read_array_header_2_0
             _, _, dtype = header(file)
             data = file.read()
-        found = plain_pickle.loads(data) if dtype == np.dtype(object) else None
+        found = plain_pickle.loads(data, object_arrays=True) if dtype == np.dtype(object) else None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
