@@ -255,7 +255,7 @@ def test_foreign_and_truncated_files_are_refused(saved, tmp_path, parity_sam):
     [
         ("persam_concept", "99", "format 99"),
         ("method", "magic", "'magic'"),
-        ("weights", "[1, 2]", "three numbers"),
+        ("weights", "[1, 2]", "damaged"),
         ("weights", "{", "damaged"),
         ("variant", "{}", "another version"),
         ("weights", "[0.2, 0.3, 0.5]", "PerSAM none"),

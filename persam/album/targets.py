@@ -18,10 +18,12 @@ from persam.io.masks import read_labels, read_mask
 from persam.io.palette import number_masks
 from persam.io.writers import labels_png, mask_png
 from persam.pipeline import multi_object
+from persam.pipeline.instances import MOST
 from persam.pipeline.multi_object import check_concepts
 from persam.pipeline.prompts import mask_box
 
 if TYPE_CHECKING:
+    from persam.io.metadata import PhotoMetadata
     from persam.models.base import Backbone
     from persam.prediction import Prediction
     from persam.structures import Embedding
@@ -42,9 +44,15 @@ class PhotoAnswer:
     found: tuple[FoundObject, ...] | None
     first: FoundObject
 
-    def png(self) -> bytes:
-        """The mask's file: of one object in black and white, of several an indexed PNG."""
-        return mask_png(self.labels > 0) if self.found is None else labels_png(self.labels)
+    def png(self, metadata: PhotoMetadata) -> bytes:
+        """The mask's file: of one object in black and white, of several an indexed PNG.
+
+        Args:
+            metadata: of the photo.
+        """
+        if self.found is None:
+            return mask_png(self.labels > 0, metadata)
+        return labels_png(self.labels, metadata)
 
     def at(self, size: tuple[int, int]) -> PhotoAnswer:
         """The same for a picture that was looked at on a reduced scale.
@@ -173,6 +181,18 @@ class AlbumTarget:
     def _one_name(self) -> str | None:
         """Of the only object; None where it was given none."""
         return next(iter(self.concepts)) or None
+
+    @property
+    def piece_names(self) -> tuple[str, ...]:
+        """What the files of single objects or instances may be called; none of one object alone."""
+        if self.several:
+            return tuple(self.concepts)
+        return tuple(str(number + 1) for number in range(MOST)) if self.instances else ()
+
+    def pieces(self, record: Record) -> dict[int, str]:
+        """Which of :attr:`piece_names` a photo has, by their number in its mask."""
+        names = {one.label: one.object for one in record.found or () if one.box is not None}
+        return {n: str(n) if self.instances or not name else name for n, name in names.items()}
 
     def read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         """``(height, width)`` uint8 labels that an earlier run wrote.

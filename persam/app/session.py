@@ -215,7 +215,12 @@ class Session:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _load(self) -> LoadedModel:
-        return load_model(self.model_spec(), dict(self.options.place), self.run)
+        from persam.models.stored_model import refuse_unknown
+
+        spec = self.model_spec()
+        if self.options.model is None:
+            refuse_unknown(spec, "A concept of the session")
+        return load_model(spec, dict(self.options.place), self.run)
 
     def _with_concepts(self, state: AppState) -> AppState:
         """The state, and the concepts that the command line brought to it."""

@@ -118,13 +118,13 @@ def stored_concepts(
         InputError: no such file, not a concept, or learnt with another model.
     """
     from persam.concept import Concept
-    from persam.io.concept_file import concept_model
     from persam.io.concept_set import separate_files
     from persam.models.loading import load
+    from persam.models.stored_model import load_stored_model
 
     with separate_files(named) as files:
-        name = concept_model(next(iter(files.values()))) if model is None else model
-        backbone = load(name, **place)
+        first = next(iter(files.values()))
+        backbone = load_stored_model(first, **place) if model is None else load(model, **place)
         return {name: Concept.load(path, backbone) for name, path in files.items()}
 
 

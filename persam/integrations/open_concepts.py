@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persam.concept import Concept
-from persam.io.concept_file import concept_model
 from persam.io.concept_set import is_concept_set, read_concept_set, separate_files
 from persam.io.labels import LabelSet
-from persam.models.loading import load
+from persam.models.stored_model import load_stored_model
 from persam.pipeline.multi_object import segment_objects
 
 if TYPE_CHECKING:
@@ -62,6 +61,6 @@ def open_concepts(
     labels = read_concept_set(path).labels if is_concept_set(path) else LabelSet((), ())
     with separate_files({path.stem: path}) as files:
         if backbone is None:
-            backbone = load(concept_model(next(iter(files.values()))), **place)
+            backbone = load_stored_model(next(iter(files.values())), **place)
         concepts = {name: Concept.load(file, backbone) for name, file in files.items()}
     return OpenConcepts(backbone, concepts, labels)

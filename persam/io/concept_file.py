@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from persam.errors import InputError
+from persam.io.records import MOST_LETTERS, parse
 from persam.io.writers import write_bytes
 from persam.structures import Calibration, ModelSpec
 from persam.variants import Method, Variant
@@ -87,7 +88,15 @@ def write_concept(stored: StoredConcept, path: str | Path) -> None:
         for number, one in enumerate(several):
             for name in ARRAYS:
                 arrays[f"{kind}.{number}.{name}"] = np.ascontiguousarray(one.arrays[name])
-    write_bytes(path, save(arrays, header))
+    write_bytes(path, _in_order(save(arrays, header)))
+
+
+def _in_order(data: bytes) -> bytes:
+    """The same file with its header sorted, so that the same concept is the same bytes."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":"))
+    padded = header.encode() + b" " * (-len(header.encode()) % 8)
+    return len(padded).to_bytes(8, "little") + padded + data[8 + length :]
 
 
 def refuse_other_file(path: str | Path) -> None:
@@ -127,17 +136,27 @@ def read_concept(path: str | Path) -> StoredConcept:
     header, arrays = _open(path)
     try:
         return StoredConcept(
-            model=ModelSpec(**json.loads(header["model"])),
+            model=_model(header["model"]),
             **_words(header, path),
             references=_several("references", header, arrays),
             negatives=_several("negatives", header, arrays),
         )
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
             f"{path} is a damaged concept: {error!r}. Learn the object again."
         ) from error
+
+
+def _model(text: str) -> ModelSpec:
+    spec = parse(text, ModelSpec)
+    if set(parse(text, dict[str, Any])) - set(asdict(spec)):
+        raise ValueError("a model is said by its name, match_with and plugin")
+    names = [name for name in (spec.name, spec.match_with, spec.plugin) if name is not None]
+    if any("\0" in name or not 0 < len(name) <= MOST_LETTERS for name in names):
+        raise ValueError("a model's name is empty, too long or holds a NUL")
+    return spec
 
 
 def _several(
@@ -146,7 +165,7 @@ def _several(
     """The references whose arrays' names begin so."""
     return tuple(
         StoredReference({name: arrays[f"{kind}.{number}.{name}"] for name in ARRAYS}, facts)
-        for number, facts in enumerate(json.loads(header[kind]))
+        for number, facts in enumerate(parse(header[kind], list[dict[str, Any]]))
     )
 
 
@@ -154,13 +173,16 @@ def _open(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """Header and arrays, after checking that they are a concept's."""
     try:
         # safetensors maps the file and words these errors in its own way; the system's are better.
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is not a file. Give what `persam learn` wrote.")
         with path.open("rb"):
             pass
         with safe_open(path, framework="np") as file:
             header = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except OSError as error:
-        raise InputError(f"The concept {path} cannot be read: {error.strerror}.") from error
+        reason = error.strerror or error
+        raise InputError(f"The concept {path} cannot be read: {reason}.") from error
     except SafetensorError as error:
         raise InputError(
             f"{path} is not a concept file, or damaged: {error}. Learn the object again."
@@ -193,23 +215,28 @@ def _check(header: dict[str, str], arrays: dict[str, np.ndarray], path: Path) ->
             f"{len(arrays)} arrays these have a strange name, shape or type: {wrong or 'none'}. "
             f"Learn the object again."
         )
+    for kind in ARRAYS:
+        widths = {array.shape[-1] for name, array in arrays.items() if name.endswith(f".{kind}")}
+        if len(widths) > 1 or 0 in widths:
+            raise InputError(
+                f"{path} is a damaged concept: its arrays {kind} are {sorted(widths)} numbers "
+                f"wide. Learn the object again."
+            )
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise InputError(f"{path} is a damaged concept: its {name} contains NaN or infinity.")
 
 
 def _words(header: dict[str, str], path: Path) -> dict[str, Any]:
-    weights, calibration = json.loads(header["weights"]), json.loads(header["calibration"])
     if header["method"] not in get_args(Method):
         raise InputError(
             f"{path} was learnt by {header['method']!r}; this persam knows "
             f"{', '.join(get_args(Method))}."
         )
-    if weights is not None and (np.shape(weights) != (3,) or not np.isfinite(weights).all()):
-        raise InputError(f"{path} is a damaged concept: weights are three numbers; got {weights}.")
+    parse(header["variant"], dict[str, Any])
     return {
         "method": header["method"],
         "variant": Variant.from_json(header["variant"]),
-        "weights": None if weights is None else tuple(weights),
-        "calibration": None if calibration is None else Calibration(**calibration),
+        "weights": parse(header["weights"], tuple[float, float, float] | None),
+        "calibration": parse(header["calibration"], Calibration | None),
     }

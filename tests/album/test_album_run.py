@@ -12,6 +12,7 @@ from PIL import Image
 from persam.album.run import Output, fingerprint, segment_album
 from persam.concept import Concept
 from persam.errors import InputError
+from persam.io.cutouts import CutoutStyle
 from persam.methods.persam import personalize
 from persam.models.loading import load
 
@@ -67,7 +68,7 @@ def test_writes_masks_of_the_size_of_the_photos_and_a_line_each(
 def test_extras_on_request(concept: Concept, photos: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     save = frozenset({"cutouts", "overlays", "sheet"})
-    summary = segment_album(concept, photos, Output(out, save))
+    summary = segment_album(concept, photos, Output(out, save, style=CutoutStyle("hard")))
     for name in ("home__dog", "park__dog", "cat"):
         with Image.open(out / "cutouts" / f"{name}.png") as cutout:
             alpha = np.array(cutout)[..., 3]

@@ -47,7 +47,7 @@ def test_label_a_few_get_the_rest(name: str, photos: Path, tmp_path: Path):
     assert (code, "Learnt plush dog from 2 references" in said) == (0, True)
     code, said = run("segment", "--concept", learnt, photos, "--out", out, "--save", name)
     assert code == 0
-    assert "2 masks written" in said
+    assert "of 2 photos" in said
     assert "2 photos labelled by hand, left as labelled" in said
 
     found = read_label_set(out / "labels" / name)

@@ -109,7 +109,7 @@ def test_segment_says_how_surely(folder: Path, tiny_sam_folder: Path) -> None:
     assert "1 photo skipped" in again.output
     sure = run(*words, "--out", "out", "--min-presence", "1")  # another question: asked anew
     assert sure.exit_code == 0, sure.output
-    assert "1 mask written" in sure.output
+    assert "of 1 photo" in sure.output
     with Image.open(folder / "out" / "c.png") as mask:
         assert not np.array(mask).any()
 
