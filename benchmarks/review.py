@@ -154,7 +154,6 @@ def main() -> None:
         "albums": len(doubt),
         "photos_in_an_album": OBJECTS * 4,
         "weights_fitted_on_another_album": weights,
-        "weights_of_the_library": WEIGHTS,
         "rank_correlation_of_doubt_and_error": round(_rank(doubts, 1 - values), 3),
         "miou_all_photos": _table(doubt, chance, 0),
         "miou_uncorrected_photos": _table(doubt, chance, 1),

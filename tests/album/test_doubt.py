@@ -39,6 +39,7 @@ def test_the_sign_that_weighs_most_is_the_reason():
     assert DoubtSigns().reason == ""
     assert DoubtSigns(contested=0.9, score=0.1).reason == "two objects claim the same pixels"
     assert DoubtSigns(1, 1, 1, 1, 1).doubt == 1
+    assert DoubtSigns(score=0.5).doubt < DoubtSigns(score=1.0).doubt < 1
 
 
 def test_references_that_disagree_and_objects_that_claim_the_same(plush_concepts):
