@@ -30,7 +30,7 @@ from persam.evaluation.sequences import contour_accuracy, region_similarity
 from persam.io.images import read_image
 from persam.io.masks import read_mask
 from persam.models.base import Backbone
-from persam.pipeline import cascade
+from persam.pipeline import decoder
 from persam.pipeline.prompts import mask_box
 from persam.structures import Box, Embedding, Prompts
 from persam.video import official, propagation
@@ -61,7 +61,7 @@ class Seen:
     concept: Concept
     embedding: Embedding
     state: TrackState
-    logits: torch.Tensor
+    logits: np.ndarray
     past: Embedding
 
     @property
@@ -74,9 +74,7 @@ Way = Callable[[Seen], ObjectLogits]
 
 
 def alone(seen: Seen) -> ObjectLogits:
-    return ObjectLogits.from_mask(
-        seen.concept.segment_embedding(seen.embedding).mask, seen.embedding
-    )
+    return ObjectLogits.from_mask(seen.concept.segment_embedding(seen.embedding).mask)
 
 
 def as_scripts(seen: Seen, **faults: bool) -> ObjectLogits:
@@ -95,7 +93,7 @@ def _there(seen: Seen, change: Callable[[Seen, Prompts], Prompts]) -> ObjectLogi
     x0, y0, x1, y1 = seen.box
     points = np.concatenate([found.points, [[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]]])
     prompts = Prompts(points, np.append(found.labels, 1), seen.box, found.mask)
-    step = cascade.first_step(seen.concept.backbone, seen.embedding, change(seen, prompts))
+    step = decoder.first_step(seen.concept.backbone, seen.embedding, change(seen, prompts))
     return ObjectLogits.from_step(step, seen.embedding)
 
 
@@ -119,7 +117,7 @@ def last_logits(seen: Seen, asked: Prompts) -> Prompts:
 def mixed(seen: Seen, asked: Prompts, *, box: bool) -> Prompts:
     """Prior mask and last logits, half of each."""
     last, prior = _shrunk(seen), asked.mask
-    mask = last if prior is None else (last.clamp(-6, 6) + prior) / 2
+    mask = last if prior is None else (last.clip(-6, 6) + prior) / 2
     return replace(asked, mask=mask, box=asked.box if box else None)
 
 
@@ -128,10 +126,11 @@ def no_negative(_: Seen, asked: Prompts) -> Prompts:
     return replace(asked, points=asked.points[on], labels=asked.labels[on], mask=None)
 
 
-def _shrunk(seen: Seen) -> torch.Tensor:
+def _shrunk(seen: Seen) -> np.ndarray:
     """The last answer's logits over the model's square, as a mask prompt (stretched pictures)."""
     side = 4 * seen.embedding.features.shape[-1]
-    return F.interpolate(seen.logits[None, None], (side, side), mode="area")[0]
+    logits = torch.from_numpy(seen.logits)[None, None]
+    return F.interpolate(logits, (side, side), mode="area")[0].numpy()
 
 
 def refined(seen: Seen) -> ObjectLogits:
@@ -141,19 +140,15 @@ def refined(seen: Seen) -> ObjectLogits:
     x0, y0, x1, y1 = seen.box
     points = np.concatenate([asked.points, [[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]]])
     prompts = Prompts(points, np.append(asked.labels, 1), seen.box)
-    first = cascade.first_step(concept.backbone, embedding, prompts)
-    step = cascade.refine_step(concept.backbone, embedding, first, number=2, box=True)
-    return ObjectLogits.from_step(cascade.standing([first, step]), embedding)
+    first = decoder.first_step(concept.backbone, embedding, prompts)
+    step = decoder.refine_step(concept.backbone, embedding, first, number=2, box=True)
+    return ObjectLogits.from_step(decoder.final_step([first, step]), embedding)
 
 
 def recent_cells(seen: Seen, choices: Tracking) -> ObjectLogits:
     """The last frame's cells beside the first one's."""
-    now = propagation.adapted(seen.concept, seen.past, (seen.logits > 0).numpy())
-    concept = replace(
-        seen.concept,
-        foreground=torch.cat([seen.concept.foreground, now.foreground]),
-        background=torch.cat([seen.concept.background, now.background]),
-    )
+    now = propagation.adapted(seen.concept, seen.past, seen.logits > 0)
+    concept = replace(seen.concept, references=(*seen.concept.references, *now.references))
     return propagation.find(concept, seen.embedding, seen.state, choices)
 
 
@@ -207,7 +202,7 @@ def _learn(backbone: Backbone, photo: Path, mask: np.ndarray) -> dict[str, Conce
 def follow(clip: Clip, concept: Concept, way: Way) -> Fractions:
     """J and F of all frames but the first and the last."""
     state, past = TrackState(mask_box(clip.truths[0])), clip.embeddings[0]
-    logits = torch.from_numpy(clip.truths[0]).float() * 12 - 6
+    logits = clip.truths[0].astype(np.float32) * 12 - 6
     scores = []
     for embedding, truth in list(zip(clip.embeddings, clip.truths, strict=True))[1:-1]:
         look = way(Seen(concept, embedding, state, logits, past))

@@ -13,8 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from persam.album.run import segment_album
     from persam.concept import Concept
     from persam.errors import InputError, MissingExtra, ModelNotFound, PersamError
+    from persam.explanation import explain
     from persam.methods.persam import personalize
     from persam.methods.persam_f import finetune
     from persam.models.base import Backbone
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from persam.models.stable_sam.backbone import stabilize
     from persam.pipeline.multi_object import segment_objects
     from persam.pipeline.reference import Reference
-    from persam.structures import Embedding, Guidance, MaskLogits, Prediction, Prompts
+    from persam.prediction import Prediction
+    from persam.structures import Embedding, Guidance, MaskLogits, ModelSpec, Prompts
     from persam.variants import Variant
     from persam.video.choices import Tracking
     from persam.video.structures import VideoFrame
@@ -38,18 +41,21 @@ _HOMES = {
     "InputError": "persam.errors",
     "MaskLogits": "persam.structures",
     "MissingExtra": "persam.errors",
+    "ModelSpec": "persam.structures",
     "ModelNotFound": "persam.errors",
     "PersamError": "persam.errors",
-    "Prediction": "persam.structures",
+    "Prediction": "persam.prediction",
     "Prompts": "persam.structures",
     "Reference": "persam.pipeline.reference",
     "Tracking": "persam.video.choices",
     "Variant": "persam.variants",
     "VideoFrame": "persam.video.structures",
+    "explain": "persam.explanation",
     "finetune": "persam.methods.persam_f",
     "load": "persam.models.loading",
     "personalize": "persam.methods.persam",
     "stabilize": "persam.models.stable_sam.backbone",
+    "segment_album": "persam.album.run",
     "segment_objects": "persam.pipeline.multi_object",
     "track": "persam.video.tracking",
 }
@@ -63,6 +69,7 @@ __all__ = [
     "MaskLogits",
     "MissingExtra",
     "ModelNotFound",
+    "ModelSpec",
     "PersamError",
     "Prediction",
     "Prompts",
@@ -71,9 +78,11 @@ __all__ = [
     "Variant",
     "VideoFrame",
     "__version__",
+    "explain",
     "finetune",
     "load",
     "personalize",
+    "segment_album",
     "segment_objects",
     "stabilize",
     "track",

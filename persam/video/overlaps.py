@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from persam import geometry
 from persam.pipeline.prompts import mask_box
-from persam.structures import Prediction, Prompts
+from persam.prediction import Prediction
+from persam.structures import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from persam.pipeline.cascade import Step
+    from persam.pipeline.decoder import Step
     from persam.structures import Embedding
 
 CERTAIN = 10.0  # logit of a pixel of which there is no doubt
@@ -29,11 +29,11 @@ class ObjectLogits:
         logits: ``(height, width)``; above 0 is object.
         score: the model's estimate of the mask's IoU.
         prompts: what the decoder was asked for that mask.
-        likeness: see :class:`~persam.structures.Prediction`.
+        likeness: see :class:`~persam.prediction.Prediction`.
         within: the same of the mask that was found instead of the whole frame.
     """
 
-    logits: torch.Tensor
+    logits: np.ndarray
     score: float
     prompts: Prompts
     likeness: float | None = None
@@ -46,22 +46,18 @@ class ObjectLogits:
         """What a step of the decoder cascade found."""
         logits = geometry.to_original(step.logits, embedding.frame)[0]
         # A mask in one piece has less than its logits say, and closed holes.
-        mask = torch.from_numpy(step.mask).to(logits.device)
-        least = torch.finfo(logits.dtype).tiny
-        logits = torch.where(mask, logits.clamp(min=least), logits.clamp(max=0))
+        least = np.finfo(np.float32).tiny
+        logits = np.where(step.mask, np.maximum(logits, least), np.minimum(logits, 0))
         return cls(logits, step.score, step.prompts, likeness)
 
     @classmethod
-    def from_mask(cls, mask: np.ndarray, embedding: Embedding) -> ObjectLogits:
+    def from_mask(cls, mask: np.ndarray) -> ObjectLogits:
         """A ``(height, width)`` bool mask that somebody gave: it is beyond doubt."""
-        sign = torch.from_numpy(mask).to(embedding.features.device).float() * 2 - 1
-        return cls(sign * CERTAIN, 1.0, Prompts())
+        return cls(np.where(mask, CERTAIN, -CERTAIN).astype(np.float32), 1.0, Prompts())
 
     def emptied(self) -> ObjectLogits:
         """The same look with nothing found."""
-        return ObjectLogits(
-            torch.full_like(self.logits, -CERTAIN), 0.0, self.prompts, self.likeness
-        )
+        return ObjectLogits(np.full_like(self.logits, -CERTAIN), 0.0, self.prompts, self.likeness)
 
 
 def resolve_overlaps(found: Mapping[str, ObjectLogits]) -> dict[str, np.ndarray]:
@@ -73,11 +69,9 @@ def resolve_overlaps(found: Mapping[str, ObjectLogits]) -> dict[str, np.ndarray]
     Returns:
         ``(height, width)`` bool by object name.
     """
-    logits = torch.stack([look.logits for look in found.values()])
-    best, owner = logits.max(dim=0)
-    return {
-        name: ((owner == number) & (best > 0)).cpu().numpy() for number, name in enumerate(found)
-    }
+    logits = np.stack([one.logits for one in found.values()])
+    owner, best = logits.argmax(axis=0), logits.max(axis=0)
+    return {name: (owner == number) & (best > 0) for number, name in enumerate(found)}
 
 
 def predictions(found: Mapping[str, ObjectLogits]) -> dict[str, Prediction]:

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from persam.pipeline import cascade, presence, similarity
+from persam.pipeline import decoder, presence, similarity
+from persam.pipeline.one_piece import final_object
 from persam.structures import Prompts
 from persam.video.overlaps import ObjectLogits
 
 if TYPE_CHECKING:
     from persam.concept import Concept
-    from persam.pipeline.cascade import Step
+    from persam.pipeline.decoder import Step
     from persam.pipeline.detection import Detection
     from persam.structures import Box, Embedding
     from persam.video.choices import Tracking
@@ -65,17 +65,17 @@ def adapted(concept: Concept, embedding: Embedding, mask: np.ndarray) -> Concept
         embedding: of the frame.
         mask: ``(height, width)`` bool, the object in it, not empty.
     """
-    features = embedding.matching[0]
-    inside = _cells(mask, embedding)
+    cells = embedding.cells
+    inside = similarity.covered_cells(mask, embedding.frame, cells.shape[:2])
     outside = similarity.background_cells(inside, embedding.frame)
-    view = replace(
-        concept.views[0],
-        target_feature=concept.target_feature,
-        target_embedding=concept.target_embedding,
-        foreground=similarity.unit_vectors(features, inside),
-        background=similarity.unit_vectors(features, outside),
+    shown = replace(
+        concept.references[0],
+        target_feature=concept.features.target_feature,
+        target_embedding=concept.features.target_embedding,
+        foreground=cells[inside],
+        background=cells[outside],
     )
-    return replace(concept, views=(view,))
+    return replace(concept, references=(shown,))
 
 
 def find(
@@ -101,8 +101,8 @@ def find(
         found = _measured(concept, embedding, detection, step)
         if step.mask.any() and _alike(found, kept):
             return found
-    steps = concept.ask(embedding, detection)
-    step = concept.final(steps, detection)
+    steps = decoder.decode(concept, embedding, detection.prompts, detection.guidance)
+    step = final_object(steps, detection.prior, concept.variant)
     found = _measured(concept, embedding, detection, step)
     return found if _alike(found, max(least, kept)) else found.emptied()
 
@@ -119,11 +119,10 @@ def likeness_within(concept: Concept, embedding: Embedding, mask: np.ndarray) ->
         Mean over the object's cells of the cosine to the nearest cell of the mask, -1..1; None for
         a concept without cells to compare with.
     """
-    if len(concept.foreground) == 0:
+    if len(concept.features.foreground) == 0:
         return None
-    features = embedding.matching[0]
-    within = similarity.unit_vectors(features, _cells(mask, embedding))
-    return presence.likeness(within, concept.known.foregrounds)
+    inside = similarity.covered_cells(mask, embedding.frame, embedding.cells.shape[:2])
+    return presence.likeness(embedding.cells[inside], concept.features.foregrounds)
 
 
 def _decode_at(
@@ -137,7 +136,7 @@ def _decode_at(
     # A box asks for the single mask, which no weights of three are needed for.
     # The location prior as a mask says where the box's object is not; None where recipes have none.
     prompts = Prompts(points, labels, last, detection.prompts.mask)
-    return cascade.first_step(concept.backbone, embedding, prompts)
+    return decoder.first_step(concept.backbone, embedding, prompts)
 
 
 def _measured(
@@ -151,9 +150,3 @@ def _measured(
 
 def _alike(found: ObjectLogits, least: float) -> bool:
     return found.within is None or found.within >= least
-
-
-def _cells(mask: np.ndarray, embedding: Embedding) -> torch.Tensor:
-    grid = embedding.matching.shape[2:]
-    cells = similarity.covered_cells(mask, embedding.frame, grid)
-    return torch.from_numpy(cells).to(embedding.matching.device)

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from persam.structures import Prediction
+from persam.prediction import Prediction
 
 FrameResult = Mapping[str, Prediction]
 _REASONS = 20

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from persam.concept import Concept
     from persam.io.images import Source
     from persam.models.base import Backbone
-    from persam.structures import Embedding, Prediction
+    from persam.prediction import Prediction
+    from persam.structures import Embedding
     from persam.video.structures import FrameResult, VideoFrame
 
 
@@ -78,7 +79,7 @@ def _follow(
         if not choices.as_scripts:
             concepts = _adapted(concepts, embedding, given)
         found = {
-            name: ObjectLogits.from_mask(given[name], embedding)
+            name: ObjectLogits.from_mask(given[name])
             if name in given
             else _find(concepts[name], embedding, state, choices)
             for name, state in states.items()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from persam.pipeline.prompts import mask_box
-from persam.structures import Prediction
+from persam.prediction import Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
