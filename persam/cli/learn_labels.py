@@ -67,8 +67,7 @@ def _learner(
     """What makes a concept of an object's references, its model loaded."""
     from persam.models.loading import load
 
-    options = {"match_with": learning.match_with, "plugin": learning.plugin}
-    backbone = load(learning.model, **options, **place)
+    backbone = load(learning.model, match_with=learning.match_with, plugin=learning.plugin, **place)
     name, without, alpha, min_presence = recipe
     variant = resolve_variant(name, learning.method, without, alpha, backbone.recipe)
 

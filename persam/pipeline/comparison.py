@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from persam.pipeline.features import SearchTarget
     from persam.structures import Embedding
 
-# Of the presence that an object needs alone, where its share among several objects tells as well.
+# In company of others an object is there by its share, of which a third of the presence that it needs
+# alone is enough; or, as several objects may be in one picture, by a presence that leaves no doubt.
 IN_COMPANY = 1 / 3
+SURE_ALONE = 0.8
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,11 @@ class Standing:
 
     def absent(self, min_presence: float) -> bool:
         """Whether the object is called absent at this threshold."""
-        alone = self.evidence.absent(min_presence)
-        return alone and (self.share is None or self.share < IN_COMPANY * min_presence)
+        if self.share is None:
+            return self.evidence.absent(min_presence)
+        if self.share >= IN_COMPANY * min_presence:
+            return False
+        return self.evidence.absent(max(min_presence, SURE_ALONE))
 
 
 @dataclass(frozen=True, eq=False)

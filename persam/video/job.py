@@ -18,7 +18,7 @@ from persam.errors import InputError
 from persam.io.masks import read_labels
 from persam.io.records import append_line, read_lines
 from persam.io.writers import remove_leftovers, write_text
-from persam.runs import refuse_other_settings
+from persam.runs import locked, refuse_other_settings
 from persam.video.clip import Clip, Damage
 from persam.video.labels import number_objects, split_labels
 from persam.video.output_files import ClipFiles, ClipOutput, refuse_to_overwrite, remove_results
@@ -96,16 +96,17 @@ def segment_clip(
 
     Raises:
         InputError: a result would overwrite something of the user's, the folder holds the results
-            of other settings, or a file cannot be written.
+            of other settings, another run writes into it, or a file cannot be written.
     """
     output = output if isinstance(output, ClipOutput) else ClipOutput(output)
-    run = _ClipJob(request, clip, output)
-    if not run.complete():
-        run.begin()
-        for line in run.results():
-            if on_progress is not None:
-                on_progress(line)
-        run.end()
+    with locked(output.folder):
+        run = _ClipJob(request, clip, output)
+        if not run.complete():
+            run.begin()
+            for line in run.results():
+                if on_progress is not None:
+                    on_progress(line)
+            run.end()
     present = Counter(dict.fromkeys(request.objects, 0))
     for line in run.lines:
         present.update(name for name, entry in line.objects.items() if entry.present)

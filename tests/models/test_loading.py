@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,21 @@ def test_folder_may_be_named_by_a_string_and_lie_at_a_relative_path(tmp_path, mo
     assert load("mine/model", device="cpu").name == "mine/model"
 
 
-@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"model": s}, lambda s: {"state_dict": s}])
+def _named(state, prefix):
+    return {prefix + name: tensor for name, tensor in state.items()}
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: s,
+        lambda s: {"model": s},
+        lambda s: {"state_dict": _named(s, "model."), "epoch": 3},
+        lambda s: {"model_state": _named(s, "sam.")},
+        lambda s: _named(s, "module."),
+        lambda s: s | {"pixel_mean": torch.zeros(3, 1, 1), "pixel_std": torch.ones(3, 1, 1)},
+    ],
+)
 def test_official_pth_loads(wrap, tmp_path):
     path = tmp_path / "sam.pth"
     torch.save(wrap(parity.state("vit")), path)
@@ -126,6 +141,18 @@ def test_other_tensors_are_named(tmp_path):
     torch.save({"layer1.conv.weight": torch.zeros(2)}, tmp_path / "resnet.pth")
     with pytest.raises(InputError, match=r"layer1\.conv\.weight"):
         load(tmp_path / "resnet.pth", device="cpu")
+
+
+def test_a_file_that_grows_on_unpacking_is_refused(tmp_path):
+    torch.save({"a": torch.zeros(4_000_000)}, tmp_path / "plain.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pth") as plain,
+        zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for member in plain.infolist():
+            bomb.writestr(member.filename, plain.read(member))
+    with pytest.raises(InputError, match="unpacks to 16,"):
+        load(tmp_path / "bomb.pth")
 
 
 def test_the_older_format_of_torch_files_loads(tmp_path):
@@ -273,3 +300,31 @@ def test_catalogue_entries_are_whole():
         assert not (entry.url and entry.repository)
         if entry.repository:
             assert registry.find(entry.repository.upper()) is entry
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("vit_b", "Did you mean sam-vit-base?"),
+        ("vit_h", "Did you mean sam-vit-huge?"),
+        ("sam_vit_b_01ec64.pth", "Did you mean sam-vit-base?"),
+        ("sam_vit_h_4b8939", "Did you mean sam-vit-huge?"),
+        ("sam2", "Did you mean sam2.1-hiera-small?"),
+        ("SAM2_hiera_large.pt", "Did you mean sam2-hiera-large?"),
+        ("sam2.1_hiera_tiny.pt", "Did you mean sam2.1-hiera-tiny?"),
+        ("mobile_sam.pt", "Did you mean mobile-sam?"),
+        ("poket", "Did you mean pocket?"),
+        ("dinov2", "--match-with facebook/dinov2-small"),
+        ("dinov3", "--match-with facebook/dinov3-vits16-pretrain-lvd1689m"),
+    ],
+)
+def test_names_that_people_type_are_answered(typed, meant):
+    with pytest.raises(ModelNotFound) as raised:
+        load(typed, device="cpu")
+    assert meant in str(raised.value)
+
+
+def test_what_is_suggested_exists():
+    from persam.models import registry, suggestions
+
+    assert set(suggestions.ALIASES.values()) <= {entry.name for entry in registry.CATALOG}
