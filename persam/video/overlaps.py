@@ -10,13 +10,15 @@ import torch
 
 from persam import geometry
 from persam.pipeline.prompts import mask_box
-from persam.structures import Prediction, Prompts
+from persam.structures import Prompts
+from persam.video.structures import TrackedPrediction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from persam.pipeline.cascade import Step
-    from persam.structures import Embedding
+    from persam.structures import Box, Embedding
+    from persam.video.evidence import Evidence, Signs
 
 CERTAIN = 10.0  # logit of a pixel of which there is no doubt
 
@@ -30,14 +32,25 @@ class ObjectLogits:
         score: the model's estimate of the mask's IoU.
         prompts: what the decoder was asked for that mask.
         likeness: see :class:`~persam.structures.Prediction`.
-        within: the same of the mask that was found instead of the whole frame.
+        evidence: what speaks for the mask; None where nothing was compared.
+        signs: the same beside what is usual for the object.
+        region: the part of the frame that it was found in; None for the whole.
+        given: whether a person gave the mask.
     """
 
     logits: torch.Tensor
     score: float
     prompts: Prompts
     likeness: float | None = None
-    within: float | None = None
+    evidence: Evidence | None = None
+    signs: Signs | None = None
+    region: Box | None = None
+    given: bool = False
+
+    @property
+    def doubt(self) -> float:
+        """0..1; 0 where nothing was compared, as a person's own mask."""
+        return 0.0 if self.signs is None else self.signs.doubt
 
     @classmethod
     def from_step(
@@ -48,13 +61,13 @@ class ObjectLogits:
         return cls(logits, step.score, step.prompts, likeness)
 
     @classmethod
-    def from_mask(cls, mask: np.ndarray, embedding: Embedding) -> ObjectLogits:
+    def from_mask(cls, mask: np.ndarray, device: torch.device) -> ObjectLogits:
         """A ``(height, width)`` bool mask that somebody gave: it is beyond doubt."""
-        sign = torch.from_numpy(mask).to(embedding.features.device).float() * 2 - 1
-        return cls(sign * CERTAIN, 1.0, Prompts())
+        sign = torch.from_numpy(mask).to(device).float() * 2 - 1
+        return cls(sign * CERTAIN, 1.0, Prompts(), given=True)
 
     def emptied(self) -> ObjectLogits:
-        """The same look with nothing found."""
+        """The same with nothing found."""
         return ObjectLogits(
             torch.full_like(self.logits, -CERTAIN), 0.0, self.prompts, self.likeness
         )
@@ -69,36 +82,40 @@ def resolve_overlaps(found: Mapping[str, ObjectLogits]) -> dict[str, np.ndarray]
     Returns:
         ``(height, width)`` bool by object name.
     """
-    logits = torch.stack([look.logits for look in found.values()])
+    logits = torch.stack([one.logits for one in found.values()])
     best, owner = logits.max(dim=0)
     return {
         name: ((owner == number) & (best > 0)).cpu().numpy() for number, name in enumerate(found)
     }
 
 
-def predictions(found: Mapping[str, ObjectLogits]) -> dict[str, Prediction]:
+def predictions(found: Mapping[str, ObjectLogits]) -> dict[str, TrackedPrediction]:
     """The answer of one frame: masks that do not overlap; empty ones have a score of 0.
 
     Args:
         found: of all objects in one frame; may be none.
     """
     masks = resolve_overlaps(found) if found else {}
-    return {name: _prediction(look, masks[name]) for name, look in found.items()}
+    return {name: _prediction(one, masks[name]) for name, one in found.items()}
 
 
-def empty_prediction(height: int, width: int) -> Prediction:
+def empty_prediction(height: int, width: int) -> TrackedPrediction:
     """The answer for an object that was not looked for."""
     empty = Prompts()
     mask = np.zeros((height, width), dtype=bool)
-    return Prediction(mask, 0.0, None, empty.points, empty.labels)
+    return TrackedPrediction(mask, 0.0, None, empty.points, empty.labels)
 
 
-def _prediction(look: ObjectLogits, mask: np.ndarray) -> Prediction:
-    return Prediction(
+def _prediction(found: ObjectLogits, mask: np.ndarray) -> TrackedPrediction:
+    return TrackedPrediction(
         mask=mask,
-        score=look.score if mask.any() else 0.0,
+        score=found.score if mask.any() else 0.0,
         box=mask_box(mask),
-        points=look.prompts.points,
-        labels=look.prompts.labels,
-        likeness=look.likeness,
+        points=found.prompts.points,
+        labels=found.prompts.labels,
+        likeness=found.likeness,
+        doubt=found.doubt,
+        reason="" if found.signs is None else found.signs.reason,
+        evidence=found.evidence,
+        region=found.region,
     )

@@ -1,157 +1,203 @@
-"""Our own way through a clip: the last mask says where to look, the features whether it is there.
+"""Our own way from one frame to the next, for models without a video memory.
 
-An object is asked for by the box of its last mask, the box's centre and the concept's own points.
-What comes back is believed where it is about as like the object as what was found before; otherwise
-the concept searches the whole frame by itself. The last box is kept while the object is away: many
-an object is only doubted for a frame or two.
+An object is looked for in a region round its last place. The decoder is asked in several ways: by
+the last box, by a wider one, and by both with what the memory says of every cell as mask prompt.
+The answer that memory, last mask and decoder together believe in most is the mask; how far it is
+from what is usual for the object is its doubt. Where the object is not found there, the concept
+searches the whole frame, and what it finds has to stand the same test.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from persam.pipeline import cascade, presence, similarity
+from persam import geometry
+from persam.pipeline import cascade
+from persam.pipeline.prompts import cell_points, mask_box
 from persam.structures import Prompts
-from persam.video.overlaps import ObjectLogits
+from persam.video.evidence import Evidence, signs
+from persam.video.feature_memory import MemoryEntry, agreement, backward_agreement, unit_features
+from persam.video.overlaps import CERTAIN, ObjectLogits
+from persam.video.regions import paste, region_round, whole, within
+from persam.video.target import likeness_within
 
 if TYPE_CHECKING:
-    from persam.concept import Concept
-    from persam.pipeline.cascade import Step
-    from persam.pipeline.detection import Detection
+    from collections.abc import Iterator
+
+    from persam.models.base import Backbone
     from persam.structures import Box, Embedding
     from persam.video.choices import Tracking
+    from persam.video.encoded_frame import EncodedFrame
+    from persam.video.target import Target
+
+_UNSURE_CELL = (
+    0.02  # a cell's share of object is kept so far from 0 and 1 before its logit is taken
+)
+_WIDER = 0.12  # of the box's longer side: what a box is widened by on each side
+_SMALLEST_REGION = 128.0  # side in pixels; less would be a guess about pixels that are not there
 
 
-SLOWLY = 0.1  # share of the newest frame in an object's level: one blurred frame says little
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """One answer of the decoder in a region: ``(h, w)`` logits in the region's pixels."""
+
+    logits: torch.Tensor
+    score: float
+    prompts: Prompts
 
 
-@dataclass(frozen=True)
-class TrackState:
-    """What the frames so far say of one object.
-
-    Attributes:
-        box: tight box of its last mask; None before it was ever found.
-        level: how like the object its masks were, a running mean; None without cells to compare.
-    """
-
-    box: Box | None = None
-    level: float | None = None
-
-    def after(self, found: ObjectLogits, box: Box | None) -> TrackState:
-        """The state with one more frame.
-
-        Args:
-            found: what was found of the object in it.
-            box: tight box of what is left of that; None where it was not there.
-        """
-        if box is None or found.within is None:
-            return replace(self, box=box or self.box)
-        level = found.within if self.level is None else self.level
-        return TrackState(box, level + SLOWLY * (found.within - level))
-
-
-def adapted(concept: Concept, embedding: Embedding, mask: np.ndarray) -> Concept:
-    """The same object, compared by the cells that one frame of the clip shows.
-
-    They take the place of the reference's: a clip is more like itself than like another photo,
-    and the mean over both would be like neither. The target feature stays.
-
-    Args:
-        concept: the object.
-        embedding: of the frame.
-        mask: ``(height, width)`` bool, the object in it, not empty.
-    """
-    features = embedding.matching[0]
-    inside = _cells(mask, embedding)
-    outside = similarity.background_cells(inside, embedding.frame)
-    view = replace(
-        concept.views[0],
-        target_feature=concept.target_feature,
-        target_embedding=concept.target_embedding,
-        foreground=similarity.unit_vectors(features, inside),
-        background=similarity.unit_vectors(features, outside),
-    )
-    return replace(concept, views=(view,))
-
-
-def find(
-    concept: Concept, embedding: Embedding, state: TrackState, choices: Tracking
-) -> ObjectLogits:
+def find(target: Target, frame: EncodedFrame, choices: Tracking) -> ObjectLogits:
     """Find one object in one frame.
 
     Args:
-        concept: the object.
-        embedding: the frame.
-        state: what the frames before say of it.
+        target: the object, and what the frames before say of it.
+        frame: the frame.
         choices: the way of tracking.
 
     Returns:
         What was found; nothing where it is not like the object.
     """
-    detection = concept.locate(embedding)
-    least = choices.min_likeness
-    least = concept.min_likeness if least is None else least
-    kept = least if state.level is None else choices.kept * state.level
-    if state.box is not None and choices.last_box:
-        step = _decode_at(concept, embedding, detection, state.box, centre=choices.centre_point)
-        found = _measured(concept, embedding, detection, step)
-        if step.mask.any() and _alike(found, kept):
+    box = target.state.box
+    if box is not None and target.marked and choices.last_box:
+        found = find_near(target, frame, box, choices)
+        if _believed(found, target, choices):
             return found
-    steps = concept.ask(embedding, detection)
-    step = cascade.standing(steps, keep_best=concept.variant.keep_best)
-    found = _measured(concept, embedding, detection, step)
-    return found if _alike(found, max(least, kept)) else found.emptied()
+    return _search(target, frame, choices)
 
 
-def likeness_within(concept: Concept, embedding: Embedding, mask: np.ndarray) -> float | None:
-    """How well all of the object finds its like within a mask.
+def find_near(target: Target, frame: EncodedFrame, box: Box, choices: Tracking) -> ObjectLogits:
+    """Find an object that has been seen before, near a box.
 
     Args:
-        concept: the object.
-        embedding: the frame.
-        mask: ``(height, width)`` bool, not empty.
-
-    Returns:
-        Mean over the object's cells of the cosine to the nearest cell of the mask, -1..1; None for
-        a concept without cells to compare with.
+        target: the object; its memory holds a frame at least.
+        frame: the frame.
+        box: about where it is, in pixels of the frame.
+        choices: the way of tracking.
     """
-    if len(concept.foreground) == 0:
-        return None
-    features = embedding.matching[0]
-    within = similarity.unit_vectors(features, _cells(mask, embedding))
-    return presence.likeness(within, concept.known.foregrounds)
+    region = region_of(box, frame, choices)
+    inside = within(box, region)
+    if inside is None:
+        raise ValueError(f"The box {box} lies outside of its region {region}.")
+    embedding = frame.region(region)
+    readout = target.read(unit_features(embedding))
+    believed = geometry.to_original(readout[None], embedding.frame)[0]
+    last = target.last_mask(region, frame.size)
+    candidates = _candidates(target.concept.backbone, embedding, inside, readout)
+    best = max(candidates, key=lambda one: _belief(one, believed, last))
+    return _judged(target, frame, region, best)
 
 
-def _decode_at(
-    concept: Concept, embedding: Embedding, detection: Detection, last: Box, *, centre: bool
-) -> Step:
-    points, labels = detection.prompts.points, detection.prompts.labels
-    if centre:
-        x0, y0, x1, y1 = last
-        points = np.concatenate([points, [[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]]])
-        labels = np.append(labels, 1)
-    # A box asks for the single mask, which no weights of three are needed for.
-    return cascade.first_step(concept.backbone, embedding, Prompts(points, labels, last))
+def region_of(box: Box, frame: EncodedFrame, choices: Tracking) -> Box:
+    """The region in which an object at a box is looked for."""
+    if choices.region == 0:
+        return whole(frame.size)
+    return region_round(box, frame.size, choices.region, _SMALLEST_REGION)
 
 
-def _measured(
-    concept: Concept, embedding: Embedding, detection: Detection, step: Step
-) -> ObjectLogits:
-    found = ObjectLogits.from_step(step, embedding, detection.likeness)
-    if not step.mask.any():
-        return found
-    return replace(found, within=likeness_within(concept, embedding, step.mask))
+def _candidates(
+    backbone: Backbone, embedding: Embedding, box: Box, readout: torch.Tensor
+) -> Iterator[_Candidate]:
+    """What the decoder answers when it is asked by the box, a wider box, and the memory."""
+    frame = embedding.frame
+    wide = _widened(box, frame.height, frame.width)
+    side = 4 * embedding.features.shape[-1]
+    logits = readout.clamp(_UNSURE_CELL, 1 - _UNSURE_CELL).logit()
+    memory = geometry.bilinear(logits[None], (side, side))
+    x0, y0, x1, y1 = box
+    centre = np.array([[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]])
+    peak = cell_points([divmod(int(readout.argmax()), readout.shape[1])], frame, readout.shape)
+    for points, around, mask in (
+        (centre, box, None),
+        (centre, wide, None),
+        (peak, box, memory),
+        (peak, wide, memory),
+    ):
+        prompts = Prompts(points, np.ones(1, dtype=np.int64), around, mask)
+        # A box asks for the single mask, which no weights of three are needed for.
+        step = cascade.first_step(backbone, embedding, prompts)
+        full = geometry.to_original(step.logits, frame)[0]
+        yield _Candidate(full, step.score, prompts)
 
 
-def _alike(found: ObjectLogits, least: float) -> bool:
-    return found.within is None or found.within >= least
+def _belief(candidate: _Candidate, readout: torch.Tensor, last: torch.Tensor) -> float:
+    """How much decoder, memory, and the mask before believe in a mask; 0..4."""
+    mask = (candidate.logits > 0).float()
+    area, before = float(mask.sum()), float(last.sum())
+    if area == 0:
+        return 0.0
+    size = min(area, before) / max(area, before)
+    return candidate.score + agreement(mask, readout) + agreement(mask, last) + size
 
 
-def _cells(mask: np.ndarray, embedding: Embedding) -> torch.Tensor:
-    grid = embedding.matching.shape[2:]
-    cells = similarity.covered_cells(mask, embedding.frame, grid)
-    return torch.from_numpy(cells).to(embedding.matching.device)
+def _judged(target: Target, frame: EncodedFrame, region: Box, found: _Candidate) -> ObjectLogits:
+    """What was found in a region, in the frame, with its doubt."""
+    logits = paste(found.logits, region, frame.size, outside=-CERTAIN)
+    mask = (found.logits > 0).cpu().numpy()
+    if not mask.any():
+        return ObjectLogits(logits, 0.0, found.prompts, region=region)
+    entry = MemoryEntry.of(frame.region(region), mask)
+    readout = target.read(entry.map)
+    evidence = Evidence(
+        likeness=round(target.likeness(entry), 6),
+        agreement=agreement(entry.coverage, readout.flatten()),
+        backward=backward_agreement(entry, target.latest),
+        area=float(mask.sum()),
+    )
+    return ObjectLogits(
+        logits=logits,
+        score=found.score,
+        prompts=_in_frame(found.prompts, region),
+        likeness=evidence.likeness,
+        evidence=evidence,
+        signs=signs(evidence, target.state.usual),
+        region=region,
+    )
+
+
+def _search(target: Target, frame: EncodedFrame, choices: Tracking) -> ObjectLogits:
+    """Search the whole frame by the concept."""
+    concept = target.concept
+    detection = concept.locate(frame.embedding)
+    steps = concept.ask(frame.embedding, detection)
+    step = cascade.standing(steps, keep_best=concept.variant.keep_best)
+    found = ObjectLogits.from_step(step, frame.embedding, detection.likeness)
+    box = mask_box(step.mask)
+    if box is None or concept.is_absent(detection.presence):
+        return found.emptied()
+    if not target.marked:
+        least = concept.min_likeness if choices.min_likeness is None else choices.min_likeness
+        alike = likeness_within(concept, frame.embedding, step.mask)
+        return found if alike is None or alike >= least else found.emptied()
+    near = find_near(target, frame, box, choices)
+    return near if _believed(near, target, choices) else near.emptied()
+
+
+def _believed(found: ObjectLogits, target: Target, choices: Tracking) -> bool:
+    """Whether what was found is about as like the object as it usually is."""
+    if found.evidence is None:
+        return False
+    usual = target.state.usual.likeness
+    return usual is None or found.evidence.likeness >= choices.kept * usual
+
+
+def _widened(box: Box, height: int, width: int) -> Box:
+    x0, y0, x1, y1 = box
+    margin = round(_WIDER * max(x1 - x0, y1 - y0))
+    return (
+        max(0, x0 - margin),
+        max(0, y0 - margin),
+        min(width, x1 + margin),
+        min(height, y1 + margin),
+    )
+
+
+def _in_frame(prompts: Prompts, region: Box) -> Prompts:
+    """The same prompts in pixels of the frame; a mask has no place there."""
+    x, y = region[:2]
+    box = prompts.box
+    moved = None if box is None else (box[0] + x, box[1] + y, box[2] + x, box[3] + y)
+    return Prompts(prompts.points + np.array((x, y)), prompts.labels, moved)
