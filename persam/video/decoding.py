@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib import import_module
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from persam.errors import InputError, MissingExtra
 from persam.io.images import on_white
-from persam.video.structures import UNSPECIFIED, ClipFormat, Damage, VideoFrame
+from persam.video.structures import UNSPECIFIED, ClipFormat, Damage, Start, VideoFrame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ def examine(path: Path) -> ClipProbe:
         return ClipProbe(clip_format, stream.frames or None, sound)
 
 
-def read_frames(path: Path, damage: Damage) -> Iterator[VideoFrame]:
+def read_frames(path: Path, damage: Damage, start: Start | None = None) -> Iterator[VideoFrame]:
     """Decode a video file, one frame at a time.
 
     What cannot be decoded is left out, as FFmpeg does, and counted.
@@ -94,8 +95,29 @@ def read_frames(path: Path, damage: Damage) -> Iterator[VideoFrame]:
     Args:
         path: the file.
         damage: is added to.
+        start: the frame to begin with, which is found by its time; None for the first.
     """
+    if start is None:
+        yield from _numbered(path, damage)
+        return
+    jumped = _numbered(path, damage, start)
+    first = next((frame for frame in jumped if frame.pts >= start.pts), None)
+    if first is not None and first.pts == start.pts:
+        following = chain([first], jumped)
+        yield from (
+            replace(f, index=n, name=f"{n:05d}") for n, f in enumerate(following, start.index)
+        )
+        return
+    # Its times do not lead there; from the beginning one gets anywhere.
+    yield from islice(_numbered(path, damage), start.index, None)
+
+
+def _numbered(path: Path, damage: Damage, start: Start | None = None) -> Iterator[VideoFrame]:
+    """Frames from the first one on, or from some way before the start; numbered from 0 on."""
     with _opened(path) as (container, stream):
+        if start is not None:
+            with suppress(load_av().error.FFmpegError, OverflowError):
+                container.seek(start.pts, stream=stream)
         clock, scaler = _Clock(stream, damage), new_scaler()
         for count, frame in enumerate(_decoded(container, stream, damage)):
             image = _upright(_rgb(frame, scaler), frame)

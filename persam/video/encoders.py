@@ -111,6 +111,7 @@ class VideoWriter:
             InputError: the folder cannot be written to.
         """
         self.path = path
+        self.notes: list[str] = []
         self._part = part_path(path, f"-{path.name}")
         self._codec, self._format = codec, clip_format
         self._time_base = codec.time_base or clip_format.time_base
@@ -163,6 +164,8 @@ class VideoWriter:
         with self._explained():
             if self._sound is not None:
                 self._sound.until(None)
+                if self._sound.problem:
+                    self.notes.append(f"{self.path.name} has not all sound: {self._sound.problem}")
             self._container.mux(self._stream.encode(None))
             self._let_go()
             self._part.replace(self.path)

@@ -62,6 +62,7 @@ class ClipFiles:
         self.run = self.folder / "run.json"
         self.overlay = self.folder / "overlay.mp4"
         self.annotations = self.folder / "annotations.json"
+        self.review = self.folder / "review.json"
 
     def contains(self, path: Path) -> bool:
         """Whether a file lies below the folder, whatever links lead there."""
@@ -92,7 +93,11 @@ class ClipFiles:
     def single_files(self) -> list[Path]:
         """All files but those of single frames, whether asked for or not."""
         videos = [self.alpha(suffix, n) for suffix in _SUFFIXES.values() for n in self.objects]
-        return [*videos, self.overlay, self.annotations, self.manifest, self.run]
+        return [*videos, self.overlay, self.annotations, self.review, self.manifest, self.run]
+
+    def of_all_frames(self) -> list[Path]:
+        """Those of :meth:`single_files` that are made of the masks of all frames."""
+        return [path for path in self.single_files() if path not in (self.manifest, self.run)]
 
     def frame_folders(self) -> list[Path]:
         """The folders with a file a frame."""

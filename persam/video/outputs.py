@@ -39,6 +39,7 @@ class FrameWriters:
         """
         self._files, self._clip, self._numbers = files, clip, numbers
         self._cutouts = "cutouts" in save
+        self.notes: list[str] = []
         self._videos: list[tuple[VideoWriter, Callable[..., np.ndarray]]] = []
         try:
             for path in files.wanted(save):
@@ -51,8 +52,11 @@ class FrameWriters:
         """Write the label map of a frame."""
         write_labels(self._files.mask(frame.name), label_map(masks, self._numbers))
 
-    def write(self, frame: VideoFrame, masks: Mapping[str, np.ndarray]) -> None:
+    def write(self, frame: VideoFrame, read_masks: Callable[[], Mapping[str, np.ndarray]]) -> None:
         """Write everything else of a frame, but for cut-outs that are newer than its masks."""
+        if not self._videos and not self._cutouts:
+            return
+        masks = read_masks()
         for video, paint in self._videos:
             video.write(frame, paint(frame.image, masks))
         if self._cutouts:
@@ -66,6 +70,7 @@ class FrameWriters:
         """Give the videos their names."""
         for video, _ in self._videos:
             video.close()
+            self.notes += video.notes
         self._videos = []
 
     def discard(self) -> None:

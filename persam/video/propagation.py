@@ -62,7 +62,7 @@ def find(target: Target, frame: EncodedFrame, choices: Tracking) -> ObjectLogits
         What was found; nothing where it is not like the object.
     """
     box = target.state.box
-    if box is not None and target.marked and choices.last_box:
+    if box is not None and target.marked is not None and choices.last_box:
         found = find_near(target, frame, box, choices)
         if _believed(found, target, choices):
             return found
@@ -107,8 +107,7 @@ def _candidates(
     side = 4 * embedding.features.shape[-1]
     logits = readout.clamp(_UNSURE_CELL, 1 - _UNSURE_CELL).logit()
     memory = geometry.bilinear(logits[None], (side, side))
-    x0, y0, x1, y1 = box
-    centre = np.array([[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]])
+    centre = _centre(box)
     peak = cell_points([divmod(int(readout.argmax()), readout.shape[1])], frame, readout.shape)
     for points, around, mask in (
         (centre, box, None),
@@ -116,11 +115,25 @@ def _candidates(
         (peak, box, memory),
         (peak, wide, memory),
     ):
-        prompts = Prompts(points, np.ones(1, dtype=np.int64), around, mask)
-        # A box asks for the single mask, which no weights of three are needed for.
-        step = cascade.first_step(backbone, embedding, prompts)
-        full = geometry.to_original(step.logits, frame)[0]
-        yield _Candidate(full, step.score, prompts)
+        yield _ask(backbone, embedding, points, around, mask)
+
+
+def _ask(
+    backbone: Backbone,
+    embedding: Embedding,
+    points: np.ndarray,
+    box: Box,
+    mask: torch.Tensor | None,
+) -> _Candidate:
+    prompts = Prompts(points, np.ones(len(points), dtype=np.int64), box, mask)
+    # A box asks for the single mask, which no weights of three are needed for.
+    step = cascade.first_step(backbone, embedding, prompts)
+    return _Candidate(geometry.to_original(step.logits, embedding.frame)[0], step.score, prompts)
+
+
+def _centre(box: Box) -> np.ndarray:
+    x0, y0, x1, y1 = box
+    return np.array([[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]])
 
 
 def _belief(candidate: _Candidate, readout: torch.Tensor, last: torch.Tensor) -> float:
@@ -168,7 +181,7 @@ def _search(target: Target, frame: EncodedFrame, choices: Tracking) -> ObjectLog
     box = mask_box(step.mask)
     if box is None or concept.is_absent(detection.presence):
         return found.emptied()
-    if not target.marked:
+    if target.marked is None:
         least = concept.min_likeness if choices.min_likeness is None else choices.min_likeness
         alike = likeness_within(concept, frame.embedding, step.mask)
         return found if alike is None or alike >= least else found.emptied()

@@ -12,15 +12,17 @@ from persam.video.cuts import CutDetector
 from persam.video.encoded_frame import EncodedFrame
 from persam.video.overlaps import ObjectLogits, predictions
 from persam.video.propagation import find, region_of
+from persam.video.replay import Plan, replay
 from persam.video.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from persam.concept import Concept
     from persam.models.base import Backbone
     from persam.structures import Box
     from persam.video.choices import Tracking
+    from persam.video.record import FrameObject
     from persam.video.structures import Event, FrameResult, TrackedPrediction
 
 
@@ -37,6 +39,7 @@ class RegionTracker:
         self.targets = {name: Target(concept) for name, concept in concepts.items()}
         self._backbone, self._choices = backbone, choices
         self._cuts = CutDetector()
+        self._plans: dict[str, Plan] = {}
 
     def step(self, image: np.ndarray, number: int, marked: Mapping[str, np.ndarray]) -> FrameResult:
         """Find the objects in the next frame.
@@ -47,24 +50,39 @@ class RegionTracker:
             marked: masks that a person gave for this frame, by object name: they are its answer.
         """
         frame = EncodedFrame(self._backbone, image, number)
-        if self._cuts.is_cut(image):
+        cut = self._cuts.is_cut(image)
+        if cut:
             for target in self.targets.values():
-                target.leave_place()
+                target.state = target.state.elsewhere()
         found = {name: self._find(name, frame, marked) for name in self.targets}
         answer = predictions(found)
-        return {name: self._taken(name, frame, found[name], answer[name]) for name in found}
+        taken = {name: self._taken(name, frame, found[name], answer[name]) for name in found}
+        return {name: replace(one, new_shot=cut) for name, one in taken.items()}
 
-    def mark(self, image: np.ndarray, number: int, masks: Mapping[str, np.ndarray]) -> None:
-        """Remember what a person has marked in a frame, wherever in the clip it is.
+    def plan(self, history: Sequence[Mapping[str, FrameObject]]) -> None:
+        """Take over what an earlier run has written down of the frames before; see :meth:`recall`.
+
+        Args:
+            history: what became of each object, frame by frame from the first on.
+        """
+        self._plans = {name: replay([line[name] for line in history]) for name in self.targets}
+        for name, plan in self._plans.items():
+            self.targets[name].state = plan.state
+
+    def recall(
+        self, image: np.ndarray, number: int, masks: Callable[[], Mapping[str, np.ndarray]]
+    ) -> None:
+        """Remember a frame of the history as the earlier run did.
 
         Args:
             image: ``(height, width, 3)`` uint8 RGB.
             number: of the frame.
-            masks: ``(height, width)`` bool by object name, not empty.
+            masks: gives the masks of that frame by object name; asked only where they matter.
         """
+        self._cuts.is_cut(image)
         frame = EncodedFrame(self._backbone, image, number)
-        for name, mask in masks.items():
-            self.targets[name].mark(frame, self._region(frame, mask), mask)
+        for name, plan in self._plans.items():
+            plan.recall(self.targets[name], frame, lambda name=name: masks()[name], self._region)
 
     def _find(
         self, name: str, frame: EncodedFrame, marked: Mapping[str, np.ndarray]
@@ -82,7 +100,7 @@ class RegionTracker:
         event: Event = "lost" if gone and not answer.present else ""
         if answer.present and target.state.unseen > 0:
             event = "found again"
-        if answer.present and (marked or not target.marked):
+        if answer.present and (marked or target.marked is None):
             target.mark(frame, self._region(frame, answer.mask), answer.mask)
         else:
             target.take(frame, found, answer.mask)

@@ -7,7 +7,7 @@ frame is encoded once, and both read that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from persam.models.base import Backbone
     from persam.models.sam2_video import ObjectMemory, VideoMemory
     from persam.structures import Embedding
+    from persam.video.record import FrameObject
     from persam.video.structures import Event, FrameResult
 
 
@@ -113,6 +114,7 @@ class MemoryTracker:
 
         memory = memory or video_memory(backbone)
         self.backbone = backbone
+        self._resumed = -1
         self.handover = handover or Handover()
         seeds = self.handover.seeds
         self.tracks = {
@@ -127,6 +129,20 @@ class MemoryTracker:
         found |= self._followed(number, embedding, found)
         found |= self._searched(number, embedding, found)
         return {name: found.get(name) or empty_prediction(*size) for name in self.tracks}
+
+    def plan(self, history: Sequence[Mapping[str, FrameObject]]) -> None:
+        """Note the last frame of an earlier run, from which the memory starts anew."""
+        self._resumed = len(history) - 1
+
+    def recall(
+        self, image: np.ndarray, number: int, masks: Callable[[], Mapping[str, np.ndarray]]
+    ) -> None:
+        """Seed the memories with the masks of the last frame that is done."""
+        if number == self._resumed:
+            embedding = self.backbone.encode(image)
+            # A mask of nothing, or of everything, shows no object.
+            given = {n: m for n, m in masks().items() if m.any() and not m.all()}
+            self._seeded(number, given, embedding)
 
     def _seeded(
         self, number: int, marked: Mapping[str, np.ndarray], embedding: Embedding

@@ -8,7 +8,7 @@ from persam.video import official
 from persam.video.overlaps import ObjectLogits, empty_prediction, predictions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from persam.models.base import Backbone
     from persam.structures import Box, Embedding
     from persam.video.choices import Tracking
+    from persam.video.record import FrameObject
     from persam.video.structures import FrameResult
 
 
@@ -39,14 +40,26 @@ class ScriptTracker:
             for name in self._boxes
         }
         answer = predictions(found)
-        boxes = {name: one.box or self._boxes[name] for name, one in answer.items()}
-        if self._choices.boxes_by_position:
-            given = {name: one.box for name, one in answer.items()}
-            boxes = official.boxes_by_position(given)
-        self._boxes = boxes
+        self._go_on({name: one.box for name, one in answer.items()})
         size = (image.shape[0], image.shape[1])
         # Objects that were given up are absent.
         return {name: answer.get(name) or empty_prediction(*size) for name in self._concepts}
+
+    def plan(self, history: Sequence[Mapping[str, FrameObject]]) -> None:
+        """Take over the last boxes of the frames before."""
+        for line in history:
+            self._go_on({name: line[name].box for name in self._boxes})
+
+    def recall(
+        self, image: np.ndarray, number: int, masks: Callable[[], Mapping[str, np.ndarray]]
+    ) -> None:
+        """Nothing of a frame is remembered but its boxes, which :meth:`plan` has."""
+
+    def _go_on(self, found: Mapping[str, Box | None]) -> None:
+        if self._choices.boxes_by_position:
+            self._boxes = dict(official.boxes_by_position(found))
+        else:
+            self._boxes = {name: box or self._boxes[name] for name, box in found.items()}
 
     def _find(self, name: str, embedding: Embedding) -> ObjectLogits:
         faulty = self._choices.areas_as_uint8

@@ -29,6 +29,7 @@ class TrackedPrediction(Prediction):
         event: ``"marked"`` by a person, ``"lost"`` in this frame, or ``"found again"``.
         evidence: what the doubt comes from; None where nothing was compared.
         region: the part of the frame that it was found in; None for the whole.
+        new_shot: whether the clip is cut before this frame.
     """
 
     doubt: float = 0.0
@@ -36,6 +37,7 @@ class TrackedPrediction(Prediction):
     event: Event = ""
     evidence: Evidence | None = None
     region: Box | None = None
+    new_shot: bool = False
 
 
 FrameResult = Mapping[str, TrackedPrediction]
@@ -129,3 +131,16 @@ class Damage:
         """Begin to count anew."""
         self.lost = self.concealed = self.retimed = 0
         self.reasons.clear()
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a reading begins.
+
+    Attributes:
+        index: number of the frame.
+        pts: its time in the clip's units, by which it is found.
+    """
+
+    index: int
+    pts: int

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from persam.concept import Concept
     from persam.structures import Box, Embedding
     from persam.video.encoded_frame import EncodedFrame
+    from persam.video.evidence import Evidence
     from persam.video.overlaps import ObjectLogits
 
-MARKED = 4  # marked frames that are kept in memory, the latest
 PATIENCE = 3  # doubtful frames in a row, after which the object is followed where they put it
 
 
@@ -39,22 +39,35 @@ class TrackState:
     unseen: int = 0
     doubtful: int = 0
 
-    def after(self, found: ObjectLogits, box: Box | None) -> TrackState:
+    def after(self, evidence: Evidence | None, doubt: float, box: Box | None) -> TrackState:
         """The state with one more frame.
 
         Args:
-            found: what was found of the object in it.
+            evidence: of what was found of the object in it, if anything was compared.
+            doubt: of the same, 0..1.
             box: tight box of what is left of that; None where it was not there.
         """
         if box is None:
             return replace(self, unseen=self.unseen + 1)
-        if found.doubt >= SPILL and self.doubtful < PATIENCE:
+        if doubt >= SPILL and self.doubtful < PATIENCE:
             return replace(self, unseen=0, doubtful=self.doubtful + 1)
-        if found.evidence is None:
+        if evidence is None:
             return TrackState(box, self.usual)
-        if found.doubt >= SURE:
-            return TrackState(box, self.usual.drifting(found.evidence))
-        return TrackState(box, self.usual.after(found.evidence))
+        if doubt >= SURE:
+            return TrackState(box, self.usual.drifting(evidence))
+        return TrackState(box, self.usual.after(evidence))
+
+    def follows(self, box: Box | None) -> bool:
+        """Whether the latest frame's box is the one that the object is followed by."""
+        return box is not None and self.box == box
+
+    def marked(self, box: Box, area: float) -> TrackState:
+        """The state at a mask that is taken for granted: ``area`` pixels in ``box``."""
+        return TrackState(box, replace(self.usual, areas=(area,)))
+
+    def elsewhere(self) -> TrackState:
+        """The state after a cut: where it was says nothing any more."""
+        return replace(self, box=None, unseen=max(1, self.unseen))
 
 
 class Target:
@@ -63,23 +76,26 @@ class Target:
     Attributes:
         concept: what is searched for in a whole frame.
         state: of the frames so far.
-        marked: what frames show that a person has marked, or the frame in which it was first found.
+        marked: what the latest frame shows that a person has marked, or else the frame in which it
+            was first found.
         recent: what sure frames show, by their numbers; :func:`remembered` says which.
-        sure: numbers of all sure frames so far, in their order.
+        sure: numbers of all sure frames since then, in their order.
+        mask: the last one that was followed.
     """
 
     def __init__(self, concept: Concept) -> None:
         self.concept = concept
         self.state = TrackState()
-        self.marked: list[MemoryEntry] = []
+        self.marked: MemoryEntry | None = None
         self.recent: dict[int, MemoryEntry] = {}
         self.sure: list[int] = []
-        self._mask: np.ndarray | None = None
+        self.mask: np.ndarray | None = None
 
     @property
     def entries(self) -> list[MemoryEntry]:
         """All that is remembered."""
-        return [*self.marked, *self.recent.values()]
+        first = [] if self.marked is None else [self.marked]
+        return [*first, *self.recent.values()]
 
     @property
     def latest(self) -> MemoryEntry:
@@ -89,25 +105,25 @@ class Target:
     def last_mask(self, region: Box, size: tuple[int, int]) -> torch.Tensor:
         """``(h, w)`` of a region, 1 where the last mask that was followed was."""
         x0, y0, x1, y1 = region
-        mask = np.zeros(size, dtype=bool) if self._mask is None else self._mask
+        mask = np.zeros(size, dtype=bool) if self.mask is None else self.mask
         return torch.from_numpy(mask[y0:y1, x0:x1]).float()
 
     def mark(self, frame: EncodedFrame, region: Box, mask: np.ndarray) -> None:
-        """Take a mask for granted.
+        """Take a mask for granted, and remember the object by it alone.
+
+        What came before has no say in what follows, so that a mark changes nothing beyond the next.
 
         Args:
             frame: which shows the object.
             region: the part of it that is remembered.
             mask: ``(height, width)`` bool in the frame, not empty.
         """
-        self.marked = [*self.marked, _entry(frame, region, mask)][-MARKED:]
+        box = mask_box(mask)
+        if box is None:
+            raise ValueError("A mask that is taken for granted shows at least a pixel.")
+        self.marked, self.recent, self.sure = _entry(frame, region, mask), {}, []
         self.concept = adapted(self.concept, frame.embedding, mask)
-        usual = replace(self.state.usual, areas=(float(mask.sum()),))
-        self.state, self._mask = TrackState(mask_box(mask), usual), mask
-
-    def leave_place(self) -> None:
-        """Forget where it was, as after a cut; what it looked like stays."""
-        self.state = replace(self.state, box=None, unseen=max(1, self.state.unseen))
+        self.state, self.mask = self.state.marked(box, float(mask.sum())), mask
 
     def take(self, frame: EncodedFrame, found: ObjectLogits, mask: np.ndarray) -> None:
         """Go on by what was found in a frame.
@@ -117,15 +133,16 @@ class Target:
             found: of the object.
             mask: ``(height, width)`` bool, what is left of it beside the other objects.
         """
-        before, box = self.state, mask_box(mask)
-        self.state = before.after(found, box)
-        if box is None or self.state.box != box:
+        box = mask_box(mask)
+        self.state = self.state.after(found.evidence, found.doubt, box)
+        if not self.state.follows(box):
             return
-        self._mask = mask
+        self.mask = mask
         if found.region is not None and found.evidence is not None and found.doubt < SURE:
-            self._remember(frame, found.region, mask)
+            self.remember(frame, found.region, mask)
 
-    def _remember(self, frame: EncodedFrame, region: Box, mask: np.ndarray) -> None:
+    def remember(self, frame: EncodedFrame, region: Box, mask: np.ndarray) -> None:
+        """Keep a sure frame, and let go of those that :func:`remembered` does not keep."""
         self.sure.append(frame.number)
         self.recent[frame.number] = _entry(frame, region, mask)
         kept = set(remembered(self.sure))
