@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check fix bench bench-gpu clean
+.PHONY: setup demo app test test-app check fix bench bench-gpu clean
 
 setup: .venv/ready
 
@@ -16,6 +16,13 @@ setup: .venv/ready
 
 demo: setup ## segment an object in pictures that come with the package
 	$(BIN)/persam demo
+
+app: setup ## the page on pictures that come with the package
+	$(BIN)/persam app persam/samples/pictures/Images/plush_dog --out persam-demo/app
+
+test-app: setup ## the page in a real browser; pictures the views in docs/app
+	@command -v chromium >/dev/null || { echo "The page's tests want a browser: apt-get update && apt-get install -y chromium"; exit 1; }
+	PERSAM_SCREENSHOTS=docs/app PERSAM_APP_PHOTOS=500 $(BIN)/python -m pytest tests/app
 
 test: setup ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

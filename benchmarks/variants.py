@@ -39,6 +39,7 @@ CHANGES = {
     "refinement 1": {"refine_mask": False},
     "refinement 2": {"refine_box": False},
     "keeping the best step": {"keep_best": False},
+    "one piece": {"one_piece": False},
 }
 ON = {"prior_mask": 3.0, "smoothing": 0.5, "positive_points": 3, "parts": 5}
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from persam.concept import Concept
     from persam.errors import InputError, MissingExtra, ModelNotFound, PersamError
+    from persam.explanation import explain
     from persam.methods.persam import personalize
     from persam.methods.persam_f import finetune
     from persam.models.base import Backbone
@@ -46,6 +47,7 @@ _HOMES = {
     "Tracking": "persam.video.choices",
     "Variant": "persam.variants",
     "VideoFrame": "persam.video.structures",
+    "explain": "persam.explanation",
     "finetune": "persam.methods.persam_f",
     "load": "persam.models.loading",
     "personalize": "persam.methods.persam",
@@ -71,6 +73,7 @@ __all__ = [
     "Variant",
     "VideoFrame",
     "__version__",
+    "explain",
     "finetune",
     "load",
     "personalize",

@@ -14,6 +14,7 @@ from persam.io.concept_file import read_concept, write_concept
 from persam.io.images import read_image
 from persam.pipeline import cascade, detection
 from persam.pipeline.instances import find_instances
+from persam.pipeline.one_piece import one_piece
 from persam.pipeline.presence import calibrate
 from persam.pipeline.prompts import mask_box
 from persam.pipeline.reference import Reference, observe, view
@@ -126,7 +127,7 @@ class Concept:
             stages |= {"final_mask": mask.astype(np.uint8)} if trace else {}
         else:
             steps = self.ask(embedding, seen)
-            final = cascade.standing(steps, keep_best=self.variant.keep_best)
+            final = self.final(steps, seen)
             mask, score = final.mask, final.score
             stages |= cascade.stages(steps, final) if trace else {}
         return Prediction(
@@ -163,6 +164,13 @@ class Concept:
             self.backbone, embedding, seen.prompts, seen.guidance, self.weights
         )
         return cascade.cascade(self.backbone, embedding, first, self.variant)
+
+    def final(self, steps: Sequence[Step], seen: Detection) -> Step:
+        """The step whose mask stands, as one piece where the recipe says so."""
+        step = cascade.standing(steps, keep_best=self.variant.keep_best)
+        if not self.variant.one_piece:
+            return step
+        return replace(step, mask=one_piece(step.mask, seen.prior))
 
     def locate(self, embedding: Embedding) -> Detection:
         """Find where the object seems to be and how surely, without asking the decoder.

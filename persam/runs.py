@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import socket
+import stat
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from persam.io.records import append_line, is_relative_name, parse, read_lines
 from persam.io.writers import write_bytes, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 LOCK = ".persam.lock"
 OWN_FILES = ".persam-files.jsonl"
@@ -181,7 +182,7 @@ class OwnFiles:
         Raises:
             InputError: it cannot be read.
         """
-        known = self._known.get(self._name(path))
+        known = self._known.get(self.name(path))
         found = file_sha256(path)
         if found is None:
             return "missing"
@@ -189,9 +190,10 @@ class OwnFiles:
             return "foreign"
         return "own" if found in known else "changed"
 
-    def knows(self, path: Path) -> bool:
-        """Whether a run wrote a file of that name, at whatever content."""
-        return self._name(path) in self._known
+    @property
+    def any(self) -> bool:
+        """Whether any file is known."""
+        return bool(self._known)
 
     def announce(self, path: Path, sha256: str) -> None:
         """Say which content a file is going to have, before it is replaced.
@@ -199,7 +201,7 @@ class OwnFiles:
         Raises:
             InputError: the list cannot be written.
         """
-        name = self._name(path)
+        name = self.name(path)
         with self._lock:
             if sha256 not in self._known.get(name, ()):
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -246,7 +248,8 @@ class OwnFiles:
         if self._known:
             write_text(self._list, "".join(lines))
 
-    def _name(self, path: Path) -> str:
+    def name(self, path: Path) -> str:
+        """Name of a file in the folder, with ``/`` between the parts."""
         return Path(os.path.relpath(path, self.folder)).as_posix()
 
 
@@ -264,14 +267,11 @@ def file_sha256(path: Path) -> str | None:
         InputError: it cannot be read.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(f"{path} is not a file. Move it away, or choose another folder.")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-def foreign_files(own: OwnFiles, paths: Iterable[Path]) -> list[Path]:
-    """Those of the files that are there and that no run wrote."""
-    return [path for path in paths if own.state(path) == "foreign"]

@@ -52,6 +52,8 @@ class Variant:
         refine_mask: run step 2, which refines from step 1's logits.
         refine_box: run step 3, which refines from the last mask's box and logits.
         keep_best: answer with the step of the highest score instead of the last one.
+        one_piece: of the final mask, drop the pieces that are less likely places of the object
+            than the best one, and close small holes.
         fit: how PerSAM-F finds its weights: ``"official"`` runs the 1,000 steps of AdamW,
             ``"fast"`` searches the plane of the weights. PerSAM does not read it.
 
@@ -77,6 +79,7 @@ class Variant:
     refine_mask: bool = True
     refine_box: bool = True
     keep_best: bool = False
+    one_piece: bool = False
     fit: Fit = "fast"
 
     def __post_init__(self) -> None:
@@ -130,13 +133,15 @@ class Variant:
         """What :meth:`to_json` wrote.
 
         Raises:
-            InputError: not JSON, or not exactly a variant's fields.
+            InputError: not JSON, or not a variant's fields; those that came later may be missing.
         """
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:
             raise InputError(f"A variant is stored as JSON; got {text[:80]!r}.") from error
         fields = {field.name for field in dataclasses.fields(cls)}
+        if isinstance(values, dict):
+            values = _ADDED | values
         if not isinstance(values, dict) or set(values) != fields:
             got = sorted(values) if isinstance(values, dict) else values
             raise InputError(
@@ -144,6 +149,10 @@ class Variant:
                 f"It was written by another version of persam: learn the object again."
             )
         return cls(**values)
+
+
+# Fields that the first stored variants did not have -> what recipes did before there were any.
+_ADDED: dict[str, Any] = {"one_piece": False}
 
 
 def _check_shares(variant: Variant) -> None:
@@ -173,6 +182,7 @@ _SWITCHES = (
     "refine_mask",
     "refine_box",
     "keep_best",
+    "one_piece",
 )
 _FACTORS = ("contrast", "smoothing", "min_presence", "alpha", "prior_mask")
 
@@ -196,6 +206,7 @@ _PERSAM = Variant(
     refine_mask=True,
     refine_box=True,
     keep_best=False,
+    one_piece=False,
     fit="official",
 )
 _PERSAM_F = dataclasses.replace(
@@ -222,6 +233,7 @@ _POCKET = dataclasses.replace(
     guided_attention=False,
     semantic_prompt=False,
     prior_mask=3.0,
+    one_piece=True,
     refine_mask=False,
     refine_box=False,
 )

@@ -25,6 +25,7 @@ ORDER = [
     "pipeline",
     "concept",
     "methods",
+    "explanation",
     "album",
     "video",
     "dreambooth",

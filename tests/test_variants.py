@@ -25,6 +25,7 @@ def test_official_rows_are_the_scripts(method):
     assert (variant.foreground, variant.guide_frame, variant.fit) == ("official",) * 3
     assert (variant.contrast, variant.prior_mask, variant.alpha) == (0, 0, 1)
     assert not variant.keep_best
+    assert not variant.one_piece
     assert variant.refine_mask
     assert variant.refine_box
 
@@ -34,6 +35,14 @@ def test_official_rows_are_the_scripts(method):
 def test_json_round_trip(name, method):
     variant = Variant.named(name, method)
     assert Variant.from_json(variant.to_json()) == variant
+
+
+def test_a_variant_from_before_there_was_one_piece_has_none():
+    stored = json.loads(Variant.named("pocket", "persam").to_json())
+    del stored["one_piece"]
+    assert Variant.from_json(json.dumps(stored)) == replace(
+        Variant.named("pocket", "persam"), one_piece=False
+    )
 
 
 def test_unknown_recipe_names_the_known_ones():

@@ -1,1 +1,1 @@
-"""How many photos go through: read ahead, encoded in batches, written behind."""
+"""How many photos go through: prefetched, encoded in batches, written behind."""

@@ -1,6 +1,6 @@
 """An embedding in two small files: what objects are compared by, and what masks are made of.
 
-Matching features are entry as whole numbers of 8 bits with a factor for each cell, everything else
+Matching features are kept as whole numbers of 8 bits with a factor for each cell, everything else
 in half precision. That is what a cached album is searched with from its first run on, so that a
 run that fills the cache and one that reads it answer alike.
 """
@@ -29,7 +29,7 @@ _CHECK = "crc32"
 
 @dataclass(frozen=True, eq=False)
 class MatchingEntry:
-    """The matching features of a picture, as they are entry.
+    """The matching features of a picture, as they are kept.
 
     Attributes:
         matching: ``(d, h', w')`` int8.
@@ -59,17 +59,17 @@ class MatchingEntry:
         matching = self.tensor(device)
         return Embedding(matching, matching, self.frame)
 
-    def to_bytes(self) -> bytes:
-        """A file's contents, which :meth:`from_bytes` reads."""
+    def to_bytes(self, key: str) -> bytes:
+        """A file's contents, which :meth:`from_bytes` reads under the same key."""
         frame = self.frame
         numbers = [frame.height, frame.width, *frame.resized, frame.square]
         arrays = {"matching": self.matching, "factors": self.factors}
-        return _pack({**arrays, "frame": np.array(numbers, dtype=np.int64)})
+        return _pack({**arrays, "frame": np.array(numbers, dtype=np.int64)}, key)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> MatchingEntry | None:
-        """Read what :meth:`to_bytes` gave; None where it is damaged."""
-        found = _unpack(data)
+    def from_bytes(cls, data: bytes, key: str) -> MatchingEntry | None:
+        """Read what :meth:`to_bytes` gave; None where it is damaged, or another photo's."""
+        found = _unpack(data, key)
         if found is None or set(found) != {"matching", "factors", "frame"}:
             return None
         height, width, *resized, square = found["frame"].tolist()
@@ -79,7 +79,7 @@ class MatchingEntry:
 
 @dataclass(frozen=True, eq=False)
 class CacheEntry:
-    """A whole embedding, as it is entry.
+    """A whole embedding, as it is kept.
 
     Attributes:
         matching_entry: its matching features.
@@ -101,14 +101,14 @@ class CacheEntry:
         matching = self.matching_entry.tensor(device)
         return Embedding(maps[0], matching, self.matching_entry.frame, tuple(maps[1:]))
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self, key: str) -> bytes:
         """Contents of a file with all but the matching features."""
-        return _pack({str(number): one for number, one in enumerate(self.maps)})
+        return _pack({str(number): one for number, one in enumerate(self.maps)}, key)
 
     @classmethod
-    def from_bytes(cls, data: bytes, matching_entry: MatchingEntry) -> CacheEntry | None:
-        """Read what :meth:`to_bytes` gave; None where it is damaged."""
-        found = _unpack(data)
+    def from_bytes(cls, data: bytes, matching_entry: MatchingEntry, key: str) -> CacheEntry | None:
+        """Read what :meth:`to_bytes` gave; None where it is damaged, or another photo's."""
+        found = _unpack(data, key)
         names = [str(number) for number in range(len(found or ()))]
         if not found or set(found) != set(names):
             return None
@@ -122,23 +122,24 @@ def _half(numbers: np.ndarray) -> np.ndarray:
     return numbers.astype(np.float16) if fits else numbers
 
 
-def _pack(arrays: Arrays) -> bytes:
+def _pack(arrays: Arrays, key: str) -> bytes:
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return save({**arrays, _CHECK: np.array([_crc(arrays)], dtype=np.int64)})
+    return save({**arrays, _CHECK: np.array([_crc(arrays, key)], dtype=np.int64)})
 
 
-def _unpack(data: bytes) -> dict[str, np.ndarray] | None:
+def _unpack(data: bytes, key: str) -> dict[str, np.ndarray] | None:
     """The arrays, or None where the bytes are not those that were written."""
     try:
         arrays = load(data)
     except (SafetensorError, KeyError, ValueError):
         return None
     check = arrays.pop(_CHECK, None)
-    return arrays if check is not None and check.tolist() == [_crc(arrays)] else None
+    return arrays if check is not None and check.tolist() == [_crc(arrays, key)] else None
 
 
-def _crc(arrays: Arrays) -> int:
-    check = 0
+def _crc(arrays: Arrays, key: str) -> int:
+    """Of the numbers and of the entry's key, so that no entry answers for another photo."""
+    check = zlib.crc32(key.encode())
     for name in sorted(arrays):
         array = arrays[name]
         check = zlib.crc32(repr((name, array.shape, array.dtype.str)).encode(), check)

@@ -86,6 +86,11 @@ def write_sheet(path: str | Path, records: Sequence[Record], tiles: Sequence[Til
         records: what became of each photo.
         tiles: their pictures in the same order, None for failed ones.
     """
+    writers.write_bytes(path, sheet_page(records, tiles))
+
+
+def sheet_page(records: Sequence[Record], tiles: Sequence[Tile | None]) -> bytes:
+    """The contact sheet's HTML in UTF-8; see :func:`write_sheet`."""
     figures = "\n".join(_figure(record, tile) for record, tile in zip(records, tiles, strict=True))
     failed = sum(record.error is not None for record in records)
     counts = f"{len(records) - failed} masks" + (f", {failed} failed" if failed else "")
@@ -96,7 +101,7 @@ def write_sheet(path: str | Path, records: Sequence[Record], tiles: Sequence[Til
         f"<header><h1>Found objects</h1><p>{counts}</p></header>\n"
         f"<main>\n{figures}\n</main>\n</body>\n</html>\n"
     )
-    writers.write_text(path, page)
+    return page.encode("utf-8", errors="replace")
 
 
 def _figure(record: Record, tile: Tile | None) -> str:
@@ -113,12 +118,12 @@ def _figure(record: Record, tile: Tile | None) -> str:
     return (
         f'<figure><div class="pictures">'
         f"{_picture(tile.overlay, 'jpeg', 'the photo with the object marked', 'photo')}{cut}</div>"
-        f"<figcaption>{name}<br><span>{html.escape(_told(record))} · {record.seconds:.2f} s</span>"
+        f"<figcaption>{name}<br><span>{html.escape(_facts(record))} · {record.seconds:.2f} s</span>"
         f"</figcaption></figure>"
     )
 
 
-def _told(record: Record) -> str:
+def _facts(record: Record) -> str:
     if record.found is None:
         return _numbers(record)
     if not record.found:
@@ -127,8 +132,10 @@ def _told(record: Record) -> str:
 
 
 def _numbers(one: Record | FoundObject) -> str:
-    told = f"score {one.score:.3f}"
-    return told if one.presence is None else f"{told} · presence {one.presence:.3f}"
+    if one.score is None:
+        return "mask changed by hand"
+    score = f"score {one.score:.3f}"
+    return score if one.presence is None else f"{score} · presence {one.presence:.3f}"
 
 
 def _picture(data: bytes, kind: str, text: str, name: str) -> str:

@@ -8,6 +8,7 @@ there, ``.safetensors`` is read where it may be.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import time
@@ -18,12 +19,14 @@ from typing import TYPE_CHECKING
 
 from persam.album.cache_entry import CacheEntry, MatchingEntry
 from persam.errors import InputError
+from persam.io.picture_checks import regular_file
 from persam.io.writers import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FORMAT = 1
+_LOG = logging.getLogger(__name__)
+FORMAT = 2  # 2: the key stands inside the entry
 LIMIT = 10_000_000_000
 _MATCH, _WHOLE = ".match", ".safetensors"
 _FULL, _LEFT = 0.95, 0.9  # of the limit: above the one is cleared out, down to the other
@@ -49,6 +52,7 @@ class Cache:
             raise InputError(f"A cache takes at least 1 byte; got a limit of {limit}.")
         self.folder, self.limit = Path(folder), limit
         self._lock = Lock()
+        self._given_up = False
         self._unseen = limit  # bytes that others or we may have written since the last clearing
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +70,9 @@ class Cache:
 
         Raises:
             OSError: the photo cannot be read.
+            InputError: it is no file.
         """
+        regular_file(photo)
         with photo.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return hashlib.sha256(f"{FORMAT} {identity} {digest}".encode()).hexdigest()
@@ -74,28 +80,41 @@ class Cache:
     def matching_entry(self, key: str) -> MatchingEntry | None:
         """The matching features of an entry; None where there are none that are sound."""
         data = self._read(key, _MATCH)
-        return None if data is None else MatchingEntry.from_bytes(data)
+        return None if data is None else MatchingEntry.from_bytes(data, key)
 
     def whole(self, key: str, matching_entry: MatchingEntry) -> CacheEntry | None:
         """The rest of an entry; None where there is none that is sound."""
         data = self._read(key, _WHOLE)
-        return None if data is None else CacheEntry.from_bytes(data, matching_entry)
+        return None if data is None else CacheEntry.from_bytes(data, matching_entry, key)
 
     def put(self, key: str, entry: CacheEntry) -> None:
         """Write an entry in place of what is there, and clear out if the cache is too large.
 
-        Raises:
-            InputError: the operating system refuses.
+        A cache that cannot be written, as on a full disk, is left alone from then on, with one
+        warning: it makes runs faster, and nothing else depends on it.
         """
+        if self._given_up:
+            return
         written = 0
-        for suffix, data in ((_WHOLE, entry.to_bytes()), (_MATCH, entry.matching_entry.to_bytes())):
-            write_bytes(self._path(key, suffix), data)
-            written += len(data)
+        try:
+            whole, matching = entry.to_bytes(key), entry.matching_entry.to_bytes(key)
+            for suffix, data in ((_WHOLE, whole), (_MATCH, matching)):
+                write_bytes(self._path(key, suffix), data, durable=False)
+                written += len(data)
+        except InputError as error:
+            self._give_up(error)
+            return
         with self._lock:
             self._unseen += written
             if self._unseen > (1 - _FULL) * self.limit:
                 self._unseen = 0
                 self.clear_out()
+
+    def _give_up(self, error: InputError) -> None:
+        with self._lock:
+            told, self._given_up = self._given_up, True
+        if not told:
+            _LOG.warning("The run goes on without writing to the cache. %s", error)
 
     def clear_out(self) -> None:
         """Delete what was used longest ago, if the files together are nearly at the limit."""
@@ -121,11 +140,10 @@ class Cache:
     def _read(self, key: str, suffix: str) -> bytes | None:
         path = self._path(key, suffix)
         try:
+            regular_file(path)
             data = path.read_bytes()
-        except FileNotFoundError:
+        except (OSError, InputError):  # then the photo is encoded, as without a cache
             return None
-        except OSError as error:
-            raise InputError(f"The cache's {path} cannot be read: {error.strerror}.") from error
         with suppress(OSError):  # gone already, or another person's
             os.utime(path)  # used now
         return data

@@ -16,6 +16,7 @@ from persam.album.batch_size import BatchSize
 from persam.album.cache_entry import CacheEntry
 from persam.album.prefetch import Threads
 from persam.album.reader import STOPS_A_PHOTO, Reader, one_line
+from persam.io.picture_checks import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,7 +35,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class PhotoTask(Protocol[T_co]):
-    """What looks at photos."""
+    """What is asked about every photo."""
 
     @property
     def backbone(self) -> Backbone:
@@ -64,11 +65,13 @@ class LoaderOptions:
         jobs: threads that read and write beside the model, 0 for none; None finds out.
         cache: keeps embeddings between runs, if one is given. Its embeddings are rounded, so that
             answers may differ in single pixels from those without a cache.
+        max_pixels: photos of more are refused; see :mod:`persam.io.picture_checks`.
     """
 
     batch: int | None = None
     jobs: int | None = None
     cache: Cache | None = None
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         BatchSize(self.batch)
@@ -81,13 +84,15 @@ class LoaderOptions:
 
 @dataclass(frozen=True, eq=False)
 class PhotoResult(Generic[T]):
-    """A photo that was answered at.
+    """What became of a photo.
 
     Attributes:
         photo: its file.
         answer: None where nothing could be answered.
         error: why not, in one line.
         image: ``(H, W, 3)`` uint8 RGB where it was asked for.
+        size: ``(height, width)`` of the picture in the file, upright; the answer may be of one on a
+            reduced scale.
         seconds: of work for this photo; what a batch took is shared equally.
     """
 
@@ -95,11 +100,12 @@ class PhotoResult(Generic[T]):
     answer: T | None = None
     error: str | None = None
     image: np.ndarray | None = None
+    size: tuple[int, int] | None = None
     seconds: float = 0.0
 
 
 class _Encoded(NamedTuple):
-    """An embedding or the reason why there is none, what of it is to be entry, its seconds."""
+    """An embedding or the reason why there is none, what of it the cache is to get, its seconds."""
 
     embedding: Embedding | None = None
     error: str | None = None
@@ -110,7 +116,7 @@ class _Encoded(NamedTuple):
 class _Answered(NamedTuple, Generic[T]):
     """An answer, and the entry that the cache is to get."""
 
-    seen: PhotoResult[T]
+    result: PhotoResult[T]
     key: str | None = None
     entry: CacheEntry | None = None
 
@@ -123,11 +129,11 @@ def process_photos(
     *,
     pixels: bool = False,
 ) -> Iterator[PhotoResult[T]]:
-    """Look at photos; one that cannot be answered at stops nothing.
+    """Do a task with every photo; one that cannot be read stops nothing.
 
     Args:
         photos: picture files.
-        task: what looks.
+        task: what is asked about every photo.
         loader: see there.
         threads: the caller's, of the same loader.
         pixels: give the pictures back with the answers.
@@ -137,55 +143,62 @@ def process_photos(
     """
     loop = _Loop(task, loader, pixels=pixels)
     read = threads.prefetch(loop.reader.read, photos, lambda: loop.size.now + threads.jobs)
-    answered = loop.look_at(read)
+    answered = loop.answer_all(read)
     if loader.cache is None:
-        return (one.seen for one in answered)
+        return (one.result for one in answered)
     return threads.write_behind(loop.keep, answered, lambda: 2 * threads.jobs)
 
 
 class _Loop(Generic[T]):
-    """What process_photos does to groups of photos, as many as the encoder takes at once."""
+    """Groups of photos on their way, as many as the encoder takes at once."""
 
     def __init__(self, task: PhotoTask[T], loader: LoaderOptions, *, pixels: bool) -> None:
         self.task, self.cache, self.size = task, loader.cache, BatchSize(loader.batch)
-        identity = "" if loader.cache is None else task.backbone.identity
-        self.reader = Reader(task.backbone, loader.cache, identity, task.can_reject, pixels)
+        self.reader = Reader(
+            task.backbone,
+            loader.cache,
+            identity="" if loader.cache is None else task.backbone.identity,
+            can_reject=task.can_reject,
+            pixels=pixels,
+            max_pixels=loader.max_pixels,
+        )
 
-    def look_at(self, photos: Iterable[ReadPhoto]) -> Iterator[_Answered[T]]:
+    def answer_all(self, photos: Iterable[ReadPhoto]) -> Iterator[_Answered[T]]:
         group: list[ReadPhoto] = []
         for photo in photos:
             group.append(photo)
             if len(group) >= self.size.now:
-                yield from self._look_at(group)
+                yield from self._answer_group(group)
                 group = []
-        yield from self._look_at(group)
+        yield from self._answer_group(group)
 
     def keep(self, answered: _Answered[T]) -> PhotoResult[T]:
-        """Write the entry, in a thread."""
+        """Give the cache its entry, in a thread."""
         if self.cache is not None and answered.key is not None and answered.entry is not None:
             self.cache.put(answered.key, answered.entry)
-        return answered.seen
+        return answered.result
 
-    def _look_at(self, group: Sequence[ReadPhoto]) -> Iterator[_Answered[T]]:
-        glanced = [self._glance(photo) for photo in group]
-        unclear = [photo for photo, seen in zip(group, glanced, strict=True) if seen is None]
+    def _answer_group(self, group: Sequence[ReadPhoto]) -> Iterator[_Answered[T]]:
+        early = [self._reject(photo) for photo in group]
+        unclear = [photo for photo, result in zip(group, early, strict=True) if result is None]
         embedded = iter(self._embed(unclear))
-        for photo, seen in zip(group, glanced, strict=True):
-            if seen is not None:
-                yield _Answered(seen)
+        for photo, result in zip(group, early, strict=True):
+            if result is not None:
+                yield _Answered(result)
                 continue
             found = next(embedded)
-            yield _Answered(self._look(photo, found), photo.key, found.entry)
+            yield _Answered(self._predict(photo, found), photo.key, found.entry)
 
-    def _glance(self, photo: ReadPhoto) -> PhotoResult[T] | None:
+    def _reject(self, photo: ReadPhoto) -> PhotoResult[T] | None:
         if photo.error is not None:
             return PhotoResult(photo.photo, error=photo.error, seconds=photo.seconds)
         if photo.matching_entry is None or not self.task.can_reject:
             return None
-        seen = self._answer(photo, self.task.reject, photo.matching_entry.embedding(self._device))
-        return None if seen.answer is None and seen.error is None else seen
+        embedding = photo.matching_entry.embedding(self._device)
+        result = self._answer(photo, self.task.reject, embedding)
+        return None if result.answer is None and result.error is None else result
 
-    def _look(self, photo: ReadPhoto, found: _Encoded) -> PhotoResult[T]:
+    def _predict(self, photo: ReadPhoto, found: _Encoded) -> PhotoResult[T]:
         spent = photo.seconds + found.seconds
         if found.embedding is None:
             return PhotoResult(photo.photo, error=found.error, seconds=spent)
@@ -205,7 +218,7 @@ class _Loop(Generic[T]):
         except STOPS_A_PHOTO as stopped:
             error = one_line(stopped)
         spent += photo.seconds + perf_counter() - began
-        return PhotoResult(photo.photo, found, error, photo.image, spent)
+        return PhotoResult(photo.photo, found, error, photo.image, photo.size, spent)
 
     def _embed(self, photos: Sequence[ReadPhoto]) -> Iterator[_Encoded]:
         """Embeddings out of the cache, or of the encoder, which is asked for all others at once."""

@@ -10,6 +10,8 @@ from persam.errors import InputError
 
 Product = Literal["masks", "cutouts", "overlays", "sheet"]
 PRODUCTS: tuple[Product, ...] = get_args(Product)
+# Folders of products, which no mirrored folder of photos may be taken for.
+RESERVED = frozenset({"cutouts", "overlays"})
 
 
 @dataclass(frozen=True)
@@ -21,18 +23,21 @@ class Output:
             ``manifest.jsonl``.
         save: any of :data:`PRODUCTS`; masks are always written, as a run resumes from them.
         overwrite: look again at photos that are done.
+        overwrite_hand_work: replace masks and pictures that somebody changed after a run wrote
+            them, and files that no run wrote.
         identity: names what the concept was made from, where that is steadier than its numbers
             (which differ in the last digits between machines). Empty: the numbers count.
         protected: files that must not be written over, besides the photos.
-        instances: tell the instances of the object apart: masks are then indexed, 1 the best.
+        mirror: folders whose sub-folders are made again among the results.
     """
 
     folder: str | Path
     save: frozenset[str] = frozenset({"masks"})
     overwrite: bool = False
+    overwrite_hand_work: bool = False
     identity: str = ""
     protected: tuple[str | Path, ...] = ()
-    instances: bool = False
+    mirror: tuple[str | Path, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.save) - set(PRODUCTS))
@@ -40,7 +45,11 @@ class Output:
             raise InputError(f"save takes {', '.join(PRODUCTS)}; got {', '.join(unknown)}.")
 
     def files(self, stem: str) -> dict[Product, Path]:
-        """Absolute paths of the files of one photo, by product, whether asked for or not."""
+        """Absolute paths of the files of one photo, by product, whether asked for or not.
+
+        Args:
+            stem: as :func:`persam.io.folders.name_outputs` gives it.
+        """
         folder = Path(self.folder).absolute()
         return {
             "masks": folder / f"{stem}.png",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from persam.errors import PersamError
-from persam.io.images import read_image
+from persam.errors import InputError, PersamError
+from persam.io.images import read_reduced
+from persam.io.picture_checks import MAX_PIXELS
+from persam.io.picture_file import picture_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,12 +20,19 @@ if TYPE_CHECKING:
 
     from persam.album.cache_entry import CacheEntry, MatchingEntry
     from persam.album.embedding_cache import Cache
+    from persam.io.images import ReducedImage
     from persam.models.base import Backbone
     from persam.structures import Preprocessed
 
 # What stops one photo and not the run. RuntimeError is torch's word for "out of memory" and for
 # impossible sizes.
 STOPS_A_PHOTO = (PersamError, MemoryError, RuntimeError)
+
+
+# Photos of more pixels are looked at on a reduced scale: encoders see a square of 1024 at most.
+ENOUGH_PIXELS = 24_000_000
+# Pictures of more pixels do not wait in memory for their results; they are read again.
+_KEPT_PIXELS = 12_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +45,9 @@ class ReadPhoto:
         matching_entry: its matching features out of the cache.
         entry: its whole embedding out of the cache.
         preprocessed: what the encoder takes, where that has to be asked.
-        image: ``(H, W, 3)`` uint8 RGB where it was asked for.
-        error: why the photo cannot be looked at, in one line.
+        image: ``(H, W, 3)`` uint8 RGB where it was asked for and is not too large to wait.
+        size: ``(height, width)`` of the picture in the file, upright.
+        error: why the photo cannot be read, in one line.
         seconds: that this took.
     """
 
@@ -46,6 +57,7 @@ class ReadPhoto:
     entry: CacheEntry | None = None
     preprocessed: Preprocessed | None = None
     image: np.ndarray | None = None
+    size: tuple[int, int] | None = None
     error: str | None = None
     seconds: float = 0.0
 
@@ -60,6 +72,7 @@ class Reader:
         identity: of the backbone, which is reckoned once; for the cache alone.
         can_reject: whether matching features may be enough, so that the rest can wait.
         pixels: read the pictures, even where the cache has them.
+        max_pixels: photos of more are refused.
     """
 
     backbone: Backbone
@@ -67,6 +80,7 @@ class Reader:
     identity: str = ""
     can_reject: bool = False
     pixels: bool = False
+    max_pixels: int = MAX_PIXELS
 
     def read(self, photo: Path) -> ReadPhoto:
         """Do what can be done now; what goes wrong is in the answer."""
@@ -88,40 +102,41 @@ class Reader:
             entry = self._whole(found.key, found.matching_entry)
             if entry is not None:
                 return replace(found, entry=entry)
-            preprocessed = self.backbone.preprocess(read_image(found.photo))
+            preprocessed = self.backbone.preprocess(self._picture(found.photo).pixels)
         except STOPS_A_PHOTO as error:
             return replace(found, error=one_line(error))
         return replace(found, matching_entry=None, preprocessed=preprocessed)
 
     def _read(self, photo: Path) -> ReadPhoto:
         key = self._key(photo)
-        matching_entry = (
-            None if key is None or self.cache is None else self.cache.matching_entry(key)
-        )
-        entry = None if self.can_reject else self._whole(key, matching_entry)
-        missing = matching_entry is None or (entry is None and not self.can_reject)
+        matching = None if key is None or self.cache is None else self.cache.matching_entry(key)
+        entry = None if self.can_reject else self._whole(key, matching)
+        missing = matching is None or (entry is None and not self.can_reject)
         if not (missing or self.pixels):
-            return ReadPhoto(photo, key, matching_entry, entry)
-        image = read_image(photo)
-        preprocessed = None
-        if missing:
-            preprocessed, matching_entry = self.backbone.preprocess(image), None
-            # Changed between its digest and its pixels: then these have no name.
-            key = key if key == self._key(photo) else None
-        return ReadPhoto(
-            photo, key, matching_entry, entry, preprocessed, image if self.pixels else None
-        )
+            return ReadPhoto(photo, key, matching, entry, size=picture_size(photo))
+        picture = self._picture(photo)
+        size = picture.height, picture.width
+        image = picture.pixels if self.pixels and math.prod(size) <= _KEPT_PIXELS else None
+        if not missing:
+            return ReadPhoto(photo, key, matching, entry, image=image, size=size)
+        preprocessed = self.backbone.preprocess(picture.pixels)
+        # Changed between its digest and its pixels: then these have no name.
+        key = key if key == self._key(photo) else None
+        return ReadPhoto(photo, key, preprocessed=preprocessed, image=image, size=size)
+
+    def _picture(self, photo: Path) -> ReducedImage:
+        return read_reduced(photo, ENOUGH_PIXELS, max_pixels=self.max_pixels)
 
     def _key(self, photo: Path) -> str | None:
         if self.cache is not None:
-            with suppress(OSError):  # reading the picture says why
+            with suppress(OSError, InputError):  # reading the picture says why
                 return self.cache.key(photo, self.identity)
         return None
 
-    def _whole(self, key: str | None, matching_entry: MatchingEntry | None) -> CacheEntry | None:
-        if self.cache is None or key is None or matching_entry is None:
+    def _whole(self, key: str | None, matching: MatchingEntry | None) -> CacheEntry | None:
+        if self.cache is None or key is None or matching is None:
             return None
-        return self.cache.whole(key, matching_entry)
+        return self.cache.whole(key, matching)
 
 
 def one_line(error: BaseException) -> str:

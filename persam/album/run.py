@@ -7,23 +7,24 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from persam.album.contact_sheet import Tile, make_tile, write_sheet
+from persam.album.contact_sheet import Tile, sheet_page
+from persam.album.earlier import EarlierRuns, refuse_foreign
+from persam.album.extras import Extras
 from persam.album.loop import LoaderOptions, process_photos
-from persam.album.manifest import Manifest, Record, Stamp
-from persam.album.output import PRODUCTS, Output, Product
+from persam.album.manifest import Manifest, Record
+from persam.album.output import PRODUCTS, RESERVED, Output, Product
 from persam.album.reader import STOPS_A_PHOTO, one_line
 from persam.album.targets import AlbumTarget, fingerprint
-from persam.io import drawing
+from persam.errors import InputError
 from persam.io.folders import name_outputs, refuse_overwriting
-from persam.io.images import read_image, read_profile
-from persam.io.writers import remove_leftovers, write_cutout, write_overlay
+from persam.io.writers import remove_leftovers
+from persam.runs import OwnFiles, file_sha256, locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    import numpy as np
-
     from persam.album.loop import PhotoResult
+    from persam.album.manifest import Stamp
     from persam.album.prefetch import Threads
     from persam.album.targets import PhotoAnswer
     from persam.concept import Concept
@@ -45,15 +46,17 @@ class Summary:
 
     Attributes:
         records: one for each photo, in the order of the photos.
-        skipped: how many of them were done already by an earlier run.
+        skipped: how many of them were done already by an earlier run, or by hand.
         manifest: the written ``manifest.jsonl``.
-        sheet: the written contact sheet, None where none was asked for.
+        sheet: the written contact sheet, None where none was asked for or written.
+        not_written: why further results are missing, one line for each kind; masks are there.
     """
 
     records: tuple[Record, ...]
     skipped: int
     manifest: Path
     sheet: Path | None = None
+    not_written: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[Record, ...]:
@@ -65,9 +68,14 @@ class Summary:
         """How many masks this run wrote."""
         return len(self.records) - self.skipped - len(self.failed)
 
+    @property
+    def by_hand(self) -> tuple[Record, ...]:
+        """The photos whose masks somebody has changed, and that were left so."""
+        return tuple(record for record in self.records if record.origin == "hand")
+
 
 def segment_album(
-    concept: Concept | Mapping[str, Concept],
+    concept: Concept | Mapping[str, Concept] | AlbumTarget,
     photos: Sequence[str | Path],
     output: Output | str | Path,
     on_progress: Callable[[Record], None] | None = None,
@@ -81,44 +89,37 @@ def segment_album(
 
     A photo that cannot be read or segmented becomes an error line and the run goes on. An
     interrupted run loses at most the photos that were in the making: the same call goes on from
-    there. However long the album, ``batch`` and ``jobs`` of :class:`LoaderOptions` bound how many
-    of its pictures are in memory.
+    there, also where album or results have been moved. A mask that somebody has changed is left
+    alone, whatever is looked for. However long the album, ``batch`` and ``jobs`` of
+    :class:`LoaderOptions` bound how many of its pictures are in memory.
 
     Args:
-        concept: what to look for; several by name, of one model.
+        concept: what to look for; several by name, of one model; or, for the instances of one,
+            ``AlbumTarget.of(concept, instances=True)``.
         photos: picture files, see :func:`persam.io.folders.list_images`.
         output: the folder, or the folder with choices.
         on_progress: called after each photo, done ones included, in the order of the photos.
         loader: how they are gone through; None finds out what is quickest here.
 
     Raises:
-        InputError: a result would overwrite a photo, or the folder cannot be written.
+        InputError: a result would replace a photo or a file that no run wrote, another run is
+            writing into the folder, or it cannot be written.
     """
     output = output if isinstance(output, Output) else Output(output)
-    search = AlbumTarget.of(concept, instances=output.instances)
-    loader = loader or LoaderOptions()
-    run = _AlbumRun(search, [Path(photo) for photo in photos], output)
-    records, tiles = [], []
-    with loader.threads() as threads:
-        for record, tile in run.results(loader, threads):
-            records.append(record)
-            tiles.append(tile)
-            if on_progress is not None:
-                on_progress(record)
-    run.manifest.tidy(record.input for record in records)
-    sheet = output.sheet if "sheet" in output.save else None
-    if sheet is not None:
-        write_sheet(sheet, records, tiles)
-    return Summary(tuple(records), run.skipped, run.manifest.path, sheet)
+    target = concept if isinstance(concept, AlbumTarget) else AlbumTarget.of(concept)
+    with locked(output.folder):
+        return _AlbumRun(target, [Path(photo) for photo in photos], output).run(
+            loader or LoaderOptions(), on_progress
+        )
 
 
 class _Step(NamedTuple):
-    """A photo that is to be finished: either its earlier record, or what was seen in it now."""
+    """A photo that is to be finished: either its earlier record, or what became of it now."""
 
     photo: Path
     files: Mapping[Product, Path]
     earlier: Record | None
-    seen: PhotoResult[PhotoAnswer] | None
+    result: PhotoResult[PhotoAnswer] | None
 
 
 class _Finished(NamedTuple):
@@ -132,107 +133,113 @@ class _Finished(NamedTuple):
 class _AlbumRun:
     """One pass over the photos: what is settled before the first of them, and the loop."""
 
-    def __init__(self, search: AlbumTarget, photos: list[Path], output: Output) -> None:
-        self.search, self.photos, self.output = search, photos, output
-        self.settings = search.settings(output.identity)
-        self.skipped = 0
-        self.manifest = Manifest(output.folder)
-        self.files = [output.files(stem) for stem in name_outputs(photos, self.manifest.names)]
+    def __init__(self, target: AlbumTarget, photos: list[Path], output: Output) -> None:
+        self.target, self.photos, self.output = target, photos, output
+        self.manifest, self.own = Manifest(output.folder), OwnFiles(output.folder)
+        settings = target.settings(output.identity)
+        self.past = EarlierRuns(self.manifest, self.own, settings)
+        self.past.adopt_moved(photos)
+        names = name_outputs(photos, self.manifest.names, output.mirror, RESERVED)
+        self.files = [output.files(name) for name in names]
         self._refuse_to_overwrite()
-        for folder in {path.parent for path in output.files("any").values()}:
+        pairs = zip(photos, self.files, strict=True)
+        again, by_hand_too = output.overwrite, output.overwrite_hand_work
+        self.earlier = [
+            self.past.done(*pair, again=again, by_hand_too=by_hand_too) for pair in pairs
+        ]
+        refuse_foreign(self.past, self._to_be_written(), output)
+        for folder in {path.parent for files in self.files for path in files.values()}:
             remove_leftovers(folder)
         self.manifest.tidy()
-        self.earlier = [self._done(*one) for one in zip(photos, self.files, strict=True)]
+        self.own.tidy()
         pairs = zip(photos, self.earlier, strict=True)
         # Before reading: a later change is then noticed next time.
-        self.new = {photo: self._stamp(photo) for photo, record in pairs if record is None}
+        self.new = {photo: self.past.stamp(photo) for photo, record in pairs if record is None}
+        self.extras = Extras(target, output, self.own)
 
-    def results(
-        self, loader: LoaderOptions, threads: Threads
-    ) -> Iterator[tuple[Record, Tile | None]]:
-        """Records and tiles of all photos in their order; a record's files are there by then."""
+    def run(self, loader: LoaderOptions, on_progress: Callable[[Record], None] | None) -> Summary:
+        done: list[_Finished] = []
+        with loader.threads() as threads:
+            for one in self._finished(loader, threads):
+                done.append(one)
+                if on_progress is not None:
+                    on_progress(one.record)
+        records = tuple(one.record for one in done)
+        self.manifest.tidy(record.input for record in records)
+        sheet = self._write_sheet(done) if "sheet" in self.output.save else None
+        skipped = sum(one.earlier for one in done)
+        return Summary(records, skipped, self.manifest.path, sheet, self.extras.not_written)
+
+    def _finished(self, loader: LoaderOptions, threads: Threads) -> Iterator[_Finished]:
+        """All photos in their order; a photo's files are there by then."""
         todo = [photo for photo in self.photos if photo in self.new]
-        pixels = bool(self.output.save - {"masks"})
-        seen = process_photos(todo, self.search, loader, threads, pixels=pixels)
-        for done in threads.write_behind(self._finish, self._steps(seen), lambda: 2 * threads.jobs):
-            if done.earlier:
-                self.skipped += 1
-            else:
-                self.manifest.add(done.record)
-            yield done.record, done.tile
+        results = process_photos(todo, self.target, loader, threads, pixels=self.extras.wanted)
+        steps = self._steps(results)
+        for one in threads.write_behind(self._finish, steps, lambda: 2 * threads.jobs):
+            if one.record != self.manifest.records.get(one.record.input):
+                self.manifest.add(one.record)
+            yield one
 
-    def _steps(self, seen: Iterator[PhotoResult[PhotoAnswer]]) -> Iterator[_Step]:
+    def _steps(self, results: Iterator[PhotoResult[PhotoAnswer]]) -> Iterator[_Step]:
         for photo, files, record in zip(self.photos, self.files, self.earlier, strict=True):
-            yield _Step(photo, files, record, next(seen) if record is None else None)
+            yield _Step(photo, files, record, next(results) if record is None else None)
 
     def _finish(self, step: _Step) -> _Finished:
         """Write the files of one photo, in a thread."""
         try:
             if step.earlier is not None:
-                tile = self._catch_up(step.earlier, step.files)
+                tile = self.extras.catch_up(step.earlier, step.files)
                 return _Finished(step.earlier, tile, earlier=True)
-            if step.seen is not None and step.seen.answer is not None:
-                return self._write(step.seen, step.seen.answer, step.files)
-            error = None if step.seen is None else step.seen.error
+            if step.result is not None and step.result.answer is not None:
+                return self._write(step.result, step.result.answer, step.files)
+            error = None if step.result is None else step.result.error
         except STOPS_A_PHOTO as stopped:
             error = one_line(stopped)
         return _Finished(Record(str(step.photo.absolute()), error=error))
 
-    def _done(self, photo: Path, files: Mapping[Product, Path]) -> Record | None:
-        """The record of an earlier run whose mask still holds, if there is one."""
-        record = self.manifest.records.get(str(photo.absolute()))
-        if self.output.overwrite or record is None or record.error is not None:
-            return None
-        same = record.stamp is not None and record.stamp == self._stamp(photo)
-        return record if same and record.complete and files["masks"].exists() else None
-
     def _write(
-        self, seen: PhotoResult[PhotoAnswer], answer: PhotoAnswer, files: Mapping[Product, Path]
+        self,
+        result: PhotoResult[PhotoAnswer],
+        answer: PhotoAnswer,
+        files: Mapping[Product, Path],
     ) -> _Finished:
         began = perf_counter()
-        answer.write(files["masks"])
-        record = answer.record(seen.photo, files["masks"], self.new[seen.photo])
-        tile = None
-        if seen.image is not None:
-            tile = self._extras(record, files, seen.image, answer.labels)
-        spent = round(seen.seconds + perf_counter() - began, 3)
+        answer = answer if result.size is None else answer.at(result.size)
+        sha256 = self.own.write(files["masks"], answer.png())
+        record = replace(
+            answer.record(result.photo),
+            output=self.own.name(files["masks"]),
+            stamp=self._with_content(self.new[result.photo], result.photo),
+            mask_sha256=sha256,
+        )
+        tile = self.extras.make(record, files, answer.labels, result.image)
+        spent = round(result.seconds + perf_counter() - began, 3)
         return _Finished(replace(record, seconds=spent), tile)
 
-    def _catch_up(self, record: Record, files: Mapping[Product, Path]) -> Tile | None:
-        """Make what is asked for now and was not before, from the photo and its mask."""
-        made = files["masks"].stat().st_mtime_ns
-        extras = [files[name] for name in ("cutouts", "overlays") if name in self.output.save]
-        fresh = all(path.exists() and path.stat().st_mtime_ns >= made for path in extras)
-        if fresh and "sheet" not in self.output.save:
-            return None
-        image = read_image(record.input)
-        labels = self.search.read(files["masks"], image.shape[:2])
-        return self._extras(record, files, image, labels)
+    def _with_content(self, stamp: Stamp | None, photo: Path) -> Stamp | None:
+        """The stamp with the content's name, where the photo has not changed since."""
+        if stamp is None or self.past.stamp(photo) != stamp:
+            return stamp
+        return replace(stamp, sha256=file_sha256(photo))
 
-    def _extras(
-        self, record: Record, files: Mapping[Product, Path], image: np.ndarray, labels: np.ndarray
-    ) -> Tile | None:
-        save, mask = self.output.save, labels > 0
-        drawn = None
-        if {"overlays", "sheet"} & set(save):
-            plain = record.found is None
-            drawn = (
-                drawing.overlay(image, mask, record.points)
-                if plain
-                else drawing.overlay_labels(image, labels)
-            )
-        if "cutouts" in save:
-            write_cutout(files["cutouts"], drawing.cutout(image, mask), read_profile(record.input))
-        if "overlays" in save and drawn is not None:
-            write_overlay(files["overlays"], drawn)
-        return make_tile(image, mask, drawn=drawn) if "sheet" in save else None
-
-    def _stamp(self, photo: Path) -> Stamp | None:
+    def _write_sheet(self, done: Sequence[_Finished]) -> Path | None:
+        page = sheet_page([one.record for one in done], [one.tile for one in done])
         try:
-            facts = photo.stat()
-        except OSError:  # reading the photo says why, in a line of its own
+            self.own.write(self.output.sheet, page)
+        except InputError as error:
+            self.extras.give_up("sheet", error)
             return None
-        return Stamp(self.settings, facts.st_size, facts.st_mtime_ns)
+        return self.output.sheet
+
+    def _to_be_written(self) -> Iterator[Path]:
+        """The files that this run is going to write or replace."""
+        for files, record in zip(self.files, self.earlier, strict=True):
+            wanted = self.output.save & files.keys()
+            yield from (files[name] for name in wanted - {"masks"})
+            if record is None:
+                yield files["masks"]
+        if "sheet" in self.output.save:
+            yield self.output.sheet
 
     def _refuse_to_overwrite(self) -> None:
         targets = [path for files in self.files for path in files.values()]

@@ -83,7 +83,7 @@ def _hit(seen: PhotoResult[PhotoAnswer]) -> Hit:
     photo = str(seen.photo.absolute())
     if seen.answer is None:
         return Hit(photo, error=seen.error)
-    found = seen.answer.first
+    found = (seen.answer if seen.size is None else seen.answer.at(seen.size)).first
     if found.box is None:
         return Hit(photo, presence=found.presence)
     return Hit(photo, True, found.presence, found.score, found.box)

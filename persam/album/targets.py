@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from persam.album.manifest import FoundObject, Record
 from persam.concept import Concept
 from persam.errors import InputError
 from persam.io.masks import read_labels, read_mask
-from persam.io.palette import lay
-from persam.io.writers import write_labels, write_mask
+from persam.io.palette import number_masks
+from persam.io.writers import labels_png, mask_png
 from persam.pipeline import multi_object
 from persam.pipeline.multi_object import check_concepts
+from persam.pipeline.prompts import mask_box
 
 if TYPE_CHECKING:
-    from persam.album.manifest import Stamp
     from persam.models.base import Backbone
     from persam.structures import Embedding, Prediction
 
@@ -40,23 +41,31 @@ class PhotoAnswer:
     found: tuple[FoundObject, ...] | None
     first: FoundObject
 
-    def write(self, path: str | Path) -> None:
-        """Write the mask of one object in black and white, of several as an indexed PNG."""
-        if self.found is None:
-            write_mask(path, self.labels > 0)
-        else:
-            write_labels(path, self.labels)
+    def png(self) -> bytes:
+        """The mask's file: of one object in black and white, of several an indexed PNG."""
+        return mask_png(self.labels > 0) if self.found is None else labels_png(self.labels)
 
-    def record(self, photo: Path, output: Path, stamp: Stamp | None) -> Record:
-        """The manifest's record of the photo."""
+    def at(self, size: tuple[int, int]) -> PhotoAnswer:
+        """The same for a picture that was looked at on a reduced scale.
+
+        Args:
+            size: ``(height, width)`` of the picture.
+        """
+        if size == self.labels.shape:
+            return self
+        labels = _enlarged(self.labels, size, smooth=self.found is None)
+        scale = size[1] / self.labels.shape[1], size[0] / self.labels.shape[0]
+        found = self.found and tuple(_moved(one, labels, scale) for one in self.found)
+        return PhotoAnswer(labels, found, found[0] if found else _moved(self.first, labels, scale))
+
+    def record(self, photo: Path) -> Record:
+        """The manifest's record of the photo, which does not know its mask's file yet."""
         return Record(
             input=str(photo.absolute()),
-            output=str(output),
             score=self.first.score,
             presence=self.first.presence,
             box=self.first.box,
             points=self.first.points,
-            stamp=stamp,
             found=self.found,
         )
 
@@ -150,7 +159,7 @@ class AlbumTarget:
             for number, (name, prediction) in enumerate(found.items(), start=1)
         )
         masks = (prediction.mask for prediction in found.values())
-        labels = lay(masks, (embedding.frame.height, embedding.frame.width))
+        labels = number_masks(masks, (embedding.frame.height, embedding.frame.width))
         return PhotoAnswer(labels, facts, facts[0])
 
     def _no_instance(self, embedding: Embedding) -> PhotoAnswer:
@@ -173,6 +182,21 @@ class AlbumTarget:
         if self.several or self.instances:
             return read_labels(path, size)
         return (read_mask(path, size, usable=False) > 0).astype(np.uint8)
+
+
+def _enlarged(labels: np.ndarray, size: tuple[int, int], *, smooth: bool) -> np.ndarray:
+    """``size`` uint8 labels; of 0 and 1, with edges that are no stairs."""
+    if not smooth:
+        return np.asarray(Image.fromarray(labels).resize(size[::-1], Image.Resampling.NEAREST))
+    shades = Image.fromarray(labels * np.uint8(255)).resize(size[::-1], Image.Resampling.BILINEAR)
+    return (np.asarray(shades) > 127).astype(np.uint8)
+
+
+def _moved(one: FoundObject, labels: np.ndarray, scale: tuple[float, float]) -> FoundObject:
+    points = tuple(
+        (int((x + 0.5) * scale[0]), int((y + 0.5) * scale[1]), label) for x, y, label in one.points
+    )
+    return replace(one, box=mask_box(labels == one.label), points=points)
 
 
 def fingerprint(concept: Concept) -> str:

@@ -11,13 +11,16 @@ from typer.core import TyperGroup
 
 from persam import __version__
 from persam.cli.ablate import ablate
+from persam.cli.app import app as page
 from persam.cli.console import complain, say
+from persam.cli.convert import convert
 from persam.cli.correct import correct
 from persam.cli.datasets import datasets
 from persam.cli.demo import demo
 from persam.cli.doctor import doctor
 from persam.cli.dreambooth import dreambooth
 from persam.cli.evaluate import evaluate
+from persam.cli.explain import explain
 from persam.cli.export import export
 from persam.cli.find import find
 from persam.cli.learn import learn
@@ -85,12 +88,15 @@ def _persam(
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 
+app.command("app")(page)
 app.command()(segment)
 app.command()(track)
 app.command()(learn)
 app.command()(find)
+app.command()(explain)
 app.command()(doctor)
 app.command()(correct)
+app.command()(convert)
 app.command()(models)
 app.command()(export)
 app.command()(demo)

@@ -75,11 +75,11 @@ def _find(
     output = Output(out / method, save=frozenset({"masks", "cutouts", "overlays", "sheet"}))
     photos = [photo.image for photo in subject.targets]
     album = segment_album(concept, photos, output, on_progress=lambda _: step())
-    masks = {Path(record.input).stem: record.output for record in album.records}
+    found = {Path(one.input).stem: one.mask(output.folder) for one in album.records if one.output}
     ious = {
-        photo.stem: _iou(Path(mask), photo)
+        photo.stem: _iou(found[photo.stem], photo)
         for photo in subject.targets
-        if (mask := masks[photo.stem]) is not None
+        if photo.stem in found
     }
     return Outcome(method, album, ious)
 

@@ -61,21 +61,21 @@ def doctor(
     Exit code: 0 no bad reference, 1 there is one or a photo could not be looked at, 2 nothing could
     be done.
     """
-    told = [ReferenceArgs.of(reference) for reference in references]
+    given = [ReferenceArgs.of(reference) for reference in references]
     photos = list_images(album).photos if album else ()
     from persam.album.reference_check import doubts, examine
     from persam.models.loading import load
 
     backbone = load(model, match_with=match_with, device=device, precision=precision, engine=engine)
     recipe = resolve_variant(variant, "persam", own=backbone.recipe)
-    diagnosis = examine(backbone, [one.shown() for one in told], recipe)
+    diagnosis = examine(backbone, [one.read() for one in given], recipe)
     if not quiet:
-        Console(markup=False).print(_table(told, diagnosis))
+        Console(markup=False).print(_table(given, diagnosis))
     for number in diagnosis.suspects:
-        complain(f"{told[number].picture} does not show what the others show: look at its mask.")
+        complain(f"{given[number].picture} does not show what the others show: look at its mask.")
     if not diagnosis.suspects and not quiet:
-        say(_no_suspect(len(told)))
-    unlabelled = _unlabelled(photos, told)
+        say(_no_suspect(len(given)))
+    unlabelled = _unlabelled(photos, given)
     with progress(len(unlabelled), "Looking", quiet=quiet) as step:
         ordered = doubts(diagnosis, unlabelled, lambda _: step())
     if album and not quiet:
@@ -87,12 +87,12 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _table(told: Sequence[ReferenceArgs], diagnosis: Diagnosis) -> Table:
+def _table(given: Sequence[ReferenceArgs], diagnosis: Diagnosis) -> Table:
     table = Table()
     table.add_column("reference", overflow="fold")
     for title in ("finds the others", "found by them", "presence", ""):
         table.add_column(title, justify="right")
-    for number, one in enumerate(told):
+    for number, one in enumerate(given):
         sees = diagnosis.sees(number)
         table.add_row(
             str(one.picture),
@@ -110,8 +110,8 @@ def _no_suspect(count: int) -> str:
     return "No reference is clearly worse than the rest."
 
 
-def _unlabelled(photos: Sequence[Path], told: Sequence[ReferenceArgs]) -> list[Path]:
-    labelled = {one.picture.resolve() for one in told}
+def _unlabelled(photos: Sequence[Path], given: Sequence[ReferenceArgs]) -> list[Path]:
+    labelled = {one.picture.resolve() for one in given}
     return [photo for photo in photos if photo.resolve() not in labelled]
 
 

@@ -18,7 +18,8 @@ from persam.cli.model_args import (
     PrecisionOption,
     resolve_variant,
 )
-from persam.cli.object_args import BoxOption, Examples, MaskOption, PointOption, ReferenceArgs
+from persam.cli.object_args import Examples, ReferenceArgs
+from persam.cli.object_options import BoxOption, MaskOption, PointOption
 
 if TYPE_CHECKING:
     from persam.dreambooth.prepare import Prepared

@@ -14,11 +14,18 @@ from persam.cli.console import complain, named, progress, say
 from persam.cli.model_args import (
     DeviceOption,
     EngineOption,
-    MinPresenceOption,
     PrecisionOption,
     with_min_presence,
 )
-from persam.cli.run_args import BatchOption, CacheOption, CacheSizeOption, JobsOption, pace_of
+from persam.cli.run_args import (
+    BatchOption,
+    CacheOption,
+    CacheSizeOption,
+    JobsOption,
+    MaxPixelsOption,
+    RecursiveOption,
+    loader_options,
+)
 from persam.io.folders import list_images, refuse_overwriting
 
 if TYPE_CHECKING:
@@ -27,6 +34,14 @@ if TYPE_CHECKING:
     from persam.album.search import Hit
 
 ConceptOption = Annotated[Path, typer.Option("--concept", help="A file from `persam learn`.")]
+FromPresenceOption = Annotated[
+    float | None,
+    typer.Option(
+        "--min-presence",
+        help="List a photo where the object is there with at least this probability, 0..1. Left "
+        "out: what the concept says.",
+    ),
+]
 OwnModelOption = Annotated[
     str | None, typer.Option("--model", help="Left out: the model that the concept names.")
 ]
@@ -36,7 +51,8 @@ def find(
     photos: Annotated[list[Path], typer.Argument(help="Photos, and folders of photos.")],
     concept: ConceptOption,
     *,
-    min_presence: MinPresenceOption = None,
+    min_presence: FromPresenceOption = None,
+    recursive: RecursiveOption = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Write a JSON line for every photo to this file, best first."),
@@ -52,6 +68,7 @@ def find(
     jobs: JobsOption = "auto",
     cache: CacheOption = None,
     cache_size: CacheSizeOption = None,
+    max_pixels: MaxPixelsOption = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
@@ -60,10 +77,10 @@ def find(
 
     Exit code: 0 it was found, 1 nowhere or a photo could not be looked at, 2 nothing could be done.
     """
-    listing = list_images(photos)
+    listing = list_images(photos, recursive=recursive)
     if out is not None:
         refuse_overwriting([out], [*listing.photos, concept], "Choose another --out.")
-    loader = pace_of(batch, jobs, cache, cache_size)
+    loader = loader_options(batch, jobs, cache, cache_size, max_pixels)
     from persam.album.search import search
     from persam.io.writers import write_text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -25,19 +25,19 @@ from persam.cli.model_args import (
     resolve_variant,
     with_min_presence,
 )
-from persam.cli.object_args import (
+from persam.cli.object_args import Examples, ReferenceArgs
+from persam.cli.object_options import (
     AlsoOption,
     BoxOption,
-    Examples,
+    LabelOption,
     MaskOption,
     NotOption,
+    NotPointOption,
+    OrientationOption,
     PointOption,
-    ReferenceArgs,
 )
 from persam.errors import InputError
-
-if TYPE_CHECKING:
-    pass
+from persam.io.folders import refuse_overwriting
 
 
 def learn(
@@ -47,6 +47,9 @@ def learn(
     mask: MaskOption = None,
     box: BoxOption = None,
     point: PointOption = None,
+    not_point: NotPointOption = None,
+    label: LabelOption = None,
+    mask_orientation: OrientationOption = "ask",
     also: AlsoOption = None,
     not_: NotOption = None,
     method: MethodOption = "persam",
@@ -66,9 +69,15 @@ def learn(
 
     Then: persam segment --concept dog.safetensors PHOTOS... --out DIR
     """
-    examples = Examples.of(ReferenceArgs(reference, mask, box, tuple(point or ())), also, not_)
+    first = ReferenceArgs(reference, mask, box, point, not_point, label, mask_orientation)
+    examples = Examples.of(first, also, not_)
+    from persam.io.concept_file import refuse_other_file
+
     if out.suffix != ".safetensors":
         raise InputError(f"--out names a concept file, as dog.safetensors; got {out}.")
+    given = [*examples.files, model, *([] if plugin is None else [plugin])]
+    refuse_overwriting([out], given, "Choose another --out.")
+    refuse_other_file(out)
     from persam.models.loading import load, stabilised
 
     named = stabilised(model, plugin_of(plugin, stable=stable))

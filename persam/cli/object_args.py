@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from persam.errors import InputError
 
@@ -16,50 +14,13 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from persam.cli.object_options import MaskOrientation
     from persam.concept import Concept
     from persam.models.base import Backbone
     from persam.pipeline.reference import Reference
     from persam.variants import Method, Variant
 
 _FORM = "PICTURE:MASK, PICTURE:X0,Y0,X1,Y1 (a box) or PICTURE:X,Y (a pixel on the object)"
-
-MaskOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--mask", help="Picture of the reference's size: the object bright, the rest black."
-    ),
-]
-BoxOption = Annotated[
-    str | None,
-    typer.Option(
-        "--box", metavar="X0,Y0,X1,Y1", help="Instead of a mask: a box round the object, in pixels."
-    ),
-]
-PointOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--point",
-        metavar="X,Y",
-        help="Instead of a mask: a pixel on the object. May be given again.",
-    ),
-]
-AlsoOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--also",
-        metavar="PICTURE:MASK",
-        help="One more picture of the object; instead of the mask X0,Y0,X1,Y1 or X,Y. May be given "
-        "again.",
-    ),
-]
-NotOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--not",
-        metavar="PICTURE:MASK",
-        help="What the object is not, however like it; given as --also is. May be given again.",
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -71,12 +32,18 @@ class ReferenceArgs:
         mask: its mask, if there is one.
         box: ``x0,y0,x1,y1``.
         points: ``x,y`` each.
+        not_points: likewise, off the object.
+        label: of the mask, where it has several.
+        mask_orientation: what the mask was drawn on.
     """
 
     picture: Path
     mask: Path | None = None
     box: str | None = None
-    points: tuple[str, ...] = ()
+    points: Sequence[str] | None = ()
+    not_points: Sequence[str] | None = ()
+    label: str | None = None
+    mask_orientation: MaskOrientation = "ask"
 
     def __post_init__(self) -> None:
         ways = {"--mask": self.mask, "--box": self.box, "--point": self.points or None}
@@ -86,6 +53,11 @@ class ReferenceArgs:
                 f"Show the object in {self.picture} by exactly one of --mask, --box and --point; "
                 f"got {' and '.join(given) or 'none of them'}."
             )
+        drawn = self.label is not None or self.mask_orientation != "ask"
+        if self.mask is None and drawn:
+            raise InputError("--label and --mask-orientation are about a mask; give --mask.")
+        if self.mask is not None and self.not_points:
+            raise InputError("--not-point goes with --point or --box; a mask says it all itself.")
 
     @classmethod
     def of(cls, text: str) -> ReferenceArgs:
@@ -101,10 +73,10 @@ class ReferenceArgs:
         for place in reversed([place for place, letter in enumerate(text) if letter == ":"]):
             picture, rest = Path(text[:place]), text[place + 1 :]
             if rest and picture.is_file():
-                return _told(picture, rest)
+                return _parsed(picture, rest)
         raise InputError(
-            f"Show an object in a picture as {_FORM}; got {text!r}, in which no file stands before "
-            f"a colon."
+            f"Show an object in a picture as {_FORM}; got {text!r}, and no part of it before a "
+            f"colon is an existing file."
         )
 
     @property
@@ -112,7 +84,14 @@ class ReferenceArgs:
         """The picture, and its mask if there is one."""
         return tuple(path for path in (self.picture, self.mask) if path is not None)
 
-    def shown(self) -> Reference:
+    @property
+    def place(self) -> tuple[object, ...]:
+        """Where the object is, as typed, besides the contents of the files."""
+        more = (tuple(self.not_points or ()), self.label, self.mask_orientation)
+        # As it was before these options, so that earlier results go on.
+        return (self.box, tuple(self.points or ()), *(more if more != ((), None, "ask") else ()))
+
+    def read(self) -> Reference:
         """The same for the library, its picture read, so that a mask can be compared with it.
 
         Raises:
@@ -125,10 +104,21 @@ class ReferenceArgs:
         picture = read_image(self.picture)
         return Reference(
             picture,
-            mask=None if self.mask is None else _grey(self.mask, picture),
+            mask=None if self.mask is None else self._mask(self.mask, picture),
             box=None if self.box is None else numbers(self.box, "--box", 4),
-            points=[numbers(point, "--point", 2) for point in self.points] or None,
+            points=[numbers(point, "--point", 2) for point in self.points or ()] or None,
+            not_points=[numbers(point, "--not-point", 2) for point in self.not_points or ()],
         )
+
+    def _mask(self, mask: Path, picture: np.ndarray) -> np.ndarray:
+        """``(H, W)`` grey values, neither empty nor full."""
+        from persam.io.mask_orientation import read_mask_of
+        from persam.io.masks import check_mask
+
+        options = {"label": self.label, "drawn_on": self.mask_orientation}
+        grey = read_mask_of(self.picture, picture, mask, **options)
+        check_mask(grey, f"The mask {mask}", full=False)
+        return grey
 
 
 @dataclass(frozen=True)
@@ -158,13 +148,13 @@ class Examples:
     @property
     def files(self) -> tuple[Path, ...]:
         """All pictures and masks."""
-        return tuple(path for told in (*self.references, *self.negatives) for path in told.files)
+        return tuple(path for one in (*self.references, *self.negatives) for path in one.files)
 
     @property
     def places(self) -> tuple[object, ...]:
         """Where the object is in each, as typed, and how many of them are references."""
-        ways = ((told.box, told.points) for told in (*self.references, *self.negatives))
-        return len(self.references), *ways
+        places = (one.place for one in (*self.references, *self.negatives))
+        return len(self.references), *places
 
     def learn(self, backbone: Backbone, method: Method, variant: Variant) -> Concept:
         """Learn the object.
@@ -174,8 +164,8 @@ class Examples:
         """
         return learner(method)(
             backbone,
-            [told.shown() for told in self.references],
-            negatives=[told.shown() for told in self.negatives],
+            [one.read() for one in self.references],
+            negatives=[one.read() for one in self.negatives],
             variant=variant,
         )
 
@@ -208,16 +198,6 @@ def numbers(text: str, option: str, count: int) -> tuple[float, ...]:
     return values
 
 
-def _grey(mask: Path, picture: np.ndarray) -> np.ndarray:
-    """The mask of a picture ``(H, W, 3)`` as ``(H, W)`` grey values, neither empty nor full."""
-    from persam.io.masks import check_mask, read_mask
-
-    height, width = picture.shape[:2]
-    grey = read_mask(mask, (height, width))
-    check_mask(grey, f"The mask {mask}", full=False)
-    return grey
-
-
 def _values(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
@@ -225,7 +205,7 @@ def _values(text: str) -> tuple[float, ...]:
         return ()
 
 
-def _told(picture: Path, rest: str) -> ReferenceArgs:
+def _parsed(picture: Path, rest: str) -> ReferenceArgs:
     """What stands after the picture's colon is a box, a point, or else a mask's file."""
     count = len(_values(rest))
     if count == 4:

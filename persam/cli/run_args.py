@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,28 @@ CacheSizeOption = Annotated[
 ]
 
 
-def pace_of(batch: str, jobs: str, cache: Path | None, cache_size: str | None) -> LoaderOptions:
+RecursiveOption = Annotated[
+    bool,
+    typer.Option("--recursive", "-r", help="Look into the sub-folders of folders, too."),
+]
+MaxPixelsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        min=1,
+        metavar="N",
+        help="Refuse larger photos. Left out: 128 million, more than the photos of most phones.",
+    ),
+]
+
+
+def loader_options(
+    batch: str,
+    jobs: str,
+    cache: Path | None,
+    cache_size: str | None,
+    max_pixels: int | None = None,
+) -> LoaderOptions:
     """What the options add up to.
 
     Raises:
@@ -60,7 +82,8 @@ def pace_of(batch: str, jobs: str, cache: Path | None, cache_size: str | None) -
         raise InputError(f"--cache-size {cache_size} would do nothing without --cache DIR.")
     limit = LIMIT if cache_size is None else parse_size(cache_size)
     numbers = _number("--batch", batch), _number("--jobs", jobs)
-    return LoaderOptions(*numbers, None if cache is None else Cache(cache, limit))
+    options = LoaderOptions(*numbers, None if cache is None else Cache(cache, limit))
+    return options if max_pixels is None else replace(options, max_pixels=max_pixels)
 
 
 def _number(option: str, word: str) -> int | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from persam.cli.concept_args import LEARNING, digest, stored_concepts
-from persam.cli.concepts_args import ConceptArgs, ConceptOption, InstancesOption
+from persam.cli.concept_args import (
+    ConceptArgs,
+    ConceptOption,
+    InstancesOption,
+    digest,
+)
 from persam.cli.console import complain, count, named, progress, say
-from persam.cli.evaluate_args import refuse, typed_options
+from persam.cli.evaluate_args import typed_options
 from persam.cli.model_args import (
     AlphaOption,
     DeviceOption,
@@ -26,27 +30,36 @@ from persam.cli.model_args import (
     VariantOption,
     WithoutOption,
     plugin_of,
-    resolve_variant,
     with_min_presence,
 )
-from persam.cli.object_args import (
+from persam.cli.object_args import ReferenceArgs
+from persam.cli.object_options import (
     AlsoOption,
     BoxOption,
-    Examples,
+    LabelOption,
     MaskOption,
     NotOption,
+    NotPointOption,
+    OrientationOption,
     PointOption,
-    ReferenceArgs,
 )
-from persam.cli.run_args import BatchOption, CacheOption, CacheSizeOption, JobsOption, pace_of
+from persam.cli.run_args import (
+    BatchOption,
+    CacheOption,
+    CacheSizeOption,
+    JobsOption,
+    MaxPixelsOption,
+    RecursiveOption,
+    loader_options,
+)
+from persam.cli.search_args import LearningArgs, search_source, settings_words
 from persam.errors import InputError
 from persam.io.folders import list_images
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from persam.album.run import Summary
-    from persam.concept import Concept
     from persam.io.folders import Listing
 
 _NAMED = 5
@@ -63,6 +76,9 @@ def segment(
     mask: MaskOption = None,
     box: BoxOption = None,
     point: PointOption = None,
+    not_point: NotPointOption = None,
+    label: LabelOption = None,
+    mask_orientation: OrientationOption = "ask",
     also: AlsoOption = None,
     not_: NotOption = None,
     concept: ConceptOption = None,
@@ -83,8 +99,16 @@ def segment(
             help="Any of masks,cutouts,overlays,sheet with commas between; masks come always.",
         ),
     ] = "masks",
+    recursive: RecursiveOption = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Look again at photos that are done.")
+    ] = False,
+    overwrite_hand_work: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite-hand-work",
+            help="Replace masks that somebody has changed, and files that persam did not write.",
+        ),
     ] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -93,100 +117,84 @@ def segment(
     jobs: JobsOption = "auto",
     cache: CacheOption = None,
     cache_size: CacheSizeOption = None,
+    max_pixels: MaxPixelsOption = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
 ) -> None:
     """Find one object, or several, in many photos and write masks.
 
+    Results of an earlier run into the same folder are gone on with; a mask that you have changed is
+    kept. With --recursive the sub-folders of the photos are made again among the results.
+
     Exit code: 0 all photos have a mask, 1 some failed, 2 nothing could be done.
     """
     typed = typed_options(context)
-    ways = (mask, box, tuple(point or ()))
-    source = _source(None if reference is None else ReferenceArgs(reference, *ways), concept, typed)
-    if isinstance(source, ReferenceArgs):
-        source = Examples.of(source, also, not_)
-    listing = _listing(photos, out)
-    loader = pace_of(batch, jobs, cache, cache_size)
+    shown = (mask, box, point, not_point, label, mask_orientation)
+    source = search_source(
+        reference and ReferenceArgs(reference, *shown), (also, not_), concept, typed
+    )
+    listing = _listing(photos, out, recursive=recursive)
+    loader = loader_options(batch, jobs, cache, cache_size, max_pixels)
     from persam.album.run import Output, segment_album
-    from persam.models.loading import load, stabilised
-    from persam.models.stable_sam.plugin_file import plugin_file
+    from persam.album.targets import AlbumTarget
 
-    chosen = plugin_of(plugin, stable=stable)
-    files = source.files if chosen is None else (*source.files, plugin_file(chosen))
+    learning = LearningArgs(method, model, match_with, plugin_of(plugin, stable=stable), typed)
+    place = {"device": device, "precision": precision, "engine": engine}
+    learnt = learning.concepts(source, (variant, without, alpha), place)
+    learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
+    several = isinstance(source, ConceptArgs) and source.several
+    objects = learnt if several else next(iter(learnt.values()))
     output = Output(
         out,
         frozenset(word.strip() for word in save.split(",")),
         overwrite,
-        protected=files,
-        instances=instances,
+        overwrite_hand_work,
+        identity=digest(settings_words(source, learnt, method), learning.files(source)),
+        protected=learning.files(source),
+        mirror=tuple(path for path in photos if path.is_dir()) if recursive else (),
     )
-    place = {"device": device, "precision": precision, "engine": engine}
-    if isinstance(source, Examples):
-        backbone = load(stabilised(model, chosen), match_with=match_with, **place)
-        recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
-        learnt = {"": source.learn(backbone, method, recipe)}
-    else:
-        learnt = stored_concepts(source.named, model if "model" in typed else None, **place)
-    learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
-    by_name = isinstance(source, ConceptArgs) and source.several
-    sought = learnt if by_name else next(iter(learnt.values()))
-    output = replace(output, identity=digest(_words(source, learnt, method), files))
+    target = AlbumTarget.of(objects, instances=instances)
     with progress(len(listing.photos), "Looking", quiet=quiet) as step:
-        summary = segment_album(sought, listing.photos, output, lambda _: step(), loader=loader)
+        summary = segment_album(target, listing.photos, output, lambda _: step(), loader=loader)
     _report(summary, listing, quiet=quiet)
-    if summary.failed:
+    if summary.failed or summary.not_written:
         raise typer.Exit(1)
 
 
-def _source(
-    told: ReferenceArgs | None, concepts: Sequence[str] | None, typed: Sequence[str]
-) -> ReferenceArgs | ConceptArgs:
-    """The reference or concept files: exactly one kind, and no option that nothing would read."""
-    if not concepts and told is not None:
-        return told
-    if not concepts or told is not None:
-        raise InputError(
-            f"Say what to look for by --reference (with --mask, --box or --point) or by --concept; "
-            f"got {'both' if concepts else 'neither'}."
-        )
-    settled = [name for name in typed if name in LEARNING]
-    refuse(settled, f"the concept {concepts[0]} has settled it")
-    return ConceptArgs.of(concepts)
-
-
-def _listing(photos: Sequence[Path], out: Path) -> Listing:
+def _listing(photos: Sequence[Path], out: Path, *, recursive: bool) -> Listing:
     """The photos, none of them in the folder of the results."""
     for path in photos:
-        if path.is_dir() and path.resolve() == out.resolve():
+        if path.is_dir() and os.path.realpath(path) == os.path.realpath(out):
             raise InputError(
                 f"--out {out} is a folder of photos: a second run would take the masks for "
                 f"photos. Choose another folder."
             )
-    return list_images(photos)
-
-
-def _words(source: Examples | ConceptArgs, learnt: Mapping[str, Concept], method: str) -> str:
-    """What the run looks for, besides the contents of its files."""
-    backbone = next(iter(learnt.values())).backbone
-    variants = [concept.variant for concept in learnt.values()]
-    places = source.places if isinstance(source, Examples) else ()
-    return repr((backbone.name, backbone.precision, method, *variants, places))
+    return list_images(photos, recursive=recursive, results=out)
 
 
 def _report(summary: Summary, listing: Listing, *, quiet: bool) -> None:
     if not quiet:
         say(f"{count(summary.written, 'mask')} written to {summary.manifest.parent}")
-        if summary.skipped:
-            say(f"{count(summary.skipped, 'photo')} skipped, done already (--overwrite to redo)")
+        by_hand, skipped = len(summary.by_hand), summary.skipped - len(summary.by_hand)
+        if skipped:
+            say(f"{count(skipped, 'photo')} skipped, done already (--overwrite to redo)")
+        if by_hand:
+            say(f"{count(by_hand, 'mask')} changed by hand, kept (--overwrite-hand-work to redo)")
         if summary.sheet is not None:
             say(f"Contact sheet: {summary.sheet}")
-        if listing.passed_over:
-            names = [path.name for path in listing.passed_over[:_NAMED]]
-            more = ", ..." if len(listing.passed_over) > _NAMED else ""
-            entries = count(len(listing.passed_over), "entry", "entries")
-            say(f"{entries} of the folders passed over, no pictures: {', '.join(names)}{more}")
+        _report_passed_over(listing)
+    for line in summary.not_written:
+        complain(line)
     if summary.failed:
         complain(f"{count(len(summary.failed), 'photo')} failed:")
     for record in summary.failed:
         complain(f"  {named(record.input, str(record.error))}")
+
+
+def _report_passed_over(listing: Listing) -> None:
+    if listing.passed_over:
+        names = [path.name for path in listing.passed_over[:_NAMED]]
+        more = ", ..." if len(listing.passed_over) > _NAMED else ""
+        entries = count(len(listing.passed_over), "entry", "entries")
+        say(f"Left out of the folders, as no picture files: {entries} ({', '.join(names)}{more})")

@@ -21,7 +21,8 @@ from persam.cli.model_args import (
     ModelOption,
     PrecisionOption,
 )
-from persam.cli.object_args import BoxOption, MaskOption, PointOption, ReferenceArgs
+from persam.cli.object_args import ReferenceArgs
+from persam.cli.object_options import BoxOption, MaskOption, PointOption
 from persam.cli.track_args import TrackArgs, TrackVariant, named_files
 
 if TYPE_CHECKING:

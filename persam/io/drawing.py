@@ -76,14 +76,15 @@ def cutout(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Keep the object, make the rest transparent (and black, so that nothing hides there).
 
     Args:
-        image: ``(H, W, 3)`` uint8 RGB.
+        image: ``(H, W, 3)`` uint8 RGB, or ``(H, W, 4)`` RGBA, whose transparency stays.
         mask: ``(H, W)`` bool.
 
     Returns:
         ``(H, W, 4)`` uint8 RGBA.
     """
-    alpha = mask[..., None].astype(np.uint8)
-    return np.concatenate([image * alpha, alpha * 255], axis=2)
+    inside = mask[..., None].astype(np.uint8)
+    alpha = image[..., 3:] if image.shape[2] == 4 else np.uint8(255)
+    return np.concatenate([image[..., :3] * inside, inside * alpha], axis=2)
 
 
 def crop(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from itertools import count
@@ -13,10 +14,13 @@ from natsort import natsorted, ns
 from persam.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif"}
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff"),
+        *(".gif", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".mpo", ".ppm", ".pgm"),
+    }
 )
 
 
@@ -35,13 +39,19 @@ class Listing:
     passed_over: tuple[Path, ...] = ()
 
 
-def list_images(paths: Sequence[str | Path]) -> Listing:
+def list_images(
+    paths: Sequence[str | Path], *, recursive: bool = False, results: str | Path | None = None
+) -> Listing:
     """Find the pictures in files and folders.
 
     Files are taken as they are, whatever their name: what cannot be read is reported when it is
-    read. Of folders, the entries with a picture's suffix that lie directly inside are taken
-    (sub-folders are not entered). A folder without pictures beside other input stays in the list,
-    so that it is reported too.
+    read. Of folders, the entries with a picture's suffix that lie directly inside are taken. A
+    folder without pictures beside other input stays in the list, so that it is reported too.
+
+    Args:
+        paths: files and folders.
+        recursive: look into sub-folders, too; links to folders are not followed.
+        results: a folder to leave out, wherever it lies.
 
     Raises:
         InputError: there is no picture at all.
@@ -49,20 +59,22 @@ def list_images(paths: Sequence[str | Path]) -> Listing:
     photos: list[Path] = []
     passed_over: list[Path] = []
     empty: list[Path] = []
+    left_out = None if results is None else os.path.realpath(results)
     for path in map(Path, paths):
         if not path.is_dir():
             photos.append(path)
             continue
-        inside = natsorted(_entries(path), key=lambda entry: entry.name, alg=ns.IGNORECASE)
+        inside = _entries(path, left_out, recursive=recursive)
         pictures = [entry for entry in inside if is_picture(entry)]
         passed_over += [entry for entry in inside if not is_picture(entry)]
         photos += pictures or [path]
         empty += [] if pictures else [path]
     if len(empty) == len(photos):
         where = ", ".join(map(str, empty)) or "an empty list"
+        inside = "inside" if recursive else "directly inside (--recursive looks into sub-folders)"
         raise InputError(
-            f"No pictures in {where}. Give picture files, or folders with pictures directly "
-            f"inside ({' '.join(sorted(suffix[1:] for suffix in SUFFIXES))})."
+            f"No pictures in {where}. Give picture files, or folders with pictures {inside}: "
+            f"{' '.join(sorted(suffix[1:] for suffix in SUFFIXES))}."
         )
     once: dict[Path, Path] = {}
     for photo in photos:
@@ -70,11 +82,24 @@ def list_images(paths: Sequence[str | Path]) -> Listing:
     return Listing(tuple(once.values()), tuple(passed_over))
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: Path, left_out: str | None, *, recursive: bool) -> list[Path]:
+    """What lies in a folder, in natural order: files before the sub-folders and what is in them."""
     try:
-        return list(folder.iterdir())
+        entries = natsorted(folder.iterdir(), key=lambda entry: entry.name, alg=ns.IGNORECASE)
     except OSError as error:
-        raise InputError(f"{folder} cannot be listed: {error.strerror}.") from error
+        raise InputError(f"{folder} cannot be listed: {error.strerror or error}.") from error
+    entries = [entry for entry in entries if os.path.realpath(entry) != left_out]
+    if not recursive:
+        return entries
+    below = [entry for entry in entries if _is_sub_folder(entry)]
+    found = [entry for entry in entries if entry not in below]
+    for entry in below:
+        found += _entries(entry, left_out, recursive=True)
+    return found
+
+
+def _is_sub_folder(entry: Path) -> bool:
+    return entry.is_dir() and not entry.is_symlink() and not entry.name.startswith(".")
 
 
 def is_picture(path: Path) -> bool:
@@ -104,11 +129,17 @@ def refuse_overwriting(
 
 
 def _same(path: str | Path) -> str:
-    # Folders that ignore case exist; better to refuse once too often there.
-    return str(Path(path).resolve()).casefold()
+    # Folders that ignore case exist; better to refuse once too often there. Unlike Path.resolve,
+    # realpath takes links that lead round in a circle.
+    return os.path.realpath(path).casefold()
 
 
-def name_outputs(photos: Sequence[Path], known: Mapping[str, str]) -> list[str]:
+def name_outputs(
+    photos: Sequence[Path],
+    known: Mapping[str, str],
+    mirror: Sequence[str | Path] = (),
+    reserved: Collection[str] = (),
+) -> list[str]:
     """Choose the stem of each photo's results so that no two photos share one.
 
     A photo keeps the name that an earlier run gave it. Otherwise it gets its own stem, and where
@@ -120,28 +151,44 @@ def name_outputs(photos: Sequence[Path], known: Mapping[str, str]) -> list[str]:
         photos: as :class:`Listing` gives them.
         known: absolute photo path -> stem, from earlier runs into the same folder, also of photos
             that are not in this one.
+        mirror: folders whose sub-folders are part of the names, with ``/`` between the parts.
+        reserved: names of sub-folders that mean something else there.
 
     Example:
         >>> name_outputs([Path("a/dog.jpg"), Path("b/dog.jpg"), Path("b/cat.png")], {})
         ['a__dog', 'b__dog', 'cat']
+        >>> name_outputs([Path("p/dog.jpg"), Path("p/old/dog.jpg")], {}, ["p"])
+        ['dog', 'old/dog']
     """
     # File systems that ignore case exist: A.jpg and a.jpg must not share a mask there.
     taken = {name.casefold() for name in known.values()}
     names = {photo: known[_key(photo)] for photo in photos if _key(photo) in known}
+    folders = {photo: _mirrored(photo, mirror, reserved) for photo in photos}
     for candidate in (_stem, _with_folder, _with_suffix):
         # Counted over all photos, named or not, so that a resumed run chooses as the first did.
-        wanted = Counter(candidate(photo).casefold() for photo in photos)
+        wanted = Counter((folders[photo] + candidate(photo)).casefold() for photo in photos)
         for photo in photos:
-            name = candidate(photo)
+            name = folders[photo] + candidate(photo)
             alone = wanted[name.casefold()] == 1 and name.casefold() not in taken
             if photo not in names and alone:
                 names[photo] = name
                 taken.add(name.casefold())
     for photo in photos:
         if photo not in names:
-            names[photo] = _numbered(_with_suffix(photo), taken)
+            names[photo] = _numbered(folders[photo] + _with_suffix(photo), taken)
             taken.add(names[photo].casefold())
     return [names[photo] for photo in photos]
+
+
+def _mirrored(photo: Path, mirror: Sequence[str | Path], reserved: Collection[str]) -> str:
+    """The sub-folder of a photo's results, with a ``/`` at its end, or nothing."""
+    place = photo.absolute()
+    for root in (Path(root).absolute() for root in mirror):
+        if place.is_relative_to(root) and place.parent != root:
+            parts = place.parent.relative_to(root).parts
+            first = f"{parts[0]}_" if parts[0].casefold() in reserved else parts[0]
+            return "/".join((first, *parts[1:])) + "/"
+    return ""
 
 
 def _key(photo: Path) -> str:

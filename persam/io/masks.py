@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -18,8 +17,6 @@ from persam.errors import InputError
 from persam.io.images import Source, array_of, pixels_of
 from persam.io.orientation import turn_upright
 from persam.io.picture_file import from_bytes, open_picture
-
-MaskOrientation = Literal["upright", "stored"]
 
 _VOID = 255  # nobody's pixel in a palette of labels
 _MOST_LABELS = 64  # more values than these are shades
@@ -32,7 +29,7 @@ def read_mask(
     *,
     usable: bool = True,
     label: int | str | None = None,
-    orientation: MaskOrientation = "upright",
+    upright: bool = True,
 ) -> np.ndarray:
     """Read one mask as grey values, 0 for background.
 
@@ -48,8 +45,7 @@ def read_mask(
             learnt.
         label: take the pixels of one label of a label map: its number, or its colour as
             ``"#ff8800"``.
-        orientation: ``"stored"`` where a file was drawn on the pixels as the picture's file stores
-            them; the picture's EXIF orientation is then the caller's to apply.
+        upright: turn files and PIL images by their EXIF orientation.
 
     Returns:
         ``(H, W)`` uint8; True becomes 255.
@@ -60,7 +56,7 @@ def read_mask(
     """
     name = f"The mask {source}" if isinstance(source, str | Path) else "The mask"
     if isinstance(source, str | Path | Image.Image | bytes | bytearray | BytesIO):
-        grey = _from_picture(_opened(source, name, orientation), name, label, usable=usable)
+        grey = _from_picture(_opened(source, name, upright=upright), name, label, usable=usable)
     else:
         grey = _from_array(array_of(source, "A mask"), label)
     if grey.shape != tuple(size):
@@ -137,11 +133,11 @@ def pixel_type(path: str | Path) -> str:
     return open_picture(Path(path)).mode
 
 
-def _opened(source: Source, name: str, orientation: MaskOrientation) -> Image.Image:
+def _opened(source: Source, name: str, *, upright: bool) -> Image.Image:
     if isinstance(source, str | Path):
-        return open_picture(Path(source), upright=orientation == "upright")
+        return open_picture(Path(source), upright=upright)
     if isinstance(source, Image.Image):
-        return turn_upright(source, name)
+        return turn_upright(source, name) if upright else source
     data = source.getvalue() if isinstance(source, BytesIO) else bytes(source)
     return from_bytes(data, name)
 

@@ -8,7 +8,7 @@ from persam.errors import InputError
 from persam.io.picture_checks import DAMAGE
 
 ORIENTATION = 0x0112  # the EXIF tag
-_TURNS = {
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -25,7 +25,7 @@ def turn_upright(image: Image.Image, name: str) -> Image.Image:
     Raises:
         InputError: a damaged EXIF block; the message begins with ``name``.
     """
-    turn = _TURNS.get(orientation(image, name))
+    turn = TURNS.get(orientation(image, name))
     return image.copy() if turn is None else image.transpose(turn)
 
 

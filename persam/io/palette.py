@@ -32,7 +32,7 @@ def colour(number: int) -> tuple[int, int, int]:
 PALETTE = bytes(value for number in range(256) for value in colour(number))
 
 
-def lay(masks: Iterable[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+def number_masks(masks: Iterable[np.ndarray], size: tuple[int, int]) -> np.ndarray:
     """Number masks that do not overlap 1, 2, ... in one label map.
 
     Args:

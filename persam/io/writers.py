@@ -109,25 +109,36 @@ def write_mask(path: str | Path, mask: np.ndarray) -> None:
         path: the PNG file.
         mask: ``(H, W)`` bool.
     """
+    write_bytes(path, mask_png(mask))
+
+
+def mask_png(mask: np.ndarray) -> bytes:
+    """Encode ``(H, W)`` bool as :func:`write_mask` writes it."""
     if mask.ndim != 2 or mask.dtype != np.bool_:
         raise InputError(f"A mask is written from (H, W) bool; got {mask.shape} {mask.dtype}.")
-    write_bytes(path, _encode(Image.fromarray(mask.astype(np.uint8) * 255), "PNG", **_RUNS))
+    return _encode(Image.fromarray(mask.astype(np.uint8) * 255), "PNG", **_RUNS)
 
 
-def write_labels(path: str | Path, labels: np.ndarray) -> None:
-    """Write label numbers as an indexed PNG in the colours of DAVIS.
+def write_labels(path: str | Path, labels: np.ndarray, palette: bytes = PALETTE) -> None:
+    """Write label numbers as an indexed PNG.
 
     Args:
         path: the PNG file.
         labels: ``(H, W)`` uint8.
+        palette: red, green and blue of each number; left out: the colours of DAVIS.
     """
+    write_bytes(path, labels_png(labels, palette))
+
+
+def labels_png(labels: np.ndarray, palette: bytes = PALETTE) -> bytes:
+    """Encode ``(H, W)`` uint8 as :func:`write_labels` writes it."""
     if labels.ndim != 2 or labels.dtype != np.uint8:
         raise InputError(
             f"Labels are written from (H, W) uint8; got {labels.shape} {labels.dtype}."
         )
     image = Image.fromarray(labels)
-    image.putpalette(PALETTE)
-    write_bytes(path, _encode(image, "PNG", **_RUNS))
+    image.putpalette(palette)
+    return _encode(image, "PNG", **_RUNS)
 
 
 def write_cutout(path: str | Path, rgba: np.ndarray, profile: bytes | None = None) -> None:
@@ -138,8 +149,13 @@ def write_cutout(path: str | Path, rgba: np.ndarray, profile: bytes | None = Non
         rgba: ``(H, W, 4)`` uint8.
         profile: ICC colour profile of the photo, which its pixels still need.
     """
+    write_bytes(path, cutout_png(rgba, profile))
+
+
+def cutout_png(rgba: np.ndarray, profile: bytes | None = None) -> bytes:
+    """Encode ``(H, W, 4)`` uint8 as :func:`write_cutout` writes it."""
     options = {} if profile is None else {"icc_profile": profile}
-    write_bytes(path, _encode(Image.fromarray(rgba), "PNG", **_PHOTO, **options))
+    return _encode(Image.fromarray(rgba), "PNG", **_PHOTO, **options)
 
 
 def write_png(path: str | Path, pixels: np.ndarray) -> None:
@@ -154,7 +170,12 @@ def write_png(path: str | Path, pixels: np.ndarray) -> None:
 
 def write_overlay(path: str | Path, rgb: np.ndarray) -> None:
     """Write ``(H, W, 3)`` uint8 as a JPEG of high quality."""
-    write_bytes(path, jpeg(rgb, quality=90))
+    write_bytes(path, overlay_jpeg(rgb))
+
+
+def overlay_jpeg(rgb: np.ndarray) -> bytes:
+    """Encode ``(H, W, 3)`` uint8 as a JPEG of high quality."""
+    return jpeg(rgb, quality=90)
 
 
 def jpeg(rgb: np.ndarray, quality: int = 80) -> bytes:

@@ -117,8 +117,9 @@ def check(embedding: Embedding, known: ConceptFeatures, model: str) -> None:
     if embedding.matching.shape[1] != len(known.target_feature):
         raise InputError(
             f"The embedding has {embedding.matching.shape[1]} matching channels, the concept "
-            f"{len(known.target_feature)}: they come from different models. Encode the picture "
-            f"with the concept's own backbone, {model}."
+            f"{len(known.target_feature)}: they come from different models, or from two "
+            f"generations of the built-in one. Encode the picture with the concept's own backbone, "
+            f"{model}, or learn the object again."
         )
 
 

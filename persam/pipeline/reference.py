@@ -36,6 +36,7 @@ class Reference:
         mask: a path, a PIL image or an array of the picture's size.
         box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
         points: ``(x, y)`` pixels on the object; the model makes the mask.
+        not_points: ``(x, y)`` pixels off the object, beside a box or points.
 
     Example:
         >>> Reference("dog.jpg", box=(120, 80, 410, 460)).box
@@ -46,8 +47,11 @@ class Reference:
     mask: Source | None = None
     box: Sequence[float] | None = None
     points: Sequence[Sequence[float]] | None = None
+    not_points: Sequence[Sequence[float]] = ()
 
     def __post_init__(self) -> None:
+        if len(self.not_points) and self.mask is not None:
+            raise InputError("not_points= belong to box= or points=; a mask says it all itself.")
         given = [name for name in ("mask", "box", "points") if getattr(self, name) is not None]
         if len(given) != 1:
             raise InputError(
@@ -97,6 +101,9 @@ def observe(backbone: Backbone, shown: Reference, variant: Variant) -> EncodedRe
     mask, score = _made_by_the_model(backbone, embedding, prompts)
     kind = "box" if shown.box is not None else "points"
     value = list(prompts.box or ()) if kind == "box" else prompts.points.tolist()
+    if len(shown.not_points):
+        facts["off"] = [list(map(float, point)) for point in shown.not_points]
+        value = value if kind == "box" else prompts.points[prompts.labels == 1].tolist()
     facts |= {"prompt": kind, "value": value, "score": score}
     return EncodedReference(embedding, mask.astype(np.uint8) * 255, mask, facts)
 
@@ -179,16 +186,26 @@ def _made_by_the_model(
 
 
 def _prompts(shown: Reference, height: int, width: int) -> Prompts:
+    off = np.zeros((0, 2))
+    if len(shown.not_points):
+        off = _points(shown.not_points, "not_points", height, width)
     if shown.box is not None:
-        return Prompts(box=_box(shown.box, height, width))
-    points = _numbers(shown.points, "points", (-1, 2))
+        box = _box(shown.box, height, width)
+        return Prompts(off, np.zeros(len(off), dtype=np.int64), box=box)
+    on = _points(shown.points, "points", height, width)
+    labels = np.repeat(np.array([1, 0], dtype=np.int64), (len(on), len(off)))
+    return Prompts(np.concatenate([on, off]), labels)
+
+
+def _points(values: object, name: str, height: int, width: int) -> np.ndarray:
+    points = _numbers(values, name, (-1, 2))
     inside = (points >= 0) & (points < (width, height))
     if len(points) == 0 or not inside.all():
         raise InputError(
             f"Points are (x, y) pixels inside the {width}x{height} picture, at least one; "
-            f"got {points.tolist()}."
+            f"got {name}={points.tolist()}."
         )
-    return Prompts(points, np.ones(len(points), dtype=np.int64))
+    return points
 
 
 def _box(box: Sequence[float], height: int, width: int) -> Box:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from persam.io.pairs import Pair
 
-MATES_SHARE = 1 / 3  # of a batch, where the data knows classes
+MATES_SHARE = 0.5  # of a batch, where the data knows classes
 
 
 class Deck:

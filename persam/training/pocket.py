@@ -1,8 +1,9 @@
 """Train the built-in model: ``persam train pocket``.
 
-One step: draw pictures, lay them into scenes, encode the scenes once, ask four kinds of questions
-about each, and follow the sum of the losses. Chance comes from generators that are seeded by the
-step's number, so a run that is stopped goes on to the same weights.
+One step: draw pictures of one object and photos of many things, lay the former into scenes, encode
+the scenes once, ask six kinds of questions about each, and follow the sum of the losses. Chance
+comes from generators that are seeded by the step's number, so a run that is stopped goes on to the
+same weights.
 """
 
 from __future__ import annotations
@@ -16,25 +17,28 @@ import torch
 import torch.nn.functional as F
 
 from persam.errors import InputError
-from persam.io.pairs import read_pairs
 from persam.models.loading import choose_device
-from persam.training import asking, episodes, pictures, scenes
-from persam.training.batches import Deck
-from persam.training.losses import Losses, judge
+from persam.training import asking, episodes
+from persam.training.losses import WHOLE_OTHERS_WEIGHT, Losses, Wanted, judge
 from persam.training.parts import part
 from persam.training.processes import Workers
-from persam.training.state import WEIGHTS, average, keep, restore, set_rate, trained
+from persam.training.shown import Shown
+from persam.training.state import WEIGHTS, Initial, average, keep, restore, set_rate, trained
 from persam.training.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from persam.models.pocket.encoder import Features
     from persam.models.pocket.network import DecoderOutput, PocketModel
+    from persam.training.episodes import Episodes
+    from persam.training.scenes import Scenes
     from persam.training.state import Recipe, State
 
-LOG_EVERY, KEEP_EVERY = 20, 100
-PART_SHARE = 0.25  # of the questions by point and by box that are about parts
+LOG_EVERY, KEEP_EVERY = 20, 50
+PART_SHARE = 0.2  # of the questions by point and by box that are about parts
+BOX_SHARE = 0.4  # of the second steps that have a box, as PerSAM-F's
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,12 @@ class Run:
     """What a training run is given besides its recipe.
 
     Attributes:
-        data: tars or folders of image/mask pairs.
+        data: tars or folders of image/mask pairs; of a stem that comes twice, the first counts.
         initial: MobileNetV2's weights, ``conv_00.weight`` ..., or a pocket model's to go on from,
             in a safetensors file.
+        scenes: tars of photos with many annotated things.
+        second: EfficientNet-Lite0's weights, as :meth:`EfficientNetLite0.load_unfolded` takes
+            them; None where the initial weights have them.
         out: folder of ``checkpoint.pt``, ``log.jsonl`` and ``pocket.safetensors``.
         watched: folder in PerSeg's layout that the averaged weights are tried on every so often;
             None for none. It has no say in the weights.
@@ -54,6 +61,8 @@ class Run:
     data: Sequence[Path]
     initial: Path
     out: Path
+    scenes: Sequence[Path] = ()
+    second: Path | None = None
     watched: Path | None = None
     device: str = "auto"
 
@@ -79,11 +88,11 @@ def train(
             of another recipe.
     """
     device, workers = _place(run)
-    deck, state, watch = prepare(run, recipe, device)
+    shown, state, watch = prepare(run, recipe, device)
     run.out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     while state.step < recipe.steps:
-        losses = _step(state, recipe, deck, workers)
+        losses = _step(state, recipe, shown, workers)
         if workers.rank > 0:
             continue  # one process writes
         done = state.step == recipe.steps
@@ -98,17 +107,16 @@ def train(
     return run.out / WEIGHTS[16]
 
 
-def prepare(run: Run, recipe: Recipe, device: torch.device) -> tuple[Deck, State, Watch | None]:
+def prepare(run: Run, recipe: Recipe, device: torch.device) -> tuple[Shown, State, Watch | None]:
     """Read everything that a run needs, before anything is written.
 
     Raises:
         InputError: as :func:`train`.
     """
-    deck = Deck(read_pairs(run.data))
-    if len(deck.pairs) < recipe.batch:
-        raise InputError(f"A batch is {recipe.batch} pictures, but the data has {len(deck.pairs)}.")
+    shown = Shown.read(run.data, run.scenes, recipe)
     watch = None if run.watched is None else Watch(run.watched)
-    return deck, restore(run.out / "checkpoint.pt", recipe, run.initial, device), watch
+    initial = Initial(run.initial, run.second)
+    return shown, restore(run.out / "checkpoint.pt", recipe, initial, device), watch
 
 
 def _place(run: Run) -> tuple[torch.device, Workers]:
@@ -138,17 +146,17 @@ def computes_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def _step(state: State, recipe: Recipe, deck: Deck, workers: Workers) -> dict[str, float]:
+def _step(state: State, recipe: Recipe, shown: Shown, workers: Workers) -> dict[str, float]:
     seed = recipe.seed * 1_000_003 + state.step
-    dealt = deck.deal(recipe.batch, recipe.shards, torch.Generator().manual_seed(seed))
-    state.model.resize(recipe.side(state.step))
     set_rate(state, recipe)
     state.optimiser.zero_grad(set_to_none=True)
     results: dict[str, Losses] = {}
     device = state.model.prompt_encoder.not_a_point_embed.weight.device
+    dealt = shown.deal(recipe, seed)
     for shard in range(workers.rank, recipe.shards, workers.count):
         generator = torch.Generator(device).manual_seed(seed * recipe.shards + shard)
-        results = _learn(state.model, deck, dealt[shard], recipe.questions, generator)
+        batch = shown.scenes(dealt[shard], state.model.square, generator)
+        results = _learn(state.model, batch, recipe.questions, generator)
         total = torch.stack([losses.total for losses in results.values()]).sum()
         (total / recipe.shards).backward()
     parameters = trained(state.model)
@@ -160,63 +168,75 @@ def _step(state: State, recipe: Recipe, deck: Deck, workers: Workers) -> dict[st
     return {
         f"{name}_{key}": round(getattr(losses, key), 4)
         for name, losses in results.items()
-        for key in ("mask", "best_iou", "chosen_iou")
-    }
+        for key in ("single_iou", "best_iou", "chosen_iou")
+    } | {"loss": round(float(total.detach()), 4)}
 
 
 def _learn(
-    model: PocketModel,
-    deck: Deck,
-    chosen: torch.Tensor,
-    questions: int,
-    generator: torch.Generator,
+    model: PocketModel, batch: Scenes, questions: int, generator: torch.Generator
 ) -> dict[str, Losses]:
-    drawn = [pictures.decode(deck.pairs[i], model.square) for i in chosen.tolist()]
     device = generator.device
-    batch = scenes.compose(
-        torch.stack([p for p, _ in drawn]).to(device),
-        torch.stack([m for _, m in drawn]).to(device),
-        deck.classes[chosen].to(device),
-        generator,
-    )
     with torch.autocast(device.type, torch.bfloat16, enabled=computes_bf16(device)):
-        return _ask_all(model, batch, questions, generator)
+        features = model.vision_encoder(batch.pixels.contiguous(memory_format=torch.channels_last))
+        drawn = episodes.draw(batch, features, questions, generator)
+        asker = _Asker(model, features, batch, generator)
+        return asker.cascade(drawn) | asker.told(questions)
 
 
-def _ask_all(
-    model: PocketModel, batch: scenes.Scenes, questions: int, generator: torch.Generator
-) -> dict[str, Losses]:
-    """Ask by concept, point and box, and refine one of the answers."""
-    features = model.vision_encoder(batch.pixels.contiguous(memory_format=torch.channels_last))
-    drawn = episodes.draw(batch, features, questions, generator)
-    side, cells = batch.pixels.shape[-1], 4 * features.mask.shape[-1]
-    truth = F.interpolate(drawn.truth[:, None], (cells, cells), mode="area")[:, 0]
-    there = truth.flatten(1).amax(1) > 0.5
-    coins = torch.rand(7, generator=generator, device=generator.device).tolist()
-    whole = truth[there]
-    pixels = F.interpolate(batch.pixels, (cells, cells), mode="area")[drawn.scene[there]]
-    pointed = part(whole, pixels, generator) if coins[5] < PART_SHARE else whole
-    boxed = part(whole, pixels, generator) if coins[6] < PART_SHARE else whole
+@dataclass(frozen=True, eq=False)
+class _Asker:
+    """Asks the model about a batch of scenes and judges what it answers."""
 
-    def ask(question: asking.Question, rows: torch.Tensor, *, multimask: bool) -> DecoderOutput:
-        return asking.ask(model, features, drawn.scene[rows], question, multimask=multimask)
+    model: PocketModel
+    features: Features
+    batch: Scenes
+    generator: torch.Generator
 
-    everything = torch.ones_like(there)
-    concept = asking.concept_question(drawn, side, generator)
-    point = asking.point_question(pointed, side, generator)
-    box = asking.box_question(boxed, side, generator)
-    first = ask(concept, everything, multimask=coins[0] < 0.5)
-    # The single mask is for the whole object; a point on a part may be about either.
-    by_point = ask(point, there, multimask=coins[1] < 0.5 or pointed is not whole)
-    by_box = ask(box, there, multimask=coins[2] < 0.5)
-    again = concept, first, everything, truth
-    if coins[3] < 0.5:
-        again = point, by_point, there, pointed
-    refining = asking.refining_question(*again[:2], side, box=coins[4] < 0.5)
-    refined = ask(refining, again[2], multimask=True)
-    return {
-        "concept": judge(first, truth),
-        "point": judge(by_point, pointed),
-        "box": judge(by_box, boxed),
-        "refined": judge(refined, again[3]),
-    }
+    def cascade(self, drawn: Episodes) -> dict[str, Losses]:
+        """PerSAM's three steps, each from what the model made of the one before."""
+        wanted = self._wanted(drawn.scene, drawn.truth)
+        first = asking.concept_question(drawn, self.model.square, self.generator)
+        answer = self._ask(drawn.scene, first)
+        losses = {"concept": judge(answer, wanted, others=WHOLE_OTHERS_WEIGHT)}
+        logits = asking.first_logits(answer, self.generator)
+        for name, box in (("mask", self._chance() < BOX_SHARE), ("box", True)):
+            again = asking.refining_question(first, logits, self.model.square, box=box)
+            answer = self._ask(drawn.scene, again)
+            losses[f"step_{name}"] = judge(answer, wanted, others=WHOLE_OTHERS_WEIGHT)
+            logits = asking.best_logits(answer)
+        return losses
+
+    def told(self, questions: int) -> dict[str, Losses]:
+        """Points and boxes, each kind about objects of its own."""
+        asked = {
+            "point": asking.point_question,
+            "points": asking.points_question,
+            "box": asking.box_question,
+        }
+        losses = {}
+        for name, question in asked.items():
+            scene, truth = episodes.targets(self.batch, questions, self.generator)
+            wanted = self._wanted(scene, truth)
+            partly = self._chance() < PART_SHARE
+            if partly:
+                cells = wanted.truth.shape[-1]
+                pixels = F.interpolate(self.batch.pixels, (cells, cells), mode="area")[scene]
+                found = part(wanted.truth, pixels, self.generator)
+                wanted = wanted._replace(truth=found)
+            asks = question(wanted.truth, self.model.square, self.generator)
+            # The single mask is for the whole object; a point on a part may be about either.
+            single = 0.0 if partly and name == "point" else 1.0
+            losses[name] = judge(self._ask(scene, asks), wanted, single)
+        return losses
+
+    def _ask(self, scene: torch.Tensor, question: asking.Question) -> DecoderOutput:
+        return asking.ask(self.model, self.features, scene, question)
+
+    def _wanted(self, scene: torch.Tensor, truth: torch.Tensor) -> Wanted:
+        cells = 4 * self.features.mask.shape[-1]
+        small = F.interpolate(truth[:, None], (cells, cells), mode="area")[:, 0]
+        ignored = F.interpolate(self.batch.ignored[:, None].float(), (cells, cells), mode="area")
+        return Wanted(small, ignored[scene, 0] > 0.5)
+
+    def _chance(self) -> float:
+        return float(torch.rand((), generator=self.generator, device=self.generator.device))

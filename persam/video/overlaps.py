@@ -58,6 +58,10 @@ class ObjectLogits:
     ) -> ObjectLogits:
         """What a step of the decoder cascade found."""
         logits = geometry.to_original(step.logits, embedding.frame)[0]
+        # A mask in one piece has less than its logits say, and closed holes.
+        mask = torch.from_numpy(step.mask).to(logits.device)
+        least = torch.finfo(logits.dtype).tiny
+        logits = torch.where(mask, logits.clamp(min=least), logits.clamp(max=0))
         return cls(logits, step.score, step.prompts, likeness)
 
     @classmethod

@@ -176,7 +176,7 @@ def _search(target: Target, frame: EncodedFrame, choices: Tracking) -> ObjectLog
     concept = target.concept
     detection = concept.locate(frame.embedding)
     steps = concept.ask(frame.embedding, detection)
-    step = cascade.standing(steps, keep_best=concept.variant.keep_best)
+    step = concept.final(steps, detection)
     found = ObjectLogits.from_step(step, frame.embedding, detection.likeness)
     box = mask_box(step.mask)
     if box is None or concept.is_absent(detection.presence):

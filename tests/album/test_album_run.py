@@ -54,11 +54,11 @@ def test_writes_masks_of_the_size_of_the_photos_and_a_line_each(
     assert (summary.written, summary.skipped, summary.failed) == (3, 0, ())
     assert seen == list(summary.records)
     assert {path.name for path in out.iterdir()} == {
-        "home__dog.png", "park__dog.png", "cat.png", "manifest.jsonl"
+        *("home__dog.png", "park__dog.png", "cat.png", "manifest.jsonl", ".persam-files.jsonl"),
     }  # fmt: skip
     for photo, line in zip(photos, _lines(out), strict=True):
         assert line["input"] == str(photo)
-        with Image.open(str(line["output"])) as image:
+        with Image.open(out / str(line["output"])) as image:
             mask = np.array(image)
         np.testing.assert_array_equal(mask > 0, concept.segment(photo).mask)
         assert set(np.unique(mask)) <= {0, 255}
@@ -96,7 +96,8 @@ def test_done_means_same_photo_same_settings_and_a_mask(
 ) -> None:
     out = tmp_path / "out"
     segment_album(concept, photos, out)
-    os.utime(photos[0], ns=(1, 1))
+    os.utime(photos[1], ns=(1, 1))  # of the same content
+    Image.fromarray(scene(9)[0]).save(photos[0])
     (out / "cat.png").unlink()
     assert segment_album(concept, photos, out).written == 2
     (view,) = concept.views
@@ -192,5 +193,5 @@ def test_unknown_products_and_folders_that_are_files(
 ) -> None:
     with pytest.raises(InputError, match="got movies"):
         Output(tmp_path, frozenset({"movies"}))
-    with pytest.raises(InputError, match=r"dog\.png/manifest\.jsonl cannot be"):
+    with pytest.raises(InputError, match=r"dog\.png/\.persam\.lock cannot be"):
         segment_album(concept, photos[2:], photos[0])

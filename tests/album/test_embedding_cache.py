@@ -111,7 +111,7 @@ def test_a_damaged_entry_is_none_and_is_replaced(tmp_path, suffix, damage):
     (path,) = tmp_path.glob(f"*/*{suffix}")
     data = bytearray(path.read_bytes())
     data[-3] ^= 8
-    whole = entry.to_bytes() if suffix == ".match" else entry.matching_entry.to_bytes()
+    whole = entry.to_bytes(key(1)) if suffix == ".match" else entry.matching_entry.to_bytes(key(1))
     bad = {"cut": data[:-50], "flipped": data, "empty": b"", "other": whole}[damage]
     path.write_bytes(bad)
     assert stored(cache, key(1)) is None
@@ -126,7 +126,7 @@ def size(folder: Path) -> int:
 
 def test_the_limit_holds_and_what_was_used_last_stays(tmp_path):
     entry = CacheEntry.of(embedding())
-    each = len(entry.to_bytes()) + len(entry.matching_entry.to_bytes())
+    each = len(entry.to_bytes(key(1))) + len(entry.matching_entry.to_bytes(key(1)))
     cache = Cache(tmp_path, limit=10 * each)
     for number in range(30):
         cache.put(key(number), entry)
@@ -140,7 +140,7 @@ def test_the_limit_holds_and_what_was_used_last_stays(tmp_path):
 
 def test_of_one_age_the_small_halves_stay_longer(tmp_path):
     entry = CacheEntry.of(embedding())
-    each = len(entry.to_bytes()) + len(entry.matching_entry.to_bytes())
+    each = len(entry.to_bytes(key(1))) + len(entry.matching_entry.to_bytes(key(1)))
     Cache(tmp_path).put(key(1), entry)
     for path in tmp_path.glob("*/*"):
         os.utime(path, ns=(1, 1))
@@ -152,7 +152,7 @@ def test_of_one_age_the_small_halves_stay_longer(tmp_path):
 
 def test_two_processes_share_a_folder(tmp_path):
     entry = CacheEntry.of(embedding())
-    each = len(entry.to_bytes()) + len(entry.matching_entry.to_bytes())
+    each = len(entry.to_bytes(key(1))) + len(entry.matching_entry.to_bytes(key(1)))
     one, other = Cache(tmp_path, limit=6 * each), Cache(tmp_path, limit=6 * each)
     for number in range(40):
         (one, other)[number % 2].put(key(number), entry)
@@ -186,3 +186,42 @@ def test_a_folder_that_cannot_be_and_a_limit_of_nothing(tmp_path):
         Cache(tmp_path / "file")
     with pytest.raises(InputError, match="got a limit of 0"):
         Cache(tmp_path, limit=0)
+
+
+def test_an_entry_answers_for_its_own_photo_alone(tmp_path):
+    cache = Cache(tmp_path)
+    for number in (1, 2):
+        cache.put(key(number), CacheEntry.of(embedding(number)))
+    for suffix in (".match", ".safetensors"):
+        one, other = (next(tmp_path.glob(f"{key(n)[:2]}/*{suffix}")) for n in (1, 2))
+        swapped = one.read_bytes()
+        one.write_bytes(other.read_bytes())
+        other.write_bytes(swapped)
+    assert [stored(cache, key(number)) for number in (1, 2)] == [None, None]
+
+
+@pytest.mark.parametrize("kind", ["folder", "loop", "pipe"])
+def test_what_is_no_file_in_an_entrys_place_is_no_entry(tmp_path, kind):
+    cache = Cache(tmp_path)
+    cache.put(key(1), CacheEntry.of(embedding()))
+    for path in list(tmp_path.glob("*/*")):
+        path.unlink()
+        if kind == "folder":
+            path.mkdir()
+        elif kind == "loop":
+            path.symlink_to(path)
+        else:
+            os.mkfifo(path)
+    assert stored(cache, key(1)) is None
+
+
+def test_a_cache_that_cannot_be_written_is_told_once_and_left(tmp_path, caplog):
+    cache = Cache(tmp_path / "cache")
+    entry = CacheEntry.of(embedding())
+    (tmp_path / "cache" / key(1)[:2]).write_bytes(b"a file in the place of a folder")
+    for _ in range(3):
+        cache.put(key(1), entry)
+    assert [record.message[:45] for record in caplog.records] == [
+        "The run goes on without writing to the cache."
+    ]
+    assert stored(cache, key(1)) is None

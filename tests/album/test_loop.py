@@ -20,7 +20,7 @@ from persam.album.run import LoaderOptions, Output, segment_album
 from persam.album.search import search
 from persam.concept import Concept
 from persam.errors import InputError
-from persam.io.images import read_image
+from persam.io.images import ReducedImage, read_image, read_reduced
 from persam.methods.persam import personalize
 from persam.models.loading import load
 
@@ -148,14 +148,15 @@ def test_few_pictures_are_in_memory_however_many_there_are(  # noqa: PLR0917
         def __eq__(self, other: object) -> Any:
             return self is other
 
-    def reading(photo: Path) -> np.ndarray:
+    def reading(photo: Path, enough: int, **options: Any) -> ReducedImage:
         nonlocal most
-        picture = read_image(photo).view(Picture)
-        alive.add(picture)
+        picture = read_reduced(photo, enough, **options)
+        picture = replace(picture, pixels=picture.pixels.view(Picture))
+        alive.add(picture.pixels)
         most = max(most, len(alive))
         return picture
 
-    monkeypatch.setattr("persam.album.reader.read_image", reading)
+    monkeypatch.setattr("persam.album.reader.read_reduced", reading)
     photos = [tmp_path / f"{number:03}.png" for number in range(60)]
     for number, path in enumerate(photos):
         Image.fromarray(scene(number % 5)).save(path)

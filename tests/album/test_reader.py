@@ -12,7 +12,7 @@ from PIL import Image
 from persam.album.cache_entry import CacheEntry
 from persam.album.embedding_cache import Cache
 from persam.album.reader import Reader
-from persam.io.images import read_image
+from persam.io.images import ReducedImage, read_image, read_reduced
 
 
 @pytest.fixture
@@ -74,12 +74,12 @@ def test_half_an_entry_is_no_entry(tiny, photo, tmp_path):
 
 
 def test_a_photo_that_changes_while_it_is_read_has_no_name(tiny, photo, tmp_path, monkeypatch):
-    def change(path: Path) -> np.ndarray:
-        image = read_image(path)
-        Image.fromarray(255 - image).save(path)
+    def change(path: Path, most: int, **options: Any) -> ReducedImage:
+        image = read_reduced(path, most, **options)
+        Image.fromarray(255 - image.pixels).save(path)
         return image
 
-    monkeypatch.setattr("persam.album.reader.read_image", change)
+    monkeypatch.setattr("persam.album.reader.read_reduced", change)
     found = reader(tiny, tmp_path).read(photo)
     assert found.preprocessed is not None
     assert found.key is None

@@ -12,6 +12,7 @@ from PIL import Image
 
 from persam.album.manifest import FoundObject, Manifest, Record, Stamp
 from persam.album.run import Output, segment_album
+from persam.album.targets import AlbumTarget
 from persam.errors import InputError
 from persam.methods.persam import personalize
 from persam.models.loading import load
@@ -38,6 +39,10 @@ def photos(tmp_path: Path) -> list[Path]:
     for path, picture in zip(paths, pictures.values(), strict=True):
         Image.fromarray(picture).save(path)
     return paths
+
+
+def _instances(concept: Concept | dict[str, Concept]) -> AlbumTarget:
+    return AlbumTarget.of(concept, instances=True)
 
 
 def _lines(out: Path) -> list[dict[str, Any]]:
@@ -75,7 +80,7 @@ def test_instances_have_a_line_each_and_none_has_one(
     concepts: dict[str, Concept], photos: list[Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    summary = segment_album(concepts["dog"], photos[1:], Output(out, instances=True))
+    summary = segment_album(_instances(concepts["dog"]), photos[1:], out)
     none, *lines = _lines(out)
     assert (none["label"], none["box"], none["score"]) == (None, None, 0.0)
     assert [line["label"] for line in lines] == list(range(1, len(lines) + 1))
@@ -83,7 +88,7 @@ def test_instances_have_a_line_each_and_none_has_one(
     assert _labels(out / "twice.png").max() == len(lines)
     assert summary.records[0].found == ()
     assert 0 < none["presence"] < concepts["dog"].variant.min_presence
-    named = segment_album({"rex": concepts["dog"]}, photos[1:], Output(out, instances=True))
+    named = segment_album(_instances({"rex": concepts["dog"]}), photos[1:], out)
     assert {one.object for one in named.records[1].found or ()} == {"rex"}
     assert named.records[1].found is not None
 
@@ -98,7 +103,7 @@ def test_a_second_run_knows_what_is_done(
     turned = {name: concepts[name] for name in ("bear", "dog")}
     assert segment_album(turned, photos[:2], out).written == 2
     assert segment_album(concepts["dog"], photos[:2], out).written == 2
-    assert segment_album(concepts["dog"], photos[:2], Output(out, instances=True)).written == 2
+    assert segment_album(_instances(concepts["dog"]), photos[:2], out).written == 2
 
 
 def test_a_run_killed_between_the_lines_of_a_photo_looks_again(
@@ -131,7 +136,7 @@ def test_extras_show_all_objects(
 
 def test_instances_are_of_one_object(concepts: dict[str, Concept], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="got 2 named objects"):
-        segment_album(concepts, [], Output(tmp_path, instances=True))
+        AlbumTarget.of(concepts, instances=True)
 
 
 def test_lines_of_another_run_do_not_add_up(tmp_path: Path) -> None:
@@ -139,9 +144,7 @@ def test_lines_of_another_run_do_not_add_up(tmp_path: Path) -> None:
     for settings, names in (("old", ("dog", "mug")), ("new", ("cat", "mug", "bear"))):
         found = tuple(FoundObject(number, name) for number, name in enumerate(names, start=1))
         stamp = Stamp(settings, 1, 1)
-        manifest.add(
-            Record("/a", "/out/a.png", 0.0, None, (), seconds=1.0, stamp=stamp, found=found)
-        )
+        manifest.add(Record("/a", "a.png", 0.0, None, (), seconds=1.0, stamp=stamp, found=found))
     assert Manifest(tmp_path).records == manifest.records
     manifest.add(Record("/a", error="gone"))
     assert Manifest(tmp_path).records == manifest.records

@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from persam.cli import app
-from persam.cli.concepts_args import ConceptArgs
+from persam.cli.concept_args import ConceptArgs
 from persam.errors import InputError
 from persam.methods.persam import personalize
 from persam.models.loading import load

@@ -61,12 +61,13 @@ def test_a_recipe_with_more_parts_has_its_own_table():
         "+ smoothed similarity",
         "+ location prior as mask",
         "+ points on parts",
+        "+ one piece",
         "+ absence",
         "+ scale weights",
         "PerSAM-F's own recipe",
     ]
     own = [row for row in rows if row.table == "own"]
-    assert own[6].variant == Variant.named("pocket", "persam")
+    assert own[7].variant == Variant.named("pocket", "persam")
     assert own[-1].variant == Variant.named("pocket", "persam-f")
     assert own[0].variant.contrast == own[0].variant.prior_mask == 0
 

@@ -48,8 +48,9 @@ def file(tmp_path):
 def test_the_names():
     assert resolve_method("persam") is personalize
     assert resolve_method("persam-f") is finetune
-    assert set(NAMES) - set(WITH_VARIANT) == {"seggpt"}
-    for name in WITH_VARIANT:
+    patches = {"nearest-neighbour", "matcher", "gf-sam", "insid3", "p2sam"}
+    assert set(NAMES) - set(WITH_VARIANT) == {"seggpt"} | patches
+    for name in (*WITH_VARIANT, *patches):
         assert callable(resolve_method(name))
 
 
@@ -73,7 +74,7 @@ def test_two_files_of_one_name_are_two_modules(file, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("persamf", "The methods are persam, persam-f.*'persamf'"),
+        ("persamf", "'persamf'; did you mean persam-f.*The methods are persam, persam-f"),
         ("{file}", "The methods are"),
         (":build", "file.py:function; got ':build'"),
         ("{file}:", "file.py:function"),

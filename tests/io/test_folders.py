@@ -49,6 +49,32 @@ def test_empty_folders(tmp_path: Path) -> None:
     assert list_images([empty, full]).photos == (empty, full / "a.jpg")
 
 
+def test_sub_folders_are_looked_into_on_request(tmp_path: Path) -> None:
+    folder = _touch(tmp_path / "p", "b.jfif", "c.jpe", "notes.txt")
+    _touch(folder / "2024" / "dec", "b.jpg")
+    _touch(folder / "2024", "b.jpg")
+    _touch(folder / "masks", "b.png")
+    _touch(folder / ".thumbnails", "b.jpg")
+    (folder / "link").symlink_to(folder, target_is_directory=True)
+    assert [p.name for p in list_images([folder]).photos] == ["b.jfif", "c.jpe"]
+    listing = list_images([folder], recursive=True, results=folder / "masks")
+    names = [photo.relative_to(folder).as_posix() for photo in listing.photos]
+    assert names == ["b.jfif", "c.jpe", "2024/b.jpg", "2024/dec/b.jpg"]
+    passed = {path.name for path in listing.passed_over}
+    assert passed == {"notes.txt", ".thumbnails", "link"}
+
+
+def test_names_mirror_sub_folders_on_request(tmp_path: Path) -> None:
+    names = ("a.jpg", "2024/a.jpg", "2024/a.png", "cutouts/a.jpg", "2024/dec/a.jpg")
+    photos = [tmp_path / name for name in names]
+    found = name_outputs(photos, {}, [tmp_path], {"cutouts"})
+    assert found == [
+        *("a", "2024/2024__a__jpg", "2024/2024__a__png", "cutouts_/a", "2024/dec/a"),
+    ]
+    known = dict(zip(map(str, photos), found, strict=True))
+    assert name_outputs(photos, known, [tmp_path], {"cutouts"}) == found
+
+
 def test_photos_of_one_name_do_not_share_a_mask() -> None:
     photos = [Path(p) for p in ("a/dog.jpg", "b/dog.jpg", "b/cat.png", "b/cat.jpg", "c/Cow.png")]
     expected = ["a__dog", "b__dog", "b__cat__png", "b__cat__jpg", "Cow"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from persam.io.palette import PALETTE, colour, lay
+from persam.io.palette import PALETTE, colour, number_masks
 
 
 def test_the_palette_is_davis_own() -> None:
@@ -25,5 +25,5 @@ def test_the_palette_is_davis_own() -> None:
 def test_masks_are_numbered_in_their_order() -> None:
     one = np.array([[True, False, False]])
     other = np.array([[False, False, True]])
-    assert lay([one, other], (1, 3)).tolist() == [[1, 0, 2]]
-    assert lay([], (1, 3)).tolist() == [[0, 0, 0]]
+    assert number_masks([one, other], (1, 3)).tolist() == [[1, 0, 2]]
+    assert number_masks([], (1, 3)).tolist() == [[0, 0, 0]]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # From `python benchmarks/presence.py DATA --json benchmarks/presence.json`: half of 48 objects.
 CALIBRATION = Calibration(middle=0.34, slope=28.6)
+FIRST_GENERATION = Calibration(middle=0.34, slope=28.6)  # of MobileNetV2's features alone
 
 
 class FlatEncoder(torch.nn.Module):
@@ -56,6 +57,8 @@ class PocketBackbone(Adapter):
     def __init__(self, name: str, model: PocketModel, *, precision: str = "fp32") -> None:
         model.eval().requires_grad_(False).channels_last()
         super().__init__(name, model, FlatEncoder(model), precision)
+        if model.vision_encoder.lite is None:
+            self.calibration = FIRST_GENERATION
         self.mean = np.full(3, 127.5, dtype=np.float32)
         self.std = np.full(3, 127.5, dtype=np.float32)
 
@@ -98,7 +101,8 @@ def load_pocket(path: Path | None = None, *, device: torch.device) -> PocketBack
         raise InputError(
             f"The pocket model's weights cannot be read from {file}: {error}"
         ) from error
-    model = PocketModel()
+    second = any(name.startswith("vision_encoder.lite.") for name in tensors)
+    model = PocketModel(second=second)
     differing = set(tensors) ^ set(model.state_dict())
     if differing:
         raise InputError(

@@ -1,9 +1,10 @@
-"""The pocket model's image encoder: MobileNetV2's stages and a small neck.
+"""The pocket model's image encoder: two small ImageNet networks and a neck.
 
-MobileNetV2 stays as ImageNet left it, because features that are tuned on episodes made from single
-pictures lose what tells real objects apart. Its deep strides, centred per picture, are the matching
-features. The mask features come from the same shallow stages, a second, trained copy of the deep
-ones, and the neck.
+MobileNetV2 and EfficientNet-Lite0 stay as ImageNet left them, because features that are tuned on
+episodes made from single pictures lose what tells real objects apart. Their deep strides, centred
+per picture, are the matching features. The mask features come from both, from a second, trained
+copy of MobileNetV2's deep stages, and from the neck. The first generation had MobileNetV2 alone;
+its weights still load.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from persam.models.pocket.lite0 import EfficientNetLite0
 from persam.models.pocket.mobilenet import SHALLOW, DeepStages, MobileNetV2
 
 WIDTH = 128
@@ -25,7 +27,8 @@ class Features(NamedTuple):
 
     Attributes:
         mask: ``(b, 128, s/16, s/16)``, what the decoder attends to.
-        matching: ``(b, 416, s/16, s/16)``, what objects are compared by.
+        matching: ``(b, 848, s/16, s/16)``, what objects are compared by; 416 channels in the first
+            generation.
         high_resolution: ``(b, 16, s/4, s/4)`` and ``(b, 32, s/8, s/8)``, for the mask's edges.
     """
 
@@ -34,22 +37,26 @@ class Features(NamedTuple):
     high_resolution: tuple[torch.Tensor, torch.Tensor]
 
 
-def matching_features(stride_16: torch.Tensor, stride_32: torch.Tensor) -> torch.Tensor:
+def matching_features(*strides: torch.Tensor) -> torch.Tensor:
     """Features that objects are compared by.
 
-    Each stride is centred over its picture, normalised per cell and weighed, then both are joined.
+    Each map is centred over its picture, normalised per cell and weighed, then all are joined.
 
     Args:
-        stride_16: ``(b, 96, h, w)``.
-        stride_32: ``(b, 320, h/2, w/2)``.
+        strides: of each network stride 16 ``(b, c, h, w)`` and stride 32 ``(b, k, h/2, w/2)``,
+            with 96 and 320 channels (MobileNetV2), with 112 and 320 (EfficientNet-Lite0).
 
     Returns:
-        ``(b, 416, h, w)`` float32; every cell has the same length.
+        ``(b, 416, h, w)`` or, of both networks, ``(b, 848, h, w)`` float32; every cell has the same
+        length.
     """
-    blocks = (stride_16.float(), _double(stride_32.float()))
-    centred = [block - block.mean((2, 3), keepdim=True) for block in blocks]
-    fine, coarse = (F.normalize(block, dim=1) for block in centred)
-    return torch.cat([fine, STRIDE_32_WEIGHT * coarse], dim=1)
+    joined = []
+    for fine, coarse in zip(strides[::2], strides[1::2], strict=True):
+        blocks = (fine.float(), _double(coarse.float()))
+        centred = [block - block.mean((2, 3), keepdim=True) for block in blocks]
+        near, far = (F.normalize(block, dim=1) for block in centred)
+        joined += [near, STRIDE_32_WEIGHT * far]
+    return torch.cat(joined, dim=1)
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -77,10 +84,29 @@ class ConvBlock(nn.Module):
         return x + self.project(F.hardswish(self.expand(self.norm(self.depthwise(x)))))
 
 
+class SecondInputs(nn.Module):
+    """What EfficientNet-Lite0 adds to the neck; nothing until it is trained."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.from_4 = nn.Conv2d(24, width // 4, 1)
+        self.from_8 = nn.Conv2d(40, width // 2, 1)
+        self.from_16 = nn.Conv2d(112, width, 1)
+        self.from_32 = nn.Conv2d(320, width, 1)
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, strides: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """Strides 4, 8, 16, 32 -> what to add at strides 4, 8 and 16."""
+        stride_4, stride_8, stride_16, stride_32 = strides
+        deep = self.from_16(stride_16) + _double(self.from_32(stride_32))
+        return self.from_4(stride_4), self.from_8(stride_8), deep
+
+
 class Neck(nn.Module):
     """Four strides and a global context vector -> decoder features and two skips for edges."""
 
-    def __init__(self, width: int = WIDTH) -> None:
+    def __init__(self, width: int = WIDTH, *, second: bool = True) -> None:
         super().__init__()
         self.from_32 = nn.Sequential(nn.Conv2d(320, width, 1), ConvBlock(width, 7, 2))
         self.context = nn.Linear(320, width)
@@ -95,16 +121,29 @@ class Neck(nn.Module):
         self.from_4 = nn.Conv2d(24, width // 4, 1)
         self.mix_4 = ConvBlock(width // 4, 3, 2)
         self.skip_4 = nn.Conv2d(width // 4, width // 8, 1)
+        self.second = SecondInputs(width) if second else None
 
     def forward(
-        self, strides: tuple[torch.Tensor, ...]
+        self, strides: tuple[torch.Tensor, ...], others: tuple[torch.Tensor, ...] = ()
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        """Strides 4, 8, 16, 32 -> stride 16 ``(b, 128, ...)`` and skips at strides 4 and 8."""
-        stride_4, stride_8, stride_16, stride_32 = strides
+        """Strides 4, 8, 16, 32 -> stride 16 ``(b, 128, ...)`` and skips at strides 4 and 8.
+
+        Args:
+            strides: MobileNetV2's, the deep ones tuned.
+            others: EfficientNet-Lite0's, where there is a second network.
+        """
+        stride_32 = strides[3]
+        from_4, from_8, from_16 = (
+            layer(x)
+            for layer, x in zip((self.from_4, self.from_8, self.from_16), strides, strict=False)
+        )
+        if self.second is not None:
+            more_4, more_8, more_16 = self.second(others)
+            from_4, from_8, from_16 = from_4 + more_4, from_8 + more_8, from_16 + more_16
         context = self.context(stride_32.mean((2, 3)))[:, :, None, None]
-        x = self.mix(self.from_16(stride_16) + _double(self.from_32(stride_32)) + context)
-        y = self.mix_8(self.from_8(stride_8) + _double(self.down_to_8(x)))
-        z = self.mix_4(self.from_4(stride_4) + _double(self.down_to_4(y)))
+        x = self.mix(from_16 + _double(self.from_32(stride_32)) + context)
+        y = self.mix_8(from_8 + _double(self.down_to_8(x)))
+        z = self.mix_4(from_4 + _double(self.down_to_4(y)))
         return self.norm(x), (self.skip_4(z), self.skip_8(y))
 
 
@@ -113,20 +152,26 @@ def _double(x: torch.Tensor) -> torch.Tensor:
 
 
 class PocketEncoder(nn.Module):
-    """Pictures -> :class:`Features`."""
+    """Pictures -> :class:`Features`.
 
-    def __init__(self) -> None:
+    Args:
+        second: with EfficientNet-Lite0 beside MobileNetV2; the first generation had none.
+    """
+
+    def __init__(self, *, second: bool = True) -> None:
         super().__init__()
         self.mobilenet = MobileNetV2().requires_grad_(False)
+        self.lite = EfficientNetLite0().requires_grad_(False) if second else None
         self.deep = DeepStages()
-        self.neck = Neck()
+        self.neck = Neck(second=second)
 
     def forward(self, pixels: torch.Tensor) -> Features:
         """``(b, 3, s, s)`` in -1..1, s a multiple of 32 -> features at strides 4, 8 and 16."""
         with torch.no_grad():
             stride_4, stride_8, *deep = self.mobilenet(pixels)
-        mask, skips = self.neck((stride_4, stride_8, *self.deep(stride_8)))
-        return Features(mask, matching_features(*deep), skips)
+            others = () if self.lite is None else self.lite(pixels)
+        mask, skips = self.neck((stride_4, stride_8, *self.deep(stride_8)), others)
+        return Features(mask, matching_features(*deep, *others[2:]), skips)
 
     def start_from(self, mobilenet: dict[str, torch.Tensor]) -> None:
         """Take over MobileNetV2's folded weights, for both copies of the deep stages."""

@@ -26,20 +26,23 @@ class SameConv(nn.Conv2d):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002  (Conv2d's own name)
         """``(b, c, h, w)`` -> ``(b, c', ceil(h / stride), ceil(w / stride))``."""
-        if self.stride[0] == 2:
-            padded = F.pad(input, (0, 1, 0, 1))
-            return F.conv2d(padded, self.weight, self.bias, 2, 0, 1, self.groups)
-        return F.conv2d(input, self.weight, self.bias, 1, self.kernel_size[0] // 2, 1, self.groups)
+        reach = self.kernel_size[0] // 2
+        stride = self.stride[0]
+        # One side less of padding is a row and a column of zeros in the kernel, which is quicker.
+        weight = self.weight if stride == 1 else F.pad(self.weight, (1, 0, 1, 0))
+        return F.conv2d(input, weight, self.bias, stride, reach, 1, self.groups)
 
 
 class InvertedResidual(nn.Module):
     """MobileNetV2's block, batch norm folded into the convolutions."""
 
-    def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, expansion: int, stride: int, kernel: int = 3
+    ) -> None:
         super().__init__()
         inner = inputs * expansion
         self.expand = SameConv(inputs, inner, 1) if expansion > 1 else None
-        self.depthwise = SameConv(inner, inner, 3, stride, groups=inner)
+        self.depthwise = SameConv(inner, inner, kernel, stride, groups=inner)
         self.project = SameConv(inner, outputs, 1)
         self.residual = stride == 1 and inputs == outputs
 

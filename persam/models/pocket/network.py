@@ -82,9 +82,13 @@ def sketch(
 
 
 class PocketModel(nn.Module):
-    """Encoder, prompt encoder and mask decoder, named as in transformers' ``Sam2Model``."""
+    """Encoder, prompt encoder and mask decoder, named as in transformers' ``Sam2Model``.
 
-    def __init__(self) -> None:
+    Args:
+        second: with a second network in the encoder; False for the first generation.
+    """
+
+    def __init__(self, *, second: bool = True) -> None:
         super().__init__()
         # GELU's gradient is an order of magnitude slower than SiLU's and hardswish's on a CPU in
         # bfloat16; so few tokens are slower through SDPA than through plain attention.
@@ -103,7 +107,7 @@ class PocketModel(nn.Module):
         decoder.conv_s0 = decoder.conv_s1 = nn.Identity()
         decoder.activation = nn.Hardswish()
         self.square = SQUARE
-        self.vision_encoder = PocketEncoder()
+        self.vision_encoder = PocketEncoder(second=second)
         self.shared_image_embedding = Sam2PositionalEmbedding(prompts)
         self.prompt_encoder = Sam2PromptEncoder(prompts)
         self.mask_decoder = decoder

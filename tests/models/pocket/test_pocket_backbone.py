@@ -29,7 +29,7 @@ def embedding(tiny, random_image):
 
 def test_an_embedding_keeps_matching_features_apart(embedding):
     assert embedding.features.shape == (1, encoder.WIDTH, 4, 4)
-    assert embedding.matching.shape == (1, 416, 4, 4)
+    assert embedding.matching.shape == (1, 848, 4, 4)
     assert [tuple(extra.shape) for extra in embedding.extras] == [(1, 16, 16, 16), (1, 32, 8, 8)]
 
 
@@ -39,6 +39,9 @@ def test_each_stride_of_a_matching_feature_has_its_weight_as_length():
     found = encoder.matching_features(*strides)
     for block, weight in zip(found.split([96, 320], dim=1), (1.0, 0.7), strict=True):
         torch.testing.assert_close(block.norm(dim=1), torch.full((2, 6, 8), weight))
+    both = encoder.matching_features(*strides, torch.randn(2, 112, 6, 8), strides[1])
+    assert torch.equal(both[:, :416], found)
+    torch.testing.assert_close(both[:, 528:], found[:, 96:])
     # A shift of all cells alike, as another light gives, changes nothing.
     shifted = encoder.matching_features(strides[0] + 5, strides[1] - 3)
     torch.testing.assert_close(found, shifted, atol=1e-4, rtol=0)
@@ -55,6 +58,12 @@ def test_tensorflow_padding_is_lopsided_at_stride_2():
         assert convolution(picture).flatten().tolist() == [0, 0, 0, 0]
         picture[0, 0, 1, 1] = 1
         assert convolution(picture).flatten().tolist() == [4, 0, 0, 0]
+        large = torch.randn(1, 2, 12, 8)
+        for kernel, before in ((3, 0), (5, 1)):
+            wide = SameConv(2, 4, kernel, 2)
+            padded = torch.nn.functional.pad(large, (before, before + 1) * 2)
+            plain = torch.nn.functional.conv2d(padded, wide.weight, wide.bias, 2)
+            torch.testing.assert_close(wide(large), plain, atol=1e-5, rtol=1e-5)
 
 
 def test_points_boxes_and_masks_are_all_read(tiny, random_image):
@@ -100,6 +109,16 @@ def test_weights_of_another_network_are_refused(tmp_path):
         load_pocket(path, device=torch.device("cpu"))
 
 
+def test_the_first_generation_still_loads_from_its_file(tmp_path, random_image):
+    old = network.PocketModel(second=False)
+    path = tmp_path / "first.safetensors"
+    save_file({k: v.contiguous() for k, v in old.state_dict().items()}, path)
+    backbone = persam.load(path, device="cpu", precision="fp32")
+    embedding = backbone.encode(random_image)
+    assert embedding.matching.shape[1] == 416
+    assert backbone.decode(embedding, Prompts(box=(2, 2, 30, 30))).logits.shape[0] == 3
+
+
 def test_a_saved_network_answers_as_before(tmp_path, tiny, random_image):
     before = tiny("pocket")
     path = tmp_path / "same.safetensors"
@@ -130,7 +149,7 @@ def test_the_built_in_model_follows_a_box_and_the_reference():
     images = sorted((Path(samples.PICTURES) / "Images").rglob("*.jpg"))
     masks = sorted((Path(samples.PICTURES) / "Annotations").rglob("*.png"))
     dog = persam.personalize(sam, images[0], mask=masks[0])
-    truth = persam.io.images.read_mask(masks[1], (480, 640)) > 0
+    truth = persam.io.masks.read_mask(masks[1], (480, 640)) > 0
     assert dog.variant == persam.Variant.named("pocket", "persam")
     found = dog.segment(images[1])
     overlap = (found.mask & truth).sum() / (found.mask | truth).sum()

@@ -1,0 +1,122 @@
+"""Objects through a clip, with the very call that `persam track` makes."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from persam.album.run import fingerprint
+from persam.app.clips import frame_json
+from persam.app.learning import at_presence
+from persam.errors import InputError
+from persam.io.masks import read_mask
+from persam.video.clip import open_clip
+from persam.video.job import TrackRequest, segment_clip
+from persam.video.output_files import ClipFiles, ClipOutput
+from persam.video.record import ClipRun
+from persam.video.tracking import track
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from persam.app.clips import ClipFolder
+    from persam.app.photos import MediaFile
+    from persam.app.session import Session
+    from persam.concept import Concept
+    from persam.video.clip import Clip
+    from persam.video.record import FrameLine
+
+
+def open_frames(session: Session, media_id: str) -> ClipFolder:
+    """Begin to read a clip's frames, unless that is done."""
+    clip = session.clip(media_id)
+    if clip.facts is None and not session.job.running:
+        total = open_clip(clip.clip.path).frames or 0
+
+        def work() -> None:
+            clip.read(session.job.step)
+            session.events.publish("clip", id=clip.clip.id)
+
+        session.job.start("Reading the clip", total, work)
+    return clip
+
+
+def track_clip(session: Session, media_id: str, products: frozenset[str]) -> None:
+    """Begin to track what was shown through a clip, frame by frame in the background.
+
+    The frames in which a person marked an object are references; the first frame's masks are its
+    answer.
+
+    Raises:
+        InputError: a job is running, nothing was shown, or the clip's frames are not read yet.
+    """
+    clip = session.clip(media_id)
+    facts = clip.facts
+    if facts is None:
+        raise InputError("The clip is still being read. Wait until its frames are there.")
+    if not any(one.learnable for one in session.state.objects):
+        raise InputError("Show the object first: click on it in a frame and use the mask.")
+    work = partial(_track, session, clip, products | {"masks"})
+    session.job.start("Tracking", len(facts.names), work)
+
+
+def _track(session: Session, clip: ClipFolder, products: frozenset[str]) -> None:
+    opened = open_clip(clip.clip.path)
+    concepts = _concepts(session)
+    masks = _first_masks(session, clip, opened)
+    request = TrackRequest(
+        tuple(concepts),
+        partial(track, concepts),
+        masks or None,
+        {"what to look for": _digest(concepts, masks)},
+    )
+    before = ClipRun.read(ClipFiles(clip.track, ()).run)
+    again = before is not None and any(
+        before.settings.get(name) != value for name, value in request.settings.items()
+    )
+
+    def on_progress(line: FrameLine) -> None:
+        session.events.publish("frame", clip=clip.clip.id, line=frame_json(line))
+        session.job.step()
+
+    segment_clip(request, opened, ClipOutput(clip.track, products, overwrite=again), on_progress)
+    session.events.publish("tracked", clip=clip.clip.id, folder=str(clip.track))
+
+
+def _concepts(session: Session) -> dict[str, Concept]:
+    found = session.model.maker.concepts(session.state.objects)
+    presence = session.state.min_presence
+    presence = session.default_presence() if presence is None else presence
+    return {name: at_presence(concept, presence) for name, concept in found.items()}
+
+
+def _first_masks(session: Session, clip: ClipFolder, opened: Clip) -> dict[str, np.ndarray]:
+    """What a person marked in the first frame, at the clip's own size."""
+    first, masks = clip.frame(0), {}
+    for one in session.state.objects:
+        mark = one.mark(str(first.path))
+        if mark is not None and mark.mask is not None and one.learnable:
+            masks[one.name] = _scaled(session.run / mark.mask, first, opened)
+    return masks
+
+
+def _scaled(mask: Path, frame: MediaFile, opened: Clip) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(frame.path, formats=["JPEG"]) as image:
+        grey = read_mask(mask, (image.height, image.width), usable=False)
+    size = (opened.width, opened.height)
+    return np.array(Image.fromarray(grey).resize(size, Image.Resampling.NEAREST)) > 0
+
+
+def _digest(concepts: Mapping[str, Concept], masks: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name, concept in concepts.items():
+        digest.update(f"{name} {fingerprint(concept)}".encode())
+    for name, mask in masks.items():
+        digest.update(name.encode() + np.packbits(mask).tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,76 @@
+"""`persam explain`: every stage of one answer, as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from persam.cli.concept_args import stored_concept
+from persam.cli.console import say
+from persam.cli.model_args import (
+    DeviceOption,
+    EngineOption,
+    MatchOption,
+    MethodOption,
+    ModelOption,
+    PrecisionOption,
+    VariantOption,
+    resolve_variant,
+)
+from persam.cli.object_args import BoxOption, Examples, MaskOption, PointOption, ReferenceArgs
+from persam.errors import InputError
+
+
+def explain(
+    photo: Annotated[Path, typer.Argument(help="The photo to explain the answer for.")],
+    out: Annotated[Path, typer.Option("--out", help="The page: *.html; or a picture: *.png.")],
+    *,
+    concept: Annotated[
+        Path | None, typer.Option("--concept", help="What `persam learn` wrote.")
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", help="A picture that shows the object.")
+    ] = None,
+    mask: MaskOption = None,
+    box: BoxOption = None,
+    point: PointOption = None,
+    method: MethodOption = "persam",
+    model: ModelOption = "pocket",
+    match_with: MatchOption = None,
+    variant: VariantOption = "default",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    engine: EngineOption = "auto",
+) -> None:
+    """Show how a mask came about: reference, confidence map, points, guide, every decoder call.
+
+    One page that needs no other file. With --concept the object comes from its file, which keeps
+    no picture; with --reference and --mask, --box or --point the page shows the reference, too.
+    """
+    if (concept is None) == (reference is None):
+        raise InputError("Say what is looked for by one of --concept and --reference.")
+    if out.suffix.lower() not in (".html", ".png"):
+        raise InputError(f"--out names a page (*.html) or a picture (*.png); got {out}.")
+    place = {"device": device, "precision": precision, "engine": engine}
+    if reference is None:
+        learnt = stored_concept(Path(str(concept)), None, **place)
+    else:
+        examples = Examples((ReferenceArgs(reference, mask, box, tuple(point or ())),))
+        from persam.models.loading import load
+
+        backbone = load(model, match_with=match_with, **place)
+        recipe = resolve_variant(variant, method, own=backbone.recipe)
+        learnt = examples.learn(backbone, method, recipe)
+    from persam.explanation import explain as explained
+
+    found = explained(learnt, photo, reference=reference)
+    if out.suffix.lower() == ".png":
+        from persam.io.writers import write_png
+
+        write_png(out, np.asarray(found.figure()))
+    else:
+        found.write(out)
+    say(f"{found.sections[0].text}\n{out}")

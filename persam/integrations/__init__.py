@@ -1,0 +1,1 @@
+"""persam inside the tools that people label in; each file needs its tool's own package."""

@@ -1,0 +1,326 @@
+"""The page in a real browser: shown by click, box and brush, found, put right, taken away.
+
+Wants Playwright's Python package and Debian's Chromium (`make test-app` says how). With
+PERSAM_SCREENSHOTS=DIR the views are pictured there, as docs/app/ has them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from app_page import MASKS, PHOTOS, Server, write_clip
+
+from persam.io.masks import read_labels, read_mask
+from persam.metrics import iou
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+FLAGS += ["--disable-component-update", "--no-first-run"]
+WAIT = 60_000  # milliseconds; machines that do other work meanwhile are slow
+HOSTILE = "<img src=x onerror=document.title='taken'> & “dog”.jpg"
+WIDTHS = {"wide": (1440, 900), "phone": (400, 800), "4k": (3840, 2160)}
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install -y chromium"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("playwright") is None,
+        reason="no Playwright: pip install playwright",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    photos = tmp_path_factory.mktemp("browser") / "Our dog"
+    shutil.copytree(PHOTOS, photos)
+    shutil.copy(PHOTOS / "05.jpg", photos / HOSTILE)
+    return photos
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    started = Server(folder, folder.parent / "run")
+    yield started
+    started.end()
+
+
+class Window:
+    """A page in the browser, and what a person does there."""
+
+    def __init__(self, page: Any, server: Server) -> None:
+        self.page, self.server, self.errors = page, server, []
+        page.set_default_timeout(WAIT)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda told: told.type == "error" and self.errors.append(told.text))
+        page.goto(server.url)
+
+    def go(self, where: str) -> None:
+        self.page.evaluate("where => { window.location.hash = where; }", where)
+
+    def opened(self) -> Any:
+        self.page.locator(".editor:not(.waiting) .viewport canvas").wait_for()
+        return self.page.locator(".viewport canvas")
+
+    def at(self, x: float, y: float) -> dict[str, float]:
+        """Where a pixel of the 640x480 photo is on the canvas."""
+        box = self.opened().bounding_box()
+        scale = min((box["width"] - 16) / 640, (box["height"] - 16) / 480)
+        left, top = (box["width"] - 640 * scale) / 2, (box["height"] - 480 * scale) / 2
+        return {"x": left + x * scale, "y": top + y * scale}
+
+    def click(self, x: float, y: float, **options: Any) -> None:
+        self.opened().click(position=self.at(x, y), **options)
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        box = self.opened().bounding_box()
+        places = [self.at(*start), self.at(*end)]
+        (a, b), (c, d) = ((box["x"] + p["x"], box["y"] + p["y"]) for p in places)
+        self.page.mouse.move(a, b)
+        self.page.mouse.down()
+        self.page.mouse.move((a + c) / 2, (b + d) / 2, steps=3)
+        self.page.mouse.move(c, d, steps=3)
+        self.page.mouse.up()
+
+    def button(self, name: str) -> Any:
+        return self.page.get_by_role("button", name=re.compile(name))
+
+    def toast(self, text: str) -> None:
+        self.page.locator(".toast", has_text=text).first.wait_for()
+
+    def measured(self) -> list[float]:
+        """Milliseconds from each click to its mask on the screen."""
+        script = "() => performance.getEntriesByName('click-to-mask').map(one => one.duration)"
+        return self.page.evaluate(script)
+
+    def picture(self, name: str) -> None:
+        """Screenshots of this view at three widths, where they are asked for."""
+        place = os.environ.get("PERSAM_SCREENSHOTS")
+        if not place:
+            return
+        Path(place).mkdir(parents=True, exist_ok=True)
+        for kind, (width, height) in WIDTHS.items():
+            self.page.set_viewport_size({"width": width, "height": height})
+            self.page.wait_for_timeout(900)
+            path = str(Path(place) / f"{name}-{kind}.jpg")
+            self.page.screenshot(path=path, type="jpeg", quality=82)
+        width, height = WIDTHS["wide"]
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.wait_for_timeout(300)
+
+
+@pytest.fixture
+def window(browser: Any, server: Server) -> Iterator[Window]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    opened = Window(context.new_page(), server)
+    yield opened
+    context.close()
+    assert not opened.errors
+
+
+def run_of(folder: Path) -> Path:
+    return folder.parent / "run"
+
+
+def truth(name: str) -> np.ndarray:
+    return read_mask(MASKS / name, (480, 640)) > 0
+
+
+# The tests of this file are one story and go on where the one before ended, each in a new window.
+
+
+def test_1_show_by_click_box_and_brush(window: Window, folder: Path):
+    page = window.page
+    page.get_by_label("Name of the object").fill("dog")
+    page.keyboard.press("Enter")
+    page.locator(".chip.chosen", has_text="dog").wait_for()
+    page.locator(".strip .tile[title='00.jpg']").click()
+    window.click(320, 240)
+    window.button("Use as reference").and_(page.locator(":enabled")).wait_for()
+    window.click(320, 330)
+    window.click(600, 60, button="right")
+    page.wait_for_timeout(300)
+    for _ in range(3):
+        page.keyboard.press("Control+z")
+    page.locator(".actions .primary:disabled").wait_for()  # nothing is marked any more
+    page.keyboard.press("Control+y")
+    page.locator(".actions .primary:enabled").wait_for()
+    page.keyboard.press("Escape")
+    window.drag((190, 50), (440, 460))
+    page.locator(".actions .primary:enabled").wait_for()
+    window.button("Paint").click()
+    window.drag((300, 300), (340, 300))
+    window.button("Erase").click()
+    window.drag((20, 20), (60, 40))
+    window.button("On it").click()
+    page.wait_for_timeout(300)
+    window.picture("show")
+    page.keyboard.press("Enter")
+    window.toast("Shown: this is dog.")
+    shown = read_mask(run_of(folder) / "references" / "dog" / "00.png", (480, 640)) > 0
+    assert iou(shown, truth("00.png")) > 0.7
+    assert shown[300, 300:340].all()
+    assert not shown[20:40, 20:60].any()
+
+
+def test_2_find(window: Window, folder: Path):
+    page = window.page
+    window.go("show")
+    window.button("Find it in").click()
+    page.locator(".grid .meter").nth(7).wait_for()
+    window.button("Search again").wait_for()
+    assert "Found in 8 of 8" in page.locator(".count").inner_text()
+    window.picture("find")
+    # The slider sorts at once, and nothing is asked of the server but to remember it.
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    slider = page.get_by_label("Presence")
+    slider.fill("100")
+    page.locator(".tile.absent").first.wait_for()
+    assert int(re.search(r"in (\d+)", page.locator(".count").inner_text())[1]) < 8
+    page.wait_for_timeout(700)
+    assert all("/api/slider" in url or "/labels" in url or "/picture" in url for url in asked)
+    slider.fill("25")
+    page.wait_for_timeout(600)
+    page.locator("select").select_option("name")
+    names = page.locator(".grid .name").all_inner_texts()
+    assert names[0] in ("00.jpg", HOSTILE)
+    assert HOSTILE in names  # as text
+    assert page.title() == "persam"
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    window.opened()
+
+
+def test_3_correct(window: Window, folder: Path):
+    page = window.page
+    window.go("find")
+    page.locator(".grid .tile", has_text="04.jpg").click()
+    window.opened()
+    page.locator(".fact", has_text="found").wait_for()
+    window.picture("correct")
+    before = read_labels(run_of(folder) / "04.png", (480, 640))
+    window.button("Paint").click()
+    window.drag((20, 30), (80, 30))
+    page.locator(".actions .primary:enabled", has_text="Save").wait_for()
+    page.keyboard.press("s")
+    window.toast("Corrected.")
+    after = read_labels(run_of(folder) / "04.png", (480, 640))
+    assert after[30, 25:75].all()
+    assert not before[30, 25:75].any()
+    window.button("Learn from 1 corrected").first.click()
+    window.toast("Learnt from 1 corrected")
+    window.go("find")
+    window.button("Search again").wait_for()
+    assert (read_labels(run_of(folder) / "04.png", (480, 640)) == after).all()
+    page.locator(".grid .tile", has_text="06.jpg").click()
+    window.opened()
+    page.locator(".fact", has_text="found").wait_for()
+    page.keyboard.press("n")
+    window.go("find")
+    page.locator(".filter", has_text="Not here").click()
+    assert page.locator(".grid .name").all_inner_texts() == ["06.jpg"]
+
+
+def test_4_take_away(window: Window, folder: Path):
+    page = window.page
+    window.go("take")
+    for product in ("Overlays", "The found photos", "Concept files"):
+        page.locator(".product", has_text=product).click()
+    page.get_by_label("Name of the folder").fill("album")
+    window.picture("take")
+    window.button("Write them").click()
+    window.toast("7 photos written")
+    taken = run_of(folder) / "exports" / "album"
+    for kind in ("masks", "cutouts", "overlays", "photos"):
+        assert len(list((taken / kind).iterdir())) == 7
+    assert (taken / "dog.safetensors").is_file()
+    assert "persam segment" in (taken / "commands.txt").read_text(encoding="utf-8")
+
+
+def test_5_reload_in_the_middle_of_a_drawing_and_of_a_search(window: Window, folder: Path):
+    page = window.page
+    window.go("find")
+    page.locator(".grid .tile", has_text="01.jpg").click()
+    window.opened()
+    window.button("Search").first.wait_for(state="hidden")
+    address = page.url
+    page.reload()
+    window.opened()
+    assert page.url == address
+    page.locator(".fact", has_text="found").wait_for()
+    assert page.locator(".headline .name").inner_text() == "01.jpg"
+
+
+def test_6_kill_the_server_in_the_middle(window: Window, server: Server, folder: Path):
+    page = window.page
+    window.go("find")
+    window.button("Search again").click()
+    page.locator(".progress, .run button").first.wait_for()
+    server.kill()
+    page.locator(".status.failed", has_text="Server is away").wait_for()
+    kept = {path.name: path.read_bytes() for path in run_of(folder).glob("corrections/*/*.png")}
+    state = (run_of(folder) / "app.json").read_bytes()
+    again = Server(folder, run_of(folder), "--port", str(server.port))
+    server.process = again.process  # the fixture ends it
+    page.locator(".status.ready").wait_for()
+    page.reload()
+    page.locator(".chip.chosen", has_text="dog").wait_for()
+    assert (run_of(folder) / "app.json").read_bytes() == state
+    window.button("Search again|Go on|Find it").first.click()
+    window.button("Search again").wait_for()
+    after = {path.name: path.read_bytes() for path in run_of(folder).glob("corrections/*/*.png")}
+    assert after == kept
+    window.errors.clear()  # the browser complains of a server that was away
+
+
+def test_7_video(window: Window, folder: Path):
+    pytest.importorskip("av")
+    write_clip(folder / "walk.mp4")
+    page = window.page
+    page.reload()
+    page.locator(".tab", has_text="Video").click()
+    page.locator(".place", has_text="1 / 10").wait_for()
+    window.button("^Track").click()
+    window.toast("Tracked.")
+    page.keyboard.press("ArrowRight")
+    page.locator(".place", has_text="2 / 10").wait_for()
+    window.opened()
+    window.picture("video")
+    lines = (run_of(folder) / "clips").glob("*/track/manifest.jsonl")
+    assert [len(path.read_text(encoding="utf-8").splitlines()) for path in lines] == [10]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_8_every_view_fits_its_width_in_light_and_dark(window: Window, scheme: str):
+    page = window.page
+    page.emulate_media(color_scheme=scheme)
+    for width, height in WIDTHS.values():
+        page.set_viewport_size({"width": width, "height": height})
+        for view in ("show", "find", "correct", "video", "take"):
+            window.go(view)
+            page.locator(f"#view.{view}").wait_for()
+            script = "() => document.documentElement.scrollWidth - window.innerWidth"
+            assert page.evaluate(script) <= 0, (view, width)
+    if scheme == "dark" and os.environ.get("PERSAM_SCREENSHOTS"):
+        window.go("find")
+        window.picture("dark")
