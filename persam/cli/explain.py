@@ -20,7 +20,8 @@ from persam.cli.model_args import (
     VariantOption,
     resolve_variant,
 )
-from persam.cli.object_args import BoxOption, Examples, MaskOption, PointOption, ReferenceArgs
+from persam.cli.object_args import Examples, ReferenceArgs
+from persam.cli.object_options import BoxOption, MaskOption, PointOption
 from persam.errors import InputError
 
 
@@ -58,7 +59,7 @@ def explain(
     if reference is None:
         learnt = stored_concept(Path(str(concept)), None, **place)
     else:
-        examples = Examples((ReferenceArgs(reference, mask, box, tuple(point or ())),))
+        examples = Examples((ReferenceArgs(reference, mask, box, point),))
         from persam.models.loading import load
 
         backbone = load(model, match_with=match_with, **place)
