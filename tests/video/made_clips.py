@@ -135,8 +135,9 @@ class ColourTracker:
         self.recalled = number
 
 
-def prediction(mask: np.ndarray) -> TrackedPrediction:
+def prediction(mask: np.ndarray, **more: Any) -> TrackedPrediction:
     """What a tracker would say of a mask."""
     points, labels = np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.int64)
     score = float(mask.any()) * 0.75
-    return TrackedPrediction(mask, score, mask_box(mask), points, labels, likeness=0.5)
+    box = mask_box(mask)
+    return TrackedPrediction(mask, score, box, points, labels, likeness=0.5, **more)
