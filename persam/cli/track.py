@@ -114,8 +114,8 @@ def track(
         str,
         typer.Option(
             "--save",
-            help="Any of masks,alpha,webm,cutouts,overlay,coco with commas between; masks come "
-            "always.",
+            help="Any of masks,alpha,webm,soft,cutouts,png16,exr,overlay,coco with commas between; "
+            "masks come always; soft, png16 and exr have soft edges.",
         ),
     ] = "masks",
     fps: Annotated[

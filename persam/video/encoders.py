@@ -76,7 +76,7 @@ def h264(width: int, height: int) -> Codec:
     )
 
 
-def with_alpha(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def with_alpha(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Put an object on a transparent ground for a codec that mixes neighbouring colours.
 
     Just outside the mask the picture's colours stay, invisible, so that no dark ground bleeds into
@@ -84,13 +84,13 @@ def with_alpha(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
-        mask: ``(H, W)`` bool.
+        alpha: ``(H, W)`` uint8.
 
     Returns:
         ``(H, W, 4)`` uint8, alpha not multiplied in.
     """
-    near = maximum_filter(mask.view(np.uint8), size=2 * _BLOCK + 1)
-    return np.concatenate([image * near[..., None], mask[..., None].astype(np.uint8) * 255], axis=2)
+    near = maximum_filter((alpha > 0).view(np.uint8), size=2 * _BLOCK + 1)
+    return np.concatenate([image * near[..., None], alpha[..., None]], axis=2)
 
 
 class VideoWriter:

@@ -137,9 +137,9 @@ class _ClipJob:
         ended, files = self.state.ended, self.state.files
         if ended is None:
             return False
-        names = () if "cutouts" not in self.output.save else self.request.objects
-        cutouts = (files.cutout(n, line.name) for line in self.state.ordered for n in names)
-        if files.wanted(self.output.save) or not all(map(Path.exists, cutouts)):
+        save, lines = self.output.save, self.state.ordered
+        pictures = (one[2] for line in lines for one in files.frame_pictures(save, line.name))
+        if files.wanted(save) or not all(map(Path.exists, pictures)):
             return False
         self.damage = ended
         return True

@@ -23,7 +23,7 @@ from persam.video.output_files import PRODUCTS, ClipOutput
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-EVERYTHING = frozenset(PRODUCTS)
+EVERYTHING = frozenset(PRODUCTS) - {"soft", "png16", "exr"}
 UNEVEN = (0, 1, 2, 5, 6, 12, 13, 20, 21, 30)
 
 
@@ -306,7 +306,7 @@ class Slow(ColourTracker):
         time.sleep(0.05)
         return super().step(image, number, marked)
 
-output = ClipOutput(sys.argv[3], frozenset(PRODUCTS))
+output = ClipOutput(sys.argv[3], frozenset(PRODUCTS) - {"soft", "png16", "exr"})
 segment_clip(TrackRequest(("red", "blue"), Slow), open_clip(sys.argv[2]), output)
 """
 
@@ -344,3 +344,33 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(tmp_path: Path) -> None:
         assert made_clips.seconds(out / name) == made_clips.seconds(whole / name)
         for one, other in zip(open_clip(out / name), open_clip(whole / name), strict=True):
             assert np.abs(one.image.astype(int) - other.image).mean() < 2, name
+
+
+def test_soft_edges_in_every_form(tmp_path: Path) -> None:
+    pytest.importorskip("pymatting", reason="needs pymatting: pip install 'persam[matting]'")
+    made = Made(times=(0, 2, 3), options={"crf": "5"})
+    clip = open_clip(make(tmp_path / "clip.mp4", made))
+    out = tmp_path / "out"
+    done = segment_clip(search(("red",)), clip, ClipOutput(out, frozenset({"soft", "png16", "exr"})))
+    assert done.frames == 3
+    assert made_clips.seconds(out / "soft.mov") == made_clips.seconds(clip.path)
+    av = made_clips.need_av()
+    for name, number in (("png16/red/00001.png", 65535), ("exr/red/00001.exr", 1)):
+        with av.open(str(out / name)) as container:
+            (frame,) = container.decode(video=0)
+            if number == 1:
+                assert frame.format.name == "gbrapf32le"
+                alpha = np.frombuffer(bytes(frame.planes[3]), "<f4").reshape(48, -1)[:, :64]
+            else:
+                alpha = frame.to_ndarray(format="rgba64le")[..., 3]
+        mask = squares(1, 48, 64)["red"]
+        assert np.mean((alpha > number / 2) == mask) > 0.97
+        assert alpha[14:18, 10:16].min() == number
+
+
+def test_an_exr_of_wide_colours_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pymatting", reason="needs pymatting: pip install 'persam[matting]'")
+    made = Made("ffv1", "yuv444p10le", space="BT2020", times=(0,))
+    clip = open_clip(make(tmp_path / "wide.mkv", made))
+    with pytest.raises(InputError, match="another kind than sRGB"):
+        segment_clip(search(("red",)), clip, ClipOutput(tmp_path / "o", frozenset({"exr"})))
