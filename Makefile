@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo app test test-app check fix bench bench-gpu clean
+.PHONY: setup demo app test test-app test-light check fix bench bench-gpu fuzz clean
 
 setup: .venv/ready
 
@@ -27,6 +27,15 @@ test-app: setup ## the page in a real browser; pictures the views in docs/app
 test: setup ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
+test-light: .venv-light/ready ## the built-in model in an environment without torch
+	.venv-light/bin/python tests/light.py "$$(mktemp -d)"
+	du -sm .venv-light/lib | cut -f1 | sed 's/$$/ MB/'
+
+.venv-light/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-light
+	.venv-light/bin/python -m pip install --quiet .
+	@touch $@
+
 check: setup ## linter, formatter, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,5 +51,8 @@ bench: setup ## how fast it is beside a plain loop; DATA= a folder of photos in 
 bench-gpu: setup ## albums, fit, memory and agreement on a GPU
 	$(BIN)/python benchmarks/bench_gpu.py --json benchmarks/bench_gpu.json
 
+fuzz: setup ## 100,000 damaged pictures, EXIF blocks and records; the short version is a test
+	cd benchmarks && ../$(BIN)/python -W ignore robustness.py --count 100000 --json robustness.json
+
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv .venv-light build dist

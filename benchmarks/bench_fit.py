@@ -12,7 +12,7 @@ from rounds import Row, Timing, ratio, side_by_side
 from persam.methods.fit import Fitted, fit
 from persam.methods.persam import learn
 from persam.methods.persam_f import lesson
-from persam.pipeline.reference import Reference, observe
+from persam.pipeline.reference import Reference, encode_reference
 from persam.variants import Variant
 
 # The decoder is the same behind every official encoder; what the encoder is does not matter here.
@@ -33,7 +33,7 @@ def _model(setting: Setting, model: str) -> Iterator[Row]:
     backbone = setting.exact(model)
     # The scripts' own prompts, so that both fit the same three masks.
     recipe = replace(Variant.named("official", "persam-f"), fit="fast")
-    reference = observe(backbone, Reference(shown.image, mask=shown.mask), recipe)
+    reference = encode_reference(backbone, Reference(shown.image, mask=shown.mask), recipe)
     concept = learn(backbone, [reference], recipe)
     kept: dict[str, plain.Fit | Fitted] = {}
 

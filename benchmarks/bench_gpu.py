@@ -21,8 +21,8 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 import typer
 from bench_setting import Setting, describe
 from rounds import HEAD, Row, Timing, side_by_side
@@ -37,7 +37,8 @@ from persam.methods.fit import fit
 from persam.methods.persam import learn
 from persam.methods.persam_f import lesson
 from persam.metrics import iou
-from persam.pipeline.reference import Reference, observe
+from persam.pipeline.reference import Reference, encode_reference
+from persam.structures import unit_length
 from persam.variants import Variant
 
 ENGINES = ("torch", "compile")
@@ -110,7 +111,7 @@ def _fit(gpu: Gpu, model: str) -> Row:
     """Seconds of PerSAM-F's fit once the reference is encoded."""
     backbone, shown = gpu.load(model), gpu.setting.subject.reference
     recipe = replace(Variant.named("official", "persam-f"), fit="fast")
-    reference = observe(backbone, Reference(shown.image, mask=shown.mask), recipe)
+    reference = encode_reference(backbone, Reference(shown.image, mask=shown.mask), recipe)
     concept = learn(backbone, [reference], recipe)
     timing = gpu.timed(
         lambda: fit([lesson(concept, reference)], "fast"), max(5, gpu.setting.rounds)
@@ -128,7 +129,8 @@ def _agreement(gpu: Gpu, model: str, precision: str) -> Iterator[Row]:
     for photo in gpu.setting.subject.targets:
         image = read_image(photo.image)
         ours, theirs = (concept.backbone.encode(image) for concept in concepts)
-        cosines.append(float(F.cosine_similarity(ours.features, theirs.features, dim=1).mean()))
+        cells = [unit_length(np.moveaxis(one.features[0], 0, -1)) for one in (ours, theirs)]
+        cosines.append(float((cells[0] * cells[1]).sum(axis=-1).mean()))
         pair = zip(concepts, (ours, theirs), strict=True)
         ious.append(iou(*(concept.segment_embedding(seen).mask for concept, seen in pair)))
     said, facts = f"{model} ({precision})", {"photos": len(ious), "lowest": min(ious)}

@@ -23,7 +23,7 @@ import typer
 from engines import build
 
 from persam.evaluation.benchmark import environment
-from persam.models.runtime import RuntimeChoice, missing
+from persam.models.runtime.choice import RuntimeChoice, missing
 from persam.models.runtime.fast_decoder import undo_lean
 from persam.structures import MaskLogits, Prompts
 
@@ -68,7 +68,7 @@ def measure(model: str, rounds: int) -> dict[str, dict[str, float]]:
         name: {
             "ms": min(took[name]),
             "median": median(took[name]),
-            "difference": float((ask().logits - expected).abs().max() / expected.abs().max()),
+            "difference": float(np.abs(ask().logits - expected).max() / np.abs(expected).max()),
         }
         for name, ask in asked.items()
     }

@@ -32,9 +32,11 @@ from persam.evaluation.benchmark import environment
 from persam.io.images import read_image
 from persam.models.adapter import Adapter
 from persam.models.prompting import preprocess
-from persam.models.runtime import Engine, RuntimeChoice, missing, onnx, start
+from persam.models.runtime.choice import Engine, RuntimeChoice, missing
 from persam.models.runtime.converted_encoder import ConvertedEncoder
 from persam.models.runtime.int8 import calibrated
+from persam.models.runtime.programs import converted
+from persam.models.runtime.start import start
 from persam.models.sam import SamBackbone
 from persam.models.sam2 import Sam2Backbone
 from persam.models.tiny_vit import Stage, TinyViT
@@ -90,20 +92,19 @@ def draw(model: torch.nn.Module) -> Any:
     return model.eval()
 
 
-def plain(network: torch.nn.Module) -> Callable[[torch.Tensor], tuple[torch.Tensor, ...]]:
+def plain(network: torch.nn.Module) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
     """The network as it is, without any care for the layout of its weights."""
 
-    def run(pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def run(pixels: np.ndarray) -> tuple[np.ndarray, ...]:
         with torch.no_grad():
-            return network(pixels)
+            return tuple(maps.numpy() for maps in network(torch.from_numpy(pixels)))
 
     return run
 
 
 def eight_bits(backbone: Adapter, photos: list[Path], folder: Path) -> dict[str, Engine]:
     """The encoder rounded to eight bits, by both engines that read ONNX."""
-    source, target = folder / "fp32.onnx", folder / "int8.onnx"
-    onnx.write(backbone.network, {"pixels": backbone.blank}, source)
+    source, target = converted(backbone.convertible()[0], "onnx"), folder / "int8.onnx"
     pixels = (preprocess(read_image(photo), backbone).pixels[0] for photo in photos[:CALIBRATED_BY])
     calibrated(source, target, pixels)
     return {
@@ -122,7 +123,7 @@ def engines_of(
             continue
         began = time.perf_counter()
         engine = start(backbone.network, backbone.blank, choice)
-        engine(backbone.blank)
+        engine(backbone.blank.numpy())
         found[name] = engine, time.perf_counter() - began
     if not int8:
         return found
@@ -133,9 +134,7 @@ def engines_of(
     return found
 
 
-def timed(
-    engines: dict[str, Any], pixels: torch.Tensor, rounds: int
-) -> dict[str, dict[str, float]]:
+def timed(engines: dict[str, Any], pixels: np.ndarray, rounds: int) -> dict[str, dict[str, float]]:
     """Milliseconds of each engine's quickest turn, of the processor and by the clock."""
     best = {name: {"cpu": float("inf"), "ms": float("inf")} for name in engines}
     for _ in range(rounds):
@@ -147,9 +146,9 @@ def timed(
     return best
 
 
-def cosine(found: torch.Tensor, expected: torch.Tensor) -> float:
-    pair = (tensor.double().flatten() for tensor in (found, expected))
-    return float(torch.nn.functional.cosine_similarity(*pair, dim=0))
+def cosine(found: np.ndarray, expected: np.ndarray) -> float:
+    one, other = (maps.astype(np.float64).ravel() for maps in (found, expected))
+    return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
 
 def agreement(

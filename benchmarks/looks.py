@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,9 +29,10 @@ from persam.concept import Concept
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 from persam.metrics import Overlap, overlap, pooled
-from persam.pipeline import similarity
+from persam.pipeline import prompts
 from persam.pipeline.prompts import mask_box
 from persam.structures import Embedding, Prompts
+from persam.training import similarity
 
 PEAKS = 4
 BESIDE = 2  # cells round a peak that count as the same peak
@@ -66,17 +67,19 @@ class Look:
 
     def answer(self, prompts: Prompts, *, multimask: bool = False) -> tuple[torch.Tensor, float]:
         self.calls["decoder"] += 1
-        given = self.concept.backbone.decode(self.embedding, prompts, multimask=multimask)
-        return given.logits[given.best()], float(given.iou.max())
+        mask = None if prompts.mask is None else np.asarray(prompts.mask)
+        asked = replace(prompts, mask=mask)
+        given = self.concept.backbone.decode(self.embedding, asked, multimask=multimask)
+        return torch.from_numpy(given.logits[given.best()]), float(given.iou.max())
 
     def whole(self, logits: torch.Tensor) -> torch.Tensor:
         """``(H, W)`` logits in original pixels."""
-        return geometry.to_original(logits[None], self.embedding.frame)[0]
+        return torch.from_numpy(geometry.to_original(logits[None].numpy(), self.embedding.frame)[0])
 
     def prior_mask(self, prior: torch.Tensor) -> torch.Tensor:
         side = 4 * self.embedding.features.shape[-1]
         factor = self.concept.variant.prior_mask
-        return similarity.prior_mask(prior, self.embedding.frame, side, factor)
+        return prompts.prior_mask(prior.numpy(), self.embedding.frame, side, factor)
 
     def cells(self, logits: torch.Tensor) -> torch.Tensor:
         """``(h, w)`` bool: cells at least half covered by a mask."""
@@ -119,14 +122,15 @@ def own_box(look: Look, *, keep_prior: bool) -> torch.Tensor:
 
 def own_features(look: Look, *, share: float) -> torch.Tensor:
     """Ask again by a prior in which the first mask's own features have a share."""
-    cells, features = look.cells(look.first), look.embedding.matching[0]
+    cells = look.cells(look.first)
+    features = torch.from_numpy(look.embedding.matching[0])
     if not cells.any() or cells.all():
         return default(look)
     inside, outside = (
         similarity.cosine(features, F.normalize(features[:, which].mean(1), dim=0))
         for which in (cells, ~cells)
     )
-    found = similarity.standardise(look.concept.locate(look.embedding).similarity)
+    found = similarity.standardise(torch.from_numpy(look.concept.locate(look.embedding).similarity))
     mixed = (1 - share) * found + share * similarity.standardise(inside - outside)
     asked = look.prompts
     return look.whole(look.ask(Prompts(asked.points, asked.labels, mask=look.prior_mask(mixed))))
@@ -174,8 +178,8 @@ def window(
 def several_peaks(look: Look, *, by: str) -> torch.Tensor:
     """Ask about each peak of the prior; take the mask that likeness or the estimate speaks for."""
     seen = look.concept.locate(look.embedding)
-    left = similarity.standardise(seen.similarity).clone()
-    features = look.embedding.matching[0]
+    left = similarity.standardise(torch.from_numpy(seen.similarity)).clone()
+    features = torch.from_numpy(look.embedding.matching[0])
     candidates = []
     for _ in range(PEAKS):
         row, column = divmod(int(left.argmax()), left.shape[1])
@@ -187,7 +191,7 @@ def several_peaks(look: Look, *, by: str) -> torch.Tensor:
         like = -1.0
         if cells.any():
             inside = similarity.unit_vectors(features, cells)
-            like = float((look.concept.foreground @ inside.T).amax(1).mean())
+            like = float((look.concept.features.foreground @ inside.numpy().T).max(axis=1).mean())
         score = {"likeness": like, "estimate": estimate, "both": like + 0.3 * estimate}[by]
         candidates.append((score, len(candidates), logits))
         left[

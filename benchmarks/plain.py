@@ -55,7 +55,13 @@ class PlainModel:
     def encode(self, image: np.ndarray) -> Embedding:
         """Encode ``(height, width, 3)`` uint8 RGB; the network is called without any engine."""
         pixels, frame = self.lay(image)
-        return self.backbone.embed(self.backbone.network(pixels), frame)
+        features, *extras = self.backbone.network(pixels)
+        matching = extras.pop(0) if self.backbone.own_matching else features
+        return Embedding(features, matching, frame, tuple(extras))
+
+    def decode(self, embedding: Embedding, prompts: Prompts, **how: Any) -> Any:
+        """Ask transformers' decoder for one picture; the answer is of tensors."""
+        return self.backbone.decode_tensors([embedding], [prompts], **how)[0]
 
     def lay(self, image: np.ndarray) -> tuple[torch.Tensor, Frame]:
         """Resize by Pillow, then normalise, then pad: ``(1, 3, square, square)``."""
@@ -110,11 +116,11 @@ def find(model: PlainModel, target: Target, image: np.ndarray) -> np.ndarray:
     points = np.array([_place(found, found.argmax()), _place(found, found.argmin())])
     asked: dict[str, Any] = {"points": points, "labels": np.array([1, 0])}
     guidance = Guidance(_guide(found, embedding), target.embedding[None, None])
-    answer = model.backbone.decode(embedding, Prompts(**asked), guidance=guidance, multimask=False)
+    answer = model.decode(embedding, Prompts(**asked), guidance=guidance, multimask=False)
     logits, mask = answer.logits, full_size(answer.logits, embedding.frame)[0] > 0
     for boxed in (False, True):
         box = _box(mask.numpy()) if boxed else None
-        answer = model.backbone.decode(embedding, Prompts(**asked, box=box, mask=logits))
+        answer = model.decode(embedding, Prompts(**asked, box=box, mask=logits))
         masks = full_size(answer.logits, embedding.frame) > 0
         best = int(answer.iou.argmax())
         if bool(masks[best].any()):
@@ -191,7 +197,7 @@ class Fitting:
     @torch.no_grad()
     def masks(self) -> torch.Tensor:
         """``(3, pixels)`` logits of the decoder's three masks at the photo's full size."""
-        answer = self.model.backbone.decode(self.embedding, self.prompts, multimask=True)
+        answer = self.model.decode(self.embedding, self.prompts, multimask=True)
         return full_size(answer.logits, self.embedding.frame).flatten(1)
 
     def loss(self, second: float, third: float) -> float:

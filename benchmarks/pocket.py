@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from persam.evaluation.benchmark import Learner
     from persam.evaluation.datasets import Dataset
-    from persam.structures import Prediction
+    from persam.prediction import Prediction
 
 LONG_SIDE = 640  # pixels of the photos that are timed
 

@@ -18,7 +18,6 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
 import typer
 from lib.lookalikes import next_of_kind
 from lib.presence import area_under_roc, calibration_error, false_alarms
@@ -28,9 +27,9 @@ import persam
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 from persam.pipeline import presence, similarity
+from persam.pipeline.features import ObjectFeatures, ReferenceFeatures
 from persam.pipeline.presence import calibrate
-from persam.pipeline.views import ConceptFeatures, ReferenceView
-from persam.structures import Calibration, Frame
+from persam.structures import Calibration, unit_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,8 +81,8 @@ class Trial:
 class Seen:
     """All photos as presence sees them, by object and number: cells, and what a view is made of."""
 
-    cells: dict[tuple[str, int], torch.Tensor]
-    views: dict[tuple[str, int], ReferenceView]
+    cells: dict[tuple[str, int], np.ndarray]
+    views: dict[tuple[str, int], ReferenceFeatures]
 
 
 def kind(name: str) -> str:
@@ -97,17 +96,12 @@ def look(backbone: Any, data: Dataset) -> Seen:
         for number, photo in enumerate(subject.photos):
             image, truth = photo.read()
             embedding = backbone.encode(image)
-            features = embedding.matching[0]
-            cells[subject.name, number] = presence.picture_vectors(features, embedding.frame)
-            inside = similarity.covered_cells(truth, embedding.frame, features.shape[1:])
-            on = torch.from_numpy(inside)
+            cells[subject.name, number] = presence.picture_vectors(embedding)
+            on = similarity.covered_cells(truth, embedding.frame, embedding.cells.shape[:2])
             away = similarity.background_cells(on, embedding.frame)
-            unit = similarity.unit_vectors
-            views[subject.name, number] = ReferenceView(
-                torch.nn.functional.normalize(similarity.pool(features, on, "mean"), dim=0),
-                similarity.pool(features, on, "mean"),
-                unit(features, on),
-                unit(features, away),
+            mean = similarity.pool(embedding.matching[0], on, "mean")
+            views[subject.name, number] = ReferenceFeatures(
+                unit_length(mean), mean, embedding.cells[on], embedding.cells[away]
             )
     return Seen(cells, views)
 
@@ -197,13 +191,11 @@ def rivals(seen: Seen, data: Dataset, calibration: Calibration, least: float) ->
             continue
         for warned, (there, away) in found.items():
             against = [seen.views[other.name, 0]] if warned else []
-            known = ConceptFeatures.of([seen.views[subject.name, 0]], against, 0)
+            known = ObjectFeatures.of([seen.views[subject.name, 0]], against, 0)
             for number in range(1, 5):
                 for name, side in ((subject.name, there), (other.name, away)):
-                    cells = seen.cells[name, number].T[:, :, None]
-                    frame = Frame(1, 1, cells.shape[1:], max(cells.shape[1:]))
-                    like = presence.likeness_in(cells, frame, known)
-                    side.append(calibration.presence(-1.0 if like is None else like))
+                    like = presence.likeness_of(seen.cells[name, number], known)
+                    side.append(calibration.presence(like))
     return [
         {
             "warned": warned,

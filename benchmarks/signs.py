@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 import typer
 from lib.presence import area_under_roc, calibration_error
 from scipy.optimize import minimize
@@ -27,7 +25,8 @@ from persam.concept import Concept
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 from persam.pipeline import presence, similarity
-from persam.structures import Embedding
+from persam.pipeline.decoder import decode
+from persam.structures import Embedding, unit_length
 
 DRAWS = 20
 STEADY = 1e-4  # weight decay of the logistic model
@@ -36,39 +35,35 @@ STEADY = 1e-4  # weight decay of the logistic model
 def signs(concept: Concept, embedding: Embedding) -> dict[str, float]:
     """All signs of one object in one photo."""
     seen = concept.locate(embedding)
-    step = concept.ask(embedding, seen)[-1]
-    features = embedding.matching[0]
-    inside = torch.from_numpy(
-        similarity.covered_cells(step.mask, embedding.frame, features.shape[1:])
-        if step.mask.any()
-        else np.ones(features.shape[1:], dtype=bool)
-    )
-    found, vectors = (
-        similarity.unit_vectors(features, inside),
-        presence.picture_vectors(features, embedding.frame),
-    )
-    between = concept.foreground @ vectors.T
-    back = concept.foreground @ found.T
+    step = decode(concept, embedding, seen.prompts, seen.guidance)[-1]
+    inside = np.ones(embedding.cells.shape[:2], dtype=bool)
+    if step.mask.any():
+        inside = similarity.covered_cells(step.mask, embedding.frame, inside.shape)
+    found, vectors = embedding.cells[inside], presence.picture_vectors(embedding)
+    between = concept.features.foreground @ vectors.T
+    back = concept.features.foreground @ found.T
     return {
         "likeness": float(seen.likeness or 0.0),
-        "cosine to the target feature, largest": float((vectors @ concept.target_feature).max()),
+        "cosine to the target feature, largest": float(
+            (vectors @ concept.features.target_feature).max()
+        ),
         "location prior, largest": float(seen.similarity.max()),
         "location prior, spread": float(seen.similarity.std()),
         "decoder's score": step.score,
-        "likeness within the found mask": float(back.amax(1).mean()),
-        "found mask's cells back to the object": float(back.amax(0).mean()),
+        "likeness within the found mask": float(back.max(axis=1).mean()),
+        "found mask's cells back to the object": float(back.max(axis=0).mean()),
         "found mask's mean to the target feature": float(
-            F.normalize(found.mean(0), dim=0) @ concept.target_feature
+            unit_length(found.mean(axis=0)) @ concept.features.target_feature
         ),
         "cells that are each other's nearest": float(
-            (between.argmax(0)[between.argmax(1)] == torch.arange(len(between))).float().mean()
+            (between.argmax(0)[between.argmax(1)] == np.arange(len(between))).mean()
         ),
         "likeness to its own background": float(
-            (concept.foreground @ concept.background.T).amax(1).mean()
-            if len(concept.background)
+            (concept.features.foreground @ concept.features.background.T).max(axis=1).mean()
+            if len(concept.features.background)
             else 0.0
         ),
-        "cells of the object, logarithm": float(np.log(len(concept.foreground))),
+        "cells of the object, logarithm": float(np.log(len(concept.features.foreground))),
     }
 
 

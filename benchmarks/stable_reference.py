@@ -26,7 +26,7 @@ from persam.evaluation import datasets
 from persam.evaluation.reports import environment
 from persam.evaluation.sloppy import PromptKind, kinds
 from persam.metrics import Overlap, overlap
-from persam.pipeline.reference import observe
+from persam.pipeline.reference import encode_reference
 from persam.variants import Variant
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def once(way: Way, subject: Subject, kind: PromptKind | None, chance: Any) -> Fo
         return Found(1.0, look(persam.personalize(way.used, image, mask=truth), subject.targets))
     variant = Variant.named(way.used.recipe, "persam")
     try:
-        mask = observe(way.pointed, shown(image, truth, kind, chance), variant).mask
+        mask = encode_reference(way.pointed, shown(image, truth, kind, chance), variant).mask
     except persam.InputError:  # the model took nothing, or everything, for the object
         nothing = [photo.read()[1] for photo in subject.targets]
         return Found(0.0, [overlap(np.zeros_like(one), one) for one in nothing])

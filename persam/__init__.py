@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from persam.album.run import segment_album
     from persam.concept import Concept
     from persam.errors import InputError, MissingExtra, ModelNotFound, PersamError
     from persam.explanation import explain
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from persam.models.stable_sam.backbone import stabilize
     from persam.pipeline.multi_object import segment_objects
     from persam.pipeline.reference import Reference
-    from persam.structures import Embedding, Guidance, MaskLogits, Prediction, Prompts
+    from persam.prediction import Prediction
+    from persam.structures import Embedding, Guidance, MaskLogits, ModelSpec, Prompts
     from persam.variants import Variant
     from persam.video.choices import Tracking
     from persam.video.structures import VideoFrame
@@ -39,9 +41,10 @@ _HOMES = {
     "InputError": "persam.errors",
     "MaskLogits": "persam.structures",
     "MissingExtra": "persam.errors",
+    "ModelSpec": "persam.structures",
     "ModelNotFound": "persam.errors",
     "PersamError": "persam.errors",
-    "Prediction": "persam.structures",
+    "Prediction": "persam.prediction",
     "Prompts": "persam.structures",
     "Reference": "persam.pipeline.reference",
     "Tracking": "persam.video.choices",
@@ -52,6 +55,7 @@ _HOMES = {
     "load": "persam.models.loading",
     "personalize": "persam.methods.persam",
     "stabilize": "persam.models.stable_sam.backbone",
+    "segment_album": "persam.album.run",
     "segment_objects": "persam.pipeline.multi_object",
     "track": "persam.video.tracking",
 }
@@ -65,6 +69,7 @@ __all__ = [
     "MaskLogits",
     "MissingExtra",
     "ModelNotFound",
+    "ModelSpec",
     "PersamError",
     "Prediction",
     "Prompts",
@@ -77,6 +82,7 @@ __all__ = [
     "finetune",
     "load",
     "personalize",
+    "segment_album",
     "segment_objects",
     "stabilize",
     "track",

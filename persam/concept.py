@@ -1,62 +1,65 @@
-"""Concept: what was learnt of one object, and finding it in another picture."""
+"""Concept: what was learnt of one object, and finding it in other pictures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from persam.errors import InputError
-from persam.io.concept_file import read_concept, write_concept
+from persam.io.concept_file import (
+    ARRAYS,
+    StoredConcept,
+    StoredReference,
+    read_concept,
+    write_concept,
+)
 from persam.io.images import read_image
-from persam.pipeline import cascade, detection
+from persam.pipeline import segment as stages
+from persam.pipeline.features import ObjectFeatures, ReferenceFeatures, check_embedding
 from persam.pipeline.instances import find_instances
-from persam.pipeline.one_piece import one_piece
-from persam.pipeline.presence import calibrate
-from persam.pipeline.prompts import mask_box
-from persam.pipeline.reference import Reference, observe, view
-from persam.pipeline.views import ConceptFeatures
-from persam.structures import Embedding, Prediction
+from persam.pipeline.presence import calibrate, judge
+from persam.pipeline.reference import Reference, encode_reference, reference_features
+from persam.structures import Embedding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import torch
-
     from persam.io.images import Source
     from persam.models.base import Backbone
-    from persam.pipeline.cascade import Step, Weights
     from persam.pipeline.detection import Detection
-    from persam.pipeline.views import ReferenceView
-    from persam.structures import Calibration
+    from persam.prediction import Prediction
+    from persam.structures import Calibration, Weights
     from persam.variants import Method, Variant
+
+_TOGETHER = 8  # pictures of a list that are encoded at once
 
 
 @dataclass(frozen=True, eq=False)
 class Concept:
-    """One object, learnt from one picture or several.
+    """One object, learnt from one picture or several; any number of threads may use it.
 
     Attributes:
         backbone: the model that it was learnt with, and that finds it.
         method: ``"persam"`` or ``"persam-f"``.
         variant: the recipe.
-        views: what each reference taught, at least one.
+        references: what each reference taught, at least one.
         negatives: the same of what is not the object, however like it.
         weights: PerSAM-F's weights of the three masks; None for PerSAM.
-        calibration: turns evidence into the probability that the object is there; None where
-            nothing is known: a model without a calibration of its own, and a single view.
+        calibration: turns likeness into the probability that the object is there; None where
+            nothing is known: a model without a calibration of its own, and a single reference.
         trace: the stages of the first reference by name; not kept by :meth:`save`.
     """
 
     backbone: Backbone
     method: Method
     variant: Variant
-    views: tuple[ReferenceView, ...]
-    negatives: tuple[ReferenceView, ...] = ()
+    references: tuple[ReferenceFeatures, ...]
+    negatives: tuple[ReferenceFeatures, ...] = ()
     weights: Weights | None = None
     calibration: Calibration | None = None
     trace: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
@@ -67,50 +70,59 @@ class Concept:
                 f"PerSAM-F has three weights and PerSAM none; got weights {self.weights} for "
                 f"{self.method!r}."
             )
-        if not self.views:
+        if not self.references:
             raise InputError("A concept is learnt from at least one reference; got none.")
-        if self.variant.contrast > 0 and not all(len(view.foreground) for view in self.views):
+        if self.variant.contrast > 0 and not all(len(one.foreground) for one in self.references):
             raise InputError(
                 f"A contrast of {self.variant.contrast:g} compares with the reference's cells, "
                 f"but this concept was learnt without them. Learn it with that variant."
             )
 
+    def __repr__(self) -> str:
+        counts = [(len(self.references), "reference"), (len(self.negatives), "negative")]
+        shown = ", ".join(f"{n} {what}{'s' if n > 1 else ''}" for n, what in counts if n)
+        return f"Concept({self.method}, {self.backbone.name}, {shown})"
+
+    @property
+    def features(self) -> ObjectFeatures:
+        """What the references and the negatives taught together."""
+        return self._features
+
     @cached_property
-    def known(self) -> ConceptFeatures:
-        """What the views and the negatives taught together."""
-        return ConceptFeatures.of(self.views, self.negatives, self.variant.parts)
+    def _features(self) -> ObjectFeatures:
+        return ObjectFeatures.of(self.references, self.negatives, self.variant.parts)
 
-    @property
-    def target_feature(self) -> torch.Tensor:
-        """``(d,)`` unit vector that pictures are searched for."""
-        return self.known.target_feature
-
-    @property
-    def target_embedding(self) -> torch.Tensor:
-        """``(c,)`` mean of the object's decoder features, not normalised."""
-        return self.known.target_embedding
-
-    @property
-    def foreground(self) -> torch.Tensor:
-        """``(n, d)`` unit vectors of the object's cells in all views."""
-        return self.known.foreground
-
-    @property
-    def background(self) -> torch.Tensor:
-        """``(k, d)`` unit vectors of all else: the views' other cells, negative references'."""
-        return self.known.against
-
-    def segment(self, image: Source, *, trace: bool = False) -> Prediction:
-        """Find the object in a picture.
+    @overload
+    def segment(self, image: Source, *, trace: bool = False) -> Prediction: ...
+    @overload
+    def segment(
+        self, image: list[Source] | tuple[Source, ...], *, trace: bool = False
+    ) -> list[Prediction]: ...
+    def segment(
+        self, image: Source | list[Source] | tuple[Source, ...], *, trace: bool = False
+    ) -> Prediction | list[Prediction]:
+        """Find the object in a picture, or in several.
 
         Args:
-            image: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array.
+            image: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array; or a list of these,
+                which are encoded together.
             trace: keep every intermediate stage in the answer.
 
+        Returns:
+            The object in the picture; for a list a list, in its order.
+
         Raises:
-            InputError: the picture cannot be read.
+            InputError: a picture cannot be read.
         """
-        return self.segment_embedding(self.backbone.encode(read_image(image)), trace=trace)
+        if not isinstance(image, list | tuple):
+            embedding = self.backbone.encode(read_image(image))
+            return self.segment_embedding(embedding, trace=trace)
+        found: list[Prediction] = []
+        for start in range(0, len(image), _TOGETHER):
+            pictures = [read_image(one) for one in image[start : start + _TOGETHER]]
+            for embedding in self.backbone.encode_batch(pictures):
+                found.append(self.segment_embedding(embedding, trace=trace))
+        return found
 
     def segment_embedding(self, embedding: Embedding, *, trace: bool = False) -> Prediction:
         """Find the object in a picture that this concept's backbone has encoded already.
@@ -118,28 +130,8 @@ class Concept:
         Raises:
             InputError: the embedding is another model's.
         """
-        seen = self.locate(embedding)
-        stages = {**self.trace} if trace else {}
-        if trace:
-            stages |= detection.stages(embedding, seen, self.known, self.weights)
-        mask, score = np.zeros((embedding.frame.height, embedding.frame.width), dtype=bool), 0.0
-        if self.is_absent(seen.presence):  # then the decoder has nothing to say
-            stages |= {"final_mask": mask.astype(np.uint8)} if trace else {}
-        else:
-            steps = self.ask(embedding, seen)
-            final = self.final(steps, seen)
-            mask, score = final.mask, final.score
-            stages |= cascade.stages(steps, final) if trace else {}
-        return Prediction(
-            mask=mask,
-            score=score,
-            box=mask_box(mask),
-            points=seen.prompts.points,
-            labels=seen.prompts.labels,
-            likeness=seen.likeness,
-            presence=seen.presence,
-            trace=stages,
-        )
+        found = stages.segment(self, embedding, trace=trace)
+        return replace(found, trace={**self.trace, **found.trace}) if trace else found
 
     def segment_instances(self, image: Source | Embedding) -> tuple[Prediction, ...]:
         """Find all instances of the object and of its look-alikes as masks that do not overlap.
@@ -155,22 +147,7 @@ class Concept:
         """
         if not isinstance(image, Embedding):
             image = self.backbone.encode(read_image(image))
-        seen = self.locate(image)
-        return () if self.is_absent(seen.presence) else find_instances(self, image, seen)
-
-    def ask(self, embedding: Embedding, seen: Detection) -> list[Step]:
-        """Ask the decoder for the object where it was sighted; all steps of the recipe in order."""
-        first = cascade.first_step(
-            self.backbone, embedding, seen.prompts, seen.guidance, self.weights
-        )
-        return cascade.cascade(self.backbone, embedding, first, self.variant)
-
-    def final(self, steps: Sequence[Step], seen: Detection) -> Step:
-        """The step whose mask stands, as one piece where the recipe says so."""
-        step = cascade.standing(steps, keep_best=self.variant.keep_best)
-        if not self.variant.one_piece:
-            return step
-        return replace(step, mask=one_piece(step.mask, seen.prior))
+        return find_instances(self, image)
 
     def locate(self, embedding: Embedding) -> Detection:
         """Find where the object seems to be and how surely, without asking the decoder.
@@ -178,15 +155,12 @@ class Concept:
         Raises:
             InputError: the embedding is another model's.
         """
-        detection.check(embedding, self.known, self.backbone.name)
-        return detection.locate(embedding, self.known, self.variant, self.calibration)
+        return stages.locate(self, embedding)
 
     def presence_in(self, embedding: Embedding) -> float | None:
         """The presence alone, at a tenth of the work of :meth:`locate`."""
-        detection.check(embedding, self.known, self.backbone.name)
-        if self.calibration is None:
-            return None
-        return detection.judge(embedding, self.known, self.variant, self.calibration)[1]
+        check_embedding(embedding, self)
+        return judge(self, embedding).presence
 
     def is_absent(self, presence: float | None) -> bool:
         """Whether the variant calls the object absent at this presence."""
@@ -216,16 +190,18 @@ class Concept:
         Args:
             image: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array.
             mask: the object in it: a path, a PIL image or an array of the same size.
-            box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
+            box: ``(x0, y0, x1, y1)`` in pixel edges round the object; the model makes the mask.
             points: ``(x, y)`` pixels on the object; the model makes the mask.
 
         Raises:
             InputError: unreadable or unusable input; the message says which and what to do.
         """
-        reference = observe(self.backbone, Reference(image, mask, box, points), self.variant)
-        views = (*self.views, view(self.backbone, reference, self.variant))
-        calibration = calibrate(views, self.backbone.calibration)
-        return replace(self, views=views, calibration=calibration)
+        shown = Reference(image, mask, box, points)
+        reference = encode_reference(self.backbone, shown, self.variant)
+        more = reference_features(self.backbone, reference, self.variant)
+        references = (*self.references, more)
+        calibration = calibrate(references, self.backbone.calibration)
+        return replace(self, references=references, calibration=calibration)
 
     def save(self, path: str | Path) -> None:
         """Write the concept, but not its model, to a safetensors file, whole or not at all.
@@ -233,7 +209,16 @@ class Concept:
         Raises:
             InputError: the file cannot be written.
         """
-        write_concept(self, path)
+        stored = StoredConcept(
+            model=self.backbone.spec,
+            method=self.method,
+            variant=self.variant,
+            weights=self.weights,
+            calibration=self.calibration,
+            references=tuple(map(_to_store, self.references)),
+            negatives=tuple(map(_to_store, self.negatives)),
+        )
+        write_concept(stored, path)
 
     @classmethod
     def load(cls, path: str | Path, backbone: Backbone) -> Concept:
@@ -246,4 +231,27 @@ class Concept:
         Raises:
             InputError: no such file, not a concept, damaged, or learnt with another model.
         """
-        return cls(backbone=backbone, **read_concept(path, backbone))
+        stored = read_concept(path)
+        if stored.model != backbone.spec:
+            raise InputError(
+                f"{path} was learnt with the model {str(stored.model)!r}, but {backbone.name!r} "
+                f"is loaded; their features do not compare. Load {str(stored.model)!r}, or learn "
+                f"the object again with {backbone.name!r}."
+            )
+        return cls(
+            backbone=backbone,
+            method=stored.method,
+            variant=stored.variant,
+            references=tuple(map(_from_store, stored.references)),
+            negatives=tuple(map(_from_store, stored.negatives)),
+            weights=stored.weights,
+            calibration=stored.calibration,
+        )
+
+
+def _to_store(reference: ReferenceFeatures) -> StoredReference:
+    return StoredReference({name: getattr(reference, name) for name in ARRAYS}, reference.facts)
+
+
+def _from_store(stored: StoredReference) -> ReferenceFeatures:
+    return ReferenceFeatures(**stored.arrays, facts=stored.facts)

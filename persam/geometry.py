@@ -6,11 +6,10 @@ The only file that knows how pictures are scaled and padded. Sizes come from the
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from persam.structures import Frame
@@ -18,9 +17,11 @@ from persam.structures import Frame
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_ROWS = 64  # of a picture at a time
+
 
 def fit(height: int, width: int, square: int, *, keep_aspect: bool) -> Frame:
-    """Lay a picture into a square of side ``square``.
+    """Say how a picture lies in a square of side ``square``.
 
     Args:
         height: of the upright original, in pixels.
@@ -40,7 +41,7 @@ def fit(height: int, width: int, square: int, *, keep_aspect: bool) -> Frame:
     return Frame(height, width, resized, square)
 
 
-def prepare(image: np.ndarray, frame: Frame, mean: np.ndarray, std: np.ndarray) -> torch.Tensor:
+def letterbox(image: np.ndarray, frame: Frame, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
     """Resize, normalise, and pad with zeros AFTER normalising (segment-anything's order).
 
     Args:
@@ -54,13 +55,13 @@ def prepare(image: np.ndarray, frame: Frame, mean: np.ndarray, std: np.ndarray) 
     """
     height, width = frame.resized
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-    laid = np.zeros((1, 3, frame.square, frame.square), dtype=np.float32)
+    square = np.zeros((1, 3, frame.square, frame.square), dtype=np.float32)
     # Channel by channel into its place: half the time of arithmetic on interleaved pixels.
     for channel, pixels in enumerate(resized.split()):
-        place = laid[0, channel, :height, :width]
+        place = square[0, channel, :height, :width]
         np.subtract(np.asarray(pixels), mean[channel], out=place, dtype=np.float32)
         np.divide(place, std[channel], out=place)
-    return torch.from_numpy(laid)
+    return square
 
 
 def to_square(xy: np.ndarray, frame: Frame) -> np.ndarray:
@@ -69,22 +70,30 @@ def to_square(xy: np.ndarray, frame: Frame) -> np.ndarray:
     return np.asarray(xy, dtype=np.float64) * (width / frame.width, height / frame.height)
 
 
-def to_original(logits: torch.Tensor, frame: Frame) -> torch.Tensor:
+def to_original(logits: np.ndarray, frame: Frame) -> np.ndarray:
     """Bring maps that cover the square back to the original picture.
 
     segment-anything's post-processing: bilinear to the square, crop the padding away, bilinear
     to the original size.
 
     Args:
-        logits: ``(k, m, m)``.
+        logits: ``(k, m, n)``.
         frame: where the picture lies in the square.
 
     Returns:
-        ``(k, height, width)``.
+        ``(k, height, width)`` float32.
     """
-    square = bilinear(logits, (frame.square, frame.square))
-    height, width = frame.resized
-    return bilinear(square[:, :height, :width], (frame.height, frame.width))
+    maps = np.asarray(logits, dtype=np.float32)
+    down = _to_edge(maps.shape[1], frame.square, frame.resized[0], frame.height)
+    right = _to_edge(maps.shape[2], frame.square, frame.resized[1], frame.width)
+    across = maps @ right.T  # (k, m, width)
+    found = np.empty((len(maps), frame.height, frame.width), dtype=np.float32)
+    for start in range(0, frame.height, _ROWS):
+        rows = down[start : start + _ROWS]
+        read = np.flatnonzero(rows.any(axis=0))  # a band, as neighbours read neighbours
+        band = slice(read[0], read[-1] + 1)
+        np.matmul(rows[:, band], across[:, band], out=found[:, start : start + _ROWS])
+    return found
 
 
 def picture_cells(frame: Frame, grid: Sequence[int]) -> tuple[int, int]:
@@ -103,6 +112,14 @@ def picture_cells(frame: Frame, grid: Sequence[int]) -> tuple[int, int]:
     rows = int(grid[0] * frame.resized[0] / frame.square + 0.5)
     columns = int(grid[1] * frame.resized[1] / frame.square + 0.5)
     return max(1, rows), max(1, columns)
+
+
+def cell_of_pixels(frame: Frame, grid: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Grid row ``(height,)`` and column ``(width,)`` of the cells that show the pixels."""
+    down, right = np.arange(frame.height) + 0.5, np.arange(frame.width) + 0.5
+    rows = down * frame.resized[0] / frame.height * grid[0] / frame.square
+    columns = right * frame.resized[1] / frame.width * grid[1] / frame.square
+    return rows.astype(np.int64), columns.astype(np.int64)
 
 
 def coverage(mask: np.ndarray, frame: Frame, grid: Sequence[int]) -> np.ndarray:
@@ -133,9 +150,39 @@ def shrink(mask: np.ndarray, size: Sequence[int]) -> np.ndarray:
     return _cell_means(mask, size, (float(mask.shape[0]), float(mask.shape[1])))
 
 
-def bilinear(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Resize ``(k, h, w)`` maps without antialiasing, pixel centres as PyTorch's default."""
-    return F.interpolate(maps[None], size, mode="bilinear", align_corners=False)[0]
+def bilinear(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Resize ``(k, h, w)`` maps to ``(k, *size)`` float32, as PyTorch's default does.
+
+    Without antialiasing, pixel centres apart by whole pixels (``align_corners=False``).
+
+    Example:
+        >>> bilinear(np.array([[[0.0, 4.0]]]), (1, 4)).tolist()
+        [[[0.0, 1.0, 3.0, 4.0]]]
+    """
+    maps = np.asarray(maps, dtype=np.float32)
+    left, right, share = _neighbours(maps.shape[2], size[1])
+    across = maps[:, :, left] * (1 - share) + maps[:, :, right] * share  # (k, h, columns)
+    above, below, share = _neighbours(maps.shape[1], size[0])
+    return across[:, above] * (1 - share[:, None]) + across[:, below] * share[:, None]
+
+
+def _neighbours(source: int, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each of ``target`` pixels the two of ``source`` that it lies between, and how far on."""
+    scale = float(np.float32(source / target))  # as PyTorch rounds it
+    places = ((np.arange(target) + 0.5) * scale - 0.5).clip(0).astype(np.float32)
+    low = np.minimum(places.astype(np.int64), source - 1)
+    return low, np.minimum(low + 1, source - 1), places - low.astype(np.float32)
+
+
+@lru_cache(maxsize=16)
+def _to_edge(cells: int, square: int, resized: int, edge: int) -> np.ndarray:
+    """``(edge, cells)`` what each cell along one edge of the square weighs in each pixel."""
+    weights = np.eye(cells, dtype=np.float32)
+    for source, target in ((cells, square), (resized, edge)):
+        low, high, share = _neighbours(source, target)
+        weights = weights[low] * (1 - share[:, None]) + weights[high] * share[:, None]
+    weights.setflags(write=False)
+    return weights
 
 
 def _cell_means(mask: np.ndarray, grid: Sequence[int], extent: tuple[float, float]) -> np.ndarray:

@@ -1,5 +1,7 @@
 """What flows between the stages: small frozen values that check themselves once, at birth.
 
+All numbers are float32 arrays of numpy; torch stays inside the models.
+
 Conventions of the whole package: arrays are ``(height, width)``; points are ``(x, y)`` and boxes
 ``(x0, y0, x1, y1)`` in pixel edges of the upright original picture, so that ``mask[y0:y1, x0:x1]``
 is what a box holds and a box of one pixel is legal; a *grid* is the lattice of feature cells that
@@ -10,16 +12,37 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cached_property
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import torch
-
 Box = tuple[int, int, int, int]
+Weights = tuple[float, float, float]  # PerSAM-F's, of the decoder's three masks
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which model: what :func:`persam.load` is given, and what a concept file remembers.
+
+    Attributes:
+        name: of the model itself.
+        match_with: of the model whose features objects are compared by; None for its own.
+        plugin: of a Stable-SAM plugin in its decoder; None without.
+
+    Example:
+        >>> str(ModelSpec("pocket", plugin="pocket-stable"))
+        'pocket with plugin pocket-stable'
+    """
+
+    name: str
+    match_with: str | None = None
+    plugin: str | None = None
+
+    def __str__(self) -> str:
+        parts = [self.name]
+        parts += [] if self.match_with is None else [f"matched with {self.match_with}"]
+        parts += [] if self.plugin is None else [f"with plugin {self.plugin}"]
+        return " ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -52,12 +75,12 @@ class Preprocessed:
     """A picture as a backbone's encoder takes it: resized, normalised, padded; not yet encoded.
 
     Attributes:
-        pixels: ``(1, 3, square, square)`` float32 on the CPU, one for each of the backbone's
-            encoders. Only the backbone that laid it reads it.
+        pixels: ``(1, 3, square, square)`` float32, one for each of the backbone's encoders. Only
+            the backbone that made it reads it.
         frame: how the picture lies in the model's square.
     """
 
-    pixels: tuple[torch.Tensor, ...]
+    pixels: tuple[np.ndarray, ...]
     frame: Frame
 
 
@@ -68,23 +91,36 @@ class Embedding:
     Attributes:
         features: ``(1, c, h, w)`` float32, the decoder's image features.
         matching: ``(1, d, h', w')`` float32, the features that tell objects apart. The same
-            tensor as ``features`` for the SAM families; the pocket model keeps its own.
+            array as ``features`` for the SAM families; the pocket model keeps its own.
         frame: how the picture lies in the model's square.
         extras: whatever else the family's decoder wants of the picture (SAM 2's features of
             higher resolution, SAM-HQ's early features). Only the family's own adapter reads it.
     """
 
-    features: torch.Tensor
-    matching: torch.Tensor
+    features: np.ndarray
+    matching: np.ndarray
     frame: Frame
-    extras: tuple[torch.Tensor, ...] = ()
+    extras: tuple[np.ndarray, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, tensor in (("features", self.features), ("matching", self.matching)):
-            if tensor.ndim != 4 or tensor.shape[0] != 1:
+        for name, maps in (("features", self.features), ("matching", self.matching)):
+            if maps.ndim != 4 or maps.shape[0] != 1:
                 raise ValueError(
-                    f"An embedding's {name} are (1, channels, h, w); got {tuple(tensor.shape)}."
+                    f"An embedding's {name} are (1, channels, h, w); got {tuple(maps.shape)}."
                 )
+
+    @cached_property
+    def cells(self) -> np.ndarray:
+        """``(h', w', d)`` the matching features of every grid cell, each of length 1.
+
+        All comparisons of this picture read them; they are worked out once.
+        """
+        return unit_length(np.moveaxis(self.matching[0], 0, -1))
+
+    def __repr__(self) -> str:
+        height, width = self.frame.height, self.frame.width
+        shapes = f"features {self.features.shape[1:]}, matching {self.matching.shape[1:]}"
+        return f"Embedding(picture {height}x{width}, {shapes}, {len(self.extras)} extras)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +137,7 @@ class Prompts:
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
     labels: np.ndarray = field(default_factory=lambda: np.zeros((0,), dtype=np.int64))
     box: Box | None = None
-    mask: torch.Tensor | None = None
+    mask: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.points.ndim != 2 or self.points.shape[1] != 2:
@@ -122,8 +158,8 @@ class Guidance:
         alpha: factor of ``attention``; 1 is the official code's.
     """
 
-    attention: torch.Tensor | None = None
-    target: torch.Tensor | None = None
+    attention: np.ndarray | None = None
+    target: np.ndarray | None = None
     alpha: float = 1.0
 
 
@@ -136,8 +172,8 @@ class MaskLogits:
         iou: ``(k,)`` float32, the model's own estimate of each mask's IoU.
     """
 
-    logits: torch.Tensor
-    iou: torch.Tensor
+    logits: np.ndarray
+    iou: np.ndarray
 
     def __post_init__(self) -> None:
         if self.logits.ndim != 3 or self.iou.shape != self.logits.shape[:1]:
@@ -189,42 +225,13 @@ class Calibration:
         return math.exp(odds) / (1 + math.exp(odds))
 
 
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """The object in one picture.
+def unit_length(vectors: np.ndarray) -> np.ndarray:
+    """Scale the vectors along the last axis to length 1; float32, contiguous. Zeros stay zeros.
 
-    Attributes:
-        mask: ``(height, width)`` bool, at the size of the upright original.
-        score: the model's estimate of the mask's IoU, about 0..1 for trained models.
-        box: tight box of the mask, ``mask[y0:y1, x0:x1]``; None where the mask is empty. It goes
-            back in as ``box=`` unchanged.
-        points: ``(n, 2)`` the point prompts that were used, ``(x, y)``.
-        labels: ``(n,)``, 1 on the object, 0 off it.
-        likeness: how well all of the object finds its like in the picture, -1..1. None where the
-            variant keeps no cells of the reference.
-        presence: the probability that the object is in the picture, 0..1, where it was as likely
-            as not beforehand. None where the concept has no calibration: other models than the
-            pocket model with a single reference, or a variant that keeps no cells of it.
-        trace: every intermediate stage by name, where it was asked for; else empty.
+    Example:
+        >>> unit_length(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+        [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
-
-    mask: np.ndarray
-    score: float
-    box: Box | None
-    points: np.ndarray
-    labels: np.ndarray
-    likeness: float | None = None
-    presence: float | None = None
-    trace: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
-            raise ValueError(
-                f"A prediction's mask is (height, width) bool; got {self.mask.shape} "
-                f"{self.mask.dtype}."
-            )
-
-    @property
-    def present(self) -> bool:
-        """Whether anything of the object was found."""
-        return bool(self.mask.any())
+    rows = np.ascontiguousarray(vectors, dtype=np.float32)
+    lengths = np.sqrt(np.einsum("...d,...d->...", rows, rows))[..., None]
+    return rows / np.maximum(lengths, np.float32(1e-12))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +17,11 @@ os.environ.setdefault("PERSAM_ENGINE", "torch")
 os.environ.setdefault("PERSAM_PRECISION", "fp32")
 
 import drawings
+
+# Networks are converted once for all tests of a session, whoever of the workers comes first.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["PERSAM_CACHE"] = tempfile.mkdtemp(prefix="persam-tests-")
+
 import numpy as np
 import parity
 import tiny as tiny_models
@@ -28,6 +35,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # the engines' threads
+
+
+def pytest_unconfigure() -> None:
+    """Drop what the session converted, when all workers are done."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree(os.environ["PERSAM_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -76,3 +90,19 @@ def drawn(tmp_path: Path) -> Path:
     """A PerSeg folder of dog_1, dog_2 and mug_1, three photos each."""
     drawings.draw(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def built_in() -> Any:
+    """The built-in model, on the CPU."""
+    from persam.models.loading import load
+
+    return load("pocket", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def plush_concepts(tmp_path_factory: pytest.TempPathFactory, built_in: Any) -> Path:
+    """A set of concepts of one class, learnt from labels of two sample pictures."""
+    import plush
+
+    return plush.concept_set(tmp_path_factory.mktemp("concepts"), built_in)

@@ -6,15 +6,14 @@ from dataclasses import replace
 import numpy as np
 import parity
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file, save_file
 
 from persam.concept import Concept
 from persam.errors import InputError
 from persam.io.concept_file import FORMAT, concept_model
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
-from persam.structures import Calibration
+from persam.structures import Calibration, ModelSpec
 from persam.variants import Variant
 
 REFERENCE = parity.picture("vit", "reference")
@@ -47,7 +46,9 @@ def test_round_trip_finds_the_same(learnt, method, tmp_path, parity_sam):
         concept.variant,
         concept.weights,
     )
-    assert [dict(view.facts) for view in again.views] == [dict(v.facts) for v in concept.views]
+    assert [dict(view.facts) for view in again.references] == [
+        dict(v.facts) for v in concept.references
+    ]
     before, after = concept.segment(TEST), again.segment(TEST)
     assert np.array_equal(before.mask, after.mask)
     assert before.score == after.score
@@ -63,6 +64,31 @@ def test_a_prediction_is_whole_and_its_trace_is_asked_for(learnt):
     trace = learnt["persam"].segment(TEST, trace=True).trace
     assert np.array_equal(trace["final_mask"], found.mask)
     assert "ref_foreground" in trace
+
+
+def test_a_list_of_pictures_gives_a_list(learnt):
+    concept = learnt["persam"]
+    pictures = [TEST, REFERENCE, TEST[:, ::-1].copy()]
+    found = concept.segment(pictures)
+    assert [one.mask.shape for one in found] == [picture.shape[:2] for picture in pictures]
+    for picture, one in zip(pictures, found, strict=True):
+        assert np.array_equal(one.mask, concept.segment(picture).mask)
+    assert concept.segment([]) == []
+    assert isinstance(concept.segment((TEST,)), list)
+
+
+def test_a_found_box_goes_back_in_as_it_is(learnt, parity_sam):
+    found = learnt["persam"].segment(TEST)
+    again = personalize(parity_sam, TEST, box=found.box)
+    assert again.references[0].facts["value"] == list(found.box)
+    speck = personalize(parity_sam, TEST, box=(120, 90, 121, 91))  # a box of one pixel is legal
+    assert speck.references[0].facts["value"] == [120, 90, 121, 91]
+
+
+def test_values_are_told_in_one_line(learnt, parity_sam):
+    assert repr(learnt["persam"]) == "Concept(persam, parity, 1 reference)"
+    for value in (parity_sam, parity_sam.encode(TEST), learnt["persam"].references[0]):
+        assert "\n" not in repr(value) and len(repr(value)) < 120
 
 
 def test_the_positive_point_is_where_the_prior_peaks(learnt, parity_sam):
@@ -196,7 +222,7 @@ def test_another_models_concept_is_refused_with_both_names(saved, tiny):
 
 
 def test_the_model_can_be_asked_for_before_it_is_loaded(saved):
-    assert concept_model(saved) == "parity"
+    assert concept_model(saved) == ModelSpec("parity")
 
 
 def test_embeddings_of_another_width_are_refused(learnt, parity_sam):
@@ -216,7 +242,7 @@ def test_a_missing_file_a_folder_and_rubbish_are_named(tmp_path, parity_sam):
 
 def test_foreign_and_truncated_files_are_refused(saved, tmp_path, parity_sam):
     foreign = tmp_path / "weights.safetensors"
-    save_file({"w": torch.zeros(2)}, foreign)
+    save_file({"w": np.zeros((2), dtype=np.float32)}, foreign)
     with pytest.raises(InputError, match="not a concept"):
         Concept.load(foreign, parity_sam)
     saved.write_bytes(saved.read_bytes()[:-100])
@@ -229,26 +255,28 @@ def test_foreign_and_truncated_files_are_refused(saved, tmp_path, parity_sam):
     [
         ("persam_concept", "99", "format 99"),
         ("method", "magic", "'magic'"),
-        ("weights", "[1, 2]", "three numbers"),
+        ("weights", "[1, 2]", "damaged"),
         ("weights", "{", "damaged"),
         ("variant", "{}", "another version"),
         ("weights", "[0.2, 0.3, 0.5]", "PerSAM none"),
         ("calibration", '{"middle": 0.3}', "damaged"),
         ("calibration", '{"middle": 0.3, "slope": -1}', "damaged"),
-        ("views", "[]", "at least one reference"),
-        ("views", "[{}, {}]", "damaged"),
+        ("references", "[]", "at least one reference"),
+        ("references", "[{}, {}]", "damaged"),
+        ("model", "[1]", "damaged"),
+        ("model", '{"name": "parity", "plugins": 1}', "damaged"),
         ("negatives", "{", "damaged"),
     ],
 )
 def test_damaged_headers_are_refused(saved, parity_sam, field, value, words):
     header = {
         "persam_concept": FORMAT,
-        "model": "parity",
+        "model": '{"name": "parity"}',
         "method": "persam",
         "variant": Variant().to_json(),
         "weights": "null",
         "calibration": "null",
-        "views": "[{}]",
+        "references": "[{}]",
         "negatives": "[]",
     }
     save_file(load_file(saved), saved, metadata=header | {field: value})
@@ -257,9 +285,9 @@ def test_damaged_headers_are_refused(saved, parity_sam, field, value, words):
 
 
 def test_nan_in_a_file_does_not_travel(saved, parity_sam, learnt):
-    (view,) = learnt["persam"].views
-    broken = replace(view, target_feature=view.target_feature * torch.nan)
-    replace(learnt["persam"], views=(broken,)).save(saved)
+    (view,) = learnt["persam"].references
+    broken = replace(view, target_feature=view.target_feature * np.nan)
+    replace(learnt["persam"], references=(broken,)).save(saved)
     with pytest.raises(InputError, match="target_feature"):
         Concept.load(saved, parity_sam)
 
@@ -277,13 +305,13 @@ def test_saving_where_nothing_can_be_written_is_named(learnt, tmp_path):
 
 def test_contrast_needs_the_cells_that_were_not_kept(parity_sam):
     concept = personalize(parity_sam, REFERENCE, mask=MASK, variant="official")
-    assert len(concept.foreground) == 0
+    assert len(concept.features.foreground) == 0
     with pytest.raises(InputError, match="contrast"):
         replace(concept, variant=replace(concept.variant, contrast=0.5))
 
 
 def test_the_reference_is_told_in_json(learnt):
-    assert json.loads(json.dumps(dict(learnt["persam"].views[0].facts))) == {
+    assert json.loads(json.dumps(dict(learnt["persam"].references[0].facts))) == {
         "size": [180, 240],
         "prompt": "mask",
     }

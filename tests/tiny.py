@@ -6,6 +6,7 @@ import importlib.util
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import transformers
 
@@ -59,14 +60,14 @@ def randomise(model: torch.nn.Module, seed: int) -> Any:
     return model.eval()
 
 
-def raw_scores(backbone: Any, embedding: Any, prompts: Prompts) -> torch.Tensor:
+def raw_scores(backbone: Any, embedding: Any, prompts: Prompts) -> np.ndarray:
     """Read the IoU head's own scores of all masks, before the model selects or sorts any."""
     caught: list[torch.Tensor] = []
     head = backbone.model.mask_decoder.iou_prediction_head
     hook = head.register_forward_hook(lambda _, __, output: caught.append(output[0, 0]))
     backbone.decode(embedding, prompts)
     hook.remove()
-    return caught[0]
+    return caught[0].numpy()
 
 
 def _gain(name: str) -> float:

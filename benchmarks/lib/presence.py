@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from persam.evaluation.datasets import Dataset
     from persam.io.images import Source
     from persam.models.base import Backbone
-    from persam.structures import Prediction
+    from persam.prediction import Prediction
 
     Score = Callable[[Prediction], float]
 

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from persam import geometry
 from persam.errors import InputError
@@ -139,8 +138,8 @@ def _answer(
 ) -> PromptOutcome:
     one = backbone.decode(embedding, prompts, multimask=False)
     three = backbone.decode(embedding, prompts, multimask=True)
-    logits = torch.cat([one.logits, three.logits])
-    masks = (geometry.to_original(logits, embedding.frame) > 0).cpu().numpy()
+    logits = np.concatenate([one.logits, three.logits])
+    masks = geometry.to_original(logits, embedding.frame) > 0
     single, *ious = (iou(mask, truth) for mask in masks)
     chosen = three.best()
     return PromptOutcome(single, ious[chosen], max(ious), float(three.iou[chosen]))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -44,19 +43,18 @@ class MatchingEntry:
     @classmethod
     def of(cls, embedding: Embedding) -> MatchingEntry:
         """Round the matching features of an embedding."""
-        matching = np.ascontiguousarray(embedding.matching[0].cpu().numpy())
+        matching = np.ascontiguousarray(embedding.matching[0])
         factors = np.abs(matching).max(axis=0) / np.float32(_LARGEST)
         whole = np.rint(matching / np.where(factors == 0, np.float32(1), factors))
         return cls(whole.astype(np.int8), factors, embedding.frame)
 
-    def tensor(self, device: torch.device) -> torch.Tensor:
+    def features(self) -> np.ndarray:
         """``(1, d, h', w')`` float32."""
-        matching, factors = (torch.from_numpy(a).to(device) for a in (self.matching, self.factors))
-        return (matching.float() * factors)[None]
+        return (self.matching * self.factors)[None]
 
-    def embedding(self, device: torch.device) -> Embedding:
+    def embedding(self) -> Embedding:
         """An embedding that tells whether objects are there, and cannot be decoded."""
-        matching = self.tensor(device)
+        matching = self.features()
         return Embedding(matching, matching, self.frame)
 
     def to_bytes(self, key: str) -> bytes:
@@ -93,12 +91,12 @@ class CacheEntry:
     def of(cls, embedding: Embedding) -> CacheEntry:
         """Round an embedding."""
         maps = (embedding.features, *embedding.extras)
-        return cls(MatchingEntry.of(embedding), tuple(_half(one[0].cpu().numpy()) for one in maps))
+        return cls(MatchingEntry.of(embedding), tuple(_half(one[0]) for one in maps))
 
-    def embedding(self, device: torch.device) -> Embedding:
-        """The embedding, rounded, on a device."""
-        maps = [torch.from_numpy(one).to(device).float()[None] for one in self.maps]
-        matching = self.matching_entry.tensor(device)
+    def embedding(self) -> Embedding:
+        """The embedding, rounded."""
+        maps = [one.astype(np.float32)[None] for one in self.maps]
+        matching = self.matching_entry.features()
         return Embedding(maps[0], matching, self.matching_entry.frame, tuple(maps[1:]))
 
     def to_bytes(self, key: str) -> bytes:

@@ -1,17 +1,21 @@
-"""What is made of a photo and its mask: cut-outs, overlays, the tiles of the contact sheet."""
+"""What is made of a photo and its mask: cut-outs, overlays, masks of single objects, tiles."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from persam.album.contact_sheet import make_tile
+from persam.album.output import piece_file
 from persam.errors import InputError
 from persam.io import drawing
-from persam.io.images import on_white, read_colours, read_profile
+from persam.io.cutouts import make_cutout
+from persam.io.images import on_white, read_colours
+from persam.io.metadata import NOTHING, read_metadata
 from persam.io.picture_file import read_picture
-from persam.io.writers import cutout_png, overlay_jpeg
+from persam.io.writers import encode_cutout, mask_png, overlay_jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from persam.album.manifest import Record
     from persam.album.output import Output, Product
     from persam.album.targets import AlbumTarget
+    from persam.io.metadata import PhotoMetadata
     from persam.runs import OwnFiles
 
 
@@ -53,19 +58,21 @@ class Extras:
         with self._lock:
             self._failed.setdefault(kind, str(error))
 
-    def catch_up(self, record: Record, files: Mapping[Product, Path]) -> Tile | None:
+    def metadata(self, photo: str | Path) -> PhotoMetadata:
+        """What the photo says about itself, unless that is to be left out."""
+        return NOTHING if self.output.strip else read_metadata(photo)
+
+    def catch_up(self, record: Record, files: Mapping[Product, Path]) -> tuple[Record, Tile | None]:
         """Make what is asked for now and was not before, from the photo and its mask.
+
+        Returns:
+            The record, which knows how its cut-outs look now, and the tile.
 
         Raises:
             InputError: the photo or its mask cannot be read.
         """
-        if not self.wanted:
-            return None
-        made = files["masks"].stat().st_mtime_ns
-        pictures = [files[name] for name in ("cutouts", "overlays") if name in self.output.save]
-        fresh = all(path.exists() and path.stat().st_mtime_ns >= made for path in pictures)
-        if fresh and "sheet" not in self.output.save:
-            return None
+        if "sheet" not in self.output.save and self._is_fresh(record, files):
+            return record, None
         colours = read_colours(record.input)
         labels = self.target.read(files["masks"], colours.shape[:2])
         return self._make(record, files, labels, colours)
@@ -76,7 +83,7 @@ class Extras:
         files: Mapping[Product, Path],
         labels: np.ndarray,
         image: np.ndarray | None,
-    ) -> Tile | None:
+    ) -> tuple[Record, Tile | None]:
         """Make what is asked for of a photo that was looked at now.
 
         Args:
@@ -85,34 +92,85 @@ class Extras:
             labels: ``(H, W)`` uint8, what was found.
             image: ``(H, W, 3)`` uint8 RGB where the picture is still there.
 
+        Returns:
+            The record, which knows how its cut-outs look, and the tile.
+
         Raises:
             InputError: the photo cannot be read.
         """
+        self._remove_old_pieces(record, files)
         if not self.wanted:
-            return None
+            self._write_piece_masks(record, files, labels)
+            return record, None
         if image is None or ("cutouts" in self.output.save and _is_transparent(record.input)):
             image = read_colours(record.input)
         return self._make(record, files, labels, image)
 
     def _make(
         self, record: Record, files: Mapping[Product, Path], labels: np.ndarray, colours: np.ndarray
-    ) -> Tile | None:
-        save, mask = self.output.save, labels > 0
+    ) -> tuple[Record, Tile | None]:
+        save = self.output.save
+        self._write_piece_masks(record, files, labels)
         if "cutouts" in save:
-            data = cutout_png(drawing.cutout(colours, mask), read_profile(record.input))
-            self._write("cutouts", files["cutouts"], data)
+            self._write_cutouts(record, files, labels, colours)
+            record = replace(record, cutouts=self.output.look)
         if not {"overlays", "sheet"} & save:
-            return None
+            return record, None
         image = on_white(colours) if colours.shape[2] == 4 else colours
         one = record.found is None
         drawn = (
-            drawing.overlay(image, mask, record.points)
+            drawing.overlay(image, labels > 0, record.points)
             if one
             else drawing.overlay_labels(image, labels)
         )
         if "overlays" in save:
-            self._write("overlays", files["overlays"], overlay_jpeg(drawn))
-        return make_tile(image, mask, drawn=drawn) if "sheet" in save else None
+            data = overlay_jpeg(drawn, self.metadata(record.input))
+            self._write("overlays", files["overlays"], data)
+        return record, make_tile(image, labels > 0, drawn=drawn) if "sheet" in save else None
+
+    def _write_piece_masks(
+        self, record: Record, files: Mapping[Product, Path], labels: np.ndarray
+    ) -> None:
+        """A black and white mask of every object or instance beside the indexed one."""
+        for label, piece in self.target.pieces(record).items():
+            data = mask_png(labels == label, self.metadata(record.input))
+            self._write("masks of single objects", piece_file(files["masks"], piece), data)
+
+    def _write_cutouts(
+        self, record: Record, files: Mapping[Product, Path], labels: np.ndarray, colours: np.ndarray
+    ) -> None:
+        """The object's cut-out; of several objects or instances one each."""
+        path, metadata = files["cutouts"], self.metadata(record.input)
+        masks = {path: labels > 0}
+        if record.found is not None:
+            masks = {
+                piece_file(path, p): labels == n for n, p in self.target.pieces(record).items()
+            }
+        for file, mask in masks.items():
+            pixels = make_cutout(colours, mask, self.output.style)
+            self._write("cutouts", file, encode_cutout(pixels, file.suffix, metadata))
+
+    def _is_fresh(self, record: Record, files: Mapping[Product, Path]) -> bool:
+        """Whether everything is there and as new as the mask."""
+        made = files["masks"].stat().st_mtime_ns
+        save, pieces = self.output.save, self.target.pieces(record).values()
+        wanted = [piece_file(files["masks"], piece) for piece in pieces]
+        if "overlays" in save:
+            wanted.append(files["overlays"])
+        if "cutouts" in save:
+            path = files["cutouts"]
+            wanted += [path] if record.found is None else [piece_file(path, p) for p in pieces]
+        same = "cutouts" not in save or record.cutouts == self.output.look
+        return same and all(p.exists() and p.stat().st_mtime_ns >= made for p in wanted)
+
+    def _remove_old_pieces(self, record: Record, files: Mapping[Product, Path]) -> None:
+        """Delete what an earlier run wrote of objects that were not found this time."""
+        found = set(self.target.pieces(record).values())
+        for piece in set(self.target.piece_names) - found:
+            for name in ("masks", "cutouts"):
+                path = piece_file(files[name], piece)
+                if path.exists():
+                    self.own.remove(path)
 
     def _write(self, kind: str, path: Path, data: bytes) -> None:
         """Write a file, unless somebody has changed the one that is there."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
-    import torch
 
     from persam.album.embedding_cache import Cache
     from persam.album.reader import ReadPhoto
@@ -194,8 +193,7 @@ class _Loop(Generic[T]):
             return PhotoResult(photo.photo, error=photo.error, seconds=photo.seconds)
         if photo.matching_entry is None or not self.task.can_reject:
             return None
-        embedding = photo.matching_entry.embedding(self._device)
-        result = self._answer(photo, self.task.reject, embedding)
+        result = self._answer(photo, self.task.reject, photo.matching_entry.embedding())
         return None if result.answer is None and result.error is None else result
 
     def _predict(self, photo: ReadPhoto, found: _Encoded) -> PhotoResult[T]:
@@ -228,7 +226,7 @@ class _Loop(Generic[T]):
             if photo.preprocessed is not None:
                 yield next(encoded)
             elif photo.entry is not None:
-                yield _Encoded(photo.entry.embedding(self._device))
+                yield _Encoded(photo.entry.embedding())
             else:
                 yield _Encoded(error=photo.error)
 
@@ -239,7 +237,6 @@ class _Loop(Generic[T]):
         began = perf_counter()
         try:
             found = self.task.backbone.encode_preprocessed(preprocessed)
-            float(found[-1].features[0, 0, 0, 0])  # waits for devices that work on their own
         except STOPS_A_PHOTO as error:
             self.size.took(len(preprocessed), math.inf)
             if len(preprocessed) == 1:
@@ -255,8 +252,4 @@ class _Loop(Generic[T]):
         if self.cache is None:
             return _Encoded(embedding, seconds=seconds)
         entry = CacheEntry.of(embedding)
-        return _Encoded(entry.embedding(self._device), entry=entry, seconds=seconds)
-
-    @property
-    def _device(self) -> torch.device:
-        return self.task.backbone.device
+        return _Encoded(entry.embedding(), entry=entry, seconds=seconds)

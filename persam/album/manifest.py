@@ -79,6 +79,9 @@ class Record:
             the facts above are then the first's.
         lines: of how many lines the photo was written as, where ``found`` was read from a file.
         mask_sha256: of the mask's file.
+        doubtful: whether a person should look at it; see :class:`persam.structures.Prediction`.
+        cutouts: how its cut-outs look, in the words of
+            :attr:`persam.album.output.Output.look`; None where none were made.
         origin: ``"hand"`` for a mask that somebody changed after a run wrote it, else ``"run"``.
     """
 
@@ -94,7 +97,14 @@ class Record:
     found: tuple[FoundObject, ...] | None = None
     lines: int = field(default=0, compare=False)
     mask_sha256: str | None = None
+    cutouts: str | None = None
+    doubtful: bool = False
     origin: Origin = "run"
+
+    @property
+    def present(self) -> bool:
+        """Whether anything was found in the photo."""
+        return any(one.box is not None for one in (self,) + (self.found or ()))
 
     @property
     def complete(self) -> bool:
@@ -140,7 +150,13 @@ class Record:
             raise ValueError("neither an error nor a mask in this folder")
         facts: dict[str, Any] = {name: getattr(read, name) for name in _FACTS}
         record = cls(read.input, read.output, stamp=read.stamp, seconds=read.seconds, **facts)
-        record = replace(record, mask_sha256=read.mask_sha256, origin=read.origin)
+        record = replace(
+            record,
+            mask_sha256=read.mask_sha256,
+            cutouts=read.cutouts,
+            doubtful=read.doubtful,
+            origin=read.origin,
+        )
         if read.of is None:
             return record
         found = () if read.label is None else (FoundObject(read.label, read.object, **facts),)
@@ -176,6 +192,8 @@ class _ManifestLine:
     seconds: float | None = None
     stamp: Stamp | None = None
     mask_sha256: str | None = None
+    cutouts: str | None = None
+    doubtful: bool = False
     origin: Origin = "run"
     label: int | None = None
     object: str | None = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
 from persam.errors import InputError
+from persam.io.cutouts import CutoutStyle
 
 Product = Literal["masks", "cutouts", "overlays", "sheet"]
 PRODUCTS: tuple[Product, ...] = get_args(Product)
@@ -29,6 +31,8 @@ class Output:
             (which differ in the last digits between machines). Empty: the numbers count.
         protected: files that must not be written over, besides the photos.
         mirror: folders whose sub-folders are made again among the results.
+        style: how cut-outs look.
+        strip: leave the photos' ICC, EXIF and XMP out of the results.
     """
 
     folder: str | Path
@@ -38,11 +42,15 @@ class Output:
     identity: str = ""
     protected: tuple[str | Path, ...] = ()
     mirror: tuple[str | Path, ...] = ()
+    style: CutoutStyle = field(default_factory=CutoutStyle)
+    strip: bool = False
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.save) - set(PRODUCTS))
         if unknown:
             raise InputError(f"save takes {', '.join(PRODUCTS)}; got {', '.join(unknown)}.")
+        if "cutouts" in self.save:
+            self.style.check()
 
     def files(self, stem: str) -> dict[Product, Path]:
         """Absolute paths of the files of one photo, by product, whether asked for or not.
@@ -53,11 +61,30 @@ class Output:
         folder = Path(self.folder).absolute()
         return {
             "masks": folder / f"{stem}.png",
-            "cutouts": folder / "cutouts" / f"{stem}.png",
+            "cutouts": folder / "cutouts" / f"{stem}.{self.style.format}",
             "overlays": folder / "overlays" / f"{stem}.jpg",
         }
+
+    @property
+    def look(self) -> str:
+        """What decides how cut-outs look, in a few words; they are made again where it changes."""
+        style = self.style
+        crop = "" if style.crop is None else f" crop {style.crop:g}"
+        behind = "" if style.background is None else f" on {style.background}"
+        return f"{style.edges}{crop}{behind}{' stripped' if self.strip else ''}"
 
     @property
     def sheet(self) -> Path:
         """Absolute path of the contact sheet, whether asked for or not."""
         return Path(self.folder).absolute() / "sheet.html"
+
+
+def piece_file(path: Path, piece: str) -> Path:
+    """The file of one object or instance beside the file of all: ``dog.png`` to ``dog.2.png``.
+
+    Example:
+        >>> piece_file(Path("masks/dog.old.png"), "2").name
+        'dog.old.2.png'
+    """
+    name = re.sub(r'[\\/:*?"<>|]', "_", piece)
+    return path.with_name(f"{path.name.removesuffix(path.suffix)}.{name}{path.suffix}")

@@ -19,7 +19,7 @@ from persam.album.loop import LoaderOptions, process_photos
 from persam.errors import InputError
 from persam.methods.persam import learn
 from persam.metrics import iou
-from persam.pipeline.reference import observe, resolve
+from persam.pipeline.reference import encode_reference, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,7 +127,7 @@ def examine(
             f"{len(references)}."
         )
     recipe = resolve(variant, "persam", backbone)
-    seen = [observe(backbone, shown, recipe) for shown in references]
+    seen = [encode_reference(backbone, shown, recipe) for shown in references]
     concepts = tuple(_trusting(learn(backbone, [one], recipe)) for one in seen)
     agreement, presence = _cross(concepts, seen)
     suspects = bad_ones(agreement)

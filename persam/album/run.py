@@ -13,10 +13,11 @@ from persam.album.extras import Extras
 from persam.album.loop import LoaderOptions, process_photos
 from persam.album.manifest import Manifest, Record
 from persam.album.output import PRODUCTS, RESERVED, Output, Product
+from persam.album.planned_files import refuse_clashes, to_be_written
 from persam.album.reader import STOPS_A_PHOTO, one_line
 from persam.album.targets import AlbumTarget, fingerprint
 from persam.errors import InputError
-from persam.io.folders import name_outputs, refuse_overwriting
+from persam.io.folders import name_outputs
 from persam.io.writers import remove_leftovers
 from persam.runs import OwnFiles, file_sha256, locked
 
@@ -67,6 +68,21 @@ class Summary:
     def written(self) -> int:
         """How many masks this run wrote."""
         return len(self.records) - self.skipped - len(self.failed)
+
+    @property
+    def done(self) -> int:
+        """How many photos have a mask, empty ones included, of this run, an earlier one or hand."""
+        return len(self.records) - len(self.failed)
+
+    @property
+    def present(self) -> tuple[Record, ...]:
+        """The photos in which something was found."""
+        return tuple(record for record in self.records if record.present)
+
+    @property
+    def doubtful(self) -> tuple[Record, ...]:
+        """The photos that a person should look at."""
+        return tuple(record for record in self.records if record.doubtful)
 
     @property
     def by_hand(self) -> tuple[Record, ...]:
@@ -141,13 +157,14 @@ class _AlbumRun:
         self.past.adopt_moved(photos)
         names = name_outputs(photos, self.manifest.names, output.mirror, RESERVED)
         self.files = [output.files(name) for name in names]
-        self._refuse_to_overwrite()
+        refuse_clashes(target, output, self.files, photos)
         pairs = zip(photos, self.files, strict=True)
         again, by_hand_too = output.overwrite, output.overwrite_hand_work
         self.earlier = [
             self.past.done(*pair, again=again, by_hand_too=by_hand_too) for pair in pairs
         ]
-        refuse_foreign(self.past, self._to_be_written(), output)
+        planned = to_be_written(target, output, self.files, self.earlier)
+        refuse_foreign(self.past, planned, output)
         for folder in {path.parent for files in self.files for path in files.values()}:
             remove_leftovers(folder)
         self.manifest.tidy()
@@ -188,8 +205,8 @@ class _AlbumRun:
         """Write the files of one photo, in a thread."""
         try:
             if step.earlier is not None:
-                tile = self.extras.catch_up(step.earlier, step.files)
-                return _Finished(step.earlier, tile, earlier=True)
+                record, tile = self.extras.catch_up(step.earlier, step.files)
+                return _Finished(record, tile, earlier=True)
             if step.result is not None and step.result.answer is not None:
                 return self._write(step.result, step.result.answer, step.files)
             error = None if step.result is None else step.result.error
@@ -205,14 +222,15 @@ class _AlbumRun:
     ) -> _Finished:
         began = perf_counter()
         answer = answer if result.size is None else answer.at(result.size)
-        sha256 = self.own.write(files["masks"], answer.png())
+        png = answer.png(self.extras.metadata(result.photo))
+        sha256 = self.own.write(files["masks"], png)
         record = replace(
             answer.record(result.photo),
             output=self.own.name(files["masks"]),
             stamp=self._with_content(self.new[result.photo], result.photo),
             mask_sha256=sha256,
         )
-        tile = self.extras.make(record, files, answer.labels, result.image)
+        record, tile = self.extras.make(record, files, answer.labels, result.image)
         spent = round(result.seconds + perf_counter() - began, 3)
         return _Finished(replace(record, seconds=spent), tile)
 
@@ -230,21 +248,3 @@ class _AlbumRun:
             self.extras.give_up("sheet", error)
             return None
         return self.output.sheet
-
-    def _to_be_written(self) -> Iterator[Path]:
-        """The files that this run is going to write or replace."""
-        for files, record in zip(self.files, self.earlier, strict=True):
-            wanted = self.output.save & files.keys()
-            yield from (files[name] for name in wanted - {"masks"})
-            if record is None:
-                yield files["masks"]
-        if "sheet" in self.output.save:
-            yield self.output.sheet
-
-    def _refuse_to_overwrite(self) -> None:
-        targets = [path for files in self.files for path in files.values()]
-        refuse_overwriting(
-            (*targets, self.manifest.path, self.output.sheet),
-            (*self.photos, *self.output.protected),
-            "Choose another output folder.",
-        )

@@ -18,12 +18,15 @@ from persam.io.masks import read_labels, read_mask
 from persam.io.palette import number_masks
 from persam.io.writers import labels_png, mask_png
 from persam.pipeline import multi_object
+from persam.pipeline.instances import MOST
 from persam.pipeline.multi_object import check_concepts
 from persam.pipeline.prompts import mask_box
 
 if TYPE_CHECKING:
+    from persam.io.metadata import PhotoMetadata
     from persam.models.base import Backbone
-    from persam.structures import Embedding, Prediction
+    from persam.prediction import Prediction
+    from persam.structures import Embedding
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +44,15 @@ class PhotoAnswer:
     found: tuple[FoundObject, ...] | None
     first: FoundObject
 
-    def png(self) -> bytes:
-        """The mask's file: of one object in black and white, of several an indexed PNG."""
-        return mask_png(self.labels > 0) if self.found is None else labels_png(self.labels)
+    def png(self, metadata: PhotoMetadata) -> bytes:
+        """The mask's file: of one object in black and white, of several an indexed PNG.
+
+        Args:
+            metadata: of the photo.
+        """
+        if self.found is None:
+            return mask_png(self.labels > 0, metadata)
+        return labels_png(self.labels, metadata)
 
     def at(self, size: tuple[int, int]) -> PhotoAnswer:
         """The same for a picture that was looked at on a reduced scale.
@@ -131,7 +140,7 @@ class AlbumTarget:
 
     def reject(self, embedding: Embedding) -> PhotoAnswer | None:
         """Answer where everything is absent, by the matching features alone; else None."""
-        found = {name: multi_object.glance(c, embedding) for name, c in self.concepts.items()}
+        found = {name: multi_object.absence(c, embedding) for name, c in self.concepts.items()}
         absent = {name: prediction for name, prediction in found.items() if prediction is not None}
         if len(absent) < len(found):
             return None
@@ -147,7 +156,7 @@ class AlbumTarget:
             if not found:
                 return self._no_instance(embedding)
             return self._answer(embedding, dict(enumerate(found)))
-        return self._answer(embedding, {"": multi_object.look(concept, embedding)})
+        return self._answer(embedding, {"": concept.segment_embedding(embedding)})
 
     def _answer(self, embedding: Embedding, found: Mapping[Any, Prediction]) -> PhotoAnswer:
         """What was found, by the name of an object or the number of an instance."""
@@ -172,6 +181,18 @@ class AlbumTarget:
     def _one_name(self) -> str | None:
         """Of the only object; None where it was given none."""
         return next(iter(self.concepts)) or None
+
+    @property
+    def piece_names(self) -> tuple[str, ...]:
+        """What the files of single objects or instances may be called; none of one object alone."""
+        if self.several:
+            return tuple(self.concepts)
+        return tuple(str(number + 1) for number in range(MOST)) if self.instances else ()
+
+    def pieces(self, record: Record) -> dict[int, str]:
+        """Which of :attr:`piece_names` a photo has, by their number in its mask."""
+        names = {one.label: one.object for one in record.found or () if one.box is not None}
+        return {n: str(n) if self.instances or not name else name for n, name in names.items()}
 
     def read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         """``(height, width)`` uint8 labels that an earlier run wrote.
@@ -201,10 +222,11 @@ def _moved(one: FoundObject, labels: np.ndarray, scale: tuple[float, float]) -> 
 
 def fingerprint(concept: Concept) -> str:
     """A short name for everything that decides what a concept finds: model, recipe, numbers."""
-    words = (concept.backbone.name, concept.method, concept.variant, concept.weights)
-    digest = hashlib.sha256(repr((*words, concept.calibration)).encode())
-    for numbers in concept.known.tensors():
-        digest.update(numbers.cpu().numpy().tobytes())
+    model = (concept.backbone.name, concept.backbone.precision)
+    words = (*model, concept.method, concept.variant, concept.weights, concept.calibration)
+    digest = hashlib.sha256(repr(words).encode())
+    for numbers in concept.features.arrays():
+        digest.update(numbers.tobytes())
     return digest.hexdigest()[:16]
 
 

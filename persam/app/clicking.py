@@ -18,8 +18,6 @@ from persam.io.images import read_image
 from persam.structures import Prompts
 
 if TYPE_CHECKING:
-    import torch
-
     from persam.app.photos import MediaFile
     from persam.models.base import Backbone
     from persam.structures import Embedding, Frame, MaskLogits
@@ -116,14 +114,14 @@ def outline(
     if drawing.asks:
         logits, score = _ask(backbone, embedding, drawing)
         shown = replace(frame, height=size[0], width=size[1])
-        mask = (geometry.to_original(logits, shown)[0] > 0).cpu().numpy()
+        mask = geometry.to_original(logits, shown)[0] > 0
     if drawing.paint is not None:
         paint = _resized(drawing.paint, size)
         mask = (mask | (paint == ADDED)) & (paint != ERASED)
     return Outline(mask, score)
 
 
-def _ask(backbone: Backbone, embedding: Embedding, drawing: Drawing) -> tuple[torch.Tensor, float]:
+def _ask(backbone: Backbone, embedding: Embedding, drawing: Drawing) -> tuple[np.ndarray, float]:
     several = drawing.box is None and len(drawing.points) == 1 and backbone.ambiguous
     prompts = _prompts(_seeded(drawing), embedding.frame)
     answer = backbone.decode(embedding, prompts, multimask=several or drawing.choice is not None)

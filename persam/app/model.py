@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.models.base import Backbone
+    from persam.structures import ModelSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +30,11 @@ class LoadedModel:
     maker: ConceptMaker
 
 
-def load_model(name: str, place: Mapping[str, str], run: Path) -> LoadedModel:
+def load_model(spec: ModelSpec, place: Mapping[str, str], run: Path) -> LoadedModel:
     """Load a model and have it ready for the first click.
 
     Args:
-        name: as ``--model`` takes it.
+        spec: which model.
         place: ``device``, ``precision`` and ``engine``.
         run: folder of the run, where the masks of references lie.
 
@@ -42,7 +43,7 @@ def load_model(name: str, place: Mapping[str, str], run: Path) -> LoadedModel:
     """
     from persam.models.loading import load
 
-    backbone, turns = load(name, **place), Turns()
+    backbone, turns = load(spec, **place), Turns()
     _warm_up(backbone)
     clicks = shared(backbone, turns, hurried=True)
     album = shared(backbone, turns, hurried=False)

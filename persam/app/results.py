@@ -117,6 +117,7 @@ class Results:
             "done": record is not None,
             "error": record.error if record else None,
             "seconds": record.seconds if record else None,
+            "byHand": record is not None and record.origin == "hand",
             "found": {name: _facts(one) for name, one in self.found(photo.path).items()},
             "marks": {name: {"kind": m.kind, "learnt": m.learnt} for name, m in marks.items()},
             "others": others,

@@ -19,6 +19,7 @@ from persam.app.results import Results
 from persam.errors import InputError, PersamError
 from persam.io.concept_file import concept_model
 from persam.io.writers import remove_leftovers
+from persam.structures import ModelSpec
 from persam.variants import Variant
 
 if TYPE_CHECKING:
@@ -95,12 +96,16 @@ class Session:
             return {"status": "failed", "name": self.model_name(), "error": message}
         return {"status": "ready", "name": self.model_name(), "error": None}
 
-    def model_name(self) -> str:
-        """As ``--model`` takes it."""
+    def model_spec(self) -> ModelSpec:
+        """What to load: the model that was named, else the one of the first concept."""
         if self.options.model is not None:
-            return self.options.model
+            return ModelSpec(self.options.model)
         brought = [one.concept for one in self.state.objects if one.concept is not None]
-        return str(concept_model(brought[0])) if brought else DEFAULT_MODEL
+        return concept_model(brought[0]) if brought else ModelSpec(DEFAULT_MODEL)
+
+    def model_name(self) -> str:
+        """The model in words."""
+        return str(self.model_spec())
 
     def default_presence(self) -> float:
         """The presence below which the model's own recipe calls an object absent."""
@@ -210,7 +215,12 @@ class Session:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _load(self) -> LoadedModel:
-        return load_model(self.model_name(), dict(self.options.place), self.run)
+        from persam.models.stored_model import refuse_unknown
+
+        spec = self.model_spec()
+        if self.options.model is None:
+            refuse_unknown(spec, "A concept of the session")
+        return load_model(spec, dict(self.options.place), self.run)
 
     def _with_concepts(self, state: AppState) -> AppState:
         """The state, and the concepts that the command line brought to it."""

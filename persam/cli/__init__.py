@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from persam import __version__
 from persam.cli.ablate import ablate
 from persam.cli.app import app as page
-from persam.cli.console import complain, say
+from persam.cli.console import any_encoding, complain, say, show_warnings
 from persam.cli.convert import convert
 from persam.cli.correct import correct
 from persam.cli.datasets import datasets
@@ -32,12 +32,21 @@ from persam.cli.track import track
 from persam.cli.train import train
 from persam.errors import PersamError
 
+# What comes with persam[torch] alone; a command that needs it says so instead of a traceback.
+_OF_TORCH = ("torch", "transformers", "huggingface_hub")
+
 
 class Commands(TyperGroup):
     """Turns the errors that persam raises on purpose into one red line and an exit code.
 
     A command of two words, as ``evaluate stability``, goes before one of the first word alone.
     """
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the program; whatever is printed can be shown, and warnings are lines like others."""
+        any_encoding()
+        show_warnings()
+        return super().main(*args, **options)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that the first words name."""
@@ -52,6 +61,11 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except PersamError as error:
             complain(f"Error: {error}")
+            raise typer.Exit(2) from None
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in _OF_TORCH:
+                raise
+            complain(f"Error: This needs {error.name}: pip install 'persam[torch]'")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             complain(
@@ -80,7 +94,9 @@ def _print_version(wanted: bool) -> None:
 def _persam(
     _version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     # Before torch is imported: its idle threads turn for milliseconds, on the very cores that

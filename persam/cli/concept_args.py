@@ -66,7 +66,10 @@ class ConceptArgs:
             raise InputError(
                 f"Two objects are called {twice!r}. Name them: --concept mine={dict(pairs)[twice]}."
             )
-        return cls(named, several=len(pairs) > 1 or not Path(texts[0]).exists())
+        from persam.io.concept_set import is_concept_set
+
+        several = len(pairs) > 1 or not Path(texts[0]).exists()
+        return cls(named, several or any(map(is_concept_set, named.values())))
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -90,9 +93,15 @@ def stored_concept(path: Path, model: str | None, **place: str) -> Concept:
         place: ``device``, ``precision`` and ``engine``, as the options take them.
 
     Raises:
-        InputError: no such file, not a concept, or learnt with another model.
+        InputError: no such file, not a concept, several, or learnt with another model.
     """
-    return stored_concepts({"": path}, model, **place)[""]
+    found = stored_concepts({"": path}, model, **place)
+    if len(found) > 1:
+        raise InputError(
+            f"{path} holds {len(found)} objects ({', '.join(found)}), and one is wanted here. "
+            f"Learn it alone: persam learn LABELS --class NAME."
+        )
+    return next(iter(found.values()))
 
 
 def stored_concepts(
@@ -101,7 +110,7 @@ def stored_concepts(
     """Load concepts by name, with one model for all.
 
     Args:
-        named: what ``persam learn`` wrote, at least one.
+        named: what ``persam learn`` wrote, at least one; a set gives its own names.
         model: as ``--model`` takes it; None takes the one that the first file names.
         place: ``device``, ``precision`` and ``engine``, as the options take them.
 
@@ -109,12 +118,14 @@ def stored_concepts(
         InputError: no such file, not a concept, or learnt with another model.
     """
     from persam.concept import Concept
-    from persam.io.concept_file import concept_model
+    from persam.io.concept_set import separate_files
     from persam.models.loading import load
+    from persam.models.stored_model import load_stored_model
 
-    name = concept_model(next(iter(named.values()))) if model is None else model
-    backbone = load(name, **place)
-    return {name: Concept.load(path, backbone) for name, path in named.items()}
+    with separate_files(named) as files:
+        first = next(iter(files.values()))
+        backbone = load_stored_model(first, **place) if model is None else load(model, **place)
+        return {name: Concept.load(path, backbone) for name, path in files.items()}
 
 
 def digest(words: str, files: Sequence[Path]) -> str:

@@ -1,36 +1,104 @@
-"""What commands say to a person: one line per fact, progress only where someone watches."""
+"""What commands say to a person: one line per fact, progress only where someone watches.
+
+File names, concepts and metadata of others may hold anything, also what a terminal takes for orders
+or cannot show. Everything that is printed goes through :class:`SafeConsole`, which writes such
+characters out.
+"""
 
 from __future__ import annotations
 
+import logging
+import re
+import sys
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+# Control characters but the line break, marks that turn the direction of writing, and half
+# surrogates, which stand for bytes of file names that are no text.
+_UNSAFE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+class SafeConsole(Console):
+    """A console on which no text is an order, and none is too much for its encoding."""
+
+    def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
+        """Turn something into text, all of it harmless."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control else Segment(self._harmless(text), style)
+
+    def _harmless(self, text: str) -> str:
+        return harmless(text, getattr(self.file, "encoding", None) or "utf-8")
+
+
+def harmless(text: str, encoding: str = "utf-8") -> str:
+    """Write out what a terminal would take for orders, or its encoding does not have.
+
+    Example:
+        >>> harmless(chr(7) + "dog") == chr(92) + "x07dog"
+        True
+    """
+    text = _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return text.encode(encoding, errors="backslashreplace").decode(encoding)
+
+
+def any_encoding() -> None:
+    """Let standard output and errors take any text, whatever their encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+class _Complaints(logging.Handler):
+    """Warnings of the library, as a command's other remarks."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        complain(record.getMessage())
+
+
+def show_warnings() -> None:
+    """Print what the library warns of to standard error."""
+    log = logging.getLogger("persam")
+    if not any(isinstance(handler, _Complaints) for handler in log.handlers):
+        log.addHandler(_Complaints())
+
 
 # Lines are left whole (soft_wrap) so that they can be searched and cut by other programs, and
 # file names are no markup.
-RESULTS = Console(soft_wrap=True, highlight=False, markup=False)
-REMARKS = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+RESULTS = SafeConsole(soft_wrap=True, highlight=False, markup=False)
+REMARKS = SafeConsole(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
 def say(text: str) -> None:
     """Print a line to standard output."""
-    RESULTS.print(_printable(text))
+    RESULTS.print(text)
+
+
+def show(table: Any) -> None:
+    """Print a table, or anything else that rich can draw, to standard output."""
+    SafeConsole(markup=False, highlight=False).print(table)
 
 
 def complain(text: str) -> None:
     """Print a red line to standard error."""
-    REMARKS.print(_printable(text), style="red")
+    REMARKS.print(text, style="red")
 
 
 def named(photo: str | Path, error: str) -> str:
-    """The error of a photo, which most errors name already."""
-    return error if Path(photo).name in error else f"{photo}: {error}"
+    """The error of a photo, which most errors name already, in one line."""
+    text = error if Path(photo).name in error else f"{photo}: {error}"
+    return text.replace("\n", "\\n")
 
 
 @contextmanager
@@ -72,8 +140,3 @@ def count(number: int, one: str, many: str = "") -> str:
         ('1 mask', '2 masks', '0 entries')
     """
     return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def _printable(text: str) -> str:
-    # File names may hold bytes that are no text, which a terminal's encoding refuses.
-    return text.encode("utf-8", errors="replace").decode("utf-8")

@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from persam.cli.console import complain, count, say
+from persam.cli.label_args import ErrorOption, ImagesOption, PicturesOption, tell_problems
 from persam.errors import InputError
-
-ImagesOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--images",
-        help="Folder of the labelled pictures, where it is not beside the labels. May be given "
-        "again.",
-    ),
-]
-ErrorOption = Annotated[
-    float,
-    typer.Option(
-        "--polygon-error",
-        metavar="PIXELS",
-        help="How far polygons may leave the outline of a mask; 0 follows it exactly.",
-    ),
-]
-PicturesOption = Annotated[
-    Literal["copy", "link", "none"],
-    typer.Option("--pictures", help="Put the pictures beside the labels as copies or links."),
-]
 
 
 def convert(
@@ -58,7 +38,7 @@ def convert(
         raise InputError(f"--to takes {', '.join(FORMATS)}; got {to!r}.")
     if out.exists() and any(out.iterdir()):
         raise InputError(f"--out {out} is not empty. Choose a new folder, so that nothing is lost.")
-    found = read_label_set(labels, images or ())
+    found = tell_problems(read_label_set(labels, images or ()))
     written = write_label_set(found, out, to, error=polygon_error, pictures=pictures)
     marks = sum(len(picture.labels) for picture in found.pictures)
     say(
@@ -67,7 +47,5 @@ def convert(
     )
     for line in written.losses:
         complain(f"Left out: {line}")
-    for line in found.problems:
-        complain(f"Not read: {line}")
     if found.problems:
         raise typer.Exit(1)

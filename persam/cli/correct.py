@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from persam.album.manifest import NAME, Manifest
-from persam.cli.concept_args import stored_concept
+from persam.cli.concept_args import stored_concept, stored_concepts
 from persam.cli.console import progress, say
+from persam.cli.correct_labels import correct_set
 from persam.cli.find import OwnModelOption
 from persam.cli.model_args import DeviceOption, EngineOption, PrecisionOption
 from persam.errors import InputError
@@ -24,12 +26,20 @@ if TYPE_CHECKING:
 def correct(
     concept: Annotated[Path, typer.Argument(help="A concept file from `persam learn`.")],
     photos: Annotated[list[Path], typer.Argument(help="Photos, and folders of photos.")],
-    masks: Annotated[
-        Path,
-        typer.Option("--masks", help="Folder of corrected masks, PNG files named as the photos."),
-    ],
     out: Annotated[Path, typer.Option("--out", help="The better concept file: *.safetensors.")],
     *,
+    masks: Annotated[
+        Path | None,
+        typer.Option("--masks", help="Folder of corrected masks, PNG files named as the photos."),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            help="Instead of masks: labels that were put right in another tool, in any format that "
+            "`persam segment --save` writes. Those that nobody changed teach nothing.",
+        ),
+    ] = None,
     run: Annotated[
         Path | None,
         typer.Option(
@@ -45,18 +55,25 @@ def correct(
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
 ) -> None:
-    """Learn from masks that were put right, all or none.
+    """Learn from masks or labels that were put right, all or none.
 
     Every mask of the folder is taken as a further reference, with the photo of its name. Photos
     without a mask there are left alone.
     """
     if out.suffix != ".safetensors":
         raise InputError(f"--out names a concept file, as better.safetensors; got {out}.")
+    place = {"device": device, "precision": precision, "engine": engine}
+    if masks is None or labels is not None:
+        if labels is None or masks is not None:
+            raise InputError("Say what was put right by --masks DIR or --labels FILE, one of them.")
+        photos = list(list_images(photos, recursive=True).photos)
+        correct_set(concept, photos, labels, out, partial(stored_concepts, model=model, **place))
+        return
     pairs = corrections(list_images(photos).photos, masks, run)
     refuse_overwriting([out], [path for pair in pairs for path in pair], "Choose another --out.")
     for _, mask in pairs:
         _refuse_labels(mask)
-    learnt = stored_concept(concept, model, device=device, precision=precision, engine=engine)
+    learnt = stored_concept(concept, model, **place)
     with progress(len(pairs), "Learning", quiet=quiet) as step:
         for photo, mask in pairs:
             learnt = learnt.correct(photo, mask=mask)
@@ -65,7 +82,7 @@ def correct(
     if not quiet:
         for photo, mask in pairs:
             say(f"Took {mask} for {photo}")
-        say(f"Learnt from {len(learnt.views)} references now: {out}")
+        say(f"Learnt from {len(learnt.references)} references now: {out}")
 
 
 def corrections(

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from persam.cli.console import progress, say
+from persam.cli.console import progress, say, show
 from persam.cli.model_args import DeviceOption, EngineOption, ModelOption, PrecisionOption
 from persam.variants import Method
 
@@ -57,7 +56,7 @@ def demo(
     say(f"Shown once: {subject.reference.image} with its mask. Model: {backbone.name}.")
     with progress(len(METHODS) * len(subject.targets), "Looking") as step:
         outcomes = [_find(method, backbone, subject, out, step) for method in METHODS]
-    Console().print(_table(subject.targets, outcomes))
+    show(_table(subject.targets, outcomes))
     say(_where(out, outcomes))
     if any(outcome.album.failed for outcome in outcomes):
         raise typer.Exit(1)

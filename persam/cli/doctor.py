@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from persam.cli.console import complain, named, progress, say
+from persam.cli.console import complain, named, progress, say, show
 from persam.cli.model_args import (
     DeviceOption,
     EngineOption,
@@ -70,7 +69,7 @@ def doctor(
     recipe = resolve_variant(variant, "persam", own=backbone.recipe)
     diagnosis = examine(backbone, [one.read() for one in given], recipe)
     if not quiet:
-        Console(markup=False).print(_table(given, diagnosis))
+        show(_table(given, diagnosis))
     for number in diagnosis.suspects:
         complain(f"{given[number].picture} does not show what the others show: look at its mask.")
     if not diagnosis.suspects and not quiet:

@@ -6,10 +6,9 @@ from contextlib import nullcontext
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
-from persam.cli.console import as_percent, as_seconds, progress, say
+from persam.cli.console import as_percent, as_seconds, progress, say, show
 from persam.cli.evaluate_args import FolderArgs, MethodArgs, choose
 from persam.errors import InputError
 
@@ -55,7 +54,7 @@ def tell(report: Report, name: str, *, quiet: bool) -> None:
     """Say what a report holds: a row an object or class, and the means."""
     one, many = ("object", "objects") if name == "perseg" else ("class", "classes")
     if not quiet:
-        Console().print(_table(report, one))
+        show(_table(report, one))
     say(_overall(report, many))
 
 

@@ -8,10 +8,9 @@ from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, get_args
 
-from rich.console import Console
 from rich.table import Table
 
-from persam.cli.console import as_seconds, progress, say
+from persam.cli.console import as_seconds, progress, say, show
 from persam.cli.evaluate_args import FolderArgs, MethodArgs, ResolvedMethod, choose, refuse
 from persam.errors import InputError
 from persam.variants import Method
@@ -89,7 +88,7 @@ def _choose(asked: MethodArgs) -> ResolvedMethod:
 def tell(report: VideoReport, name: str, *, quiet: bool) -> None:
     """Say what a report holds: a row a sequence and object, and the means."""
     if not quiet:
-        Console().print(_table(report))
+        show(_table(report))
     say(_overall(report))
     if report.not_shown:
         say(

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from persam.cli.concept_args import stored_concept
-from persam.cli.console import complain, named, progress, say
+from persam.cli.console import complain, named, progress, say, show
 from persam.cli.model_args import (
     DeviceOption,
     EngineOption,
@@ -112,7 +111,7 @@ def _show(hits: Sequence[Hit]) -> None:
         for hit in found:
             presence = "-" if hit.presence is None else f"{hit.presence:.3f}"
             table.add_row(_short(hit.photo), presence, f"{hit.score:.3f}")
-        Console(markup=False).print(table)
+        show(table)
     looked = sum(hit.error is None for hit in hits)
     say(f"Found in {len(found)} of {looked} photos")
 

@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from persam.cli.console import say
+from persam.cli.evaluate_args import refuse, typed_options
+from persam.cli.label_args import ClassOption, ImagesOption, LabelArgs, PerInstanceOption
+from persam.cli.learn_labels import learn_set
 from persam.cli.model_args import (
     AlphaOption,
     DeviceOption,
@@ -36,12 +39,22 @@ from persam.cli.object_options import (
     OrientationOption,
     PointOption,
 )
+from persam.cli.search_args import LearningArgs
 from persam.errors import InputError
 from persam.io.folders import refuse_overwriting
 
+_SHOWN = ("mask", "box", "point", "not_point", "label", "mask_orientation", "also", "not_")
+
 
 def learn(
-    reference: Annotated[Path, typer.Argument(help="The picture that shows the object.")],
+    context: typer.Context,
+    reference: Annotated[
+        Path,
+        typer.Argument(
+            help="The picture that shows the object; or labels of another tool: a COCO, YOLO, "
+            "LabelMe, CVAT, Label Studio, VOC or Supervisely file or folder."
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", help="The concept file: *.safetensors.")],
     *,
     mask: MaskOption = None,
@@ -52,6 +65,9 @@ def learn(
     mask_orientation: OrientationOption = "ask",
     also: AlsoOption = None,
     not_: NotOption = None,
+    images: ImagesOption = None,
+    class_: ClassOption = None,
+    per_instance: PerInstanceOption = False,
     method: MethodOption = "persam",
     model: ModelOption = "pocket",
     match_with: MatchOption = None,
@@ -67,8 +83,17 @@ def learn(
 ) -> None:
     """Learn an object from one picture or several and keep it in a small file.
 
+    From labels: one object a class, all in one file.
     Then: persam segment --concept dog.safetensors PHOTOS... --out DIR
     """
+    labels = LabelArgs(reference, tuple(images or ()), tuple(class_ or ()), per_instance)
+    if labels.given:
+        shown = [name for name in typed_options(context) if name in _SHOWN]
+        refuse(shown, f"the labels {reference} show where the objects are")
+        chosen = LearningArgs(method, model, match_with, plugin_of(plugin, stable=stable), ())
+        place = {"device": device, "precision": precision, "engine": engine}
+        learn_set(labels, out, chosen, (variant, without, alpha, min_presence), place)
+        return
     first = ReferenceArgs(reference, mask, box, point, not_point, label, mask_orientation)
     examples = Examples.of(first, also, not_)
     from persam.io.concept_file import refuse_other_file
@@ -78,10 +103,16 @@ def learn(
     given = [*examples.files, model, *([] if plugin is None else [plugin])]
     refuse_overwriting([out], given, "Choose another --out.")
     refuse_other_file(out)
-    from persam.models.loading import load, stabilised
+    from persam.models.loading import load
 
-    named = stabilised(model, plugin_of(plugin, stable=stable))
-    backbone = load(named, match_with=match_with, device=device, precision=precision, engine=engine)
+    backbone = load(
+        model,
+        match_with=match_with,
+        plugin=plugin_of(plugin, stable=stable),
+        device=device,
+        precision=precision,
+        engine=engine,
+    )
     recipe = resolve_variant(variant, method, without, alpha, backbone.recipe)
     concept = with_min_presence(examples.learn(backbone, method, recipe), min_presence)
     concept.save(out)

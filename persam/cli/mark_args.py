@@ -88,11 +88,11 @@ class MarkArgs:
         Raises:
             InputError: a file that cannot be read, or a place that cannot be used.
         """
-        from persam.pipeline.reference import observe
+        from persam.pipeline.reference import encode_reference
         from persam.video.labels import read_objects
 
         if self.mask is None:
-            return {self.name: observe(backbone, self._reference(image), variant).mask}
+            return {self.name: encode_reference(backbone, self._reference(image), variant).mask}
         found = read_objects(self.mask, (image.shape[0], image.shape[1]))
         if len(found) == 1:
             return {self.name: next(iter(found.values()))}

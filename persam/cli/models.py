@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from persam.cli.console import say, show
 from persam.models import registry
 
 
@@ -22,18 +23,12 @@ def models(
     SAM-HQ and MobileSAM work, too. Sizes are numbers of parameters: the model's, and those that a
     Stable-SAM plugin for it has.
     """
-    from rich.console import Console
-
     rows = [row(entry) for entry in registry.CATALOG]
-    console = Console()
     if json:
-        console.print_json(json_format.dumps(rows))
+        say(json_format.dumps(rows, indent=2))
         return
-    console.print(_table(rows))
-    console.print(
-        "A hub id (owner/name), a folder or an official .pth/.pt file works as well.",
-        style="dim",
-    )
+    show(_table(rows))
+    say("A hub id (owner/name), a folder or an official .pth/.pt file works as well.")
 
 
 def row(entry: registry.ModelEntry) -> dict[str, Any]:

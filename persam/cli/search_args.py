@@ -33,7 +33,7 @@ class LearningArgs:
 
     def files(self, source: Examples | ConceptArgs) -> tuple[Path, ...]:
         """All that decides what is found."""
-        from persam.models.stable_sam.plugin_file import plugin_file
+        from persam.models.registry import plugin_file
 
         return source.files if self.plugin is None else (*source.files, plugin_file(self.plugin))
 
@@ -44,13 +44,12 @@ class LearningArgs:
         place: Mapping[str, str],
     ) -> dict[str, Concept]:
         """What is looked for, by name: learnt now, or read from concept files."""
-        from persam.models.loading import load, stabilised
+        from persam.models.loading import load
 
         if isinstance(source, ConceptArgs):
             model = self.model if "model" in self.typed else None
             return stored_concepts(source.named, model, **place)
-        named = stabilised(self.model, self.plugin)
-        backbone = load(named, match_with=self.match_with, **place)
+        backbone = load(self.model, match_with=self.match_with, plugin=self.plugin, **place)
         name, without, alpha = recipe
         variant = resolve_variant(name, self.method, without, alpha, backbone.recipe)
         return {"": source.learn(backbone, self.method, variant)}

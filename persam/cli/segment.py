@@ -8,14 +8,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from persam.cli.album_report import report_album
 from persam.cli.concept_args import (
     ConceptArgs,
     ConceptOption,
     InstancesOption,
     digest,
 )
-from persam.cli.console import complain, count, named, progress, say
+from persam.cli.console import progress
+from persam.cli.cutout_args import (
+    BackgroundOption,
+    CropOption,
+    EdgesOption,
+    FormatOption,
+    StripOption,
+    cutout_style,
+)
 from persam.cli.evaluate_args import typed_options
+from persam.cli.label_args import (
+    ErrorOption,
+    PicturesOption,
+    SaveArgs,
+    sets_of,
+    without_references,
+    write_labels_of,
+)
 from persam.cli.model_args import (
     AlphaOption,
     DeviceOption,
@@ -59,10 +76,7 @@ from persam.io.folders import list_images
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.album.run import Summary
     from persam.io.folders import Listing
-
-_NAMED = 5
 
 
 def segment(
@@ -96,9 +110,17 @@ def segment(
         str,
         typer.Option(
             "--save",
-            help="Any of masks,cutouts,overlays,sheet with commas between; masks come always.",
+            help="Any of masks,cutouts,overlays,sheet with commas between; masks come always. Also "
+            "labels for other tools: coco, yolo, labelme, cvat, label-studio, voc, supervisely.",
         ),
     ] = "masks",
+    polygon_error: ErrorOption = 1.0,
+    pictures: PicturesOption = "copy",
+    edges: EdgesOption = "soft",
+    crop: CropOption = None,
+    background: BackgroundOption = None,
+    format_: FormatOption = "png",
+    strip: StripOption = False,
     recursive: RecursiveOption = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Look again at photos that are done.")
@@ -136,6 +158,8 @@ def segment(
     )
     listing = _listing(photos, out, recursive=recursive)
     loader = loader_options(batch, jobs, cache, cache_size, max_pixels)
+    saved = SaveArgs.of(save, (polygon_error, pictures, overwrite_hand_work), typed)
+    style = cutout_style((edges, crop, background, format_), saved.products, typed)
     from persam.album.run import Output, segment_album
     from persam.album.targets import AlbumTarget
 
@@ -147,17 +171,24 @@ def segment(
     objects = learnt if several else next(iter(learnt.values()))
     output = Output(
         out,
-        frozenset(word.strip() for word in save.split(",")),
+        saved.products,
         overwrite,
         overwrite_hand_work,
-        identity=digest(settings_words(source, learnt, method), learning.files(source)),
+        # A concept's own numbers name it: the page, too, goes on with what it has found.
+        identity=""
+        if isinstance(source, ConceptArgs)
+        else digest(settings_words(source, learnt, method), learning.files(source)),
         protected=learning.files(source),
         mirror=tuple(path for path in photos if path.is_dir()) if recursive else (),
+        style=style,
+        strip=strip,
     )
     target = AlbumTarget.of(objects, instances=instances)
-    with progress(len(listing.photos), "Looking", quiet=quiet) as step:
-        summary = segment_album(target, listing.photos, output, lambda _: step(), loader=loader)
-    _report(summary, listing, quiet=quiet)
+    others, known = without_references(listing.photos, sets_of(learning.files(source)))
+    with progress(len(others), "Looking", quiet=quiet) as step:
+        summary = segment_album(target, others, output, lambda _: step(), loader=loader)
+    report_album(summary, listing, quiet=quiet)
+    write_labels_of(summary, known, next(iter(learnt)) or "object", saved.labels, quiet=quiet)
     if summary.failed or summary.not_written:
         raise typer.Exit(1)
 
@@ -171,30 +202,3 @@ def _listing(photos: Sequence[Path], out: Path, *, recursive: bool) -> Listing:
                 f"photos. Choose another folder."
             )
     return list_images(photos, recursive=recursive, results=out)
-
-
-def _report(summary: Summary, listing: Listing, *, quiet: bool) -> None:
-    if not quiet:
-        say(f"{count(summary.written, 'mask')} written to {summary.manifest.parent}")
-        by_hand, skipped = len(summary.by_hand), summary.skipped - len(summary.by_hand)
-        if skipped:
-            say(f"{count(skipped, 'photo')} skipped, done already (--overwrite to redo)")
-        if by_hand:
-            say(f"{count(by_hand, 'mask')} changed by hand, kept (--overwrite-hand-work to redo)")
-        if summary.sheet is not None:
-            say(f"Contact sheet: {summary.sheet}")
-        _report_passed_over(listing)
-    for line in summary.not_written:
-        complain(line)
-    if summary.failed:
-        complain(f"{count(len(summary.failed), 'photo')} failed:")
-    for record in summary.failed:
-        complain(f"  {named(record.input, str(record.error))}")
-
-
-def _report_passed_over(listing: Listing) -> None:
-    if listing.passed_over:
-        names = [path.name for path in listing.passed_over[:_NAMED]]
-        more = ", ..." if len(listing.passed_over) > _NAMED else ""
-        entries = count(len(listing.passed_over), "entry", "entries")
-        say(f"Left out of the folders, as no picture files: {entries} ({', '.join(names)}{more})")

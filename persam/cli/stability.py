@@ -62,11 +62,11 @@ def stability(
     """
     from persam.evaluation.stability import Protocol, evaluate_stability
     from persam.io.pairs import read_sets, spread
-    from persam.models.loading import load, stabilised
+    from persam.models.loading import load
 
     protocol = Protocol(prompts, noise, seed, stretch)
     sets = {name: spread(pairs, pictures) for name, pairs in read_sets(data).items()}
-    backbone = load(stabilised(model, plugin), device=device, precision=precision, engine=engine)
+    backbone = load(model, plugin=plugin, device=device, precision=precision, engine=engine)
     with progress(sum(map(len, sets.values())), "Measuring", quiet=quiet) as step:
         read = {name: (pair.read() for pair in pairs) for name, pairs in sets.items()}
         report = evaluate_stability(backbone, read, protocol, step)

@@ -191,11 +191,11 @@ def _refuse_unread(targets: TrackArgs, typed: Sequence[str]) -> None:
 
 
 def _load(targets: TrackArgs, model: str | None, place: dict[str, Any]) -> Backbone:
-    from persam.io.concept_file import concept_model
     from persam.models.loading import load
+    from persam.models.stored_model import load_stored_model
 
     if model is None and targets.concepts:
-        model = concept_model(next(iter(targets.concepts.values())))
+        return load_stored_model(next(iter(targets.concepts.values())), **place)
     return load(model or "pocket", **place)
 
 

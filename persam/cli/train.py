@@ -56,24 +56,21 @@ def pocket(
     """Train the built-in model, or go on with a run that was stopped."""
     from dataclasses import replace
 
-    from rich.console import Console
-
     from persam.models.loading import choose_device
     from persam.training.pocket import Run, prepare, train
     from persam.training.processes import together
     from persam.training.state import Recipe
 
     recipe = Recipe() if steps is None else replace(Recipe(), steps=steps)
-    console = Console()
-    console.print(recipe)
+    say(str(recipe))
     run = Run(data, initial, out, scenes or (), second, watch, device)
     if processes > 1:
         prepare(run, recipe, choose_device(device))  # its errors would be lost among the processes
         together(processes, train, run, recipe)
         path = out / "pocket.safetensors"
     else:
-        path = train(run, recipe, report=lambda line: console.print(_text(line)))
-    console.print(f"Weights: {path}")
+        path = train(run, recipe, report=lambda line: say(_text(line)))
+    say(f"Weights: {path}")
 
 
 @train.command()

@@ -11,18 +11,21 @@ What their documentation says, and no more, is relied on:
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.masks import read_mask
-from persam.io.writers import write_bytes, write_cutout, write_text
+from persam.io.writers import cutout_png
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.dreambooth.subject import SubjectFolder, SubjectPhoto
+    from persam.runs import OwnFiles
 
 ONETRAINER_MASK = "-masklabel"
 
@@ -50,8 +53,28 @@ def export_files(subject: SubjectFolder, photo: SubjectPhoto) -> dict[str, Path]
     }
 
 
-def export(subject: SubjectFolder) -> None:
+def write_own(files: OwnFiles, path: Path, data: bytes) -> None:
+    """Write a file of a subject's folder, unless somebody has changed the one that is there.
+
+    Raises:
+        InputError: a file is there that persam did not write, or it cannot be written.
+    """
+    state = files.state(path)
+    if state == "foreign":
+        raise InputError(
+            f"{path} would be replaced, which persam did not write. Move it away, or choose "
+            f"another folder."
+        )
+    if state != "changed":
+        files.write(path, data)
+
+
+def export(subject: SubjectFolder, own: OwnFiles) -> None:
     """Write the folders of all other trainers.
+
+    Args:
+        subject: the folder.
+        own: which of its files are the program's own.
 
     Raises:
         InputError: a file of the subject cannot be read, or one cannot be written.
@@ -64,15 +87,16 @@ def export(subject: SubjectFolder) -> None:
         )
         for name, path in files.items():
             if name.endswith("caption"):
-                write_bytes(path, caption)
+                write_own(own, path, caption)
             elif name.endswith("mask"):
-                write_bytes(path, mask)
+                write_own(own, path, mask)
             elif name != "alpha":
-                write_bytes(path, picture)
-        write_cutout(files["alpha"], _transparent(subject, photo))
+                write_own(own, path, picture)
+        write_own(own, files["alpha"], cutout_png(_transparent(subject, photo)))
     for kind, line in _MASK_LINES.items():
         text = _dataset(subject, kind, line.format(folder=_toml(subject.folder / "kohya/masks")))
-        write_text(subject.folder / "kohya" / f"dataset-{kind}.toml", text)
+        path = subject.folder / "kohya" / f"dataset-{kind}.toml"
+        write_own(own, path, text.encode("utf-8", errors="replace"))
 
 
 _MASK_LINES = {"img": "conditioning_data_dir = {folder}", "alpha": "alpha_mask = true"}
@@ -88,7 +112,8 @@ def _transparent(subject: SubjectFolder, photo: SubjectPhoto) -> np.ndarray:
 def _dataset(subject: SubjectFolder, kind: str, mask_line: str) -> str:
     choices = subject.choices
     return (
-        "# For --dataset_config of kohya's sd-scripts; give --masked_loss with it.\n"
+        "# For --dataset_config of kohya's sd-scripts; give --masked_loss with it. The paths are\n"
+        "# absolute, as the scripts want them: prepare again where the folder has been moved.\n"
         "[general]\n"
         'caption_extension = ".txt"\n\n'
         "[[datasets]]\n"
@@ -103,6 +128,6 @@ def _dataset(subject: SubjectFolder, kind: str, mask_line: str) -> str:
 
 
 def _toml(path: Path) -> str:
-    """A path as a TOML string that needs no escapes on any system."""
-    text = path.absolute().as_posix()
-    return f"'{text}'" if "'" not in text else '"' + text.replace('"', '\\"') + '"'
+    """A path as a TOML string, whatever its letters: JSON's escapes are TOML's, too."""
+    text = json.dumps(path.absolute().as_posix(), ensure_ascii=False)
+    return text.replace("\x7f", "\\u007f")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from persam.concept import Concept
 from persam.dreambooth.scoring import Finder
 from persam.dreambooth.subject import read_subject
-from persam.io.concept_file import concept_model
-from persam.models.loading import load
+from persam.models.stored_model import load_stored_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,5 +21,5 @@ def subject_finder(folder: Path, device: str = "auto") -> Finder:
         ModelNotFound: the model is not here.
     """
     path = read_subject(folder).concept
-    concept = Concept.load(path, load(concept_model(path), device=device))
+    concept = Concept.load(path, load_stored_model(path, device=device))
     return Finder(f"{concept.method} on {concept.backbone.name}", lambda x: concept.segment(x).mask)

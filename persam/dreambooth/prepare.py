@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from persam.album.contact_sheet import make_tile, write_sheet
+from persam.album.contact_sheet import make_tile, sheet_page
 from persam.album.run import Output, segment_album
 from persam.dreambooth.backgrounds import read_backgrounds, replace_background
-from persam.dreambooth.exports import export, export_files
+from persam.dreambooth.exports import export, export_files, write_own
 from persam.dreambooth.masks import cell_pixels, loss_weights
 from persam.dreambooth.subject import (
     Choices,
@@ -25,7 +25,8 @@ from persam.dreambooth.subject import (
 from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.masks import read_mask
-from persam.io.writers import write_mask, write_png, write_text
+from persam.io.writers import png, write_mask
+from persam.runs import OwnFiles, locked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,8 +76,9 @@ class Prepared:
 
 @dataclass
 class _Made:
-    """What has come together so far."""
+    """What has come together so far, and the files that are the program's own."""
 
+    files: OwnFiles
     photos: list[SubjectPhoto] = field(default_factory=list)
     tiles: list[Tile | None] = field(default_factory=list)
     left_out: list[Path] = field(default_factory=list)
@@ -106,33 +108,45 @@ def prepare(
             would be written over.
     """
     folder, choices = Path(folder), choices or Choices()
-    backgrounds = read_backgrounds(choices.backgrounds)
     files = {Path(path).absolute(): Path(path) for path in (reference.picture, *photos)}
     _refuse_inside(folder, [*files.values(), *reference.protected])
-    before = peek_subject(folder)
+    with locked(folder):
+        return _prepare(concept, list(files.values()), reference, folder, choices)
+
+
+def _prepare(
+    concept: Concept,
+    photos: Sequence[Path],
+    reference: ReferencePicture,
+    folder: Path,
+    choices: Choices,
+) -> Prepared:
+    backgrounds = read_backgrounds(choices.backgrounds)
+    before, files = peek_subject(folder), OwnFiles(folder)
     output = Output(
         folder / "found",
         overwrite=False,
         identity=reference.identity,
         protected=reference.protected,
     )
-    summary = segment_album(concept, list(files.values()), output)
+    summary = segment_album(concept, photos, output)
     _give_mask(summary.records[0], reference, output.folder)
-    made = _Made()
+    made = _Made(files)
     for record in summary.records:
         _make(folder, choices, record, made, backgrounds)
-    write_sheet(folder / "sheet.html", summary.records, made.tiles)
+    files.write(folder / "sheet.html", sheet_page(summary.records, made.tiles))
     if not made.photos:
         raise InputError(
-            f"The subject was found in none of {len(files)} photos. Look at "
+            f"The subject was found in none of {len(photos)} photos. Look at "
             f"{folder / 'sheet.html'}, and try another reference, method or model."
         )
     given = None if reference.mask is None else summary.records[0].input
     subject = SubjectFolder(folder, choices, tuple(_unscored(made.photos, given)))
-    _remove_others(before, subject)
+    _remove_others(before, subject, files)
     concept.save(subject.concept)
-    export(subject)
+    export(subject, files)
     write_subject(subject)
+    files.tidy()
     unmasked = [Path(photo.source) for photo in subject.photos if not photo.masked]
     return Prepared(
         subject, folder / "sheet.html", tuple(made.left_out), tuple(unmasked), summary.failed
@@ -190,9 +204,23 @@ def _make(
     photo = SubjectPhoto(Path(record.output).stem, record.input, masked, share, record.score)
     made.photos.append(photo)
     subject = SubjectFolder(folder, choices, ())
-    write_png(subject.image(photo), image)
-    write_png(subject.mask(photo), weights)
-    write_text(subject.caption(photo), choices.instance_prompt() + "\n")
+    write_own(made.files, subject.image(photo), png(image))
+    write_own(made.files, subject.mask(photo), png(weights))
+    caption = _caption(Path(record.input), subject.caption(photo), made.files)
+    if caption is None:
+        caption = choices.instance_prompt() + "\n"
+    made.files.write(subject.caption(photo), caption.encode("utf-8", errors="replace"))
+
+
+def _caption(photo: Path, ours: Path, files: OwnFiles) -> str | None:
+    """What somebody wrote: over our caption, else in a text file beside the photo; or None."""
+    written = files.state(ours) in ("changed", "foreign")
+    path = ours if written else photo.with_suffix(".txt")
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace").strip()
+    except OSError:
+        return None
+    return text + "\n" if text else None
 
 
 def _scaled(image: np.ndarray, mask: np.ndarray, resolution: int) -> tuple[np.ndarray, np.ndarray]:
@@ -207,16 +235,20 @@ def _scaled(image: np.ndarray, mask: np.ndarray, resolution: int) -> tuple[np.nd
     return np.array(small), np.array(share) > 127
 
 
-def _remove_others(before: SubjectFolder | None, now: SubjectFolder) -> None:
-    """Remove what an earlier run wrote and this one did not: it would be trained on."""
+def _remove_others(before: SubjectFolder | None, now: SubjectFolder, files: OwnFiles) -> None:
+    """Remove what an earlier run wrote and this one did not: it would be trained on.
+
+    Only files that are the program's own, unchanged and in this folder: their names come from a
+    record that anybody may have written.
+    """
     if before is None:
         return
     kept = {path for photo in now.photos for path in _files(now, photo)}
     for photo in before.photos:
         for path in set(_files(before, photo)) - kept:
-            path.unlink(missing_ok=True)
-            with suppress(OSError):  # its folder, where nothing else is in it
-                path.parent.rmdir()
+            if files.remove(path):
+                with suppress(OSError):  # its folder, where nothing else is in it
+                    path.parent.rmdir()
 
 
 def _files(subject: SubjectFolder, photo: SubjectPhoto) -> list[Path]:

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from persam.errors import InputError
+from persam.io.records import is_file_name, read_json
 from persam.io.writers import write_text
 
 NAME = "subject.json"
@@ -188,20 +189,26 @@ def peek_subject(folder: str | Path) -> SubjectFolder | None:
         InputError: it is damaged or of a later version.
     """
     path = Path(folder) / NAME
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        if fields["version"] != _VERSION:
-            raise ValueError(f"version {fields['version']}")
-        choices = fields["choices"] | {"backgrounds": tuple(fields["choices"]["backgrounds"])}
-        photos = tuple(SubjectPhoto(**photo) for photo in fields["photos"])
-        return SubjectFolder(Path(folder), Choices(**choices), photos)
-    except FileNotFoundError:
+    what = (
+        "is not what this version of persam writes. Run `persam dreambooth prepare` again, into a "
+        "new folder."
+    )
+    fields = read_json(path, _SubjectFile, what)
+    if fields is None:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{path} is not what this version of persam writes ({error}). Run `persam dreambooth "
-            f"prepare` again, into a new folder."
-        ) from error
+    strange = [photo.name for photo in fields.photos if not is_file_name(photo.name)]
+    if fields.version != _VERSION or strange:
+        raise InputError(f"{path} {what} (version {fields.version})")
+    return SubjectFolder(Path(folder), fields.choices, fields.photos)
+
+
+@dataclass(frozen=True)
+class _SubjectFile:
+    """What stands in ``subject.json``."""
+
+    version: int
+    choices: Choices
+    photos: tuple[SubjectPhoto, ...]
 
 
 def without_token(prompt: str, token: str) -> str:

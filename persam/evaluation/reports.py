@@ -6,14 +6,14 @@ import json
 import os
 import platform
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
-
 from persam.io.writers import write_text
+from persam.models.runtime.cpu import cpu_class, thread_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,10 +21,16 @@ if TYPE_CHECKING:
 
 def environment() -> dict[str, Any]:
     """Versions and hardware that a measurement depends on."""
-    facts = {name: version(name) for name in ("torch", "transformers", "numpy", "pillow")}
-    facts = {"python": platform.python_version(), "system": platform.platform(), **facts}
-    facts |= {"cpu": _cpu(), "cores": str(os.cpu_count()), "threads": str(torch.get_num_threads())}
-    return facts | ({"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {})
+    facts: dict[str, Any] = {"python": platform.python_version(), "system": platform.platform()}
+    for name in ("torch", "transformers", "onnxruntime", "openvino", "numpy", "pillow"):
+        with suppress(PackageNotFoundError):
+            facts[name] = version(name)
+    torch = sys.modules.get("torch")  # of no concern to a model that runs without it
+    threads = thread_count() if torch is None else torch.get_num_threads()
+    facts |= {"cpu": _cpu(), "cpu_class": cpu_class(), "cores": str(os.cpu_count())}
+    facts["threads"] = str(threads)
+    gpu = torch is not None and torch.cuda.is_available()
+    return facts | ({"gpu": torch.cuda.get_device_name()} if torch and gpu else {})
 
 
 def _cpu() -> str:

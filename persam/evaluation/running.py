@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from persam.io.images import Source
     from persam.methods.learner import Learner, Learnt
     from persam.models.base import Backbone
-    from persam.structures import Embedding, Prediction
+    from persam.prediction import Prediction
+    from persam.structures import Embedding
 
     OnPhoto = Callable[[str, str], None]
 

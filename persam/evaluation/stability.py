@@ -242,4 +242,4 @@ def _masks(
     answers = backbone.decode_batch([embedding] * count, asked, multimask=False)
     # One by one: twenty maps of logits in a photo's size would fill gigabytes.
     large = (geometry.to_original(answer.logits, embedding.frame) for answer in answers)
-    return np.concatenate([(logits > 0).cpu().numpy() for logits in large])
+    return np.concatenate([logits > 0 for logits in large])

@@ -18,7 +18,7 @@ from persam.io.writers import write_text
 if TYPE_CHECKING:
     from persam.concept import Concept
     from persam.io.images import Source
-    from persam.structures import Prediction
+    from persam.prediction import Prediction
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from persam import geometry
 from persam.explanation import panels
@@ -15,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from persam.concept import Concept
-    from persam.structures import Box, Frame, Prediction
+    from persam.prediction import Prediction
+    from persam.structures import Box, Frame
 
     Trace = Mapping[str, np.ndarray]
     Points = list[tuple[int, int, int]]
@@ -78,8 +78,7 @@ class Search:
 
     def upright(self, values: np.ndarray) -> np.ndarray:
         """Bring an ``(h, w)`` map over the model's square to ``(H, W)`` original pixels."""
-        maps = torch.from_numpy(np.array(values, dtype=np.float32))[None]
-        return geometry.to_original(maps, self.frame)[0].numpy()
+        return geometry.to_original(values[None], self.frame)[0]
 
 
 def sections(search: Search) -> list[Section]:
@@ -120,8 +119,8 @@ def answer(search: Search) -> Section:
 def reference(search: Search) -> Iterator[Section]:
     """What the object was learnt from."""
     concept, trace = search.concept, search.found.trace
-    count = len(concept.foreground)
-    text = f"Learnt from {len(concept.views)} reference{'s' * (len(concept.views) > 1)}"
+    count = len(concept.features.foreground)
+    text = f"Learnt from {len(concept.references)} reference{'s' * (len(concept.references) > 1)}"
     text += f"; {count} foreground features are kept for the contrast." if count else "."
     if search.reference is None or "ref_mask" not in trace:
         yield Section("Reference", f"{text} A concept's file keeps no picture of it.")
@@ -135,9 +134,8 @@ def reference(search: Search) -> Iterator[Section]:
         caption = f"{np.count_nonzero(cells)} cells whose features are the object's"
         shown.append(Panel(caption, panels.cells_over(search.reference, cells)))
     if "ref_similarity" in trace:
-        maps = torch.from_numpy(np.array(trace["ref_similarity"], dtype=np.float32))[None]
         frame = concept.backbone.frame(*search.reference.shape[:2])
-        prior = geometry.to_original(maps, frame)[0].numpy()
+        prior = geometry.to_original(trace["ref_similarity"][None], frame)[0]
         over = panels.heat_over(search.reference, prior)
         shown.append(Panel("confidence map of the reference itself", over))
     yield Section("Reference", text, tuple(shown))
@@ -185,7 +183,7 @@ def guide(search: Search) -> Section:
     values = np.asarray(search.found.trace["attention_similarity"], dtype=np.float32)
     if variant.guide_frame == "official":
         size = (search.frame.height, search.frame.width)
-        over = geometry.bilinear(torch.from_numpy(values)[None], size)[0].numpy()
+        over = geometry.bilinear(values[None], size)[0]
     else:
         over = search.upright(values)
     text = f"Added to the token-to-image attention after its softmax, times {variant.alpha:g}: "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from persam.integrations.open_concepts import OpenConcepts
-    from persam.structures import Prediction
+    from persam.prediction import Prediction
 
 
 def create(concept: str, device: str = "auto", polygon_error: float = ERROR) -> CvatFunction:

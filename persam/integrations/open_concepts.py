@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persam.concept import Concept
-from persam.io.concept_file import concept_model
-from persam.io.concept_set import is_concept_set, read_concept_set
+from persam.io.concept_set import is_concept_set, read_concept_set, separate_files
 from persam.io.labels import LabelSet
-from persam.models.loading import load
+from persam.models.stored_model import load_stored_model
 from persam.pipeline.multi_object import segment_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from persam.io.images import Source
     from persam.models.base import Backbone
-    from persam.structures import Embedding, Prediction
+    from persam.prediction import Prediction
+    from persam.structures import Embedding
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,18 +59,8 @@ def open_concepts(
     """
     path = Path(path)
     labels = read_concept_set(path).labels if is_concept_set(path) else LabelSet((), ())
-    with concept_files(path, path.stem) as files:
+    with separate_files({path.stem: path}) as files:
         if backbone is None:
-            backbone = load(concept_model(next(iter(files.values()))), **place)
+            backbone = load_stored_model(next(iter(files.values())), **place)
         concepts = {name: Concept.load(file, backbone) for name, file in files.items()}
     return OpenConcepts(backbone, concepts, labels)
-
-
-@contextmanager
-def concept_files(path: Path, name: str) -> Iterator[dict[str, Path]]:
-    """Give a file of each concept by its name: the file itself, or what a set contains."""
-    if not is_concept_set(path):
-        yield {name: path}
-        return
-    with read_concept_set(path).files() as files:
-        yield files

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from persam.structures import Prediction
+    from persam.prediction import Prediction
 
 
 def to_detections(found: Mapping[str, Prediction], labels: LabelSet | None = None) -> Any:

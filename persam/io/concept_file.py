@@ -1,57 +1,102 @@
-"""Concepts on disk: one safetensors file, tensors plus a header of JSON words.
+"""Concepts on disk: one safetensors file, arrays plus a header of JSON words.
 
-The file names the model it needs and does not contain it; reading one runs no code.
+The file names the model it needs and does not contain it; reading one runs no code. What is read
+here are plain values; :mod:`persam.concept` makes an object of them.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.numpy import save
 
 from persam.errors import InputError
+from persam.io.records import MOST_LETTERS, parse
 from persam.io.writers import write_bytes
-from persam.pipeline.views import ReferenceView
-from persam.structures import Calibration
+from persam.structures import Calibration, ModelSpec
 from persam.variants import Method, Variant
 
 if TYPE_CHECKING:
-    from persam.concept import Concept
-    from persam.models.base import Backbone
+    from collections.abc import Mapping
 
-FORMAT = "3"  # 3: several views, negatives, and the calibration of presence
-_DIMENSIONS = {"target_feature": 1, "target_embedding": 1, "foreground": 2, "background": 2}
-_KEYS = {"model", "method", "variant", "weights", "calibration", "views", "negatives"}
+FORMAT = "4"  # 4: the model as fields, references and negatives
+# Arrays of a reference, and how many axes each has.
+ARRAYS = {"target_feature": 1, "target_embedding": 1, "foreground": 2, "background": 2}
+_KEYS = {"model", "method", "variant", "weights", "calibration", "references", "negatives"}
 
 
-def write_concept(concept: Concept, path: str | Path) -> None:
+@dataclass(frozen=True, eq=False)
+class StoredReference:
+    """One reference in a file.
+
+    Attributes:
+        arrays: float32, by the names of :data:`ARRAYS`.
+        facts: how the object was shown.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class StoredConcept:
+    """All that a concept file says.
+
+    Attributes:
+        model: what to load for it.
+        method: by which it was learnt.
+        variant: the recipe.
+        weights: PerSAM-F's; None for PerSAM.
+        calibration: of presence, if there is one.
+        references: of the object.
+        negatives: of what is not the object.
+    """
+
+    model: ModelSpec
+    method: Method
+    variant: Variant
+    weights: tuple[float, float, float] | None
+    calibration: Calibration | None
+    references: tuple[StoredReference, ...]
+    negatives: tuple[StoredReference, ...]
+
+
+def write_concept(stored: StoredConcept, path: str | Path) -> None:
     """Write a concept, whole or not at all.
 
     Raises:
         InputError: the file cannot be written, or would replace one that is no concept.
     """
     refuse_other_file(path)
-    tensors: dict[str, torch.Tensor] = {}
+    arrays: dict[str, np.ndarray] = {}
     header = {
         "persam_concept": FORMAT,
-        "model": concept.backbone.name,
-        "method": concept.method,
-        "variant": concept.variant.to_json(),
-        "weights": json.dumps(concept.weights),
-        "calibration": json.dumps(concept.calibration and asdict(concept.calibration)),
+        "model": json.dumps(asdict(stored.model)),
+        "method": stored.method,
+        "variant": stored.variant.to_json(),
+        "weights": json.dumps(stored.weights),
+        "calibration": json.dumps(stored.calibration and asdict(stored.calibration)),
     }
-    for kind, views in (("views", concept.views), ("negatives", concept.negatives)):
-        header[kind] = json.dumps([dict(view.facts) for view in views])
-        for number, view in enumerate(views):
-            for name in _DIMENSIONS:
-                tensors[f"{kind}.{number}.{name}"] = getattr(view, name).cpu().contiguous()
-    write_bytes(path, save(tensors, header))
+    for kind in ("references", "negatives"):
+        several: tuple[StoredReference, ...] = getattr(stored, kind)
+        header[kind] = json.dumps([dict(one.facts) for one in several])
+        for number, one in enumerate(several):
+            for name in ARRAYS:
+                arrays[f"{kind}.{number}.{name}"] = np.ascontiguousarray(one.arrays[name])
+    write_bytes(path, _in_order(save(arrays, header)))
+
+
+def _in_order(data: bytes) -> bytes:
+    """The same file with its header sorted, so that the same concept is the same bytes."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":"))
+    padded = header.encode() + b" " * (-len(header.encode()) % 8)
+    return len(padded).to_bytes(8, "little") + padded + data[8 + length :]
 
 
 def refuse_other_file(path: str | Path) -> None:
@@ -64,7 +109,7 @@ def refuse_other_file(path: str | Path) -> None:
     if not path.exists():
         return
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             known = "persam_concept" in (file.metadata() or {})
     except (OSError, SafetensorError):
         known = path.is_file() and path.stat().st_size == 0
@@ -72,43 +117,31 @@ def refuse_other_file(path: str | Path) -> None:
         raise InputError(f"{path} would be replaced, and is no concept. Choose another name.")
 
 
-def concept_model(path: str | Path) -> str:
-    """Name of the model that a concept file was learnt with, to load before the concept.
+def concept_model(path: str | Path) -> ModelSpec:
+    """The model that a concept file was learnt with, to load before the concept.
 
     Raises:
         InputError: no such file, or not a concept.
     """
-    return _open(Path(path))[0]["model"]
+    return read_concept(path).model
 
 
-def read_concept(path: str | Path, backbone: Backbone) -> dict[str, Any]:
-    """Fields of a :class:`~persam.concept.Concept` by name, but for the backbone itself.
-
-    Args:
-        path: what :func:`write_concept` wrote.
-        backbone: whose name has to be the one in the file; its device takes the tensors.
+def read_concept(path: str | Path) -> StoredConcept:
+    """Read what :func:`write_concept` wrote.
 
     Raises:
-        InputError: no such file, not a concept, damaged, or learnt with another model.
+        InputError: no such file, not a concept, of another format, or damaged.
     """
     path = Path(path)
-    header, tensors = _open(path)
-    if header["model"] != backbone.name:
-        raise InputError(
-            f"{path} was learnt with the model {header['model']!r}, but {backbone.name!r} is "
-            f"loaded; their features do not compare. Load {header['model']!r}, or learn the "
-            f"object again with {backbone.name!r}."
-        )
-    tensors = {name: tensor.to(backbone.device) for name, tensor in tensors.items()}
+    header, arrays = _open(path)
     try:
-        return _words(header, path) | {
-            kind: tuple(
-                _view(facts, tensors, f"{kind}.{number}.")
-                for number, facts in enumerate(json.loads(header[kind]))
-            )
-            for kind in ("views", "negatives")
-        }
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        return StoredConcept(
+            model=_model(header["model"]),
+            **_words(header, path),
+            references=_several("references", header, arrays),
+            negatives=_several("negatives", header, arrays),
+        )
+    except (KeyError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
@@ -116,31 +149,49 @@ def read_concept(path: str | Path, backbone: Backbone) -> dict[str, Any]:
         ) from error
 
 
-def _view(facts: dict[str, Any], tensors: dict[str, torch.Tensor], start: str) -> ReferenceView:
-    """The view whose tensors' names begin so."""
-    return ReferenceView(**{name: tensors[start + name] for name in _DIMENSIONS}, facts=facts)
+def _model(text: str) -> ModelSpec:
+    spec = parse(text, ModelSpec)
+    if set(parse(text, dict[str, Any])) - set(asdict(spec)):
+        raise ValueError("a model is said by its name, match_with and plugin")
+    names = [name for name in (spec.name, spec.match_with, spec.plugin) if name is not None]
+    if any("\0" in name or not 0 < len(name) <= MOST_LETTERS for name in names):
+        raise ValueError("a model's name is empty, too long or holds a NUL")
+    return spec
 
 
-def _open(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    """Header and tensors, after checking that they are a concept's."""
+def _several(
+    kind: str, header: Mapping[str, str], arrays: Mapping[str, np.ndarray]
+) -> tuple[StoredReference, ...]:
+    """The references whose arrays' names begin so."""
+    return tuple(
+        StoredReference({name: arrays[f"{kind}.{number}.{name}"] for name in ARRAYS}, facts)
+        for number, facts in enumerate(parse(header[kind], list[dict[str, Any]]))
+    )
+
+
+def _open(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Header and arrays, after checking that they are a concept's."""
     try:
         # safetensors maps the file and words these errors in its own way; the system's are better.
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is not a file. Give what `persam learn` wrote.")
         with path.open("rb"):
             pass
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except OSError as error:
-        raise InputError(f"The concept {path} cannot be read: {error.strerror}.") from error
+        reason = error.strerror or error
+        raise InputError(f"The concept {path} cannot be read: {reason}.") from error
     except SafetensorError as error:
         raise InputError(
             f"{path} is not a concept file, or damaged: {error}. Learn the object again."
         ) from error
-    _check(header, tensors, path)
-    return header, tensors
+    _check(header, arrays, path)
+    return header, arrays
 
 
-def _check(header: dict[str, str], tensors: dict[str, torch.Tensor], path: Path) -> None:
+def _check(header: dict[str, str], arrays: dict[str, np.ndarray], path: Path) -> None:
     version = header.get("persam_concept")
     if version is None:
         raise InputError(
@@ -154,33 +205,38 @@ def _check(header: dict[str, str], tensors: dict[str, torch.Tensor], path: Path)
         )
     missing = _KEYS - set(header)
     wrong = {
-        name: tuple(tensor.shape)
-        for name, tensor in tensors.items()
-        if _DIMENSIONS.get(name.rpartition(".")[2]) != tensor.ndim
+        name: f"{array.shape} {array.dtype}"
+        for name, array in arrays.items()
+        if ARRAYS.get(name.rpartition(".")[2]) != array.ndim or array.dtype != np.float32
     }
-    if missing or wrong or not tensors:
+    if missing or wrong or not arrays:
         raise InputError(
             f"{path} is a damaged concept: it lacks {sorted(missing) or 'no word'}, and of its "
-            f"{len(tensors)} tensors these have a strange name or shape: {wrong or 'none'}. "
+            f"{len(arrays)} arrays these have a strange name, shape or type: {wrong or 'none'}. "
             f"Learn the object again."
         )
-    for name, tensor in tensors.items():
-        if not bool(tensor.isfinite().all()):
-            raise InputError(f"{path} is a damaged concept: its {name} has numbers that are none.")
+    for kind in ARRAYS:
+        widths = {array.shape[-1] for name, array in arrays.items() if name.endswith(f".{kind}")}
+        if len(widths) > 1 or 0 in widths:
+            raise InputError(
+                f"{path} is a damaged concept: its arrays {kind} are {sorted(widths)} numbers "
+                f"wide. Learn the object again."
+            )
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"{path} is a damaged concept: its {name} contains NaN or infinity.")
 
 
 def _words(header: dict[str, str], path: Path) -> dict[str, Any]:
-    weights, calibration = json.loads(header["weights"]), json.loads(header["calibration"])
     if header["method"] not in get_args(Method):
         raise InputError(
             f"{path} was learnt by {header['method']!r}; this persam knows "
             f"{', '.join(get_args(Method))}."
         )
-    if weights is not None and (np.shape(weights) != (3,) or not np.isfinite(weights).all()):
-        raise InputError(f"{path} is a damaged concept: weights are three numbers; got {weights}.")
+    parse(header["variant"], dict[str, Any])
     return {
         "method": header["method"],
         "variant": Variant.from_json(header["variant"]),
-        "weights": None if weights is None else tuple(weights),
-        "calibration": None if calibration is None else Calibration(**calibration),
+        "weights": parse(header["weights"], tuple[float, float, float] | None),
+        "calibration": parse(header["calibration"], Calibration | None),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -116,6 +116,8 @@ def write_concept_set(path: str | Path, concepts: ConceptSet) -> None:
 
 def is_concept_set(path: str | Path) -> bool:
     """Whether a file holds several concepts; anything else, also a missing file, does not."""
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, framework="numpy") as file:
             return _MARK in (file.metadata() or {})
@@ -154,3 +156,25 @@ def read_concept_set(path: str | Path) -> ConceptSet:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is a damaged set of concepts: {error}; learn it anew.") from error
     return ConceptSet(concepts, labels, contents)
+
+
+@contextmanager
+def separate_files(named: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
+    """Give a file of each concept by name: files of lone concepts, and those out of sets.
+
+    Args:
+        named: by the object's name; a set gives the names of its own objects.
+
+    Raises:
+        InputError: a damaged set, or two objects of one name.
+    """
+    with ExitStack() as stack:
+        found: dict[str, Path] = {}
+        for name, path in named.items():
+            one = is_concept_set(path)
+            more = stack.enter_context(read_concept_set(path).files()) if one else {name: path}
+            twice = sorted(found.keys() & more.keys())
+            if twice:
+                raise InputError(f"Two objects are called {twice[0]!r}; {path} has one of them.")
+            found |= more
+        yield found

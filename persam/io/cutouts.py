@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -80,7 +80,7 @@ def make_cutout(
     """Cut an object out of its photo.
 
     Args:
-        image: ``(H, W, 3)`` uint8 RGB.
+        image: ``(H, W, 3)`` uint8 RGB, or ``(H, W, 4)`` where the photo has transparency.
         mask: ``(H, W)`` bool.
         style: how it looks; left out, soft edges on nothing, at the photo's size.
         width: how far the mask's edge may be off, in pixels; left out, two cells of the
@@ -96,11 +96,14 @@ def make_cutout(
         MissingExtra: soft edges without pymatting.
     """
     style = style or CutoutStyle()
+    colours = np.ascontiguousarray(image[..., :3])
     if style.edges == "soft":
-        matte = soft_edges(image, mask, width, unsure)
+        matte = soft_edges(colours, mask, width, unsure)
     else:
-        matte = Matte(mask.astype(np.float32), image)
-    return lay_out(image, matte, style)
+        matte = Matte(mask.astype(np.float32), colours)
+    if image.shape[2] == 4:
+        matte = replace(matte, alpha=matte.alpha * (image[..., 3] / np.float32(255)))
+    return lay_out(colours, matte, style)
 
 
 def lay_out(image: np.ndarray, matte: Matte, style: CutoutStyle) -> np.ndarray:

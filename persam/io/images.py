@@ -19,7 +19,6 @@ from persam.io.picture_file import (
     from_bytes,
     open_picture,
     open_reduced,
-    read_picture,
 )
 
 # A torch.Tensor, too, which is told by its methods, so that torch need not be there.
@@ -99,20 +98,6 @@ def read_colours(path: str | Path, *, max_pixels: int | None = None) -> np.ndarr
     """
     pixels = pixels_of(open_picture(Path(path), max_pixels=max_pixels), str(path))
     return _three(to_8_bits(pixels)) if pixels.dtype == np.uint16 else pixels
-
-
-def read_profile(path: str | Path) -> bytes | None:
-    """Colour profile of a picture file that still holds for its RGB pixels, or None.
-
-    Raises:
-        InputError, MissingExtra: as for :func:`read_image`.
-    """
-
-    def profile(image: Image.Image) -> bytes | None:
-        # A CMYK or grey profile describes channels that are gone after the conversion to RGB.
-        return image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
-
-    return read_picture(Path(path), profile)
 
 
 def array_of(source: Any, what: str) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import zlib
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from threading import get_ident
@@ -18,10 +19,13 @@ import numpy as np
 from PIL import Image
 
 from persam.errors import InputError
+from persam.io.metadata import NOTHING
 from persam.io.palette import PALETTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from persam.io.metadata import PhotoMetadata
 
 _PART = ".persam-{}.part"
 # Masks and labels are runs of one value: zlib's run-length strategy (Z_RLE) writes them in half the
@@ -112,11 +116,12 @@ def write_mask(path: str | Path, mask: np.ndarray) -> None:
     write_bytes(path, mask_png(mask))
 
 
-def mask_png(mask: np.ndarray) -> bytes:
-    """Encode ``(H, W)`` bool as :func:`write_mask` writes it."""
+def mask_png(mask: np.ndarray, metadata: PhotoMetadata = NOTHING) -> bytes:
+    """Encode ``(H, W)`` bool as :func:`write_mask` writes it, with its photo's metadata."""
     if mask.ndim != 2 or mask.dtype != np.bool_:
         raise InputError(f"A mask is written from (H, W) bool; got {mask.shape} {mask.dtype}.")
-    return _encode(Image.fromarray(mask.astype(np.uint8) * 255), "PNG", **_RUNS)
+    image = Image.fromarray(mask.astype(np.uint8) * 255)
+    return _encode(image, "PNG", **_RUNS, **metadata.save_options("PNG", "L"))
 
 
 def write_labels(path: str | Path, labels: np.ndarray, palette: bytes = PALETTE) -> None:
@@ -127,35 +132,42 @@ def write_labels(path: str | Path, labels: np.ndarray, palette: bytes = PALETTE)
         labels: ``(H, W)`` uint8.
         palette: red, green and blue of each number; left out: the colours of DAVIS.
     """
-    write_bytes(path, labels_png(labels, palette))
+    write_bytes(path, labels_png(labels, palette=palette))
 
 
-def labels_png(labels: np.ndarray, palette: bytes = PALETTE) -> bytes:
-    """Encode ``(H, W)`` uint8 as :func:`write_labels` writes it."""
+def labels_png(
+    labels: np.ndarray, metadata: PhotoMetadata = NOTHING, *, palette: bytes = PALETTE
+) -> bytes:
+    """Encode ``(H, W)`` uint8 as :func:`write_labels` writes it, with its photo's metadata."""
     if labels.ndim != 2 or labels.dtype != np.uint8:
         raise InputError(
             f"Labels are written from (H, W) uint8; got {labels.shape} {labels.dtype}."
         )
     image = Image.fromarray(labels)
     image.putpalette(palette)
-    return _encode(image, "PNG", **_RUNS)
+    # The colours are the numbers', not the photo's, so its profile says nothing about them.
+    return _encode(image, "PNG", **_RUNS, **replace(metadata, icc=None).save_options("PNG", "P"))
 
 
-def write_cutout(path: str | Path, rgba: np.ndarray, profile: bytes | None = None) -> None:
-    """Write a cut-out as a PNG with transparency.
+def write_cutout(path: str | Path, pixels: np.ndarray, metadata: PhotoMetadata = NOTHING) -> None:
+    """Write a cut-out as PNG, or as WebP where the name says so.
 
     Args:
-        path: the PNG file.
-        rgba: ``(H, W, 4)`` uint8.
-        profile: ICC colour profile of the photo, which its pixels still need.
+        path: the file.
+        pixels: ``(H, W, 4)`` uint8 RGBA, or ``(H, W, 3)`` RGB on a background.
+        metadata: of the photo.
     """
-    write_bytes(path, cutout_png(rgba, profile))
+    write_bytes(path, encode_cutout(pixels, Path(path).suffix, metadata))
 
 
-def cutout_png(rgba: np.ndarray, profile: bytes | None = None) -> bytes:
-    """Encode ``(H, W, 4)`` uint8 as :func:`write_cutout` writes it."""
-    options = {} if profile is None else {"icc_profile": profile}
-    return _encode(Image.fromarray(rgba), "PNG", **_PHOTO, **options)
+def encode_cutout(pixels: np.ndarray, suffix: str, metadata: PhotoMetadata = NOTHING) -> bytes:
+    """Encode a cut-out as :func:`write_cutout` writes it; ``suffix`` is ``.png`` or ``.webp``."""
+    image = Image.fromarray(pixels)
+    if suffix.lower() == ".webp":
+        # Quality 90 and as fast as can be: a fifth of a PNG, without visible loss.
+        options = metadata.save_options("WEBP", image.mode)
+        return _encode(image, "WEBP", quality=90, method=2, **options)
+    return _encode(image, "PNG", **_PHOTO, **metadata.save_options("PNG", image.mode))
 
 
 def write_png(path: str | Path, pixels: np.ndarray) -> None:
@@ -165,17 +177,23 @@ def write_png(path: str | Path, pixels: np.ndarray) -> None:
         path: the PNG file.
         pixels: ``(H, W)`` grey or ``(H, W, 3)`` RGB, uint8.
     """
-    write_bytes(path, _encode(Image.fromarray(pixels), "PNG"))
+    write_bytes(path, png(pixels))
 
 
-def write_overlay(path: str | Path, rgb: np.ndarray) -> None:
-    """Write ``(H, W, 3)`` uint8 as a JPEG of high quality."""
-    write_bytes(path, overlay_jpeg(rgb))
+def png(pixels: np.ndarray) -> bytes:
+    """Encode ``(H, W)`` grey or ``(H, W, 3)`` RGB, uint8, as PNG."""
+    return _encode(Image.fromarray(pixels), "PNG")
 
 
-def overlay_jpeg(rgb: np.ndarray) -> bytes:
-    """Encode ``(H, W, 3)`` uint8 as a JPEG of high quality."""
-    return jpeg(rgb, quality=90)
+def write_overlay(path: str | Path, rgb: np.ndarray, metadata: PhotoMetadata = NOTHING) -> None:
+    """Write ``(H, W, 3)`` uint8 as a JPEG of high quality, with its photo's metadata."""
+    write_bytes(path, overlay_jpeg(rgb, metadata))
+
+
+def overlay_jpeg(rgb: np.ndarray, metadata: PhotoMetadata = NOTHING) -> bytes:
+    """Encode ``(H, W, 3)`` uint8 as :func:`write_overlay` writes it."""
+    options = metadata.save_options("JPEG", "RGB")
+    return _encode(Image.fromarray(rgb), "JPEG", quality=90, **options)
 
 
 def jpeg(rgb: np.ndarray, quality: int = 80) -> bytes:

@@ -8,30 +8,65 @@ on its answers. Several references count alike, whatever their size: their losse
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from persam import geometry
-from persam.errors import PersamError
-from persam.methods.descent import OFFICIAL, Truth, descend, losses
+from persam.errors import InputError, PersamError
+from persam.pipeline.similarity import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.methods.descent import Schedule
-    from persam.pipeline.cascade import Weights
-    from persam.structures import Frame
+    from persam.structures import Frame, Weights
     from persam.variants import Fit as FitName
 
+ALPHA, GAMMA = 0.25, 2  # of the focal loss, as in persam_f.py
+LOG_EVERY = 100  # steps of a descent
 # The official schedule's learning rates add up to 0.5, so from 1/3 it ends within -0.17..0.83; the
 # fast search covers that and each mask on its own, and no wilder extrapolation.
 _LOWEST, _HIGHEST, _SPACING = -0.25, 1.25, 0.125
 # Longest sides of the samples on which the fast fit looks everywhere, looks nearer, and judges.
 _COARSE, _FINE, _FULL = 64, 256, 1024
+# AdamW's own constants in PyTorch: decay of both means, and of the weights.
+_MEAN_DECAY, _SQUARE_DECAY, _WEIGHT_DECAY = 0.9, 0.999, 0.01
+_OVERFLOW = 'overflow at this precision: load it with precision="fp32".'
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Gradient descent as in ``persam_f.py``: AdamW, whose rate falls to 0 along a cosine.
+
+    Attributes:
+        steps: how many.
+        rate: learning rate of the first step.
+        epsilon: AdamW's.
+        longest: side in pixels, at most, of the picture at which the loss is taken. None takes the
+            original size under a recipe whose fit is the official one, as the official code does,
+            and else 512 pixels, than which a decoder's masks are far coarser. PerSAM-F itself
+            does not read it.
+    """
+
+    steps: int = 1000
+    rate: float = 1e-3
+    epsilon: float = 1e-4
+    longest: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or (self.longest is not None and self.longest < 1):
+            raise InputError(
+                f"A schedule has at least 1 step and 1 pixel; got {self.steps} steps and a "
+                f"longest side of {self.longest}."
+            )
+        for name in ("rate", "epsilon"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value <= 0:
+                raise InputError(f"A schedule's {name} is a number above 0; got {value!r}.")
+
+
+OFFICIAL = Schedule()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +79,7 @@ class Lesson:
         mask: ``(height, width)`` bool, the object.
     """
 
-    logits: torch.Tensor
+    logits: np.ndarray
     frame: Frame
     mask: np.ndarray
 
@@ -83,37 +118,80 @@ def fit(lessons: Sequence[Lesson], how: FitName, schedule: Schedule = OFFICIAL) 
     Raises:
         PersamError: the logits are not finite numbers.
     """
-    if not all(bool(lesson.logits.isfinite().all()) for lesson in lessons):
-        raise PersamError(
-            "The model's masks of the reference overflow at this precision: load it with "
-            'precision="fp32".'
-        )
+    if not all(np.isfinite(lesson.logits).all() for lesson in lessons):
+        raise PersamError(f"The model's masks of the reference {_OVERFLOW}")
     return _official(lessons, schedule) if how == "official" else _fast(lessons)
 
 
+def losses(
+    logits: np.ndarray, truth: np.ndarray, *, pixels: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Dice and focal loss of masks against the truth, as in ``persam_f.py``.
+
+    Args:
+        logits: ``(..., n)``.
+        truth: ``(n,)``, 0..1; between them where a cell stands for several pixels.
+        pixels: how many pixels each of the n stands for.
+
+    Returns:
+        Two arrays ``(...)``.
+
+    Example:
+        >>> dice, focal = losses(np.array([9.0, -9.0]), np.array([1.0, 0.0]))
+        >>> bool(dice < 1e-3), bool(focal < 1e-6)
+        (True, True)
+    """
+    p, log_off = sigmoid(logits), _softplus(logits)  # log_off = -log(1 - p)
+    on = ALPHA * (1 - p) ** GAMMA * (log_off - logits)
+    off = (1 - ALPHA) * p**GAMMA * log_off
+    focal = (off + truth * (on - off)).mean(-1)
+    overlap, total = (p @ truth) * pixels, (p.sum(-1) + truth.sum()) * pixels
+    return 1 - (2 * overlap + 1) / (total + 1), focal
+
+
+def _gradient(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """``(n,)`` how the sum of both losses changes with each of ``(n,)`` logits."""
+    p, log_off = sigmoid(logits), _softplus(logits)
+    total = p.sum() + truth.sum() + 1
+    inner = 2 * truth / total - (2 * (p @ truth) + 1) / total**2
+    on = -ALPHA * (1 - p) ** 2 * (2 * p * (log_off - logits) + 1 - p)
+    off = (1 - ALPHA) * p**2 * (2 * (1 - p) * log_off + p)
+    return (off + truth * (on - off)) / len(truth) - p * (1 - p) * inner
+
+
 def _official(lessons: Sequence[Lesson], schedule: Schedule) -> Fitted:
-    maps, truths = [], []
-    for lesson in lessons:
-        maps.append(geometry.to_original(lesson.logits, lesson.frame).flatten(1).clone())
-        truths.append(torch.from_numpy(lesson.mask).to(maps[-1].device).flatten().float())
-    free = torch.full((2,), 1 / 3, device=maps[0].device, requires_grad=True)
-
-    def loss() -> tuple[torch.Tensor, torch.Tensor]:
-        weights = _all_three(free)
-        return _mean(
-            [losses(weights @ three, truth) for three, truth in zip(maps, truths, strict=True)]
-        )
-
-    rows = descend([free], loss, schedule)
-    return Fitted(_weights(free.detach()), rows)
+    pairs = [
+        (geometry.to_original(one.logits, one.frame).reshape(3, -1), one.mask.ravel())
+        for one in lessons
+    ]
+    pairs = [(maps, mask.astype(np.float32)) for maps, mask in pairs]
+    free, means, squares = np.full(2, 1 / 3), np.zeros(2), np.zeros(2)
+    rows = []
+    for step in range(schedule.steps):
+        weights = _all_three(free).astype(np.float32)
+        if step % LOG_EVERY == 0 or step == schedule.steps - 1:
+            found = [losses(weights @ maps, truth) for maps, truth in pairs]
+            rows.append((step, *np.mean(found, axis=0)))
+        each = [maps @ _gradient(weights @ maps, truth) for maps, truth in pairs]
+        whole = np.array(each, dtype=np.float64).mean(axis=0)
+        slope = whole[1:] - whole[0]
+        # AdamW, whose rate falls to 0 along a cosine.
+        rate = schedule.rate * (1 + math.cos(math.pi * step / schedule.steps)) / 2
+        free = free * (1 - rate * _WEIGHT_DECAY)
+        means = _MEAN_DECAY * means + (1 - _MEAN_DECAY) * slope
+        squares = _SQUARE_DECAY * squares + (1 - _SQUARE_DECAY) * slope**2
+        mean = means / (1 - _MEAN_DECAY ** (step + 1))
+        spread = np.sqrt(squares / (1 - _SQUARE_DECAY ** (step + 1)))
+        free = free - rate * mean / (spread + schedule.epsilon)
+    return Fitted(_weights(free), np.array(rows, dtype=np.float32))
 
 
 def _fast(lessons: Sequence[Lesson]) -> Fitted:
     full = _Plane(tuple(_Layer.of(lesson) for lesson in lessons))
     fine, coarse = full.thinned(_FINE), full.thinned(_COARSE)
     places = [coarse.zoom(start, _SPACING, rounds=5) for start in coarse.basins()]
-    lowest = min(places, key=lambda place: float(coarse.loss(place[None])))
-    equal = torch.full_like(lowest, 1 / 3)
+    lowest = min(places, key=lambda place: float(coarse.loss(place[None])[0]))
+    equal = np.full(2, 1 / 3, dtype=np.float32)
     found = fine.zoom(lowest, _SPACING / 4, rounds=6)
     rows = [full.row(0, equal), full.row(1, found)]
     if sum(rows[0][1:]) <= sum(rows[1][1:]):
@@ -133,8 +211,8 @@ class _Layer:
         pixels: how many pixels of the picture each of the h * w stands for.
     """
 
-    maps: torch.Tensor
-    truth: torch.Tensor
+    maps: np.ndarray
+    truth: np.ndarray
     pixels: float
 
     @classmethod
@@ -143,8 +221,12 @@ class _Layer:
 
         The decoder's masks are smooth at that scale, so averages say as much as the pixels.
         """
-        truth = Truth.of(lesson.mask, lesson.frame, _FULL, lesson.logits.device)
-        return cls(truth.lay(lesson.logits), truth.share, truth.pixels)
+        frame = lesson.frame
+        scale = min(1.0, _FULL / max(frame.height, frame.width))
+        height, width = (max(1, round(scale * edge)) for edge in (frame.height, frame.width))
+        truth = geometry.shrink(lesson.mask, (height, width))
+        maps = geometry.to_original(lesson.logits, replace(frame, height=height, width=width))
+        return cls(maps, truth, lesson.mask.size / truth.size)
 
     def thinned(self, side: int) -> _Layer:
         """Every n-th row and column, for a long side of about ``side`` at most.
@@ -153,16 +235,16 @@ class _Layer:
         The rows and columns go through a pixel of the object, so that none is too small for them.
         """
         step = math.ceil(max(self.truth.shape) / side)
-        on = self.truth.nonzero()
+        on = np.argwhere(self.truth)
         row, column = (on[len(on) // 2] % step).tolist()
-        truth = self.truth[row::step, column::step]
-        maps = self.maps[:, row::step, column::step]
-        return _Layer(maps, truth, self.pixels * self.truth.numel() / truth.numel())
+        truth = np.ascontiguousarray(self.truth[row::step, column::step])
+        maps = np.ascontiguousarray(self.maps[:, row::step, column::step])
+        return _Layer(maps, truth, self.pixels * self.truth.size / truth.size)
 
-    def losses(self, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def losses(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``(..., 2)`` places to ``(...)`` dice and focal losses."""
-        fused = _all_three(places) @ self.maps.flatten(1)
-        return losses(fused, self.truth.flatten(), pixels=self.pixels)
+        fused = _all_three(places).astype(np.float32) @ self.maps.reshape(3, -1)
+        return losses(fused, self.truth.ravel(), pixels=self.pixels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,58 +257,54 @@ class _Plane:
         """Every layer with a long side of about ``side`` at most."""
         return _Plane(tuple(layer.thinned(side) for layer in self.layers))
 
-    def losses(self, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """``(..., 2)`` places to ``(...)`` dice and focal losses."""
-        return _mean([layer.losses(places) for layer in self.layers])
+    def losses(self, places: np.ndarray) -> np.ndarray:
+        """``(..., 2)`` places to ``(2, ...)`` dice and focal losses, each the references' mean."""
+        return np.mean([layer.losses(places) for layer in self.layers], axis=0)
 
-    def loss(self, places: torch.Tensor) -> torch.Tensor:
+    def loss(self, places: np.ndarray) -> np.ndarray:
         """``(..., 2)`` places to ``(...)`` sums of both losses."""
-        return torch.add(*self.losses(places))
+        return self.losses(places).sum(axis=0)
 
-    def row(self, step: int, place: torch.Tensor) -> tuple[int, float, float]:
+    def row(self, step: int, place: np.ndarray) -> tuple[int, float, float]:
         """Step, dice and focal loss at one place."""
         dice, focal = self.losses(place)
         return step, float(dice), float(focal)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the layers lie."""
-        return self.layers[0].maps.device
-
-    def basins(self) -> torch.Tensor:
+    def basins(self) -> np.ndarray:
         """The lowest places, at most three ``(w1, w2)``, of a wide grid: lower than around them."""
-        ticks = torch.arange(_LOWEST, _HIGHEST + _SPACING / 2, _SPACING, device=self.device)
-        grid = torch.cartesian_prod(ticks, ticks)
-        height = -self.loss(grid)
-        square = height.reshape(1, len(ticks), len(ticks))
-        peaks = F.max_pool2d(square, 3, stride=1, padding=1).flatten() == height
-        best = height.where(peaks, -torch.inf).topk(min(3, int(peaks.sum())))
-        return grid[best.indices]
+        ticks = np.arange(_LOWEST, _HIGHEST + _SPACING / 2, _SPACING, dtype=np.float32)
+        grid = _pairs(ticks)
+        height = self.loss(grid).reshape(len(ticks), len(ticks))
+        walled = np.pad(height, 1, constant_values=np.inf)
+        shifts = [(y, x) for y in range(3) for x in range(3)]
+        around = [walled[y : y + len(ticks), x : x + len(ticks)] for y, x in shifts]
+        low = np.flatnonzero(height == np.min(around, axis=0))
+        return grid[low[np.argsort(height.ravel()[low], kind="stable")[:3]]]
 
-    def zoom(self, place: torch.Tensor, reach: float, *, rounds: int) -> torch.Tensor:
+    def zoom(self, place: np.ndarray, reach: float, *, rounds: int) -> np.ndarray:
         """Look round a place, go to the best one there, and look nearer: ``(2,)`` to ``(2,)``."""
-        ticks = torch.linspace(-1, 1, 3, device=self.device)
-        around = torch.cartesian_prod(ticks, ticks)
+        around = _pairs(np.linspace(-1, 1, 3, dtype=np.float32))
         for _ in range(rounds):
-            places = (place + reach * around).clamp(_LOWEST, _HIGHEST)
+            places = (place + np.float32(reach) * around).clip(_LOWEST, _HIGHEST)
             place = places[self.loss(places).argmin()]
             reach /= 2
         return place
 
 
-def _mean(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Dice and focal loss, each the mean over the references. A single pair comes back as it is."""
-    if len(pairs) == 1:
-        return pairs[0]
-    dice, focal = zip(*pairs, strict=True)
-    return torch.stack(dice).mean(dim=0), torch.stack(focal).mean(dim=0)
+def _softplus(values: np.ndarray) -> np.ndarray:
+    return np.maximum(values, 0) + np.log1p(np.exp(-np.abs(values)))
 
 
-def _all_three(free: torch.Tensor) -> torch.Tensor:
+def _pairs(ticks: np.ndarray) -> np.ndarray:
+    """``(n * n, 2)`` all pairs of n numbers, the first changing slowest."""
+    return np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def _all_three(free: np.ndarray) -> np.ndarray:
     """``(..., 2)`` free weights of masks 2 and 3 to ``(..., 3)`` weights that add up to 1."""
-    return torch.cat([1 - free.sum(-1, keepdim=True), free], dim=-1)
+    return np.concatenate([1 - free.sum(-1, keepdims=True), free], axis=-1)
 
 
-def _weights(free: torch.Tensor) -> Weights:
-    first, second, third = _all_three(free.double()).tolist()
+def _weights(free: np.ndarray) -> Weights:
+    first, second, third = _all_three(free.astype(np.float64)).tolist()
     return first, second, third

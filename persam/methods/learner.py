@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from persam.io.images import Source
     from persam.models.base import Backbone
-    from persam.structures import Prediction
+    from persam.prediction import Prediction
 
 
 class Learnt(Protocol):

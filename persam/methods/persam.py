@@ -10,7 +10,13 @@ import numpy as np
 from persam.concept import Concept
 from persam.errors import InputError
 from persam.pipeline.presence import calibrate
-from persam.pipeline.reference import Reference, object_cells, observe, resolve, view
+from persam.pipeline.reference import (
+    Reference,
+    encode_reference,
+    object_cells,
+    reference_features,
+    resolve,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +49,7 @@ def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say o
         image: the picture: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array; or
             a list of :class:`persam.Reference`.
         mask: the object in it: a path, a PIL image or an array of the same size.
-        box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
+        box: ``(x0, y0, x1, y1)`` in pixel edges round the object; the model makes the mask.
         points: ``(x, y)`` pixels on the object; the model makes the mask.
         negatives: what the object is not, however like it: another dog, the other mug. They are
             told from it by contrast, which is at least 1 where there are any.
@@ -53,10 +59,12 @@ def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say o
         InputError: unreadable or unusable input; the message says which and what to do.
     """
     recipe = resolve(variant, "persam", backbone)
-    references = [observe(backbone, shown, recipe) for shown in shown_in(image, mask, box, points)]
-    return learn(
-        backbone, references, recipe, [observe(backbone, one, recipe) for one in negatives]
-    )
+    given = references_in(image, mask, box, points)
+    encoded = [
+        [encode_reference(backbone, one, recipe) for one in several]
+        for several in (given, negatives)
+    ]
+    return learn(backbone, encoded[0], recipe, encoded[1])
 
 
 def learn(
@@ -77,23 +85,23 @@ def learn(
     first = references[0]
     embedding = first.embedding
     inside = object_cells(backbone, first, embedding.matching.shape[2:], variant)
-    views = tuple(view(backbone, reference, variant) for reference in references)
+    taught = tuple(reference_features(backbone, reference, variant) for reference in references)
     return Concept(
         backbone=backbone,
         method="persam",
         variant=variant,
-        views=views,
-        negatives=tuple(view(backbone, reference, variant) for reference in negatives),
-        calibration=calibrate(views, backbone.calibration),
+        references=taught,
+        negatives=tuple(reference_features(backbone, one, variant) for one in negatives),
+        calibration=calibrate(taught, backbone.calibration),
         trace={
-            "ref_embedding": embedding.features[0].cpu().numpy(),
-            "ref_foreground": inside.cpu().numpy().astype(np.uint8),
+            "ref_embedding": embedding.features[0],
+            "ref_foreground": inside.astype(np.uint8),
             "ref_mask": first.mask.astype(np.uint8),
         },
     )
 
 
-def shown_in(
+def references_in(
     image: Source | Reference | Sequence[Reference],
     mask: Source | None,
     box: Sequence[float] | None,

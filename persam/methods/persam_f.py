@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from persam.methods.fit import Lesson, fit
-from persam.methods.persam import learn, shown_in
-from persam.pipeline.reference import observe, resolve
+from persam.methods.persam import learn, references_in
+from persam.pipeline.reference import encode_reference, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
         image: the picture: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array; or
             a list of :class:`persam.Reference`.
         mask: the object in it: a path, a PIL image or an array of the same size.
-        box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
+        box: ``(x0, y0, x1, y1)`` in pixel edges round the object; the model makes the mask.
         points: ``(x, y)`` pixels on the object; the model makes the mask.
         negatives: what the object is not; see :func:`persam.personalize`.
         variant: ``"default"``, ``"official"`` (1,000 steps of AdamW: up to minutes for a large
@@ -51,17 +51,19 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
         InputError: unreadable or unusable input; the message says which and what to do.
     """
     recipe = resolve(variant, "persam-f", backbone)
-    references = [observe(backbone, shown, recipe) for shown in shown_in(image, mask, box, points)]
-    concept = learn(
-        backbone, references, recipe, [observe(backbone, one, recipe) for one in negatives]
+    given = references_in(image, mask, box, points)
+    references, against = (
+        [encode_reference(backbone, one, recipe) for one in several]
+        for several in (given, negatives)
     )
+    concept = learn(backbone, references, recipe, against)
     lessons = [lesson(concept, reference) for reference in references]
     fitted = fit(lessons, recipe.fit)
-    seen = concept.locate(references[0].embedding)
+    detection = concept.locate(references[0].embedding)
     stages = {
-        "ref_similarity": seen.similarity.cpu().numpy(),
-        "ref_point_xy": seen.prompts.points[seen.prompts.labels == 1],
-        "ref_logits": lessons[0].logits.cpu().numpy(),
+        "ref_similarity": detection.similarity,
+        "ref_point_xy": detection.prompts.points[detection.prompts.labels == 1],
+        "ref_logits": lessons[0].logits,
         "loss_trace_step_dice_focal": fitted.losses,
     }
     return replace(
@@ -74,8 +76,8 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
 
 def lesson(concept: Concept, reference: EncodedReference) -> Lesson:
     """What the weights are to be fitted to, of one reference: the decoder is asked once."""
-    seen = concept.locate(reference.embedding)
+    detection = concept.locate(reference.embedding)
     answer = concept.backbone.decode(
-        reference.embedding, seen.prompts, guidance=seen.guidance, multimask=True
+        reference.embedding, detection.prompts, guidance=detection.guidance, multimask=True
     )
     return Lesson(answer.logits, reference.embedding.frame, reference.mask)

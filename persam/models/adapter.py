@@ -7,21 +7,32 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
+from persam import geometry
 from persam.models.encoding import Encoding
-from persam.models.guided_attention import check_guidance, guided
+from persam.models.guided_attention import decoder_lock, guided
 from persam.models.identity import identity
-from persam.models.prompting import check_embedding, check_kinds, preprocess
-from persam.models.runtime import PACKAGES, converted, runner, start
-from persam.models.runtime.converted_decoder import ConvertedDecoder, Sizes
-from persam.models.runtime.decoder_graph import FREE, DecoderGraph, blank_inputs
+from persam.models.prompting import (
+    DecoderSizes,
+    check_embedding,
+    check_guidance,
+    check_kinds,
+    preprocess,
+)
+from persam.models.runtime.choice import PACKAGES
+from persam.models.runtime.converted_decoder import ConvertedDecoder
+from persam.models.runtime.convertible import DECODER, ENCODER, Convertible
+from persam.models.runtime.decoder_graph import FREE, OUTPUTS, DecoderGraph, blank_inputs
 from persam.models.runtime.fast_decoder import make_lean
+from persam.models.runtime.programs import converted, runner
+from persam.models.runtime.start import start
 from persam.models.runtime.torch_engine import TorchEngine
-from persam.structures import Embedding
+from persam.models.tensors import as_arrays, guidance_tensors
+from persam.structures import Embedding, ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.models.runtime import Engine, RuntimeChoice
+    from persam.models.runtime.choice import Engine, RuntimeChoice
     from persam.structures import Calibration, Frame, Guidance, MaskLogits, Preprocessed, Prompts
 
 
@@ -29,12 +40,14 @@ class Adapter(Encoding):
     """A model of some family behind the shape of :class:`persam.models.base.Backbone`.
 
     Attributes:
-        name: what the model was loaded by; stored in concepts and reports.
+        spec: what the model was loaded by; stored in concepts.
         model: on its device, float32, in evaluation mode; taken over by the adapter.
-        family: what :data:`persam.models.runtime.SAME_IN_BF16` knows the model by.
+        family: what :data:`persam.models.runtime.choice.SAME_IN_BF16` knows the model by.
         encoder: what runs the image encoder; another engine may take its place, and the decoder's.
         square: side of the model's input in pixels.
         mean, std: ``(3,)`` float32 in 0..255, RGB.
+        keep_aspect: whether pictures keep their aspect in the square, padded below or right.
+        own_matching: whether objects are compared by a map of their own, the encoder's second.
         recipe: what the variant "default" means for this model.
         ambiguous: a click may mean a part as well as the whole.
         extras: how many further maps an embedding has for the decoder.
@@ -44,6 +57,8 @@ class Adapter(Encoding):
     """
 
     family: str
+    keep_aspect = False
+    own_matching = False
     recipe = "default"
     ambiguous = True
     extras = 0
@@ -52,7 +67,7 @@ class Adapter(Encoding):
     calibration: Calibration | None = None
 
     def __init__(self, name: str, model: Any, encoder: torch.nn.Module, precision: str) -> None:
-        self.name = name
+        self.spec = ModelSpec(name)
         self.model = model
         self.network = encoder.eval().requires_grad_(False)
         self.encoder: Engine = TorchEngine(self.network, precision)
@@ -64,13 +79,18 @@ class Adapter(Encoding):
         self._layers = _layers(model)
 
     @property
-    def device(self) -> torch.device:
-        """Where the model lives, and where everything it gives back lives."""
+    def place(self) -> torch.device:
+        """Where the weights are."""
         return self.model.prompt_encoder.not_a_point_embed.weight.device
 
     @property
+    def device(self) -> str:
+        """Where the model computes."""
+        return str(self.place)
+
+    @property
     def engine(self) -> str:
-        """What runs the image encoder, and the decoder where nothing was hung into it."""
+        """What runs the image encoder, and the decoder where nothing was hooked into it."""
         return self.encoder.name
 
     @property
@@ -96,17 +116,18 @@ class Adapter(Encoding):
     @property
     def blank(self) -> torch.Tensor:
         """What the encoder takes, black: ``(1, 3, square, square)``."""
-        return torch.zeros(1, 3, self.square, self.square, device=self.device)
+        return torch.zeros(1, 3, self.square, self.square, device=self.place)
 
-    def sizes(self, embedding: Embedding) -> Sizes:
-        """What the decoder's inputs look like, an embedding of this model being one of them."""
-        _, channels, rows, columns = embedding.features.shape
-        grid = channels, rows, columns
-        return Sizes(self.square, grid, self.extras, self.pads_boxes, self.draws_prompts)
+    @property
+    def sizes(self) -> DecoderSizes:
+        """What the decoder's inputs look like."""
+        encoder: Any = self.model.prompt_encoder
+        grid = (encoder.hidden_size, *encoder.image_embedding_size)
+        return DecoderSizes(self.square, grid, self.extras, self.pads_boxes, self.draws_prompts)
 
     def frame(self, height: int, width: int) -> Frame:
         """Say how a picture of this size lies in the model's square."""
-        raise NotImplementedError
+        return geometry.fit(height, width, self.square, keep_aspect=self.keep_aspect)
 
     def preprocess(self, image: np.ndarray) -> Preprocessed:
         """Bring a picture into the model's square; safe in any thread.
@@ -119,15 +140,13 @@ class Adapter(Encoding):
         """
         return preprocess(image, self)
 
-    @torch.no_grad()
-    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode pictures that :meth:`preprocess` has prepared, at once."""
-        if not laid:
+    def encode_preprocessed(self, pictures: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode what :meth:`preprocess` gave, at once."""
+        if not pictures:
             return []
-        pixels = torch.cat([one.pixels[0] for one in laid]).to(self.device)
-        maps = [tensor.split(1) for tensor in self.encoder(pixels)]
-        rows = zip(*maps, strict=True)
-        return [self.embed(row, one.frame) for row, one in zip(rows, laid, strict=True)]
+        maps = self.encoder(np.concatenate([one.pixels[0] for one in pictures]))
+        rows = [tuple(array[n : n + 1] for array in maps) for n in range(len(pictures))]
+        return [self._embedding(row, one.frame) for row, one in zip(rows, pictures, strict=True)]
 
     @property
     def identity(self) -> str:
@@ -135,10 +154,11 @@ class Adapter(Encoding):
         words = (self.family, self.mean.tolist(), self.std.tolist(), self.engine, self.precision)
         return identity(words, self.network, self.square)
 
-    def embed(self, maps: tuple[torch.Tensor, ...], frame: Frame) -> Embedding:
+    def _embedding(self, maps: tuple[np.ndarray, ...], frame: Frame) -> Embedding:
         """Name what the encoder gave for one picture: features first, what else behind."""
         features, *extras = maps
-        return Embedding(features, features, frame, tuple(extras))
+        matching = extras.pop(0) if self.own_matching else features
+        return Embedding(features, matching, frame, tuple(extras))
 
     def decode(
         self,
@@ -148,74 +168,79 @@ class Adapter(Encoding):
         guidance: Guidance | None = None,
         multimask: bool = True,
     ) -> MaskLogits:
-        """Ask the mask decoder once.
-
-        The model's own weights are frozen. Gradients flow to whatever else asks for them: the
-        embedding, the prompts, the guidance, or parts that were hung into the decoder.
-
-        Args:
-            embedding: of this very model.
-            prompts: points, box and mask in any mix, with at least a point or a box.
-            guidance: PerSAM's guide and target, for this call only.
-            multimask: True for masks 1..3 (SAM's three scales), False for mask 0.
-
-        Returns:
-            ``(k, m, m)`` logits and their IoU estimates; k is 3 or 1.
-
-        Raises:
-            InputError: prompts, guidance or embedding that do not fit this model.
-        """
-        check_guidance(guidance, embedding.features)
-        if converted := self._converted([embedding], [prompts], guidance):
-            return converted.decode(embedding, prompts, guidance, multimask=multimask)
-        with guided(self.model.mask_decoder, guidance):
-            return self.answer([embedding], [prompts], multimask=multimask)[0]
+        """Ask the mask decoder once; see :meth:`persam.models.base.Backbone.decode`."""
+        if decoder := self._converted([embedding]):
+            check_guidance(guidance, embedding.features)
+            return decoder.decode(embedding, prompts, guidance, multimask=multimask)
+        with torch.no_grad():
+            found = self.decode_tensors(
+                [embedding], [prompts], guidance=guidance, multimask=multimask
+            )
+        return as_arrays(found[0])
 
     def decode_batch(
         self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
     ) -> list[MaskLogits]:
-        """Ask the mask decoder for several prompt sets of one kind, each about its embedding.
+        """Ask for several; see :meth:`persam.models.base.Backbone.decode_batch`."""
+        decoder = self._converted(embeddings)
+        if decoder is None:
+            with torch.no_grad():
+                found = self.decode_tensors(embeddings, prompts, multimask=multimask)
+            return [as_arrays(one) for one in found]
+        check_kinds(prompts, embeddings)
+        pairs = zip(embeddings, prompts, strict=True)
+        return [decoder.decode(*pair, None, multimask=multimask) for pair in pairs]
+
+    def decode_tensors(
+        self,
+        embeddings: Sequence[Embedding],
+        prompts: Sequence[Prompts],
+        *,
+        guidance: Guidance | None = None,
+        multimask: bool = True,
+    ) -> list[MaskLogits]:
+        """Ask torch's own decoder, with gradients for whoever trains something round it.
+
+        The model's own weights are frozen. Gradients flow to whatever else asks for them: tensors
+        in the place of an embedding's, prompt's or guidance's arrays, and parts that were hooked
+        into the decoder. Threads take turns.
 
         Args:
             embeddings: of this very model; the same one may come again.
             prompts: one for each embedding, all with the same parts and as many points.
+            guidance: for all of them.
             multimask: as for :meth:`decode`.
+
+        Returns:
+            One answer for each embedding, of tensors.
 
         Raises:
             InputError: as :meth:`decode`, or prompt sets of different kinds.
         """
-        converted = self._converted(embeddings, prompts, None)
-        if converted is None:
+        for embedding in embeddings:
+            check_embedding(embedding, self.sizes)
+            check_guidance(guidance, embedding.features)
+        given = guidance_tensors(guidance, self.place)
+        with guided(self.model.mask_decoder, given):
             return self.answer(embeddings, prompts, multimask=multimask)
-        check_kinds(prompts, embeddings)
-        pairs = zip(embeddings, prompts, strict=True)
-        return [converted.decode(*pair, None, multimask=multimask) for pair in pairs]
 
     def answer(
         self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
     ) -> list[MaskLogits]:
-        """Ask torch's own decoder, as :meth:`decode_batch`; a family says how."""
+        """Ask the decoder as it is at the moment, as :meth:`decode_tensors`; a family says how."""
         raise NotImplementedError
 
-    def _converted(
-        self,
-        embeddings: Sequence[Embedding],
-        prompts: Sequence[Prompts],
-        guidance: Guidance | None,
-    ) -> ConvertedDecoder | None:
-        """The engine's decoder, if it says the same: no gradients are asked, nothing is hung in."""
+    def _converted(self, embeddings: Sequence[Embedding]) -> ConvertedDecoder | None:
+        """The engine's decoder, where it says the same: nothing was hooked into torch's."""
         if self.engine not in PACKAGES or torch.is_autocast_enabled("cpu"):
             return None
-        asked = [tensor for one in embeddings for tensor in (one.features, *one.extras)]
-        asked += [one.mask for one in prompts if one.mask is not None]
-        if guidance is not None:
-            asked += [part for part in (guidance.attention, guidance.target) if part is not None]
-        learning = any(tensor.requires_grad for tensor in asked)
-        if (learning and torch.is_grad_enabled()) or not self._untouched():
-            return None
-        if self.engine not in self._decoders and embeddings:
-            self._decoders[self.engine] = self._convert(embeddings[0])
-        return self._decoders.get(self.engine)
+        with decoder_lock(self.model.mask_decoder):  # while no other thread has its hooks in
+            if not self._untouched():
+                return None
+            if self.engine not in self._decoders and embeddings:
+                check_embedding(embeddings[0], self.sizes)
+                self._decoders[self.engine] = self._convert()
+            return self._decoders.get(self.engine)
 
     def _untouched(self) -> bool:
         """Whether the decoder is as it was loaded: the same layers, and no hooks on them."""
@@ -224,11 +249,16 @@ class Adapter(Encoding):
             for layer, parts in self._layers
         )
 
-    def _convert(self, embedding: Embedding) -> ConvertedDecoder:
-        check_embedding(embedding, self.model.prompt_encoder, self.extras)
-        inputs = blank_inputs(embedding)
-        file = converted(DecoderGraph(self).eval(), inputs, self.square, self.engine, FREE)
-        return ConvertedDecoder(runner(self.engine, file), self.sizes(embedding))
+    def convertible(self) -> tuple[Convertible, Convertible]:
+        """Encoder and decoder as networks that run outside torch."""
+        embedding = self.encode(np.zeros((8, 8, 3), np.uint8))
+        graph = DecoderGraph(self.model, self.answer, self.frame(self.square, self.square))
+        encoder = Convertible(ENCODER, self.network, {"pixels": self.blank})
+        return encoder, Convertible(DECODER, graph.eval(), blank_inputs(embedding), FREE, OUTPUTS)
+
+    def _convert(self) -> ConvertedDecoder:
+        file = converted(self.convertible()[1], self.engine)
+        return ConvertedDecoder(runner(self.engine, file), self.sizes)
 
 
 def _layers(model: Any) -> list[tuple[torch.nn.Module, list[torch.nn.Module | None]]]:

@@ -1,4 +1,4 @@
-"""What the pipeline needs of a model: pictures to embeddings, prompts to mask logits."""
+"""What the pipeline needs of a model: pictures to embeddings, prompts to mask logits; arrays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
-    import torch
 
     from persam.structures import (
         Calibration,
@@ -16,16 +15,17 @@ if TYPE_CHECKING:
         Frame,
         Guidance,
         MaskLogits,
+        ModelSpec,
         Preprocessed,
         Prompts,
     )
 
 
 class Backbone(Protocol):
-    """What the methods need of a model.
+    """What the methods need of a model; any number of threads may use one.
 
     Attributes:
-        name: what it was loaded by; stored in concepts and reports.
+        spec: what it was loaded by; stored in concepts.
         square: side of the model's input in pixels.
         mean, std: ``(3,)`` float32 in 0..255, RGB.
         recipe: which named variant ``"default"`` means for this model.
@@ -35,13 +35,18 @@ class Backbone(Protocol):
             asked for; False where the single mask has learnt to mean the whole.
     """
 
-    name: str
+    spec: ModelSpec
     square: int
     mean: np.ndarray
     std: np.ndarray
     recipe: str
     calibration: Calibration | None
     ambiguous: bool
+
+    @property
+    def name(self) -> str:
+        """The specification in words, for people, reports and manifests."""
+        ...
 
     @property
     def engine(self) -> str:
@@ -54,8 +59,8 @@ class Backbone(Protocol):
         ...
 
     @property
-    def device(self) -> torch.device:
-        """Where the model lives, and where everything it gives back lives."""
+    def device(self) -> str:
+        """Where the model computes: ``"cpu"``, ``"cuda:0"``, ``"mps"``."""
         ...
 
     def frame(self, height: int, width: int) -> Frame:
@@ -71,14 +76,11 @@ class Backbone(Protocol):
         ...
 
     def preprocess(self, image: np.ndarray) -> Preprocessed:
-        """Bring an upright picture into the model's square, so that it may be encoded later.
-
-        Safe in any thread, whatever the model does meanwhile.
-        """
+        """Bring an upright picture into the model's square, so that it may be encoded later."""
         ...
 
-    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode pictures that :meth:`preprocess` has prepared, at once."""
+    def encode_preprocessed(self, pictures: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode what :meth:`preprocess` gave, at once."""
         ...
 
     @property
@@ -94,9 +96,19 @@ class Backbone(Protocol):
         guidance: Guidance | None = None,
         multimask: bool = True,
     ) -> MaskLogits:
-        """Answer prompts with masks 1..3, or with mask 0 alone without ``multimask``.
+        """Ask the mask decoder once.
 
-        The model's own weights take no gradients; whatever else asks for them gets them.
+        Args:
+            embedding: of this very model.
+            prompts: points, box and mask in any mix, with at least a point or a box.
+            guidance: PerSAM's guide and target, for this call only.
+            multimask: True for masks 1..3 (SAM's three scales), False for mask 0.
+
+        Returns:
+            ``(k, m, m)`` logits and their IoU estimates; k is 3 or 1.
+
+        Raises:
+            InputError: prompts, guidance or embedding that do not fit this model.
         """
         ...
 

@@ -17,8 +17,8 @@ from persam import geometry
 from persam.errors import InputError
 from persam.models.files import read_folder
 from persam.models.identity import identity
-from persam.models.loading import joined
 from persam.models.runtime.torch_engine import KINDS
+from persam.models.tensors import to_array, to_tensor
 from persam.models.wrapped import WrappedBackbone
 from persam.structures import Frame
 
@@ -59,8 +59,8 @@ class Matcher:
         patch = self.model.config.patch_size
         return max(1, self.model.config.image_size // patch) * patch
 
-    def preprocess(self, image: np.ndarray, frame: Frame) -> torch.Tensor:
-        """Lay a picture into this model's square as it lies in another's.
+    def preprocess(self, image: np.ndarray, frame: Frame) -> np.ndarray:
+        """Bring a picture into this model's square as it lies in another's.
 
         Padding is where the other model has it, so that both grids cover the same ground.
 
@@ -71,10 +71,10 @@ class Matcher:
         Returns:
             ``(1, 3, square, square)`` float32.
         """
-        return geometry.prepare(image, scaled(frame, self.square), MEAN, STD)
+        return geometry.letterbox(image, scaled(frame, self.square), MEAN, STD)
 
     @torch.no_grad()
-    def features(self, pixels: torch.Tensor) -> torch.Tensor:
+    def features(self, pixels: np.ndarray) -> np.ndarray:
         """Encode what :meth:`preprocess` gave.
 
         Returns:
@@ -83,25 +83,25 @@ class Matcher:
         place = self.model.device
         lower = self.precision != "fp32"
         with torch.autocast(place.type, dtype=KINDS[self.precision], enabled=lower):
-            tokens = self.model(pixels.to(place)).last_hidden_state
+            tokens = self.model(to_tensor(pixels, place)).last_hidden_state
         side = self.square // self.model.config.patch_size
         # Class and register tokens come first.
         patches = tokens[:, -side * side :].float()
-        return patches.transpose(1, 2).reshape(1, -1, side, side)
+        return to_array(patches.transpose(1, 2).reshape(1, -1, side, side))
 
 
 class MatchedBackbone(WrappedBackbone):
     """A SAM backbone whose embeddings are compared by another model's features.
 
     Attributes:
-        name: both models' names, as :func:`persam.load` takes them; stored in concepts.
+        spec: the SAM backbone's, and the matcher's name.
         model: the SAM backbone's, where it has one.
         square, mean, std, recipe: the SAM backbone's.
         calibration: None.
     """
 
     def __init__(self, backbone: Backbone, matcher: Matcher) -> None:
-        super().__init__(backbone, joined(backbone.name, matcher.name))
+        super().__init__(backbone, replace(backbone.spec, match_with=matcher.name))
         # Likeness by the matcher's features is another thing than by the model's own.
         self.calibration: Calibration | None = None
         self._matcher = matcher
@@ -112,15 +112,14 @@ class MatchedBackbone(WrappedBackbone):
         Raises:
             InputError: not an upright ``(height, width, 3)`` uint8 RGB array.
         """
-        laid = self._backbone.preprocess(image)
-        return replace(laid, pixels=(*laid.pixels, self._matcher.preprocess(image, laid.frame)))
+        picture = self._backbone.preprocess(image)
+        more = self._matcher.preprocess(image, picture.frame)
+        return replace(picture, pixels=(*picture.pixels, more))
 
-    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode pictures that :meth:`preprocess` has prepared, with both models."""
-        found = self._backbone.encode_preprocessed(
-            [replace(one, pixels=one.pixels[:-1]) for one in laid]
-        )
-        pairs = zip(laid, found, strict=True)
+    def encode_preprocessed(self, pictures: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode what :meth:`preprocess` gave, with both models."""
+        own = [replace(one, pixels=one.pixels[:-1]) for one in pictures]
+        pairs = zip(pictures, self._backbone.encode_preprocessed(own), strict=True)
         return [replace(one, matching=self._matcher.features(p.pixels[-1])) for p, one in pairs]
 
     @property
@@ -153,7 +152,7 @@ def load_matcher(
 
 
 def scaled(frame: Frame, square: int) -> Frame:
-    """The same picture, laid likewise into a square of another side.
+    """The same picture, placed likewise in a square of another side.
 
     Example:
         >>> scaled(Frame(480, 640, (768, 1024), 1024), 512).resized

@@ -1,4 +1,4 @@
-"""Pictures in, embeddings out: the same two ways into every backbone."""
+"""Pictures in, embeddings out: the same ways into every backbone."""
 
 from __future__ import annotations
 
@@ -9,18 +9,29 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from persam.structures import Embedding, Preprocessed
+    from persam.structures import Embedding, ModelSpec, Preprocessed
 
 
 class Encoding:
-    """Encodes by laying pictures and encoding what was laid; a backbone says how to do both."""
+    """Encodes by preprocessing pictures first; a backbone says how to do both.
+
+    Attributes:
+        spec: what the model was loaded by.
+    """
+
+    spec: ModelSpec
+
+    @property
+    def name(self) -> str:
+        """The specification in words, for people, reports and manifests."""
+        return str(self.spec)
 
     def preprocess(self, image: np.ndarray) -> Preprocessed:
         """Bring a picture into the square, as :meth:`persam.models.base.Backbone.preprocess`."""
         raise NotImplementedError
 
-    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode pictures that :meth:`preprocess` has prepared."""
+    def encode_preprocessed(self, pictures: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode what :meth:`preprocess` gave."""
         raise NotImplementedError
 
     def encode(self, image: np.ndarray) -> Embedding:
@@ -35,7 +46,7 @@ class Encoding:
         return self.encode_batch([image])[0]
 
     def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
-        """Encode pictures of any sizes at once, since each is laid into the model's square.
+        """Encode pictures of any sizes at once, since each is brought into the model's square.
 
         Args:
             images: ``(height, width, 3)`` uint8 RGB each, upright.
@@ -47,3 +58,6 @@ class Encoding:
             InputError: not such arrays.
         """
         return self.encode_preprocessed([self.preprocess(image) for image in images])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"

@@ -51,7 +51,7 @@ def load_path(path: Path, name: str, *, device: torch.device) -> Adapter | Expor
         MissingExtra: EdgeTAM without the packages of its image encoder.
     """
     if (path / EXPORTED).exists():
-        return load_exported(path, name, device=device)
+        return load_exported(path, name, device=str(device))
     state = {} if path.is_dir() else read_state(path)
     if POCKET_SIGNATURE in state:
         from persam.models.pocket.backbone import load_pocket

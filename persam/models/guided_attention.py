@@ -15,6 +15,7 @@ nothing of them is copied here: an attention function is registered and hooks ad
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -95,37 +96,46 @@ def guided(
     """Guide every call of a mask decoder within the ``with`` block; leave no trace after it.
 
     Nothing is done in place, so gradients flow to the tokens, the guide and the target. The
-    decoder itself is changed meanwhile: two threads must not share it.
+    decoder itself is changed meanwhile, so that other threads wait for their turn.
 
     Args:
         decoder: a transformers mask decoder of any SAM family (``model.mask_decoder``).
-        guidance: ``attention`` broadcastable to ``(1, 1, 1, h * w)`` and ``target`` to
-            ``(1, 1, c)``, on the decoder's device. None, or neither part, changes nothing.
+        guidance: of tensors on the decoder's device: ``attention`` broadcastable to
+            ``(1, 1, 1, h * w)`` and ``target`` to ``(1, 1, c)``. None, or neither part, changes
+            nothing.
         attention: registered name of the attention function that reads the guide.
     """
-    with ExitStack() as undo:
-        if guidance is not None and guidance.attention is not None:
-            _guide_attention(decoder, guidance.attention * guidance.alpha, attention, undo)
-        if guidance is not None and guidance.target is not None:
-            _prompt_target(decoder, guidance.target, undo)
+    with decoder_lock(decoder), ExitStack() as undo:
+        given: Any = guidance  # whose parts are tensors here
+        if given is not None and given.attention is not None:
+            _guide_attention(decoder, given.attention * given.alpha, attention, undo)
+        if given is not None and given.target is not None:
+            _prompt_target(decoder, given.target, undo)
         yield
 
 
-def check_guidance(guidance: Guidance | None, features: torch.Tensor) -> None:
-    """Raise InputError where a guidance does not fit ``(1, c, h, w)`` image features."""
-    if guidance is None:
-        return
-    _, channels, height, width = features.shape
-    expected = {
-        "attention": (guidance.attention, (1, 1, 1, height * width)),
-        "target": (guidance.target, (1, 1, channels)),
-    }
-    for name, (tensor, shape) in expected.items():
-        if tensor is not None and tuple(tensor.shape) != shape:
-            raise InputError(
-                f"The guidance's {name} is {tuple(tensor.shape)}, this picture's features want "
-                f"{shape}. Make it from features of the same model."
-            )
+class DecoderLock:
+    """Lets one thread at a time hook into a decoder and ask it; copies are locks of their own."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def __deepcopy__(self, _: object) -> DecoderLock:
+        return DecoderLock()
+
+    def __reduce__(self) -> tuple[type[DecoderLock], tuple[()]]:
+        return DecoderLock, ()
+
+
+def decoder_lock(decoder: nn.Module) -> DecoderLock:
+    """The lock of a mask decoder; whatever hooks into it or asks it holds it meanwhile."""
+    return decoder.__dict__.setdefault("_persam_lock", DecoderLock())
 
 
 def _guide_attention(

@@ -13,36 +13,26 @@ from typing import TYPE_CHECKING
 
 from persam.errors import InputError, ModelNotFound
 from persam.models import hub, registry
-from persam.models.runtime import ENGINES, PRECISIONS, RuntimeChoice
+from persam.models.runtime.choice import ENGINES, PRECISIONS, RuntimeChoice, require_torch
 from persam.models.runtime.devices import choose_device, choose_precision, resolved_precision
+from persam.models.runtime.exported_facts import EXPORTED
+from persam.structures import ModelSpec
 
 if TYPE_CHECKING:
-    import torch
-
     from persam.models.base import Backbone
 
 
-__all__ = [
-    "ENGINES",
-    "PRECISIONS",
-    "choose_device",
-    "choose_precision",
-    "joined",
-    "load",
-    "locate",
-    "stabilised",
-]
+__all__ = ["ENGINES", "PRECISIONS", "choose_device", "choose_precision", "load", "locate"]
 
 _HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
-_MATCHED = " matched by "
-_STABILISED = " stabilised by "
 _FILES = (".pth", ".pt", ".safetensors", ".bin", ".ckpt")
 
 
-def load(
-    name: str | Path = registry.POCKET,
+def load(  # noqa: PLR0913 - three models in one, and three ways to run them
+    name: str | Path | ModelSpec = registry.POCKET,
     *,
     match_with: str | Path | None = None,
+    plugin: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
     engine: str = "auto",
@@ -51,14 +41,16 @@ def load(
 
     Args:
         name: one of, in this order: a name of the catalogue (``"pocket"``, ``"sam-vit-huge"``,
-            ``"facebook/sam-vit-huge"``, see ``persam models``); a folder that transformers saved;
-            a ``.pth``, ``.pt`` or ``.safetensors`` file with official SAM, SAM-HQ or MobileSAM
-            tensors; any hub id, ``"owner/name"`` or ``"owner/name@commit"``. A ``Path`` is
-            always a file or folder. A ``str`` may also name two models, as a backbone with
-            ``match_with`` does: ``"pocket matched by facebook/dinov2-large"``, and a plugin:
-            ``"pocket stabilised by plugin.safetensors"``.
+            ``"facebook/sam-vit-huge"``, see ``persam models``); a folder that transformers saved,
+            or that ``persam export`` wrote; a ``.pth``, ``.pt`` or ``.safetensors`` file with
+            official SAM, SAM-HQ or MobileSAM tensors; any hub id, ``"owner/name"`` or
+            ``"owner/name@commit"``. A ``Path`` is always a file or folder. A
+            :class:`~persam.structures.ModelSpec`, as a concept file has it, says ``match_with``
+            and ``plugin`` itself.
         match_with: a DINOv2 model that objects are compared by instead of the model's own
             features: a hub id (``"facebook/dinov2-large"``) or a folder that transformers saved.
+        plugin: a Stable-SAM plugin for the decoder: a file that ``persam train stable`` wrote, or
+            ``"pocket-stable"``.
         device: ``"auto"`` (CUDA, then Apple's MPS, then the CPU) or a torch device.
         precision: of the image encoder. ``"auto"`` is bf16 where the CPU or GPU computes in it and
             the model's answers were found to stay the same, else fp32; ``"fp32"``, ``"bf16"`` and
@@ -75,61 +67,72 @@ def load(
             engine that does not run there.
         MissingExtra: an engine whose packages are not installed.
     """
-    if isinstance(name, str) and _STABILISED in name:
-        from persam.models.stable_sam.backbone import stabilize
-
-        name, _, plugin = name.rpartition(_STABILISED)
-        place = {"device": device, "precision": precision, "engine": engine}
-        return stabilize(load(name, match_with=match_with, **place), plugin)
-    asked, place = RuntimeChoice(engine, precision), choose_device(device)
-    name, match_with = _both(name, match_with)
+    if isinstance(name, ModelSpec):
+        _check_alone(name, match_with, plugin)
+        name, match_with, plugin = name.name, name.match_with, name.plugin
+    asked = RuntimeChoice(engine, precision)
     if match_with is None:
-        return _load(name, place, asked)
+        backbone = _load(name, device, asked)
+    else:
+        backbone = _load_matched(name, match_with, device, asked)
+    if plugin is None:
+        return backbone
+    require_torch("A Stable-SAM plugin")
+    from persam.models.stable_sam.backbone import stabilize
+
+    return stabilize(backbone, plugin)
+
+
+def _check_alone(spec: ModelSpec, match_with: object, plugin: object) -> None:
+    if match_with is not None or plugin is not None:
+        raise InputError(
+            f"A model specification says itself what the model is matched with and which plugin it "
+            f"has ({spec}); leave match_with= and plugin= out."
+        )
+
+
+def _load_matched(
+    name: str | Path, match_with: str | Path, device: str, asked: RuntimeChoice
+) -> Backbone:
+    """A model whose pictures are compared by another model's features."""
+    require_torch("A model to match with")
     from persam.models.dinov2 import MatchedBackbone, load_matcher
 
     # None of the catalogue's models is one to match with: said before anything is downloaded.
     folder = None if registry.find(str(match_with)) else locate(match_with)
+    place = choose_device(device)
     kind = resolved_precision(asked.wished().precision, place)
     matcher = load_matcher(folder, str(match_with), device=place, precision=kind)
-    return MatchedBackbone(_load(name, place, asked), matcher)
+    return MatchedBackbone(_load(name, device, asked), matcher)
 
 
-def joined(model: str, matcher: str) -> str:
-    """Name of a backbone of two models, which :func:`load` takes apart again."""
-    return f"{model}{_MATCHED}{matcher}"
+def _load(name: str | Path, device: str, asked: RuntimeChoice) -> Backbone:
+    entry = None if isinstance(name, Path) else registry.find(name)
+    if entry is not None and entry.name == registry.POCKET:
+        return _load_pocket(device, asked)
+    folder = Path(name).expanduser()
+    if entry is None and (folder / EXPORTED).exists():
+        from persam.models.runtime.exported import load_exported
 
-
-def stabilised(model: str, plugin: str | None) -> str:
-    """Name of a backbone with a Stable-SAM plugin, which :func:`load` takes apart again.
-
-    Example:
-        >>> stabilised("pocket", "plugin.safetensors"), stabilised("pocket", None)
-        ('pocket stabilised by plugin.safetensors', 'pocket')
-    """
-    return model if plugin is None else f"{model}{_STABILISED}{plugin}"
-
-
-def _both(name: str | Path, match_with: str | Path | None) -> tuple[str | Path, str | Path | None]:
-    """The model's name and the matcher's, whichever way they were given."""
-    if isinstance(name, Path) or _MATCHED not in name:
-        return name, match_with
-    if match_with is not None:
-        raise InputError(
-            f"{name!r} says already what it is matched by; leave {str(match_with)!r} out."
-        )
-    model, _, matcher = name.partition(_MATCHED)
-    return model, matcher
-
-
-def _load(name: str | Path, place: torch.device, asked: RuntimeChoice) -> Backbone:
-    found = locate(name)
-    if found is None:
-        from persam.models.pocket.backbone import load_pocket
-
-        return load_pocket(device=place).run_by(asked)
+        place = "cpu" if device == "auto" else device
+        return load_exported(folder, str(name), device=place).run_by(asked)
+    require_torch(f"The model {name}")  # before anything is downloaded
     from persam.models.files import load_path
 
-    return load_path(found, str(name), device=place).run_by(asked)
+    found = locate(name) or folder  # of all models the built-in one alone has no place
+    return load_path(found, str(name), device=choose_device(device)).run_by(asked)
+
+
+def _load_pocket(device: str, asked: RuntimeChoice) -> Backbone:
+    """The built-in model: the networks of the package where they are what was asked for."""
+    from persam.models.runtime.packaged import load_packaged, runs_packaged
+
+    if runs_packaged(device, asked.wished()):
+        return load_packaged(asked.wished())
+    require_torch("The built-in model by torch")
+    from persam.models.pocket.backbone import load_pocket
+
+    return load_pocket(device=choose_device(device)).run_by(asked)
 
 
 def locate(name: str | Path) -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from persam.models.base import Backbone
+    from persam.models.guided_attention import DecoderLock
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +24,12 @@ class Plug:
     Attributes:
         parts: hold the parameters; those that take gradients are the ones to train.
         hang: puts the parts into the decoder, and how to take them off on the stack.
+        lock: of that decoder, held while the parts are in it.
     """
 
     parts: nn.Module
     hang: Callable[[ExitStack], None]
+    lock: DecoderLock | None = None
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -35,8 +38,8 @@ class Plug:
 
     @contextmanager
     def plugged(self) -> Iterator[None]:
-        """Change the decoder within the ``with`` block; two threads must not share it meanwhile."""
-        with ExitStack() as undo:
+        """Change the decoder within the ``with`` block; other threads wait for their turn."""
+        with self.lock or nullcontext(), ExitStack() as undo:
             self.hang(undo)
             yield
 

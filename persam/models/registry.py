@@ -6,6 +6,7 @@ commit is given, the newest one is taken at the first download and kept from the
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,13 +123,22 @@ def find(name: str) -> ModelEntry | None:
     return next((e for e in CATALOG if wanted in (e.name, e.repository.lower())), None)
 
 
+def plugin_file(path: str | Path) -> Path:
+    """Where a Stable-SAM plugin lies: the packaged one by its name, any other by its path."""
+    if path == POCKET_STABLE:
+        return POCKET_FILE.with_name(f"{POCKET_STABLE}.safetensors")
+    return Path(path).expanduser()
+
+
 def on_this_machine(entry: ModelEntry) -> bool:
     """Tell whether loading this model needs no network."""
+    if entry.name == POCKET:
+        return POCKET_FILE.is_file()
+    if importlib.util.find_spec("huggingface_hub") is None:  # it comes with persam[torch]
+        return False
     if entry.url:
         return file_on_this_machine(entry).is_file()
-    if entry.repository:
-        return cached_folder(entry.repository, entry.revision) is not None
-    return POCKET_FILE.is_file()
+    return cached_folder(entry.repository, entry.revision) is not None
 
 
 def file_on_this_machine(entry: ModelEntry) -> Path:

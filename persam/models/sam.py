@@ -8,15 +8,14 @@ import numpy as np
 import torch
 from transformers import SamHQModel, SamModel
 
-from persam import geometry
 from persam.models.adapter import Adapter
-from persam.models.prompting import check_embedding, mask_logits, prompt_batch, stack
+from persam.models.tensors import mask_logits, prompt_batch, stack
 from persam.models.tiny_vit import TinyViT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.structures import Embedding, Frame, MaskLogits, Prompts
+    from persam.structures import Embedding, MaskLogits, Prompts
 
 # config.json's model_type -> transformers class. The loader looks adapters up by these tables.
 MODEL_TYPES = {"sam": "SamModel", "sam_hq": "SamHQModel"}
@@ -52,6 +51,7 @@ class SamBackbone(Adapter):
     SAM's do, and not sorted by score, since PerSAM-F's weights belong to scales.
     """
 
+    keep_aspect = True
     pads_boxes = False
 
     def __init__(self, name: str, model: SamModel | SamHQModel, *, precision: str = "fp32") -> None:
@@ -62,21 +62,14 @@ class SamBackbone(Adapter):
         self.std = np.array(STD, dtype=np.float32)
         self.extras = 1 if isinstance(model, SamHQModel) else 0
 
-    def frame(self, height: int, width: int) -> Frame:
-        """Lay a picture of this size into the square, keeping its aspect."""
-        return geometry.fit(height, width, self.square, keep_aspect=True)
-
     def answer(
         self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
     ) -> list[MaskLogits]:
         """Ask for several; see :meth:`persam.models.adapter.Adapter.answer`."""
-        encoder = self.model.prompt_encoder
-        for embedding in embeddings:
-            check_embedding(embedding, encoder, self.extras)
         asked: dict[str, Any] = dict(
-            prompt_batch(prompts, embeddings, encoder, self.device), multimask_output=multimask
+            prompt_batch(prompts, embeddings, self.sizes, self.place), multimask_output=multimask
         )
-        asked["image_embeddings"], extras = stack(embeddings)
+        asked["image_embeddings"], extras = stack(embeddings, self.place)
         if self.extras:
             return self._decode_hq(asked | {"intermediate_embeddings": extras})
         output: Any = self.model(**asked)

@@ -8,16 +8,15 @@ import numpy as np
 import torch
 from transformers import Sam3TrackerModel
 
-from persam import geometry
 from persam.models.adapter import Adapter
-from persam.models.prompting import check_embedding, mask_logits, prompt_batch, stack
+from persam.models.tensors import mask_logits, prompt_batch, stack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from transformers import EdgeTamModel, Sam2Model
 
-    from persam.structures import Embedding, Frame, MaskLogits, Prompts
+    from persam.structures import Embedding, MaskLogits, Prompts
 
 # config.json's model_type -> transformers class. Published checkpoints are those of the video
 # models; the picture models read the same folders and leave the memory's tensors out.
@@ -82,20 +81,13 @@ class Sam2Backbone(Adapter):
         self.mean = np.array(mean, dtype=np.float32)
         self.std = np.array(std, dtype=np.float32)
 
-    def frame(self, height: int, width: int) -> Frame:
-        """Stretch a picture of this size over the square."""
-        return geometry.fit(height, width, self.square, keep_aspect=False)
-
     def answer(
         self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
     ) -> list[MaskLogits]:
         """Ask for several; see :meth:`persam.models.adapter.Adapter.answer`."""
-        encoder = self.model.prompt_encoder
-        for embedding in embeddings:
-            check_embedding(embedding, encoder, self.extras)
         asked: dict[str, Any] = dict(
-            prompt_batch(prompts, embeddings, encoder, self.device), multimask_output=multimask
+            prompt_batch(prompts, embeddings, self.sizes, self.place), multimask_output=multimask
         )
-        features, finer = stack(embeddings)
+        features, finer = stack(embeddings, self.place)
         output: Any = self.model(**asked, image_embeddings=[*finer, features])
         return mask_logits(output.pred_masks[:, 0], output.iou_scores[:, 0])

@@ -17,6 +17,7 @@ from transformers import Sam2VideoInferenceSession
 
 from persam.errors import InputError
 from persam.models.files import read_folder
+from persam.models.tensors import to_array, to_tensor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,7 @@ class Followed:
         presence: logit of the object being in the frame; the family draws the line at 0.
     """
 
-    logits: torch.Tensor
+    logits: np.ndarray
     presence: float
 
     @property
@@ -117,7 +118,7 @@ class ObjectMemory:
         """
         # A frame that was followed already would keep its wrong answer beside this one.
         self._outputs("non_cond").pop(frame, None)
-        self.session.add_mask_inputs(OBJECT, frame, self._lay(mask))
+        self.session.add_mask_inputs(OBJECT, frame, self._resized(mask))
         self.session.obj_with_new_inputs = [OBJECT]
         self._step(frame, embedding)
         self.session.remove_mask_inputs(OBJECT, frame)
@@ -135,7 +136,7 @@ class ObjectMemory:
         if not self.seeded:
             raise InputError("There is nothing to follow yet: seed the memory with a mask first.")
         output = self._step(frame, embedding)
-        return Followed(output.pred_masks[0, 0].float(), float(output.object_score_logits))
+        return Followed(to_array(output.pred_masks[0, 0]), float(output.object_score_logits))
 
     def _step(self, frame: int, embedding: Embedding) -> Any:
         session = self.session
@@ -152,22 +153,24 @@ class ObjectMemory:
     def _features(self, embedding: Embedding) -> dict[str, list[torch.Tensor]]:
         """The maps as the video model's own encoder step leaves them, ``(h * w, 1, c)`` each."""
         model = self._model
-        maps = [_flat(tensor) for tensor in (*embedding.extras, embedding.features)]
+        place = model.no_memory_embedding.device
+        given = [to_tensor(one, place) for one in (*embedding.extras, embedding.features)]
+        maps = [_flat(tensor) for tensor in given]
         # The picture model adds this to say "no memory"; here there is one.
         maps[-1] = maps[-1] - model.no_memory_embedding
         encode_position = model.vision_encoder.neck.position_encoding
-        features = embedding.features
+        features = given[-1]
         position = encode_position(features.shape, features.device, features.dtype)
         return {"vision_feats": maps, "vision_pos_embeds": [_flat(position)]}
 
-    def _lay(self, mask: np.ndarray) -> torch.Tensor:
+    def _resized(self, mask: np.ndarray) -> torch.Tensor:
         """A mask in the model's square, ``(1, 1, side, side)``, as the family's processor does."""
         side = self._model.image_size
         full = torch.from_numpy(mask)[None, None].float().to(self.session.inference_device)
-        laid = F.interpolate(
+        square = F.interpolate(
             full, (side, side), mode="bilinear", align_corners=False, antialias=True
         )
-        return (laid >= 0.5).float()
+        return (square >= 0.5).float()
 
     def _forget(self, frame: int) -> None:
         """Drop what no frame after this one reads."""

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
-    import torch
 
     from persam.models.base import Backbone
     from persam.structures import (
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
         Frame,
         Guidance,
         MaskLogits,
+        ModelSpec,
         Preprocessed,
         Prompts,
     )
@@ -28,13 +28,13 @@ class WrappedBackbone(Encoding):
     """Answers as the backbone inside does.
 
     Attributes:
-        name: the inner backbone's, or the one that was given.
+        spec: the inner backbone's, or the one that was given.
         model: the inner backbone's, where it has one.
         square, mean, std, recipe, ambiguous, calibration: the inner backbone's.
     """
 
-    def __init__(self, backbone: Backbone, name: str | None = None) -> None:
-        self.name = backbone.name if name is None else name
+    def __init__(self, backbone: Backbone, spec: ModelSpec | None = None) -> None:
+        self.spec = backbone.spec if spec is None else spec
         self.model: Any = getattr(backbone, "model", None)
         self.square = backbone.square
         self.mean = backbone.mean
@@ -55,8 +55,8 @@ class WrappedBackbone(Encoding):
         return self._backbone.precision
 
     @property
-    def device(self) -> torch.device:
-        """Where the model lives, and where everything it gives back lives."""
+    def device(self) -> str:
+        """Where the model computes."""
         return self._backbone.device
 
     def frame(self, height: int, width: int) -> Frame:
@@ -67,9 +67,9 @@ class WrappedBackbone(Encoding):
         """Bring a picture into the square, as :meth:`persam.models.base.Backbone.preprocess`."""
         return self._backbone.preprocess(image)
 
-    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode pictures that :meth:`preprocess` has prepared, at once."""
-        return self._backbone.encode_preprocessed(laid)
+    def encode_preprocessed(self, pictures: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode what :meth:`preprocess` gave, at once."""
+        return self._backbone.encode_preprocessed(pictures)
 
     @property
     def identity(self) -> str:
@@ -92,3 +92,15 @@ class WrappedBackbone(Encoding):
     ) -> list[MaskLogits]:
         """Answer several; see :meth:`persam.models.base.Backbone.decode_batch`."""
         return self._backbone.decode_batch(embeddings, prompts, multimask=multimask)
+
+    def decode_tensors(
+        self,
+        embeddings: Sequence[Embedding],
+        prompts: Sequence[Prompts],
+        *,
+        guidance: Guidance | None = None,
+        multimask: bool = True,
+    ) -> list[MaskLogits]:
+        """Answer with gradients; see :meth:`persam.models.adapter.Adapter.decode_tensors`."""
+        inner: Any = self._backbone
+        return inner.decode_tensors(embeddings, prompts, guidance=guidance, multimask=multimask)

@@ -15,19 +15,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import torch
-from scipy import ndimage
 
 from persam import geometry
-from persam.pipeline import cascade, detection, presence, similarity
+from persam.pipeline.decoder import decode, final_step
+from persam.pipeline.presence import likeness_of
 from persam.pipeline.prompts import mask_box
-from persam.structures import Prediction
+from persam.pipeline.segment import aim, locate
+from persam.pipeline.similarity import covered_cells
+from persam.prediction import Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.concept import Concept
     from persam.pipeline.detection import Detection
+    from persam.pipeline.features import SearchTarget
     from persam.structures import Embedding
 
 MOST = 20  # instances in a picture; a crowd is better counted by other means
@@ -52,51 +53,57 @@ class Candidate:
         logits: ``(height, width)`` of the decoder's mask that it is a piece of.
         likeness: of its own cells to the object, -1..1.
         score: the model's estimate of the IoU of that mask.
-        seen: what the decoder was asked.
+        detection: where it seemed to be, and what the decoder was asked.
     """
 
     mask: np.ndarray
-    logits: torch.Tensor
+    logits: np.ndarray
     likeness: float
     score: float
-    seen: Detection
+    detection: Detection
 
 
-def find_instances(
-    concept: Concept, embedding: Embedding, seen: Detection
-) -> tuple[Prediction, ...]:
+def find_instances(target: SearchTarget, embedding: Embedding) -> tuple[Prediction, ...]:
     """Find all instances, one decoder cascade after the other.
 
     Args:
-        concept: of the object.
-        embedding: the picture.
-        seen: where the object was sighted first.
+        target: the object.
+        embedding: the picture, by the target's own backbone.
 
     Returns:
         Most like the object first, by the likeness of its own cells. The presence of each is the
-        picture's. No pixel is in two of them.
+        picture's. No pixel is in two of them; none where the object is absent.
+
+    Raises:
+        InputError: the embedding is another model's.
     """
+    detection = locate(target, embedding)
+    if detection.evidence.absent(target.variant.min_presence):
+        return ()
     found: list[Candidate] = []
-    free = torch.ones_like(seen.similarity, dtype=torch.bool)
-    while len(found) < MOST and bool(free.any()):
-        whole = _ask(concept, embedding, seen)
+    free = np.ones(detection.similarity.shape, dtype=bool)
+    while len(found) < MOST and free.any():
+        whole = _candidate(target, embedding, detection)
         if whole is None or not _is_further(whole, found):
             break
-        found += _instances(concept, embedding, whole)
-        free &= ~_taken(whole.mask, seen, embedding)
-        seen = _look_elsewhere(concept, embedding, seen, free)
+        found += _instances(target, embedding, whole)
+        free &= ~_taken(whole.mask, detection, embedding)
+        detection = _elsewhere(target, embedding, detection, free)
     found.sort(key=lambda candidate: -candidate.likeness)
     return tuple(_predictions(_without_crumbs(found[:MOST])))
 
 
-def _ask(concept: Concept, embedding: Embedding, seen: Detection) -> Candidate | None:
+def _candidate(
+    target: SearchTarget, embedding: Embedding, detection: Detection
+) -> Candidate | None:
     """The decoder's mask; None where it shows nothing."""
-    final = cascade.standing(concept.ask(embedding, seen), keep_best=concept.variant.keep_best)
+    steps = decode(target, embedding, detection.prompts, detection.guidance)
+    final = final_step(steps, keep_best=target.variant.keep_best)
     if not final.mask.any():
         return None
     logits = geometry.to_original(final.logits, embedding.frame)[0]
-    likeness = _likeness(concept, embedding, final.mask)
-    return Candidate(final.mask, logits, likeness, final.score, seen)
+    likeness = _likeness(target, embedding, final.mask)
+    return Candidate(final.mask, logits, likeness, final.score, detection)
 
 
 def _is_further(candidate: Candidate, found: Sequence[Candidate]) -> bool:
@@ -112,10 +119,10 @@ def _is_further(candidate: Candidate, found: Sequence[Candidate]) -> bool:
     )
 
 
-def _instances(concept: Concept, embedding: Embedding, whole: Candidate) -> list[Candidate]:
+def _instances(target: SearchTarget, embedding: Embedding, whole: Candidate) -> list[Candidate]:
     """The instances that a mask shows: itself, or its separate pieces."""
     pieces = [
-        replace(whole, mask=piece, likeness=_likeness(concept, embedding, piece))
+        replace(whole, mask=piece, likeness=_likeness(target, embedding, piece))
         for piece in _pieces(whole.mask)
     ]
     complete = [piece for piece in pieces if piece.likeness >= PIECE_LIKENESS * whole.likeness]
@@ -124,55 +131,50 @@ def _instances(concept: Concept, embedding: Embedding, whole: Candidate) -> list
 
 def _pieces(mask: np.ndarray) -> list[np.ndarray]:
     """Connected pieces of a mask that are large enough to be instances each."""
+    from scipy import ndimage  # slow to import, and needed here alone
+
     labels, count = cast("tuple[np.ndarray, int]", ndimage.label(mask))
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     large = np.flatnonzero(areas >= PIECE_AREA * areas.max()) + 1
     return [labels == number for number in large.tolist()]
 
 
-def _likeness(concept: Concept, embedding: Embedding, mask: np.ndarray) -> float:
+def _likeness(target: SearchTarget, embedding: Embedding, mask: np.ndarray) -> float:
     """Likeness of a mask's cells to the object: of all its cells, or without them of its mean."""
-    features = embedding.matching[0]
-    cells = similarity.covered_cells(mask, embedding.frame, features.shape[1:])
-    vectors = similarity.unit_vectors(features, torch.from_numpy(cells).to(features.device))
-    known = concept.known
-    if not all(len(foreground) for foreground in known.foregrounds):
-        return float((vectors @ known.target_feature).mean())
-    vectors = vectors[presence.nearer_to_object(vectors, known)]
-    return presence.likeness(vectors, known.foregrounds) if len(vectors) > 0 else -1.0
+    cells = covered_cells(mask, embedding.frame, embedding.cells.shape[:2])
+    vectors, features = embedding.cells[cells], target.features
+    if not features.has_cells:
+        return float((vectors @ features.target_feature).mean())
+    return likeness_of(vectors, features)
 
 
-def _taken(mask: np.ndarray, seen: Detection, embedding: Embedding) -> torch.Tensor:
+def _taken(mask: np.ndarray, detection: Detection, embedding: Embedding) -> np.ndarray:
     """``(h, w)`` bool: cells that a mask touches, and the peak that led to it."""
-    grid = seen.similarity.shape
-    cells = torch.from_numpy(geometry.coverage(mask, embedding.frame, grid) > 0)
-    cells = cells.to(seen.similarity.device)
-    return cells | (seen.similarity == seen.similarity.max())
+    similarity = detection.similarity
+    touched = geometry.coverage(mask, embedding.frame, similarity.shape) > 0
+    return touched | (similarity == similarity.max())
 
 
-def _look_elsewhere(
-    concept: Concept, embedding: Embedding, seen: Detection, free: torch.Tensor
+def _elsewhere(
+    target: SearchTarget, embedding: Embedding, detection: Detection, free: np.ndarray
 ) -> Detection:
-    """The next sighting, where taken cells are as unlike the object as any in the picture."""
+    """The next detection, where taken cells are as unlike the object as any in the picture."""
     rows, columns = geometry.picture_cells(embedding.frame, free.shape)
-    least = seen.similarity[:rows, :columns].min()
-    left = seen.similarity.where(free, least)
-    aimed = detection.aim(embedding, left, concept.known, concept.variant)
-    return replace(aimed, likeness=seen.likeness, presence=seen.presence)
+    least = detection.similarity[:rows, :columns].min()
+    left = np.where(free, detection.similarity, least)
+    return aim(target, embedding, left, detection.evidence)
 
 
 def _without_crumbs(found: list[Candidate]) -> list[Candidate]:
     """The candidates with every pixel given to the highest logit, small remains dropped."""
     if not found:
         return []
-    best = torch.full_like(found[0].logits, -torch.inf)
-    owner = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
+    best = np.full(found[0].logits.shape, -np.inf, dtype=np.float32)
+    owners = np.zeros(best.shape, dtype=np.uint8)
     for number, candidate in enumerate(found, start=1):
-        mask = torch.from_numpy(candidate.mask).to(best.device)
-        better = mask & (candidate.logits > best)
-        best = best.where(~better, candidate.logits)
-        owner[better] = number
-    owners = owner.cpu().numpy()
+        better = candidate.mask & (candidate.logits > best)
+        best[better] = candidate.logits[better]
+        owners[better] = number
     shared = [
         replace(candidate, mask=owners == number) for number, candidate in enumerate(found, start=1)
     ]
@@ -187,10 +189,10 @@ def _predictions(found: list[Candidate]) -> list[Prediction]:
             mask=candidate.mask,
             score=candidate.score,
             box=mask_box(candidate.mask),
-            points=candidate.seen.prompts.points,
-            labels=candidate.seen.prompts.labels,
+            points=candidate.detection.prompts.points,
+            labels=candidate.detection.prompts.labels,
             likeness=candidate.likeness,
-            presence=candidate.seen.presence,
+            presence=candidate.detection.presence,
         )
         for candidate in found
     ]

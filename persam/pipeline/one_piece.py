@@ -7,15 +7,19 @@ pieces are likely places of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from scipy import ndimage
 
+from persam.pipeline.decoder import final_step
 from persam.pipeline.similarity import standardise
 
 if TYPE_CHECKING:
-    import torch
+    from collections.abc import Sequence
+
+    from persam.pipeline.decoder import Step
+    from persam.variants import Variant
 
 # A piece stays if it comes this near, in standard deviations of the prior, to the best piece's
 # likeliest pixel, and has this share of the best piece's area.
@@ -24,7 +28,19 @@ LARGEST_HOLE = 0.05  # share of the mask; larger ones are the object's own
 _TOUCHING = np.ones((3, 3))
 
 
-def one_piece(mask: np.ndarray, prior: torch.Tensor) -> np.ndarray:
+def final_object(steps: Sequence[Step], prior: np.ndarray, variant: Variant) -> Step:
+    """The step whose mask counts, as one piece where the recipe says so.
+
+    Args:
+        steps: the decoder's, at least one.
+        prior: ``(height, width)`` location prior.
+        variant: the recipe.
+    """
+    step = final_step(steps, keep_best=variant.keep_best)
+    return replace(step, mask=one_piece(step.mask, prior)) if variant.one_piece else step
+
+
+def one_piece(mask: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Leave the piece of a mask where its object seems to be, and those as likely as that.
 
     Args:
@@ -34,11 +50,13 @@ def one_piece(mask: np.ndarray, prior: torch.Tensor) -> np.ndarray:
     Returns:
         ``(height, width)`` bool; the mask itself where it is empty.
     """
-    pieces, count = ndimage.label(mask, _TOUCHING)
+    from scipy import ndimage  # slow to import, and not every recipe needs it
+
+    pieces, count = cast("tuple[np.ndarray, int]", ndimage.label(mask, _TOUCHING))
     if count == 0:
         return mask
     numbers = np.arange(1, count + 1)
-    highest = np.atleast_1d(ndimage.maximum(standardise(prior).cpu().numpy(), pieces, numbers))
+    highest = np.atleast_1d(ndimage.maximum(standardise(prior), pieces, numbers))
     areas = np.bincount(pieces.ravel())[1:]
     best = int(highest.argmax())
     supported = (highest >= SUPPORT * highest[best]) & (areas >= SMALLEST * areas[best])
@@ -59,7 +77,10 @@ def without_small_holes(mask: np.ndarray, largest: float = LARGEST_HOLE) -> np.n
         >>> bool(without_small_holes(ring).all())
         True
     """
-    holes, count = ndimage.label(ndimage.binary_fill_holes(mask) & ~mask)
+    from scipy import ndimage
+
+    closed = np.asarray(ndimage.binary_fill_holes(mask))
+    holes, count = cast("tuple[np.ndarray, int]", ndimage.label(closed & ~mask))
     if count == 0:
         return mask
     small = np.bincount(holes.ravel()) <= largest * np.count_nonzero(mask)

@@ -9,20 +9,21 @@ peak, the found mask's cells back to the object, ...) were measured beside it an
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
+import numpy as np
 
 from persam import geometry
+from persam.pipeline.similarity import nearest
 from persam.structures import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from persam.pipeline.views import ConceptFeatures, ReferenceView
-    from persam.structures import Frame
+    from persam.pipeline.features import ObjectFeatures, ReferenceFeatures, SearchTarget
+    from persam.structures import Embedding
 
 # Where references alone calibrate: shares of the gap between their likeness to each other with the
 # object and without it, chosen with the pocket model's features (benchmarks/many.md).
@@ -31,36 +32,87 @@ _TINY = 1e-6  # a gap even where all is alike, as in pictures of one colour
 _CLEARLY = 0.1  # in cosine: of 0, 0.05 and 0.1 the one that keeps nearly all right masks
 
 
-def picture_vectors(features: torch.Tensor, frame: Frame) -> torch.Tensor:
-    """``(m, d)`` unit vectors of a picture's cells; padding has none.
+@dataclass(frozen=True)
+class Evidence:
+    """What the matching features alone say of an object in a picture.
+
+    Attributes:
+        likeness: how well all of the object finds its like, -1..1; None without its cells.
+        presence: probability that the object is there, 0..1; None without a calibration.
+    """
+
+    likeness: float | None
+    presence: float | None
+
+    def absent(self, min_presence: float) -> bool:
+        """Whether the object is called absent at this threshold."""
+        return self.presence is not None and self.presence < min_presence
+
+
+def judge(target: SearchTarget, embedding: Embedding) -> Evidence:
+    """Likeness, and the probability that the object is there."""
+    like = likeness_in(embedding, target.features)
+    if like is None or target.calibration is None:
+        return Evidence(like, None)
+    return Evidence(like, target.calibration.presence(like))
+
+
+def picture_vectors(embedding: Embedding) -> np.ndarray:
+    """``(m, d)`` unit vectors of a picture's cells; padding has none."""
+    cells = embedding.cells
+    rows, columns = geometry.picture_cells(embedding.frame, cells.shape[:2])
+    return cells[:rows, :columns].reshape(-1, cells.shape[2])
+
+
+def likeness_in(embedding: Embedding, features: ObjectFeatures) -> float | None:
+    """Likeness of a picture to an object, negatives considered; None where no cells were kept.
+
+    Cells that are clearly more like a negative reference than like the object do not count, so
+    that the negative in the object's place is not taken for it, and does no harm beside it.
 
     Args:
-        features: ``(d, h, w)``.
-        frame: where the picture lies in the model's square.
+        embedding: the picture; its padding is like nothing.
+        features: of the object.
     """
-    rows, columns = geometry.picture_cells(frame, features.shape[1:])
-    return F.normalize(features[:, :rows, :columns], dim=0).flatten(1).T
+    return likeness_of(picture_vectors(embedding), features) if features.has_cells else None
 
 
-def likeness(vectors: torch.Tensor, foregrounds: Sequence[torch.Tensor]) -> float:
+def likeness_of(vectors: np.ndarray, features: ObjectFeatures) -> float:
+    """:func:`likeness` of ``(m, d)`` unit vectors to an object with cells, negatives considered."""
+    if features.negatives:
+        vectors = vectors[nearer_to_object(vectors, features)]
+    return likeness(vectors, features.foregrounds) if len(vectors) > 0 else -1.0
+
+
+def likeness(vectors: np.ndarray, foregrounds: Sequence[np.ndarray]) -> float:
     """How well the whole object finds its like in a picture.
 
     Args:
         vectors: ``(m, d)`` unit vectors of the picture's cells, at least one.
-        foregrounds: ``(n, d)`` unit vectors of the object's cells in each view, at least one view.
+        foregrounds: ``(n, d)`` unit vectors of the object's cells in each reference, at least one.
 
     Returns:
-        Mean over a view's cells of the cosine to the nearest cell, of the view that is most like
-        the picture; -1..1.
+        Mean over a reference's cells of the cosine to the nearest cell, of the reference that is
+        most like the picture; -1..1.
     """
-    return max(float((cells @ vectors.T).amax(dim=1).mean()) for cells in foregrounds)
+    return max(float(nearest(cells, vectors).mean()) for cells in foregrounds)
 
 
-def calibrate(views: Sequence[ReferenceView], own: Calibration | None) -> Calibration | None:
+def nearer_to_object(vectors: np.ndarray, features: ObjectFeatures) -> np.ndarray:
+    """``(m,)`` bool: which of ``(m, d)`` vectors are not clearly more like a negative."""
+    if not features.negatives:
+        return np.ones(len(vectors), dtype=bool)
+    negative = nearest(vectors, np.concatenate(features.negatives))
+    return negative <= nearest(vectors, features.foreground) + _CLEARLY
+
+
+def calibrate(
+    references: Sequence[ReferenceFeatures], own: Calibration | None
+) -> Calibration | None:
     """What likeness means for an object, as far as the model or its references tell.
 
     Args:
-        views: of the object.
+        references: of the object.
         own: the model's calibration, measured on many objects. Moving it by what several
             references say of each other was measured, too, and emptied right masks.
 
@@ -69,11 +121,11 @@ def calibrate(views: Sequence[ReferenceView], own: Calibration | None) -> Calibr
         calibration from these alone: they are looked for by each other, every one once in its whole
         picture (the object is there) and once in its background alone (it is not).
     """
-    if not all(len(view.foreground) > 0 for view in views):
+    if not all(len(one.foreground) > 0 for one in references):
         return None
     if own is not None:
         return own
-    pairs = list(_found_by_the_others(views))
+    pairs = list(_found_by_the_others(references))
     return _from_references_alone(pairs) if pairs else None
 
 
@@ -85,36 +137,12 @@ def _from_references_alone(pairs: Sequence[tuple[float, float]]) -> Calibration:
     return Calibration(middle=away + _MIDDLE * gap, slope=_SLOPE / gap)
 
 
-def _found_by_the_others(views: Sequence[ReferenceView]) -> Iterator[tuple[float, float]]:
-    """For each view its likeness to the others, with the object and without it."""
-    for number, view in enumerate(views):
-        others = [other.foreground for other in (*views[:number], *views[number + 1 :])]
-        if others and len(view.background) > 0:
-            picture = torch.cat([view.foreground, view.background])
-            yield likeness(picture, others), likeness(view.background, others)
-
-
-def nearer_to_object(vectors: torch.Tensor, known: ConceptFeatures) -> torch.Tensor:
-    """``(m,)`` bool: which of ``(m, d)`` vectors are not clearly more like a negative."""
-    if not known.negatives:
-        return torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
-    negative = (vectors @ torch.cat(known.negatives).T).amax(dim=1)
-    return negative <= (vectors @ known.foreground.T).amax(dim=1) + _CLEARLY
-
-
-def likeness_in(features: torch.Tensor, frame: Frame, known: ConceptFeatures) -> float | None:
-    """Likeness of a picture to an object, negatives considered; None where no cells were kept.
-
-    Cells that are clearly more like a negative reference than like the object do not count, so
-    that the negative in the object's place is not taken for it, and does no harm beside it.
-
-    Args:
-        features: ``(d, h, w)`` matching features of the picture.
-        frame: where the picture lies in the model's square; padding is like nothing.
-        known: of the object.
-    """
-    if not all(len(cells) > 0 for cells in known.foregrounds):
-        return None
-    vectors = picture_vectors(features, frame)
-    vectors = vectors[nearer_to_object(vectors, known)]
-    return likeness(vectors, known.foregrounds) if len(vectors) > 0 else -1.0
+def _found_by_the_others(
+    references: Sequence[ReferenceFeatures],
+) -> Iterator[tuple[float, float]]:
+    """For each reference its likeness to the others, with the object and without it."""
+    for number, one in enumerate(references):
+        others = [other.foreground for other in (*references[:number], *references[number + 1 :])]
+        if others and len(one.background) > 0:
+            picture = np.concatenate([one.foreground, one.background])
+            yield likeness(picture, others), likeness(one.background, others)

@@ -1,4 +1,4 @@
-"""Location prior -> point prompts; mask -> box prompt."""
+"""Location prior -> prompts of the first decoder call; mask -> box prompt."""
 
 from __future__ import annotations
 
@@ -6,20 +6,60 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from persam import geometry
+from persam.pipeline.parts import part_cells
+from persam.pipeline.similarity import PRIOR_CUT, likely, padded, standardise
+from persam.structures import Prompts
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import torch
+    from persam.pipeline.features import ObjectFeatures
+    from persam.structures import Box, Embedding, Frame
+    from persam.variants import Variant
 
-    from persam.structures import Box, Frame
+
+def make_prompts(
+    similarity: np.ndarray,
+    prior: np.ndarray,
+    embedding: Embedding,
+    features: ObjectFeatures,
+    variant: Variant,
+) -> Prompts:
+    """What the decoder is asked first: the prior's peaks, parts, and perhaps the prior itself.
+
+    Args:
+        similarity: ``(h, w)`` on the matching grid.
+        prior: ``(height, width)``, the same in original pixels.
+        embedding: the picture.
+        features: of the object.
+        variant: the recipe.
+
+    Returns:
+        The peaks of the prior first, then the parts, at last the point off the object.
+    """
+    frame = embedding.frame
+    points, labels = point_prompts(
+        prior, positive=variant.positive_points, negative=variant.negative_point
+    )
+    if len(features.parts) > 0:
+        shown = part_cells(embedding.cells, features.parts, likely(similarity, frame))
+        more, on = cell_points(shown, frame, similarity.shape), labels == 1
+        points = np.concatenate([points[on], more, points[~on]])
+        labels = np.concatenate([labels[on], np.ones(len(more), dtype=np.int64), labels[~on]])
+    if variant.prior_mask == 0:
+        return Prompts(points, labels)
+    # SAM's mask input, and its masks, have four times the side of the image features.
+    side = 4 * embedding.features.shape[-1]
+    return Prompts(points, labels, mask=prior_mask(similarity, frame, side, variant.prior_mask))
 
 
 def point_prompts(
-    prior: torch.Tensor, *, positive: int = 1, negative: bool = True
+    prior: np.ndarray, *, positive: int = 1, negative: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """The most similar pixels as points on the object, the least similar one as a point off it.
 
-    PerSAM's positive-negative location prior (section 3.1); ties as ``torch.topk`` breaks them.
+    PerSAM's positive-negative location prior (section 3.1); of equals the first in reading order.
 
     Args:
         prior: ``(height, width)`` in original pixels.
@@ -30,16 +70,14 @@ def point_prompts(
         ``(n, 2)`` int64 points ``(x, y)``, best first, and their ``(n,)`` int64 labels, 1 or 0.
 
     Example:
-        >>> import torch
-        >>> points, labels = point_prompts(torch.tensor([[0.1, 0.2, 0.9], [0.0, 0.3, 0.4]]))
+        >>> points, labels = point_prompts(np.array([[0.1, 0.2, 0.9], [0.0, 0.3, 0.4]]))
         >>> points.tolist(), labels.tolist()
         ([[2, 0], [0, 1]], [1, 0])
     """
-    flat = prior.flatten()
-    indices = flat.topk(min(positive, flat.numel())).indices.tolist()
+    indices = _largest(prior.ravel(), positive)
     labels = [1] * len(indices)
     if negative:
-        indices += flat.topk(1, largest=False).indices.tolist()
+        indices.append(int(prior.argmin()))
         labels.append(0)
     width = prior.shape[1]
     points = [(index % width, index // width) for index in indices]
@@ -69,6 +107,26 @@ def cell_points(cells: Sequence[tuple[int, int]], frame: Frame, grid: Sequence[i
     return np.minimum(points, (frame.width - 1, frame.height - 1))
 
 
+def prior_mask(similarity: np.ndarray, frame: Frame, side: int, factor: float) -> np.ndarray:
+    """Location prior -> logits for the decoder's mask input.
+
+    Standardised over the picture's cells, 0 where it is PRIOR_CUT deviations above its mean;
+    padding takes the picture's minimum.
+
+    Args:
+        similarity: ``(h, w)`` over the model's square.
+        frame: where the picture lies in that square.
+        side: side of the decoder's mask input.
+        factor: what a standard deviation is worth in logits.
+
+    Returns:
+        ``(1, side, side)``.
+    """
+    rows, columns = geometry.picture_cells(frame, similarity.shape)
+    placed = padded(standardise(similarity[:rows, :columns]), similarity.shape)
+    return (geometry.bilinear(placed[None], (side, side)) - PRIOR_CUT) * np.float32(factor)
+
+
 def mask_box(mask: np.ndarray) -> Box | None:
     """Tight box of a ``(height, width)`` mask: ``(x0, y0, x1, y1)`` in pixel edges.
 
@@ -86,3 +144,14 @@ def mask_box(mask: np.ndarray) -> Box | None:
     if len(rows) == 0:
         return None
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _largest(values: np.ndarray, count: int) -> list[int]:
+    """Indices of the largest numbers, largest first, of equals the first."""
+    if count == 1:
+        return [int(values.argmax())]
+    count = min(count, len(values))
+    least = np.partition(values, len(values) - count)[len(values) - count]
+    found = np.flatnonzero(values >= least)
+    order = np.argsort(-values[found], kind="stable")[:count]
+    return found[order].tolist()

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from persam import geometry
 from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.masks import read_mask
 from persam.pipeline import similarity
-from persam.pipeline.views import ReferenceView
-from persam.structures import Prompts
+from persam.pipeline.features import ReferenceFeatures
+from persam.structures import Prompts, unit_length
 from persam.variants import Variant
 
 if TYPE_CHECKING:
@@ -68,7 +66,7 @@ class EncodedReference:
         embedding: the encoded picture.
         grey: ``(height, width)`` uint8 grey values of the mask.
         mask: ``(height, width)`` bool, the object; not empty.
-        facts: how the object was shown, for :attr:`persam.pipeline.views.ReferenceView.facts`.
+        facts: how the object was shown; see :class:`persam.pipeline.features.ReferenceFeatures`.
     """
 
     embedding: Embedding
@@ -77,7 +75,7 @@ class EncodedReference:
     facts: dict[str, Any]
 
 
-def observe(backbone: Backbone, shown: Reference, variant: Variant) -> EncodedReference:
+def encode_reference(backbone: Backbone, shown: Reference, variant: Variant) -> EncodedReference:
     """Encode the reference and settle which pixels are the object.
 
     Given masks are object where above half of their largest grey value, or above 0 in the
@@ -108,24 +106,26 @@ def observe(backbone: Backbone, shown: Reference, variant: Variant) -> EncodedRe
     return EncodedReference(embedding, mask.astype(np.uint8) * 255, mask, facts)
 
 
-def view(backbone: Backbone, reference: EncodedReference, variant: Variant) -> ReferenceView:
+def reference_features(
+    backbone: Backbone, reference: EncodedReference, variant: Variant
+) -> ReferenceFeatures:
     """What a reference teaches PerSAM: target feature and embedding, and the cells.
 
     Raises:
         InputError: the official foreground rule leaves no cell.
     """
-    embedding, frame = reference.embedding, reference.embedding.frame
-    features = embedding.matching[0]
-    inside = object_cells(backbone, reference, features.shape[1:], variant)
-    outside = similarity.background_cells(inside, frame)
-    shown = object_cells(backbone, reference, embedding.features.shape[2:], variant)
+    embedding = reference.embedding
+    inside = object_cells(backbone, reference, embedding.matching.shape[2:], variant)  # (g, v)
+    outside = similarity.background_cells(inside, embedding.frame)  # (g, v)
+    shown = object_cells(backbone, reference, embedding.features.shape[2:], variant)  # (h, w)
     # Where nothing would read the cells, they would only fill the concept's file.
     kept = variant.contrast > 0 or variant.min_presence > 0 or variant.parts > 0
-    return ReferenceView(
-        target_feature=F.normalize(similarity.pool(features, inside, variant.pooling), dim=0),
-        target_embedding=similarity.pool(embedding.features[0], shown, "mean"),
-        foreground=similarity.unit_vectors(features, inside & kept),
-        background=similarity.unit_vectors(features, outside & kept),
+    pooled = similarity.pool(embedding.matching[0], inside, variant.pooling)
+    return ReferenceFeatures(
+        target_feature=unit_length(pooled),  # (d,)
+        target_embedding=similarity.pool(embedding.features[0], shown, "mean"),  # (c,)
+        foreground=embedding.cells[inside & kept],  # (n, d)
+        background=embedding.cells[outside & kept],  # (k, d)
         facts=reference.facts,
     )
 
@@ -156,16 +156,14 @@ def _object(grey: np.ndarray, variant: Variant) -> np.ndarray:
 
 def object_cells(
     backbone: Backbone, reference: EncodedReference, grid: Sequence[int], variant: Variant
-) -> torch.Tensor:
-    """``(h, w)`` bool: the object's cells, on the embedding's device."""
+) -> np.ndarray:
+    """``(h, w)`` bool: the object's cells."""
     embedding = reference.embedding
     if variant.foreground == "coverage":
-        cells = similarity.covered_cells(reference.mask, embedding.frame, grid)
-    else:
-        cells = similarity.official_cells(
-            reference.grey, embedding.frame, grid, backbone.mean, backbone.std
-        )
-    return torch.from_numpy(cells).to(embedding.matching.device)
+        return similarity.covered_cells(reference.mask, embedding.frame, grid)
+    return similarity.official_cells(
+        reference.grey, embedding.frame, grid, backbone.mean, backbone.std
+    )
 
 
 def _made_by_the_model(
@@ -174,8 +172,7 @@ def _made_by_the_model(
     several = prompts.box is None and backbone.ambiguous
     answer = backbone.decode(embedding, prompts, multimask=several)
     best = answer.best()
-    logits = geometry.to_original(answer.logits[best : best + 1], embedding.frame)[0]
-    mask = (logits > 0).cpu().numpy()
+    mask = geometry.to_original(answer.logits[best : best + 1], embedding.frame)[0] > 0
     if not mask.any() or mask.all():
         what = "the whole picture" if mask.any() else "nothing"
         raise InputError(

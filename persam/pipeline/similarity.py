@@ -1,8 +1,9 @@
-"""Embeddings -> target feature -> location prior: where the object seems to be.
+"""Embeddings -> target feature -> similarity -> location prior: where the object seems to be.
 
-Pure functions on single pictures. Feature maps are ``(d, h, w)``, similarity maps ``(h, w)`` on the
-matching grid, and the location prior is ``(height, width)`` in original pixels. The steps and
-their order are those of PerSAM's section 3.1 and of the official ``persam.py``.
+Pure functions on single pictures. ``cells`` are a picture's ``(h, w, d)`` unit vectors
+(:attr:`persam.structures.Embedding.cells`), similarity maps are ``(h, w)`` on the matching grid,
+and the location prior is ``(height, width)`` in original pixels. The steps and their order are
+those of PerSAM's section 3.1 and of the official ``persam.py``.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from persam import geometry
 from persam.errors import InputError
@@ -19,8 +18,9 @@ from persam.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from persam.pipeline.features import ObjectFeatures
     from persam.structures import Frame
-    from persam.variants import GuideFrame, Pooling
+    from persam.variants import Pooling, Variant
 
 # float32 sums of exactly half a cell may fall short of 0.5 by a few units in the last place.
 _HALF = 0.5 - 1e-4
@@ -69,23 +69,31 @@ def official_cells(
         InputError: no cell is left; the official scripts go on with NaN here.
     """
     picture = np.repeat(grey[..., None], 3, axis=2)
-    normalised = geometry.prepare(picture, frame, mean, std)[0, :1]
-    cells = geometry.bilinear(normalised, (grid[0], grid[1]))[0] > 0
-    if not bool(cells.any()):
+    normalised = geometry.letterbox(picture, frame, mean, std)[0, :1]
+    cells = geometry.bilinear(normalised, grid)[0] > 0
+    if not cells.any():
         raise InputError(
             f"No grid cell of the reference is left as object: the official variant normalises "
             f"the mask like a picture, which drops grey values below {float(mean[0]):.0f} "
             f"(this mask's largest is {int(grey.max())}) and objects smaller than a cell. "
             f'Give a mask of grey value 255, or use variant="default".'
         )
-    return cells.numpy()
+    return cells
 
 
-def pool(features: torch.Tensor, cells: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+def background_cells(foreground: np.ndarray, frame: Frame) -> np.ndarray:
+    """``(h, w)`` bool: the picture's cells that are not the object's; padding is neither."""
+    rows, columns = geometry.picture_cells(frame, foreground.shape)
+    background = np.zeros_like(foreground)
+    background[:rows, :columns] = ~foreground[:rows, :columns]
+    return background
+
+
+def pool(features: np.ndarray, cells: np.ndarray, pooling: Pooling) -> np.ndarray:
     """Sum up an object's cells in one vector, not normalised.
 
     Args:
-        features: ``(d, h, w)``.
+        features: ``(d, h, w)``, as the encoder gave them.
         cells: ``(h, w)`` bool, at least one set.
         pooling: ``"mean"`` (``persam.py``) or ``"mean+max"``, half of each (``persam_f.py``).
 
@@ -93,35 +101,35 @@ def pool(features: torch.Tensor, cells: torch.Tensor, pooling: Pooling) -> torch
         ``(d,)``.
     """
     vectors = features[:, cells]
-    mean = vectors.mean(dim=1)
-    return mean if pooling == "mean" else vectors.amax(dim=1) / 2 + mean / 2
+    mean = vectors.mean(axis=1)
+    return mean if pooling == "mean" else vectors.max(axis=1) / 2 + mean / 2
 
 
-def unit_vectors(features: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    """``(n, d)`` features of the chosen cells of a ``(d, h, w)`` map, each of length 1."""
-    return F.normalize(features[:, cells].T, dim=1)
+def similarity_map(cells: np.ndarray, features: ObjectFeatures, variant: Variant) -> np.ndarray:
+    """How much each cell of a picture is like the object, as the variant wants it; ``(h, w)``.
+
+    Args:
+        cells: ``(h, w, d)`` unit vectors of the picture.
+        features: of the object.
+        variant: its contrast and smoothing are read.
+    """
+    found = cosine(cells, features.target_feature)
+    if variant.contrast > 0:
+        compared = contrast(cells, features.foreground, features.background)
+        found = found + np.float32(variant.contrast) * compared
+    return smooth(found, variant.smoothing) if variant.smoothing else found
 
 
-def background_cells(foreground: torch.Tensor, frame: Frame) -> torch.Tensor:
-    """``(h, w)`` bool: the picture's cells that are not the object's; padding is neither."""
-    rows, columns = geometry.picture_cells(frame, foreground.shape)
-    background = torch.zeros_like(foreground)
-    background[:rows, :columns] = ~foreground[:rows, :columns]
-    return background
+def cosine(cells: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Cosine of every cell to the target: ``(h, w, d)`` and unit ``(d,)`` to ``(h, w)``, -1..1."""
+    return cells @ target
 
 
-def cosine(features: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Cosine of every cell to the target: ``(d, h, w)`` and unit ``(d,)`` to ``(h, w)``, -1..1."""
-    return torch.einsum("d,dhw->hw", target, F.normalize(features, dim=0))
-
-
-def contrast(
-    features: torch.Tensor, foreground: torch.Tensor, background: torch.Tensor
-) -> torch.Tensor:
+def contrast(cells: np.ndarray, foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
     """How much nearer each cell is to the object's nearest cell than to the background's.
 
     Args:
-        features: ``(d, h, w)`` of the picture that is searched.
+        cells: ``(h, w, d)`` unit vectors of the picture that is searched.
         foreground: ``(n, d)`` unit vectors of the object's cells in the reference.
         background: ``(k, d)`` of the other cells. Where there are none (the object fills every
             cell) there is nothing to tell apart and the map is 0.
@@ -130,29 +138,32 @@ def contrast(
         ``(h, w)``, -2..2.
     """
     if len(foreground) == 0 or len(background) == 0:
-        return torch.zeros_like(features[0])
-    cells = F.normalize(features, dim=0)[None].contiguous(memory_format=torch.channels_last)
-    return _nearest(cells, foreground) - _nearest(cells, background)
+        return np.zeros(cells.shape[:2], dtype=np.float32)
+    return nearest(cells, foreground) - nearest(cells, background)
 
 
-def _nearest(cells: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
-    """``(h, w)`` cosines of the cells of ``(1, d, h, w)`` to the nearest of ``(n, d)`` vectors."""
-    # As kernels of a cell: torch's convolution is twice as quick as its product on some CPUs.
-    return F.conv2d(cells, vectors[:, :, None, None])[0].amax(dim=0)
+def nearest(cells: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """``(...)`` cosine of every cell ``(..., d)`` to the nearest of ``(n, d)`` unit vectors."""
+    rows = cells.reshape(-1, cells.shape[-1])
+    return (rows @ vectors.T).max(axis=1).reshape(cells.shape[:-1])
 
 
-def smooth(similarity: torch.Tensor, share: float) -> torch.Tensor:
+def smooth(similarity: np.ndarray, share: float) -> np.ndarray:
     """Mix a similarity map with its 3 x 3 mean, so that one stray cell does not win.
 
     Args:
         similarity: ``(h, w)``.
         share: of the mean, 0..1.
     """
-    mean = F.avg_pool2d(similarity[None], 3, stride=1, padding=1, count_include_pad=False)[0]
-    return similarity.lerp(mean, share)
+    height, width = similarity.shape
+    padded = np.pad(similarity, 1)
+    sums = sum(padded[y : y + height, x : x + width] for y in range(3) for x in range(3))
+    rows, columns = (_neighbours(edge) for edge in (height, width))
+    mean = (sums / np.outer(rows, columns)).astype(np.float32)
+    return similarity + np.float32(share) * (mean - similarity)
 
 
-def location_prior(similarity: torch.Tensor, frame: Frame) -> torch.Tensor:
+def location_prior(similarity: np.ndarray, frame: Frame) -> np.ndarray:
     """Bring a similarity map to the original picture.
 
     Bilinear by four, then SAM's post-processing of masks (``persam.py``, section 3.1).
@@ -169,67 +180,41 @@ def location_prior(similarity: torch.Tensor, frame: Frame) -> torch.Tensor:
     return geometry.to_original(finer, frame)[0]
 
 
-def attention_guide(
-    prior: torch.Tensor, frame: Frame, grid: Sequence[int], how: GuideFrame
-) -> torch.Tensor:
-    """Location prior -> what is added to the token-to-image attention, 0..1 (section 3.2).
-
-    Args:
-        prior: ``(height, width)`` in original pixels.
-        frame: where the picture lies in the model's square.
-        grid: ``(h, w)`` of the decoder's image features.
-        how: ``"official"`` stretches the map over the whole grid, which displaces it where the
-            picture is padded; ``"padded"`` lays it where the picture lies and fills the rest with
-            its minimum.
-
-    Returns:
-        ``(1, 1, 1, h * w)``.
-    """
-    standard = standardise(prior)[None]
-    if how == "official":
-        laid = geometry.bilinear(standard, (grid[0], grid[1]))
-    else:
-        rows, columns = geometry.picture_cells(frame, grid)
-        small = geometry.bilinear(standard, (rows, columns))
-        padding = (0, grid[1] - columns, 0, grid[0] - rows)
-        laid = F.pad(small, padding, value=float(small.min()))
-    return laid.sigmoid().reshape(1, 1, 1, -1)
-
-
-def prior_mask(similarity: torch.Tensor, frame: Frame, side: int, factor: float) -> torch.Tensor:
-    """Location prior -> logits for the decoder's mask input.
-
-    Standardised over the picture's cells, 0 where it is PRIOR_CUT deviations above its mean;
-    padding takes the picture's minimum.
-
-    Args:
-        similarity: ``(h, w)`` over the model's square.
-        frame: where the picture lies in that square.
-        side: side of the decoder's mask input.
-        factor: what a standard deviation is worth in logits.
-
-    Returns:
-        ``(1, side, side)``.
-    """
-    rows, columns = geometry.picture_cells(frame, similarity.shape)
-    picture = similarity[:rows, :columns]
-    standard = standardise(picture)
-    padding = (0, similarity.shape[1] - columns, 0, similarity.shape[0] - rows)
-    laid = F.pad(standard, padding, value=float(standard.min()))
-    return (geometry.bilinear(laid[None], (side, side)) - PRIOR_CUT) * factor
-
-
-def likely(similarity: torch.Tensor, frame: Frame) -> torch.Tensor:
+def likely(similarity: np.ndarray, frame: Frame) -> np.ndarray:
     """``(h, w)`` bool: cells of the picture that are PRIOR_CUT deviations above its mean."""
     rows, columns = geometry.picture_cells(frame, similarity.shape)
-    cells = torch.zeros_like(similarity, dtype=torch.bool)
+    cells = np.zeros(similarity.shape, dtype=bool)
     cells[:rows, :columns] = standardise(similarity[:rows, :columns]) > PRIOR_CUT
     return cells
 
 
-def standardise(values: torch.Tensor) -> torch.Tensor:
+def standardise(values: np.ndarray) -> np.ndarray:
     """Mean 0, unbiased standard deviation 1; a constant map (one pixel, say) becomes 0."""
-    spread = values.std() if values.numel() > 1 else values.new_zeros(())
-    if float(spread) == 0.0:
-        return torch.zeros_like(values)
+    spread = values.std(ddof=1) if values.size > 1 else np.float32(0)
+    # Sums of equal numbers may be off in the last place, which is no spread.
+    if spread == 0 or values.max() == values.min():
+        return np.zeros_like(values)
     return (values - values.mean()) / spread
+
+
+def sigmoid(values: np.ndarray) -> np.ndarray:
+    """``1 / (1 + exp(-x))``, without overflow.
+
+    Example:
+        >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
+        [0.0, 0.5, 1.0]
+    """
+    small = np.exp(-np.abs(values))
+    return np.where(values >= 0, 1, small) / (1 + small)
+
+
+def padded(values: np.ndarray, grid: Sequence[int]) -> np.ndarray:
+    """A picture's ``(rows, columns)`` map on the whole ``(h, w)`` grid, filled by its minimum."""
+    rows, columns = values.shape
+    edges = ((0, grid[0] - rows), (0, grid[1] - columns))
+    return np.pad(values, edges, constant_values=values.min())
+
+
+def _neighbours(edge: int) -> np.ndarray:
+    """How many of the three cells around each cell of an edge are there."""
+    return np.convolve(np.ones(edge), np.ones(3), mode="same")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from persam.errors import InputError
 from persam.io.writers import write_text
@@ -69,10 +68,10 @@ class Store:
         if not self.done[index]:
             fresh = backbone.encode(image)
             for kept, tensor in zip(self.maps, (fresh.features, *fresh.extras), strict=True):
-                kept[index] = tensor[0].half().cpu().numpy()
+                kept[index] = tensor[0].astype(np.float16)
             self.done[index] = 1
-        rows = [torch.from_numpy(np.array(kept[index])) for kept in self.maps]
-        features, *extras = (row[None].float().to(backbone.device) for row in rows)
+        rows = [np.array(kept[index], dtype=np.float32)[None] for kept in self.maps]
+        features, *extras = rows
         frame = backbone.frame(*image.shape[:2])
         return Embedding(features, features, frame, tuple(extras))
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from persam.pipeline import similarity
+from persam.training import similarity
 
 if TYPE_CHECKING:
     from persam.models.pocket.encoder import Features

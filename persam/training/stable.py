@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -144,7 +144,8 @@ def _questions(task: Task, recipe: StableRecipe, step: int, number: int) -> list
 
 
 def _judge(backbone: Backbone, group: Sequence[_Question]) -> tuple[torch.Tensor, torch.Tensor]:
-    answers = backbone.decode_batch(
+    model: Any = backbone
+    answers = model.decode_tensors(
         [question.embedding for question in group],
         [question.prompts for question in group],
         multimask=False,

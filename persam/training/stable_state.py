@@ -157,7 +157,7 @@ def restore(path: Path, task: Task, recipe: StableRecipe, optimiser: Any) -> int
     return int(saved["step"])
 
 
-def _read(path: Path, device: torch.device) -> dict[str, Any]:
+def _read(path: Path, device: str) -> dict[str, Any]:
     try:
         saved = torch.load(path, weights_only=True, map_location=device)
     except (OSError, EOFError, RuntimeError, UnpicklingError) as error:

@@ -19,7 +19,7 @@ SPILL = 0.5  # doubt from which a mask is not followed into the next frame
 
 
 @dataclass(frozen=True)
-class Evidence:
+class MaskEvidence:
     """Signs of one mask.
 
     Attributes:
@@ -40,7 +40,7 @@ class Usual:
     """What is usual for an object: running values over its sure frames.
 
     Attributes:
-        likeness, agreement, backward: see :class:`Evidence`; None before the first frame.
+        likeness, agreement, backward: see :class:`MaskEvidence`; None before the first frame.
         areas: of the latest sure frames.
     """
 
@@ -54,12 +54,12 @@ class Usual:
         """Median area of the latest sure frames, in pixels."""
         return float(np.median(self.areas)) if self.areas else None
 
-    def drifting(self, evidence: Evidence) -> Usual:
+    def drifting(self, evidence: MaskEvidence) -> Usual:
         """The same with one more frame that is not sure: looks and size may really change."""
         areas = (*self.areas, evidence.area)[-_AREAS:]
         return replace(self, likeness=_mixed(self.likeness, evidence.likeness), areas=areas)
 
-    def after(self, evidence: Evidence) -> Usual:
+    def after(self, evidence: MaskEvidence) -> Usual:
         """The same with one more sure frame."""
         return Usual(
             _mixed(self.likeness, evidence.likeness),
@@ -96,12 +96,12 @@ class Signs:
         return found
 
 
-def signs(evidence: Evidence, usual: Usual) -> Signs:
+def signs(evidence: MaskEvidence, usual: Usual) -> Signs:
     """Compare a mask's evidence with what is usual for its object.
 
     Example:
         >>> usual = Usual(0.8, 0.6, 0.6, (1000.0,))
-        >>> signs(Evidence(0.8, 0.6, 0.6, 3000.0), usual).reason
+        >>> signs(MaskEvidence(0.8, 0.6, 0.6, 3000.0), usual).reason
         'grown'
     """
     growth = 1.0 if usual.area is None else max(evidence.area, 1.0) / max(usual.area, 1.0)

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from persam import geometry
 
@@ -33,68 +31,56 @@ class MemoryEntry:
     """What one frame teaches.
 
     Attributes:
-        features: ``(n, d)`` unit vectors of its cells.
-        coverage: ``(n,)`` share of each cell that the object covers, 0..1.
-        grid: ``(h, w)`` cells; ``n = h * w``.
+        cells: ``(h, w, d)`` unit vectors.
+        coverage: ``(h, w)`` share of each cell that the object covers, 0..1.
     """
 
-    features: torch.Tensor
-    coverage: torch.Tensor
-    grid: tuple[int, int]
+    cells: np.ndarray
+    coverage: np.ndarray
 
     @property
-    def map(self) -> torch.Tensor:
-        """``(d, h, w)`` the features as they lie in the picture."""
-        return self.features.T.reshape(-1, *self.grid)
-
-    @property
-    def foreground(self) -> torch.Tensor:
+    def foreground(self) -> np.ndarray:
         """``(k, d)`` the cells that the object covers half of, or those that it covers most of."""
-        least = min(0.5, float(self.coverage.max()))
-        return self.features[self.coverage >= least]
+        return self.cells[self.coverage >= min(0.5, float(self.coverage.max()))]
 
     @classmethod
     def of(cls, embedding: Embedding, mask: np.ndarray) -> MemoryEntry:
         """The entry of an encoded picture and its ``(height, width)`` bool mask."""
-        features = unit_features(embedding)
-        grid = features.shape[1], features.shape[2]
-        coverage = torch.from_numpy(geometry.coverage(mask, embedding.frame, grid))
-        flat = features.flatten(1).T.contiguous()
-        return cls(flat, coverage.flatten().to(flat.device), grid)
+        cells = embedding.cells
+        return cls(cells, geometry.coverage(mask, embedding.frame, cells.shape[:2]))
 
 
-def unit_features(embedding: Embedding) -> torch.Tensor:
-    """``(d, h, w)`` matching features, every cell of length 1."""
-    return F.normalize(embedding.matching[0], dim=0)
-
-
-def read(entries: Sequence[MemoryEntry], features: torch.Tensor) -> torch.Tensor:
+def read(entries: Sequence[MemoryEntry], cells: np.ndarray) -> np.ndarray:
     """How much of each cell is object, by the most similar cells of a memory.
 
     Args:
         entries: at least one.
-        features: ``(d, h, w)`` unit vectors of the picture that is read for.
+        cells: ``(h, w, d)`` unit vectors of the picture that is read for.
 
     Returns:
         ``(h, w)``, 0..1.
     """
-    keys = torch.cat([entry.features for entry in entries])
-    values = torch.cat([entry.coverage for entry in entries])
-    similar = features.flatten(1).T @ keys.T
-    nearest = similar.topk(min(NEAREST, len(keys)), dim=1)
-    weights = torch.softmax(nearest.values / TEMPERATURE, dim=1)
-    return (weights * values[nearest.indices]).sum(dim=1).reshape(features.shape[1:])
+    depth = cells.shape[2]
+    keys = np.concatenate([entry.cells.reshape(-1, depth) for entry in entries])
+    values = np.concatenate([entry.coverage.ravel() for entry in entries])
+    similar = cells.reshape(-1, depth) @ keys.T
+    count = min(NEAREST, len(keys))
+    nearest = np.argpartition(-similar, count - 1, axis=1)[:, :count]
+    near = np.take_along_axis(similar, nearest, axis=1)
+    weights = np.exp((near - near.max(axis=1, keepdims=True)) / TEMPERATURE)
+    found = (weights * values[nearest]).sum(axis=1) / weights.sum(axis=1)
+    return found.reshape(cells.shape[:2])
 
 
-def agreement(mask: torch.Tensor, readout: torch.Tensor) -> float:
+def agreement(mask: np.ndarray, readout: np.ndarray) -> float:
     """Soft IoU of two maps of one shape, values in 0..1; 1 where both are empty.
 
     Example:
-        >>> agreement(torch.tensor([1.0, 1.0, 0.0]), torch.tensor([1.0, 0.5, 0.5]))
+        >>> agreement(np.array([1.0, 1.0, 0.0]), np.array([1.0, 0.5, 0.5]))
         0.6
     """
-    inside = float((mask * readout).sum())
-    union = float(mask.sum() + readout.sum()) - inside
+    inside = float(np.sum(mask * readout, dtype=np.float64))
+    union = float(np.sum(mask, dtype=np.float64) + np.sum(readout, dtype=np.float64)) - inside
     return 1.0 if union <= 0 else round(inside / union, 6)
 
 
@@ -103,7 +89,7 @@ def backward_agreement(now: MemoryEntry, before: MemoryEntry) -> float:
 
     A mask that has drifted onto something else does not lead back to where the object was.
     """
-    return agreement(before.coverage, read([now], before.map).flatten())
+    return agreement(before.coverage, read([now], before.cells))
 
 
 def remembered(sure: Sequence[int]) -> list[int]:

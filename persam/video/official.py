@@ -14,25 +14,22 @@ import numpy as np
 from persam import geometry
 from persam.io.images import read_image
 from persam.io.masks import read_mask
-from persam.methods.descent import Schedule
-from persam.methods.fit import Lesson
+from persam.methods.fit import Lesson, Schedule
 from persam.methods.fit import fit as fit_weights
 from persam.methods.persam import learn
-from persam.pipeline import cascade
+from persam.pipeline import decoder
 from persam.pipeline.prompts import mask_box, point_prompts
-from persam.pipeline.reference import Reference, observe
+from persam.pipeline.reference import Reference, encode_reference
 from persam.structures import Prompts
 from persam.variants import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import torch
-
     from persam.concept import Concept
     from persam.io.images import Source
     from persam.models.base import Backbone
-    from persam.pipeline.cascade import Step
+    from persam.pipeline.decoder import Step
     from persam.structures import Box, Embedding
     from persam.variants import Fit, Method
 
@@ -76,7 +73,7 @@ def learn_object(
     grey = read_mask(mask, picture.shape[:2])
     painted = (grey > grey.max() / 2).astype(np.uint8) * np.uint8(GREY)
     variant = replace(VARIANTS[method], fit=fit)
-    reference = observe(backbone, Reference(picture, mask=painted), variant)
+    reference = encode_reference(backbone, Reference(picture, mask=painted), variant)
     concept = learn(backbone, [reference], variant)
     if method == "persam":
         return concept
@@ -134,14 +131,14 @@ def step(
         answer = backbone.decode(embedding, prompts)
         whole = geometry.to_original(answer.logits, embedding.frame) > 0
         index = largest(whole, as_uint8=areas_as_uint8)
-        first = cascade.chosen(1, embedding, prompts, answer, index)
+        first = decoder.chosen_step(1, embedding, prompts, answer, index)
     else:
-        first = cascade.first_step(backbone, embedding, prompts, weights=concept.weights)
+        first = decoder.first_step(backbone, embedding, prompts, weights=concept.weights)
         first = _boxed(first, embedding)
-    return cascade.standing(cascade.cascade(backbone, embedding, first, concept.variant))
+    return decoder.final_step(decoder.refine(backbone, embedding, first, concept.variant))
 
 
-def largest(masks: torch.Tensor, *, as_uint8: bool = False) -> int:
+def largest(masks: np.ndarray, *, as_uint8: bool = False) -> int:
     """Index of the mask with the most pixels; the first of equals.
 
     Args:
@@ -150,13 +147,12 @@ def largest(masks: torch.Tensor, *, as_uint8: bool = False) -> int:
             makes the choice arbitrary.
 
     Example:
-        >>> import torch
-        >>> masks = torch.zeros(2, 20, 20, dtype=torch.bool)
+        >>> masks = np.zeros((2, 20, 20), dtype=bool)
         >>> masks[0, :16, :16] = masks[1, :10, :10] = True  # 256 and 100 pixels
         >>> largest(masks), largest(masks, as_uint8=True)
         (0, 1)
     """
-    areas = masks.flatten(1).sum(dim=1).cpu().numpy()
+    areas = masks.sum(axis=(1, 2))
     return int((areas.astype(np.uint8) if as_uint8 else areas).argmax())
 
 
@@ -181,5 +177,5 @@ def _boxed(first: Step, embedding: Embedding) -> Step:
     """A fused mask that is empty borrows the best-scoring mask, for its box."""
     if first.mask.any():
         return first
-    best = cascade.chosen(1, embedding, first.prompts, first.answer, first.answer.best())
+    best = decoder.chosen_step(1, embedding, first.prompts, first.answer, first.answer.best())
     return replace(first, mask=best.mask)

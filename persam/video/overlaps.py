@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from persam import geometry
 from persam.pipeline.prompts import mask_box
@@ -16,9 +15,9 @@ from persam.video.structures import TrackedPrediction
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from persam.pipeline.cascade import Step
+    from persam.pipeline.decoder import Step
     from persam.structures import Box, Embedding
-    from persam.video.evidence import Evidence, Signs
+    from persam.video.evidence import MaskEvidence, Signs
 
 CERTAIN = 10.0  # logit of a pixel of which there is no doubt
 
@@ -31,18 +30,18 @@ class ObjectLogits:
         logits: ``(height, width)``; above 0 is object.
         score: the model's estimate of the mask's IoU.
         prompts: what the decoder was asked for that mask.
-        likeness: see :class:`~persam.structures.Prediction`.
+        likeness: see :class:`~persam.prediction.Prediction`.
         evidence: what speaks for the mask; None where nothing was compared.
         signs: the same beside what is usual for the object.
         region: the part of the frame that it was found in; None for the whole.
         given: whether a person gave the mask.
     """
 
-    logits: torch.Tensor
+    logits: np.ndarray
     score: float
     prompts: Prompts
     likeness: float | None = None
-    evidence: Evidence | None = None
+    evidence: MaskEvidence | None = None
     signs: Signs | None = None
     region: Box | None = None
     given: bool = False
@@ -59,22 +58,19 @@ class ObjectLogits:
         """What a step of the decoder cascade found."""
         logits = geometry.to_original(step.logits, embedding.frame)[0]
         # A mask in one piece has less than its logits say, and closed holes.
-        mask = torch.from_numpy(step.mask).to(logits.device)
-        least = torch.finfo(logits.dtype).tiny
-        logits = torch.where(mask, logits.clamp(min=least), logits.clamp(max=0))
+        least = np.finfo(np.float32).tiny
+        logits = np.where(step.mask, np.maximum(logits, least), np.minimum(logits, 0))
         return cls(logits, step.score, step.prompts, likeness)
 
     @classmethod
-    def from_mask(cls, mask: np.ndarray, device: torch.device) -> ObjectLogits:
+    def from_mask(cls, mask: np.ndarray) -> ObjectLogits:
         """A ``(height, width)`` bool mask that somebody gave: it is beyond doubt."""
-        sign = torch.from_numpy(mask).to(device).float() * 2 - 1
-        return cls(sign * CERTAIN, 1.0, Prompts(), given=True)
+        logits = np.where(mask, CERTAIN, -CERTAIN).astype(np.float32)
+        return cls(logits, 1.0, Prompts(), given=True)
 
     def emptied(self) -> ObjectLogits:
         """The same with nothing found."""
-        return ObjectLogits(
-            torch.full_like(self.logits, -CERTAIN), 0.0, self.prompts, self.likeness
-        )
+        return ObjectLogits(np.full_like(self.logits, -CERTAIN), 0.0, self.prompts, self.likeness)
 
 
 def resolve_overlaps(found: Mapping[str, ObjectLogits]) -> dict[str, np.ndarray]:
@@ -86,11 +82,9 @@ def resolve_overlaps(found: Mapping[str, ObjectLogits]) -> dict[str, np.ndarray]
     Returns:
         ``(height, width)`` bool by object name.
     """
-    logits = torch.stack([one.logits for one in found.values()])
-    best, owner = logits.max(dim=0)
-    return {
-        name: ((owner == number) & (best > 0)).cpu().numpy() for number, name in enumerate(found)
-    }
+    logits = np.stack([one.logits for one in found.values()])
+    owner, best = logits.argmax(axis=0), logits.max(axis=0)
+    return {name: (owner == number) & (best > 0) for number, name in enumerate(found)}
 
 
 def predictions(found: Mapping[str, ObjectLogits]) -> dict[str, TrackedPrediction]:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from persam import geometry
-from persam.pipeline import cascade
+from persam.pipeline import decoder
+from persam.pipeline.one_piece import final_object
 from persam.pipeline.prompts import cell_points, mask_box
 from persam.structures import Prompts
-from persam.video.evidence import Evidence, signs
-from persam.video.feature_memory import MemoryEntry, agreement, backward_agreement, unit_features
+from persam.video.evidence import MaskEvidence, signs
+from persam.video.feature_memory import MemoryEntry, agreement, backward_agreement
 from persam.video.overlaps import CERTAIN, ObjectLogits
 from persam.video.regions import paste, region_round, whole, within
 from persam.video.target import likeness_within
@@ -28,6 +28,7 @@ from persam.video.target import likeness_within
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from persam.concept import Concept
     from persam.models.base import Backbone
     from persam.structures import Box, Embedding
     from persam.video.choices import Tracking
@@ -45,7 +46,7 @@ _SMALLEST_REGION = 128.0  # side in pixels; less would be a guess about pixels t
 class _Candidate:
     """One answer of the decoder in a region: ``(h, w)`` logits in the region's pixels."""
 
-    logits: torch.Tensor
+    logits: np.ndarray
     score: float
     prompts: Prompts
 
@@ -83,7 +84,7 @@ def find_near(target: Target, frame: EncodedFrame, box: Box, choices: Tracking) 
     if inside is None:
         raise ValueError(f"The box {box} lies outside of its region {region}.")
     embedding = frame.region(region)
-    readout = target.read(unit_features(embedding))
+    readout = target.read(embedding.cells)
     believed = geometry.to_original(readout[None], embedding.frame)[0]
     last = target.last_mask(region, frame.size)
     candidates = _candidates(target.concept.backbone, embedding, inside, readout)
@@ -99,14 +100,14 @@ def region_of(box: Box, frame: EncodedFrame, choices: Tracking) -> Box:
 
 
 def _candidates(
-    backbone: Backbone, embedding: Embedding, box: Box, readout: torch.Tensor
+    backbone: Backbone, embedding: Embedding, box: Box, readout: np.ndarray
 ) -> Iterator[_Candidate]:
     """What the decoder answers when it is asked by the box, a wider box, and the memory."""
     frame = embedding.frame
     wide = _widened(box, frame.height, frame.width)
     side = 4 * embedding.features.shape[-1]
-    logits = readout.clamp(_UNSURE_CELL, 1 - _UNSURE_CELL).logit()
-    memory = geometry.bilinear(logits[None], (side, side))
+    share = np.clip(readout, _UNSURE_CELL, 1 - _UNSURE_CELL).astype(np.float32)
+    memory = geometry.bilinear(np.log(share / (1 - share))[None], (side, side))
     centre = _centre(box)
     peak = cell_points([divmod(int(readout.argmax()), readout.shape[1])], frame, readout.shape)
     for points, around, mask in (
@@ -123,11 +124,11 @@ def _ask(
     embedding: Embedding,
     points: np.ndarray,
     box: Box,
-    mask: torch.Tensor | None,
+    mask: np.ndarray | None,
 ) -> _Candidate:
     prompts = Prompts(points, np.ones(len(points), dtype=np.int64), box, mask)
     # A box asks for the single mask, which no weights of three are needed for.
-    step = cascade.first_step(backbone, embedding, prompts)
+    step = decoder.first_step(backbone, embedding, prompts)
     return _Candidate(geometry.to_original(step.logits, embedding.frame)[0], step.score, prompts)
 
 
@@ -136,9 +137,9 @@ def _centre(box: Box) -> np.ndarray:
     return np.array([[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]])
 
 
-def _belief(candidate: _Candidate, readout: torch.Tensor, last: torch.Tensor) -> float:
+def _belief(candidate: _Candidate, readout: np.ndarray, last: np.ndarray) -> float:
     """How much decoder, memory, and the mask before believe in a mask; 0..4."""
-    mask = (candidate.logits > 0).float()
+    mask = candidate.logits > 0
     area, before = float(mask.sum()), float(last.sum())
     if area == 0:
         return 0.0
@@ -149,14 +150,14 @@ def _belief(candidate: _Candidate, readout: torch.Tensor, last: torch.Tensor) ->
 def _judged(target: Target, frame: EncodedFrame, region: Box, found: _Candidate) -> ObjectLogits:
     """What was found in a region, in the frame, with its doubt."""
     logits = paste(found.logits, region, frame.size, outside=-CERTAIN)
-    mask = (found.logits > 0).cpu().numpy()
+    mask = found.logits > 0
     if not mask.any():
         return ObjectLogits(logits, 0.0, found.prompts, region=region)
     entry = MemoryEntry.of(frame.region(region), mask)
-    readout = target.read(entry.map)
-    evidence = Evidence(
+    readout = target.read(entry.cells)
+    evidence = MaskEvidence(
         likeness=round(target.likeness(entry), 6),
-        agreement=agreement(entry.coverage, readout.flatten()),
+        agreement=agreement(entry.coverage, readout),
         backward=backward_agreement(entry, target.latest),
         area=float(mask.sum()),
     )
@@ -175,16 +176,16 @@ def _search(target: Target, frame: EncodedFrame, choices: Tracking) -> ObjectLog
     """Search the whole frame by the concept."""
     concept = target.concept
     detection = concept.locate(frame.embedding)
-    steps = concept.ask(frame.embedding, detection)
-    step = concept.final(steps, detection)
+    steps = decoder.decode(concept, frame.embedding, detection.prompts, detection.guidance)
+    step = final_object(steps, detection.prior, concept.variant)
     found = ObjectLogits.from_step(step, frame.embedding, detection.likeness)
     box = mask_box(step.mask)
     if box is None or concept.is_absent(detection.presence):
         return found.emptied()
     if target.marked is None:
-        least = concept.min_likeness if choices.min_likeness is None else choices.min_likeness
         alike = likeness_within(concept, frame.embedding, step.mask)
-        return found if alike is None or alike >= least else found.emptied()
+        found_it = alike is None or alike >= _least(concept, choices)
+        return found if found_it else found.emptied()
     near = find_near(target, frame, box, choices)
     return near if _believed(near, target, choices) else near.emptied()
 
@@ -194,7 +195,14 @@ def _believed(found: ObjectLogits, target: Target, choices: Tracking) -> bool:
     if found.evidence is None:
         return False
     usual = target.state.usual.likeness
-    return usual is None or found.evidence.likeness >= choices.kept * usual
+    if usual is None:
+        return found.evidence.likeness >= _least(target.concept, choices)
+    return found.evidence.likeness >= choices.kept * usual
+
+
+def _least(concept: Concept, choices: Tracking) -> float:
+    """The likeness from which on something is the object, where nothing is usual yet."""
+    return concept.min_likeness if choices.min_likeness is None else choices.min_likeness
 
 
 def _widened(box: Box, height: int, width: int) -> Box:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from persam.io.records import is_file_name, parse, read_json
 from persam.io.writers import write_text
 from persam.structures import Box
-from persam.video.evidence import Evidence, Reason
+from persam.video.evidence import MaskEvidence, Reason
 from persam.video.structures import Event
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class FrameObject:
     doubt: float = 0.0
     reason: Reason = ""
     event: Event = ""
-    evidence: Evidence | None = None
+    evidence: MaskEvidence | None = None
     region: Box | None = None
     new_shot: bool = False
 

@@ -88,7 +88,7 @@ class RegionTracker:
         self, name: str, frame: EncodedFrame, marked: Mapping[str, np.ndarray]
     ) -> ObjectLogits:
         if name in marked:
-            return ObjectLogits.from_mask(marked[name], self._backbone.device)
+            return ObjectLogits.from_mask(marked[name])
         return find(self.targets[name], frame, self._choices)
 
     def _taken(

@@ -10,7 +10,6 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 if TYPE_CHECKING:
     from persam.structures import Box
@@ -66,12 +65,12 @@ def crop(image: np.ndarray, region: Box) -> np.ndarray:
     return np.ascontiguousarray(image[y0:y1, x0:x1])
 
 
-def paste(logits: torch.Tensor, region: Box, size: tuple[int, int], outside: float) -> torch.Tensor:
+def paste(logits: np.ndarray, region: Box, size: tuple[int, int], outside: float) -> np.ndarray:
     """Put a region's ``(h, w)`` map into a frame of ``(height, width)``; ``outside`` elsewhere."""
     x0, y0, x1, y1 = region
     if region == whole(size):
         return logits
-    frame = torch.full(size, outside, dtype=logits.dtype, device=logits.device)
+    frame = np.full(size, outside, dtype=logits.dtype)
     frame[y0:y1, x0:x1] = logits
     return frame
 

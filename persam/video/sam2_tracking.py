@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from persam import geometry
 from persam.errors import InputError
 from persam.pipeline.prompts import mask_box
-from persam.structures import Prediction, Prompts
+from persam.pipeline.similarity import sigmoid
+from persam.prediction import Prediction
+from persam.structures import Prompts
 from persam.video.overlaps import ObjectLogits, empty_prediction, resolve_overlaps
 from persam.video.structures import TrackedPrediction
 
@@ -163,7 +164,7 @@ class MemoryTracker:
             if one is not None and one.present:
                 # From the model's masks to the picture in one step, as the family's processor.
                 logits = geometry.bilinear(one.logits[None], size)[0]
-                belief = torch.tensor(one.presence).sigmoid().item()
+                belief = float(sigmoid(np.float64(one.presence)))
                 found[name] = ObjectLogits(logits, belief, Prompts())
         masks = resolve_overlaps(found) if found else {}
         taken = _union(marked, size)

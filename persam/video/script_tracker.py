@@ -34,7 +34,7 @@ class ScriptTracker:
         """Find the objects in the next frame; see :class:`RegionTracker`."""
         embedding = self._backbone.encode(image)
         found = {
-            name: ObjectLogits.from_mask(marked[name], self._backbone.device)
+            name: ObjectLogits.from_mask(marked[name])
             if name in marked
             else self._find(name, embedding)
             for name in self._boxes

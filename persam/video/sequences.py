@@ -51,7 +51,7 @@ def write_exr(path: Path, matte: Matte) -> None:
 
 
 def to_linear(colours: np.ndarray) -> np.ndarray:
-    """sRGB uint8 values to linear light, float32 0..1 (IEC 61966-2-1).
+    """SRGB uint8 values to linear light, float32 0..1 (IEC 61966-2-1).
 
     Example:
         >>> [round(float(value), 4) for value in to_linear(np.array([0, 10, 128, 255], np.uint8))]

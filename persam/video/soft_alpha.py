@@ -54,9 +54,7 @@ def steadied(alpha: np.ndarray, before: np.ndarray, standing: np.ndarray) -> np.
     return np.where(near, _KEPT * before + (1 - _KEPT) * alpha, alpha).astype(np.float32)
 
 
-def flicker(
-    alphas: list[np.ndarray], images: list[np.ndarray]
-) -> float:
+def flicker(alphas: list[np.ndarray], images: list[np.ndarray]) -> float:
     """Mean change of alpha from frame to frame, 0..1, where the picture stands still.
 
     Only pixels count that are neither 0 nor 1 in one of the two frames: the others cannot flicker.

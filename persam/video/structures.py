@@ -9,8 +9,9 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from persam.structures import Box, Prediction
-from persam.video.evidence import Evidence, Reason
+from persam.prediction import Prediction
+from persam.structures import Box
+from persam.video.evidence import MaskEvidence, Reason
 
 Event = Literal["", "marked", "lost", "found again"]
 _REASONS = 20
@@ -35,7 +36,7 @@ class TrackedPrediction(Prediction):
     doubt: float = 0.0
     reason: Reason = ""
     event: Event = ""
-    evidence: Evidence | None = None
+    evidence: MaskEvidence | None = None
     region: Box | None = None
     new_shot: bool = False
 

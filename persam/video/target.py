@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from persam.pipeline import presence, similarity
 from persam.pipeline.prompts import mask_box
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from persam.concept import Concept
     from persam.structures import Box, Embedding
     from persam.video.encoded_frame import EncodedFrame
-    from persam.video.evidence import Evidence
+    from persam.video.evidence import MaskEvidence
     from persam.video.overlaps import ObjectLogits
 
 PATIENCE = 3  # doubtful frames in a row, after which the object is followed where they put it
@@ -39,7 +38,7 @@ class TrackState:
     unseen: int = 0
     doubtful: int = 0
 
-    def after(self, evidence: Evidence | None, doubt: float, box: Box | None) -> TrackState:
+    def after(self, evidence: MaskEvidence | None, doubt: float, box: Box | None) -> TrackState:
         """The state with one more frame.
 
         Args:
@@ -102,11 +101,11 @@ class Target:
         """The entry of the newest frame that is remembered."""
         return self.entries[-1]
 
-    def last_mask(self, region: Box, size: tuple[int, int]) -> torch.Tensor:
-        """``(h, w)`` of a region, 1 where the last mask that was followed was."""
+    def last_mask(self, region: Box, size: tuple[int, int]) -> np.ndarray:
+        """``(h, w)`` bool of a region: where the last mask that was followed was."""
         x0, y0, x1, y1 = region
         mask = np.zeros(size, dtype=bool) if self.mask is None else self.mask
-        return torch.from_numpy(mask[y0:y1, x0:x1]).float()
+        return mask[y0:y1, x0:x1]
 
     def mark(self, frame: EncodedFrame, region: Box, mask: np.ndarray) -> None:
         """Take a mask for granted, and remember the object by it alone.
@@ -148,13 +147,13 @@ class Target:
         kept = set(remembered(self.sure))
         self.recent = {number: e for number, e in self.recent.items() if number in kept}
 
-    def read(self, features: torch.Tensor) -> torch.Tensor:
+    def read(self, cells: np.ndarray) -> np.ndarray:
         """``(h, w)`` share of each cell that is object, by what is remembered.
 
         Args:
-            features: ``(d, h, w)`` unit vectors of a picture.
+            cells: ``(h, w, d)`` unit vectors of a picture.
         """
-        return read(self.entries, features)
+        return read(self.entries, cells)
 
     def likeness(self, entry: MemoryEntry) -> float:
         """How well all of the object, as it is remembered, finds its like in a mask, -1..1.
@@ -166,8 +165,7 @@ class Target:
             Mean over the object's cells in a remembered frame of the cosine to the nearest cell of
             the mask; of the frame that is most like it.
         """
-        inside = entry.foreground.T
-        return max(float((e.foreground @ inside).amax(dim=1).mean()) for e in self.entries)
+        return presence.likeness(entry.foreground, [one.foreground for one in self.entries])
 
 
 def adapted(concept: Concept, embedding: Embedding, mask: np.ndarray) -> Concept:
@@ -181,17 +179,17 @@ def adapted(concept: Concept, embedding: Embedding, mask: np.ndarray) -> Concept
         embedding: of the frame.
         mask: ``(height, width)`` bool, the object in it, not empty.
     """
-    features = embedding.matching[0]
-    inside = _cells(mask, embedding)
+    cells = embedding.cells
+    inside = similarity.covered_cells(mask, embedding.frame, cells.shape[:2])
     outside = similarity.background_cells(inside, embedding.frame)
-    view = replace(
-        concept.views[0],
-        target_feature=concept.target_feature,
-        target_embedding=concept.target_embedding,
-        foreground=similarity.unit_vectors(features, inside),
-        background=similarity.unit_vectors(features, outside),
+    reference = replace(
+        concept.references[0],
+        target_feature=concept.features.target_feature,
+        target_embedding=concept.features.target_embedding,
+        foreground=cells[inside],
+        background=cells[outside],
     )
-    return replace(concept, views=(view,))
+    return replace(concept, references=(reference,))
 
 
 def likeness_within(concept: Concept, embedding: Embedding, mask: np.ndarray) -> float | None:
@@ -206,18 +204,12 @@ def likeness_within(concept: Concept, embedding: Embedding, mask: np.ndarray) ->
         Mean over the object's cells of the cosine to the nearest cell of the mask, -1..1; None for
         a concept without cells to compare with.
     """
-    if len(concept.foreground) == 0:
+    if len(concept.features.foreground) == 0:
         return None
-    vectors = similarity.unit_vectors(embedding.matching[0], _cells(mask, embedding))
-    return presence.likeness(vectors, concept.known.foregrounds)
+    inside = similarity.covered_cells(mask, embedding.frame, embedding.cells.shape[:2])
+    return presence.likeness(embedding.cells[inside], concept.features.foregrounds)
 
 
 def _entry(frame: EncodedFrame, region: Box, mask: np.ndarray) -> MemoryEntry:
     x0, y0, x1, y1 = region
     return MemoryEntry.of(frame.region(region), mask[y0:y1, x0:x1])
-
-
-def _cells(mask: np.ndarray, embedding: Embedding) -> torch.Tensor:
-    grid = embedding.matching.shape[2:]
-    cells = similarity.covered_cells(mask, embedding.frame, grid)
-    return torch.from_numpy(cells).to(embedding.matching.device)

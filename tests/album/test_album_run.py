@@ -12,6 +12,7 @@ from PIL import Image
 from persam.album.run import Output, fingerprint, segment_album
 from persam.concept import Concept
 from persam.errors import InputError
+from persam.io.cutouts import CutoutStyle
 from persam.methods.persam import personalize
 from persam.models.loading import load
 
@@ -67,7 +68,7 @@ def test_writes_masks_of_the_size_of_the_photos_and_a_line_each(
 def test_extras_on_request(concept: Concept, photos: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     save = frozenset({"cutouts", "overlays", "sheet"})
-    summary = segment_album(concept, photos, Output(out, save))
+    summary = segment_album(concept, photos, Output(out, save, style=CutoutStyle("hard")))
     for name in ("home__dog", "park__dog", "cat"):
         with Image.open(out / "cutouts" / f"{name}.png") as cutout:
             alpha = np.array(cutout)[..., 3]
@@ -100,8 +101,8 @@ def test_done_means_same_photo_same_settings_and_a_mask(
     Image.fromarray(scene(9)[0]).save(photos[0])
     (out / "cat.png").unlink()
     assert segment_album(concept, photos, out).written == 2
-    (view,) = concept.views
-    other = replace(concept, views=(replace(view, target_feature=-view.target_feature),))
+    (view,) = concept.references
+    other = replace(concept, references=(replace(view, target_feature=-view.target_feature),))
     assert fingerprint(other) != fingerprint(concept)
     assert segment_album(other, photos, out).written == 3
     assert segment_album(concept, photos, Output(out, identity="a name")).written == 3
@@ -157,9 +158,9 @@ def test_a_bad_photo_is_a_line_and_the_run_goes_on(
 def test_a_model_that_answers_no_numbers_is_an_error(
     concept: Concept, photos: list[Path], tmp_path: Path
 ) -> None:
-    (view,) = concept.views
+    (view,) = concept.references
     nothing = view.target_embedding * float("nan")
-    broken = replace(concept, views=(replace(view, target_embedding=nothing),))
+    broken = replace(concept, references=(replace(view, target_embedding=nothing),))
     summary = segment_album(broken, photos[:1], tmp_path / "out")
     assert "score of nan" in str(summary.failed[0].error)
 

@@ -19,9 +19,12 @@ from PIL import Image
 from persam.album.run import Output, segment_album
 from persam.concept import Concept
 from persam.errors import InputError
+from persam.io.cutouts import CutoutStyle
 from persam.methods.persam import personalize
 from persam.models.loading import load
 from persam.runs import locked
+
+HARD = CutoutStyle("hard")
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +35,9 @@ def concepts(tiny_sam_folder: Path) -> tuple[Concept, Concept]:
     mask = np.zeros((48, 64), dtype=bool)
     mask[8:30, 10:40] = True
     first = personalize(backbone, image, mask=mask)
-    (view,) = first.views
+    (view,) = first.references
     other = replace(view, target_embedding=view.target_embedding * -3)
-    return first, replace(first, views=(other,))
+    return first, replace(first, references=(other,))
 
 
 @pytest.fixture
@@ -69,13 +72,13 @@ def by_hand(path: Path) -> bytes:
 
 def test_a_mask_changed_by_hand_is_never_replaced(concepts, album, tmp_path):
     out, (first, second) = tmp_path / "out", concepts
-    segment_album(first, photos(album), Output(out, frozenset({"cutouts"})))
+    segment_album(first, photos(album), Output(out, frozenset({"cutouts"}), style=HARD))
     drawn = by_hand(out / "1.png")
     for concept, output in (
         (first, Output(out)),
         (second, Output(out)),
         (second, Output(out, overwrite=True)),
-        (second, Output(out, frozenset({"cutouts", "overlays", "sheet"}))),
+        (second, Output(out, frozenset({"cutouts", "overlays", "sheet"}), style=HARD)),
     ):
         summary = segment_album(concept, photos(album), output)
         assert (out / "1.png").read_bytes() == drawn
@@ -205,7 +208,9 @@ def test_a_full_disk_for_cutouts_does_not_stop_the_masks(concepts, album, tmp_pa
     out = tmp_path / "out"
     out.mkdir()
     (out / "cutouts").write_bytes(b"in the place of the folder")
-    summary = segment_album(concepts[0], photos(album), Output(out, frozenset({"cutouts"})))
+    summary = segment_album(
+        concepts[0], photos(album), Output(out, frozenset({"cutouts"}), style=HARD)
+    )
     assert (summary.written, summary.failed) == (4, ())
     assert len(summary.not_written) == 1
     assert summary.not_written[0].startswith("No more cutouts: ")
@@ -247,7 +252,7 @@ def test_killed_anywhere_and_run_again_ends_with_the_same_bytes(
     with start() as run:
         run.wait()
     wanted = contents(tmp_path / "out")
-    assert len(wanted) == 4
+    assert len(wanted) == 4 + 4  # and the masks of single objects
     shutil.rmtree(tmp_path / "out")
     shutil.rmtree(tmp_path / "cache")
     for delay in (0.02, 0.06):

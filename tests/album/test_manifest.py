@@ -34,7 +34,7 @@ def test_a_line_has_a_result_or_an_error_never_both() -> None:
     assert set(json.loads(Record("/a.jpg", error="damaged").to_json())) == {"input", "error"}
     expected = {
         *("input", "output", "score", "box", "points", "seconds", "stamp", "presence"),
-        *("mask_sha256", "origin"),
+        *("mask_sha256", "cutouts", "doubtful", "origin"),
     }
     assert set(json.loads(_found().to_json())) == expected
 

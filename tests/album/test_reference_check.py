@@ -62,7 +62,7 @@ def test_good_references_find_each_other(healthy):
         assert healthy.finds(number) > 0.5
         assert healthy.is_found(number) > 0.5
         assert 0.5 < healthy.sees(number) <= 1
-    assert len(healthy.committee) == len(healthy.together.views) == 3
+    assert len(healthy.committee) == len(healthy.together.references) == 3
 
 
 @pytest.mark.parametrize("place", [0, 2])
@@ -74,7 +74,7 @@ def test_the_wrong_reference_is_named(pocket, spoil, place):
     assert diagnosis.suspects == (place,)
     # The pocket model finds the dog even where it was shown the floor, but never the floor there.
     assert diagnosis.is_found(place) == min(map(diagnosis.is_found, range(3))) < 0.1
-    assert len(diagnosis.committee) == len(diagnosis.together.views) == 2
+    assert len(diagnosis.committee) == len(diagnosis.together.references) == 2
 
 
 def test_each_cell_is_what_one_reference_alone_finds(pocket, healthy):

@@ -127,8 +127,6 @@ def test_extras_show_all_objects(
     segment_album(concepts, photos[:1], out)
     save = frozenset({"cutouts", "overlays", "sheet"})
     assert segment_album(concepts, photos[:1], Output(out, save)).skipped == 1
-    with Image.open(out / "cutouts" / "both.png") as cutout:
-        np.testing.assert_array_equal(np.array(cutout)[..., 3] > 0, _labels(out / "both.png") > 0)
     page = (out / "sheet.html").read_text()
     assert "dog: score" in page
     assert "bear: score" in page

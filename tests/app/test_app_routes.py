@@ -104,18 +104,22 @@ def test_the_command_line_goes_on_where_the_page_was(page: Page):
 
     page.show("00.jpg", BOX)
     page.find()
-    before = {n: (page.session.run / n).read_bytes() for n in ("01.png", "02.png")}
+    before = {path.name: path.read_bytes() for path in page.session.run.glob("*.png")}
     file = page.session.run / "concepts" / "dog.safetensors"
     learnt = fingerprint(Concept.load(file, page.session.model.clicks))
     lines = page.client.get("/api/commands").json()["lines"]
+    assert len(lines) == 2
     for line in lines:
         words = shlex.split(line)
         assert words[0] == "persam"
         result = CliRunner().invoke(app, words[1:])
         assert result.exit_code == 0, result.output
     assert fingerprint(Concept.load(file, page.session.model.clicks)) == learnt
+    assert "skipped, done already" in result.output
+    assert "2 photos" in result.output  # done already, by the page
+    assert "1 mask changed by hand, kept" in result.output
     after = {p.name: p.read_bytes() for p in page.session.run.glob("*.png")}
-    assert {name: after[name] for name in before} == before
+    assert after == before
 
 
 def test_corrections_stay_and_teach_when_asked(page: Page):
@@ -127,7 +131,7 @@ def test_corrections_stay_and_teach_when_asked(page: Page):
     assert page.post(f"/api/photos/{photo}/mask", body).status_code == 200
     mended = layer == 1
     assert np.array_equal(read_labels(page.session.run / "01.png", (480, 640)) == 1, mended)
-    references = len(page.session.model.maker.concept(page.session.named("dog")).views)
+    references = len(page.session.model.maker.concept(page.session.named("dog")).references)
     assert page.client.get("/api/session").json()["unlearnt"] == 1
 
     assert page.post("/api/find", {"improve": True}).json() == {"learnt": 1}
@@ -135,7 +139,7 @@ def test_corrections_stay_and_teach_when_asked(page: Page):
     assert page.session.job.progress.status == "done"
     assert page.photo("01.jpg")["marks"]["dog"] == {"kind": "corrected", "learnt": True}
     taught = page.session.model.maker.concept(page.session.named("dog"))
-    assert len(taught.views) == references + 1
+    assert len(taught.references) == references + 1
     assert np.array_equal(read_labels(page.session.run / "01.png", (480, 640)) == 1, mended)
 
 

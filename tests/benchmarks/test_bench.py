@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import persam
 from persam import samples
-from persam.pipeline.reference import Reference, observe
+from persam.pipeline.reference import Reference, encode_reference
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 Script = Callable[[str], ModuleType]
@@ -57,7 +57,8 @@ def test_the_plain_loop_finds_what_the_official_variant_finds(model, script):
     loop = plain.PlainModel(exact(model))
     target = plain.learn(loop, photo, mask)
     concept = persam.personalize(exact(model), photo, mask=mask, variant="official")
-    torch.testing.assert_close(target.feature, concept.target_feature, atol=1e-5, rtol=1e-5)
+    found = concept.features.target_feature
+    np.testing.assert_allclose(found, target.feature, atol=1e-5, rtol=1e-5)
     for number in (1, 6):
         image, _ = samples.files(samples.PICTURES, number)
         found = plain.find(loop, target, plain.read(image))
@@ -82,14 +83,13 @@ def test_the_plain_fit_is_the_official_one(script, tmp_path):
     photo, mask = samples.files(samples.PICTURES, 0)
     fitting = plain.Fitting(plain.PlainModel(exact("pocket")), photo, mask)
     found = fitting.run(steps=3)
-    from persam.methods.descent import Schedule
-    from persam.methods.fit import fit
+    from persam.methods.fit import Schedule, fit
     from persam.methods.persam import learn
     from persam.methods.persam_f import lesson
 
     recipe = persam.Variant.named("official", "persam-f")
     backbone = exact("pocket")
-    reference = observe(backbone, Reference(photo, mask=mask), recipe)
+    reference = encode_reference(backbone, Reference(photo, mask=mask), recipe)
     lessons = [lesson(learn(backbone, [reference], recipe), reference)]
     expected = fit(lessons, "official", Schedule(steps=3))
     assert found.weights == pytest.approx(expected.weights, abs=1e-5)

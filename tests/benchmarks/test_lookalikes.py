@@ -12,7 +12,7 @@ import persam
 from persam.errors import InputError
 from persam.evaluation import datasets
 from persam.io.images import read_image
-from persam.structures import Prediction
+from persam.prediction import Prediction
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def test_a_rival_is_no_longer_taken_for_the_object(tiny, drawn):
             negatives=negatives,
             variant=variant,
         )
-        prior = concept.locate(backbone.encode(image)).prior.numpy()
+        prior = concept.locate(backbone.encode(image)).prior
         points.append(prior[truth].mean() - prior[~truth].mean())
     assert points[1] < points[0]
 

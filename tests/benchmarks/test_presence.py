@@ -14,7 +14,7 @@ import persam
 from persam.errors import InputError
 from persam.evaluation import datasets
 from persam.io.images import read_image
-from persam.structures import Prediction
+from persam.prediction import Prediction
 
 # Few different values, so that ties are common.
 scores = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=12)

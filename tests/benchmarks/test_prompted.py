@@ -44,9 +44,9 @@ class Answering:
     def decode(self, embedding, prompts, *, guidance=None, multimask=True):
         if multimask:
             self.asked.append(prompts)
-        logits = torch.from_numpy(np.stack(self.masks)).float() * 20 - 10
+        logits = np.stack(self.masks).astype(np.float32) * 20 - 10
         which = slice(0, 3) if multimask else slice(2, 3)
-        return MaskLogits(logits[which], torch.tensor(self.estimates)[which])
+        return MaskLogits(logits[which], np.array(self.estimates, dtype=np.float32)[which])
 
 
 PICTURE = np.zeros((SIDE, SIDE, 3), np.uint8)

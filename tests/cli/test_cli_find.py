@@ -176,7 +176,7 @@ def test_corrects_a_concept(masks: Path, method: str) -> None:
     by_hand = Concept.load("dog.safetensors", pocket).correct(
         "photos/table.jpg", mask=masks / "table.png"
     )
-    assert np.array_equal(better.target_feature, by_hand.target_feature)
+    assert np.array_equal(better.features.target_feature, by_hand.features.target_feature)
     assert better.weights == pytest.approx(by_hand.weights)
 
 

@@ -85,12 +85,12 @@ def test_learn_from_several_and_against_one(folder: Path, tiny_sam_folder: Path)
     assert "a.jpg and 1 more" in result.output
     backbone = load(str(tiny_sam_folder), device="cpu")
     concept = Concept.load(folder / "both.safetensors", backbone)
-    assert (len(concept.views), len(concept.negatives)) == (2, 0)
+    assert (len(concept.references), len(concept.negatives)) == (2, 0)
     more = ["--not", "a.jpg:a.png", "--min-presence", "0.75"]
     result = run(*words, "warned.safetensors", *model, *more)
     assert result.exit_code == 0, result.output
     concept = Concept.load(folder / "warned.safetensors", backbone)
-    assert (len(concept.views), len(concept.negatives)) == (2, 1)
+    assert (len(concept.references), len(concept.negatives)) == (2, 1)
     assert concept.variant.min_presence == 0.75
 
 
@@ -109,7 +109,7 @@ def test_segment_says_how_surely(folder: Path, tiny_sam_folder: Path) -> None:
     assert "1 photo skipped" in again.output
     sure = run(*words, "--out", "out", "--min-presence", "1")  # another question: asked anew
     assert sure.exit_code == 0, sure.output
-    assert "1 mask written" in sure.output
+    assert "of 1 photo" in sure.output
     with Image.open(folder / "out" / "c.png") as mask:
         assert not np.array(mask).any()
 

@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 
 from persam import samples
 from persam.cli import app
-from persam.models import runtime
+from persam.models.runtime.choice import missing
 
 PAGE = (Path(__file__).parents[2] / "docs" / "engines.md").read_text(encoding="utf-8")
 
 
 def test_the_commands_say_what_stands_there(tmp_path, monkeypatch):
-    if absent := runtime.missing("openvino"):
+    if absent := missing("openvino"):
         pytest.skip(f"this page needs {absent}: pip install persam[openvino]")
     samples.copy(tmp_path)
     monkeypatch.chdir(tmp_path)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from persam import load, personalize, samples
-from persam.dreambooth.exports import kohya_images
+from persam.dreambooth.exports import _toml, kohya_images
 from persam.dreambooth.prepare import Prepared, ReferencePicture, prepare
 from persam.dreambooth.subject import Choices, SubjectFolder, peek_subject, read_subject
 from persam.errors import InputError
@@ -135,12 +138,64 @@ def test_a_mended_mask_is_used_and_nothing_is_looked_at_again(made, concept, des
     mended = np.zeros((480, 640), dtype=np.uint8)
     mended[100:200, 100:200] = 255
     Image.fromarray(mended).save(out / "found" / "meadow.png")
-    (view,) = concept.views
+    (view,) = concept.references
     nothing = view.target_embedding * float("nan")
-    broken = replace(concept, views=(replace(view, target_embedding=nothing),))
+    broken = replace(concept, references=(replace(view, target_embedding=nothing),))
     again = prepare(broken, photos, shown, out, replace(SMALL, dilate=0.0))
     meadow = next(photo for photo in again.subject.photos if photo.name == "meadow")
     assert meadow.share == pytest.approx(100 * 100 / (480 * 640), rel=0.03)
+
+
+def test_captions_that_somebody_wrote_are_kept(concept, desk, shown, tmp_path):
+    photos = [Path(shutil.copy(desk / f"{name}.jpg", tmp_path)) for name in ("meadow", "playroom")]
+    (tmp_path / "meadow.txt").write_text("\ufeffsks dog in a meadow", encoding="utf-8")
+    subject = prepare(concept, photos, shown, tmp_path / "out", SMALL).subject
+    captions = {photo.name: subject.caption(photo) for photo in subject.photos}
+    assert captions["meadow"].read_text() == "sks dog in a meadow\n"
+    captions["playroom"].write_text("my own words")
+    again = prepare(
+        concept, photos, shown, tmp_path / "out", replace(SMALL, class_name="toy")
+    ).subject
+    assert captions["playroom"].read_text() == "my own words\n"
+    assert captions["dog"].read_text() == "a photo of zwx toy\n"
+    assert (kohya_images(again) / "playroom.txt").read_text() == "my own words\n"
+
+
+def test_a_mended_mask_in_a_moved_folder_is_trained_on(concept, desk, shown, tmp_path):
+    photos = sorted(desk.iterdir())
+    folder = prepare(concept, photos, shown, tmp_path / "before", SMALL).subject.folder
+    mended = np.zeros_like(read(folder / "found" / "meadow.png"))
+    mended[100:200, 100:200] = 255
+    Image.fromarray(mended).save(folder / "found" / "meadow.png")
+    shutil.move(folder, tmp_path / "after")
+    subject = prepare(concept, photos, shown, tmp_path / "after", SMALL).subject
+    weights = {photo.name: read(subject.mask(photo)) for photo in subject.photos}
+    assert 0 < (weights["meadow"] > 0).mean() < 0.1
+
+
+def test_a_record_that_was_tampered_with_deletes_nothing(concept, desk, shown, tmp_path):
+    photos = sorted(desk.iterdir())
+    folder = prepare(concept, photos, shown, tmp_path / "out", SMALL).subject.folder
+    victims = [tmp_path / "victim.png", tmp_path / "victim.txt", folder / "images" / "mine.png"]
+    for victim in victims:
+        victim.write_bytes(b"a person's")
+    record = json.loads((folder / "subject.json").read_text())
+    for name in ("../../victim", str(tmp_path / "victim"), "mine"):
+        photo = {**record["photos"][0], "name": name}
+        text = json.dumps({**record, "photos": [*record["photos"], photo]})
+        (folder / "subject.json").write_text(text)
+        if name == "mine":
+            prepare(concept, photos, shown, folder, SMALL)
+        else:
+            with pytest.raises(InputError, match="is not what this version"):
+                prepare(concept, photos, shown, folder, SMALL)
+        assert [victim.read_bytes() for victim in victims] == [b"a person's"] * 3
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=20))
+def test_any_folders_name_is_a_toml_string(name):
+    text = f"folder = {_toml(Path('/') / name)}"
+    assert tomllib.loads(text)["folder"] == (Path("/") / name).absolute().as_posix()
 
 
 def test_other_choices_leave_nothing_of_the_old_ones(concept, desk, shown, tmp_path):

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
 
 from persam.concept import Concept
 from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.masks import read_mask
-from persam.pipeline.views import ReferenceView
-from persam.structures import Prediction
+from persam.pipeline.features import ReferenceFeatures
+from persam.prediction import Prediction
 from persam.variants import Variant
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class Stand:
 
 def learn(backbone, image, *, mask, variant="default"):
     assert read_mask(mask, read_image(image).shape[:2]).any()
-    view = ReferenceView(torch.ones(4), torch.ones(4), torch.zeros(0, 4), torch.zeros(0, 4))
+    view = ReferenceFeatures(np.ones(4), np.ones(4), np.zeros((0, 4)), np.zeros((0, 4)))
     return Reader(backbone, "persam", Variant(contrast=0.0), (view,))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from persam.pipeline.prompts import mask_box
-from persam.structures import Prediction
+from persam.prediction import Prediction
 
 if TYPE_CHECKING:
     from pathlib import Path

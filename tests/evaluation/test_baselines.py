@@ -13,9 +13,10 @@ import torch
 
 from persam import geometry
 from persam.errors import InputError, MissingExtra, PersamError
+from persam.evaluation.baselines.descent import losses
 from persam.evaluation.baselines.tuning import study
 from persam.evaluation.method_names import resolve_method
-from persam.methods.descent import Schedule, losses
+from persam.methods.fit import Schedule
 from persam.methods.persam_f import finetune
 from persam.structures import Guidance, Prompts
 
@@ -37,13 +38,13 @@ def method(name: str) -> Any:
     return resolve_method(name)
 
 
-def answers(backbone: Any) -> list[torch.Tensor]:
+def answers(backbone: Any) -> list[np.ndarray]:
     """Decoder answers of every kind: both outputs, plain and guided."""
     embedding = backbone.encode(OTHER)
     _, channels, height, width = embedding.features.shape
-    generator = torch.Generator().manual_seed(1)
-    guide = torch.rand(1, 1, 1, height * width, generator=generator)
-    target = torch.randn(1, 1, channels, generator=generator)
+    random = np.random.default_rng(1)
+    guide = random.random((1, 1, 1, height * width), dtype=np.float32)
+    target = random.standard_normal((1, 1, channels), dtype=np.float32)
     asked = [
         backbone.decode(embedding, PROMPTS, guidance=guidance, multimask=multimask)
         for guidance in (None, Guidance(guide, target))
@@ -71,7 +72,7 @@ def anatomy(backbone: Any) -> list[Any]:
 
 
 def same(one: list[torch.Tensor], two: list[torch.Tensor]) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    return all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -112,9 +113,8 @@ def test_what_was_learnt_is_in_the_answers(tiny, name):
     backbone = tiny("sam2")
     learnt = method(name)(backbone, PICTURE, mask=MASK, schedule=SHORT)
     tuned = answers(learnt.concept.backbone)
-    assert not any(tensor.requires_grad for tensor in tuned)
     # Plain and guided, each with the single mask and then the three: these stay the model's own.
-    differs = [not torch.equal(a, b) for a, b in zip(tuned, answers(backbone), strict=True)]
+    differs = [not np.array_equal(a, b) for a, b in zip(tuned, answers(backbone), strict=True)]
     assert differs == [True, True, False, False] * 2
 
 
@@ -126,7 +126,7 @@ def test_it_starts_from_the_models_own_mask(tiny, family, name):
     embedding = backbone.encode(PICTURE)
     seen = learnt.concept.locate(embedding)
     answer = backbone.decode(embedding, seen.prompts, guidance=seen.guidance, multimask=False)
-    maps = geometry.to_original(answer.logits, embedding.frame).flatten()
+    maps = torch.from_numpy(geometry.to_original(answer.logits, embedding.frame)).flatten()
     dice, focal = losses(maps, torch.from_numpy(MASK > 0).flatten().float())
     assert learnt.losses.tolist() == [[0, pytest.approx(float(dice)), pytest.approx(float(focal))]]
 
@@ -188,7 +188,7 @@ def test_free_weights_step_against_the_gradient(tiny):
     embedding = backbone.encode(PICTURE)
     seen = learnt.concept.locate(embedding)
     maps = backbone.decode(embedding, seen.prompts, guidance=seen.guidance).logits
-    flat = geometry.to_original(maps, embedding.frame).flatten(1).double()
+    flat = torch.from_numpy(geometry.to_original(maps, embedding.frame)).flatten(1).double()
     truth = torch.from_numpy(MASK > 0).flatten().double()
 
     def loss(weights: torch.Tensor) -> float:

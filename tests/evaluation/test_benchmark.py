@@ -17,7 +17,7 @@ from persam.errors import InputError
 from persam.evaluation import benchmark, datasets
 from persam.evaluation.datasets import Dataset
 from persam.evaluation.method_names import load_function
-from persam.structures import Prediction
+from persam.prediction import Prediction
 from persam.variants import Variant
 
 

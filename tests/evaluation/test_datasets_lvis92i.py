@@ -55,7 +55,7 @@ def test_too_few_classes_or_other_values(tmp_path):
     with pytest.raises(InputError, match="has 0 classes with two pictures"):
         datasets.open_dataset("lvis-92i", folder)
     layouts.store(folder / "lvis_val.pkl", {1: {"a.jpg": {"masks": []}}})
-    with pytest.raises(InputError, match=r"otherwise than expected.*annotations"):
+    with pytest.raises(InputError, match=r"another layout than expected.*annotations"):
         datasets.open_dataset("lvis-92i", folder)
     (folder / "lvis_val.pkl").unlink()
     with pytest.raises(InputError, match=r"missing.*: lvis_val.pkl \(or lvis_v1_val.json\)"):

@@ -13,7 +13,7 @@ from persam.evaluation.baselines.free_weights import free_weights
 from persam.evaluation.baselines.prompt_tuning import prompt_tuning
 from persam.evaluation.predictions import Predictions
 from persam.evaluation.running import Job, predict
-from persam.methods.descent import Schedule
+from persam.methods.fit import Schedule
 from persam.methods.persam import personalize
 
 

@@ -82,7 +82,7 @@ def test_plain_and_untrained_are_asked_alike_and_answer_alike(tiny):
     stable = stabilize(backbone, untrained(32, StableOptions(), "tiny"))
     some, others = (evaluate_stability(b, {"x": [picture(0)]}, FEW) for b in (backbone, stable))
     assert some.sets == others.sets
-    assert others.settings["model"] == "tiny-sam stabilised by a plugin"
+    assert others.settings["model"] == "tiny-sam with plugin a plugin"
 
 
 def test_the_seed_changes_the_prompts(tiny):
@@ -147,7 +147,7 @@ def test_the_command_measures_with_and_without_a_plugin(tiny_sam_folder, tmp_pat
         found.append(json.loads(out.read_text()))
     plain, stable = found
     assert plain["sets"] == stable["sets"] and plain["mean"]["1 point"]["iou"] >= 0
-    assert stable["settings"]["model"].endswith(f"stabilised by {plugin}")
+    assert stable["settings"]["model"].endswith(f"with plugin {plugin}")
     assert stable["settings"]["prompts"] == 2 and "torch" in stable["environment"]
 
 

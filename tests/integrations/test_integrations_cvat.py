@@ -23,9 +23,9 @@ def context(**choices: object) -> SimpleNamespace:
 
 
 @pytest.fixture
-def function(concepts: Path):
+def function(plush_concepts: Path):
     pytest.importorskip("cvat_sdk.auto_annotation", reason="pip install cvat-sdk")
-    return cvat.create(str(concepts), device="cpu")
+    return cvat.create(str(plush_concepts), device="cpu")
 
 
 def photo(number: int) -> Image.Image:
@@ -54,12 +54,12 @@ def test_nothing_below_the_threshold_and_nothing_where_nothing_is(function):
     assert function.detect(context(), empty) == []
 
 
-def test_cvats_command_line_loads_it(concepts: Path):
+def test_cvats_command_line_loads_it(plush_concepts: Path):
     common = pytest.importorskip("cvat_cli._internal.common", reason="pip install cvat-cli")
     loader = common.FunctionLoader(
         function_module="persam.integrations.cvat",
         function_file=None,
-        function_parameters={"concept": str(concepts), "device": "cpu"},
+        function_parameters={"concept": str(plush_concepts), "device": "cpu"},
     )
     assert [label.name for label in loader.load().spec.labels] == ["plush dog"]
 
@@ -83,7 +83,7 @@ def test_cvats_driver_maps_labels_and_masks(function):
     assert [(shape.label_id, shape.frame) for shape in shapes] == [(77, 4)]
 
 
-def test_without_the_sdk_the_pip_line(concepts: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_the_sdk_the_pip_line(plush_concepts: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "cvat_sdk.auto_annotation", None)
     with pytest.raises(MissingExtra, match="pip install cvat-sdk"):
-        cvat.create(str(concepts))
+        cvat.create(str(plush_concepts))

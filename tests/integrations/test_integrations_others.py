@@ -20,9 +20,9 @@ from persam.io.images import read_image
 pytestmark = pytest.mark.filterwarnings("ignore")  # of other people's packages
 
 
-def test_supervision_takes_what_was_found(concepts: Path):
+def test_supervision_takes_what_was_found(plush_concepts: Path):
     pytest.importorskip("supervision", reason="pip install supervision")
-    objects = open_concepts(concepts, device="cpu")
+    objects = open_concepts(plush_concepts, device="cpu")
     found = objects.find(samples.files(samples.PICTURES, 2)[0])
     detections = supervision.to_detections(found, objects.labels)
     assert detections.class_id.tolist() == [5]
@@ -57,7 +57,7 @@ def test_labels_through_fiftyone_samples_and_back(tmp_path: Path):
             assert (other.name, other.origin.by, other.origin.score) == (one.name, "model", 0.9)
 
 
-def test_comfyui_nodes(concepts: Path):
+def test_comfyui_nodes(plush_concepts: Path):
     assert NODE_CLASS_MAPPINGS.keys() == NODE_DISPLAY_NAME_MAPPINGS.keys()
     load, find, mask, cut = (node() for node in NODE_CLASS_MAPPINGS.values())
     for node in (load, find, mask, cut):
@@ -65,7 +65,7 @@ def test_comfyui_nodes(concepts: Path):
         assert "required" in node.INPUT_TYPES()
     photo = read_image(samples.files(samples.PICTURES, 2)[0])
     image = torch.from_numpy(photo).float()[None] / 255
-    (concept,) = load.load(str(concepts))
+    (concept,) = load.load(str(plush_concepts))
     (found,) = find.find(concept, image)
     masks, presence = mask.mask(found)
     assert masks.shape == image.shape[:3]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from persam.errors import InputError, MissingExtra
-from persam.io.images import read_colours, read_image, read_profile
+from persam.io.images import read_colours, read_image
 from persam.io.masks import check_mask, read_labels, read_mask
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
@@ -284,11 +284,3 @@ def test_luminance_is_how_bright_a_colour_is(photo) -> None:
     assert read_labels(path, (1, 4), luminance=True).tolist() == [[76, 150, 255, 0]]
     with pytest.raises(InputError, match="type RGB"):
         read_labels(path, (1, 4))
-
-
-def test_profile_only_where_it_fits_the_pixels(photo) -> None:
-    image = Image.fromarray(RED_BLUE)
-    assert read_profile(photo(image, "plain.png")) is None
-    assert read_profile(photo(image, "tagged.png", icc_profile=b"profile")) == b"profile"
-    cmyk = Image.new("CMYK", (2, 2))
-    assert read_profile(photo(cmyk, "print.jpg", icc_profile=b"inks")) is None

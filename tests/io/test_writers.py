@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 
 from persam.errors import InputError
 from persam.io import writers
+from persam.io.metadata import PhotoMetadata
 
 MASK = np.array([[True, False, True]])
 
@@ -34,10 +36,18 @@ def test_labels_are_an_indexed_png(tmp_path: Path) -> None:
 
 def test_cutout_keeps_the_colour_profile(tmp_path: Path) -> None:
     rgba = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
-    writers.write_cutout(tmp_path / "c.png", rgba, b"profile")
+    profile = b" " * 16 + b"RGB " + b" " * 80
+    writers.write_cutout(tmp_path / "c.png", rgba, PhotoMetadata(icc=profile))
     with Image.open(tmp_path / "c.png") as image:
         np.testing.assert_array_equal(np.array(image), rgba)
-        assert image.info["icc_profile"] == b"profile"
+        assert image.info["icc_profile"] == profile
+
+
+def test_a_cutout_is_webp_where_its_name_says_so(tmp_path: Path) -> None:
+    rgba = np.full((8, 8, 4), 200, dtype=np.uint8)
+    writers.write_cutout(tmp_path / "c.webp", rgba)
+    with Image.open(tmp_path / "c.webp") as image:
+        assert (image.format, image.mode, image.size) == ("WEBP", "RGBA", (8, 8))
 
 
 def test_png_keeps_every_value(tmp_path: Path) -> None:
@@ -48,8 +58,8 @@ def test_png_keeps_every_value(tmp_path: Path) -> None:
 
 
 def test_overlay_is_a_jpeg(tmp_path: Path) -> None:
-    writers.write_overlay(tmp_path / "o.jpg", np.full((8, 8, 3), 100, dtype=np.uint8))
-    with Image.open(tmp_path / "o.jpg") as image:
+    data = writers.overlay_jpeg(np.full((8, 8, 3), 100, dtype=np.uint8))
+    with Image.open(BytesIO(data)) as image:
         assert image.format == "JPEG"
 
 

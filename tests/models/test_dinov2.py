@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tiny as tiny_models
 import torch
-import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -20,13 +19,13 @@ from persam.concept import Concept
 from persam.errors import InputError, ModelNotFound
 from persam.evaluation.baselines.adapter import adapter
 from persam.io.concept_file import concept_model
-from persam.methods.descent import Schedule
+from persam.methods.fit import Schedule
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
 from persam.models.dinov2 import MatchedBackbone, Matcher, scaled
-from persam.models.loading import joined, load
+from persam.models.loading import load
 from persam.pipeline import similarity
-from persam.structures import Prompts
+from persam.structures import ModelSpec, Prompts, unit_length
 
 FAMILIES = ("sam", "sam_hq", "sam2", "pocket")
 PICTURE = np.random.RandomState(3).randint(0, 256, (40, 52, 3), dtype=np.uint8)
@@ -62,7 +61,7 @@ def test_features_are_the_last_layers_patches(registers):
     assert tokens.shape[1] == 16 + (4 if registers else 1)
     for row, column in ((0, 0), (1, 3), (3, 2)):
         token = tokens[0, -16 + 4 * row + column]
-        torch.testing.assert_close(features[0, :, row, column], token, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(features[0, :, row, column], token, rtol=1e-3, atol=1e-4)
 
 
 def test_the_input_is_a_whole_number_of_patches():
@@ -89,13 +88,13 @@ def test_only_the_matching_features_are_dinos(tiny, matcher, family):
     sam = tiny(family)
     both = MatchedBackbone(sam, matcher)
     mine, plain = both.encode(PICTURE), sam.encode(PICTURE)
-    assert torch.equal(mine.features, plain.features)
-    assert all(torch.equal(a, b) for a, b in zip(mine.extras, plain.extras, strict=True))
+    assert np.array_equal(mine.features, plain.features)
+    assert all(np.array_equal(a, b) for a, b in zip(mine.extras, plain.extras, strict=True))
     assert mine.frame == plain.frame == both.frame(40, 52)
-    assert torch.equal(mine.matching, matcher.features(matcher.preprocess(PICTURE, plain.frame)))
+    assert np.array_equal(mine.matching, matcher.features(matcher.preprocess(PICTURE, plain.frame)))
     assert mine.matching.shape == (1, 24, 4, 4)
     prompts = Prompts(np.array([[20, 12]]), np.array([1]))
-    assert torch.equal(both.decode(mine, prompts).logits, sam.decode(plain, prompts).logits)
+    assert np.array_equal(both.decode(mine, prompts).logits, sam.decode(plain, prompts).logits)
     assert (both.square, both.recipe, both.device) == (sam.square, sam.recipe, sam.device)
     assert np.array_equal(both.mean, sam.mean)
     assert np.array_equal(both.std, sam.std)
@@ -106,18 +105,18 @@ def test_dino_says_where_and_sam_gives_the_target(tiny, matcher, family):
     both = MatchedBackbone(tiny(family), matcher)
     concept = personalize(both, PICTURE, mask=MASK, variant="official")
     channels = both.encode(PICTURE).features.shape[1]
-    assert concept.target_feature.shape == (24,)
-    assert concept.target_embedding.shape == (channels,)
+    assert concept.features.target_feature.shape == (24,)
+    assert concept.features.target_embedding.shape == (channels,)
 
     trace = concept.segment(OTHER, trace=True).trace
     frame = both.frame(*OTHER.shape[:2])
     cells = similarity.official_cells(MASK, both.frame(40, 52), (4, 4), both.mean, both.std)
     shown = matcher.features(matcher.preprocess(PICTURE, both.frame(40, 52)))[0]
-    target = F.normalize(shown[:, torch.from_numpy(cells)].mean(1), dim=0)
-    found = F.normalize(matcher.features(matcher.preprocess(OTHER, frame))[0], dim=0)
-    expected = torch.einsum("d,dhw->hw", target, found)
-    np.testing.assert_allclose(trace["similarity"], expected.numpy(), atol=1e-5)
-    prior = similarity.location_prior(expected, frame).numpy()
+    target = unit_length(shown[:, cells].mean(axis=1))
+    found = matcher.features(matcher.preprocess(OTHER, frame))[0]
+    expected = unit_length(np.moveaxis(found, 0, -1)) @ target
+    np.testing.assert_allclose(trace["similarity"], expected, atol=1e-5)
+    prior = similarity.location_prior(expected, frame)
     x, y = trace["points_xy"][0]
     assert prior[y, x] == pytest.approx(prior.max(), abs=1e-5)
     side = both.encode(OTHER).features.shape[-1]
@@ -131,17 +130,16 @@ def test_a_concept_is_saved_with_both_names_and_found_again(folders, tmp_path, l
     path = tmp_path / "dog.safetensors"
     concept.save(path)
 
-    name = concept_model(path)
-    assert folders["sam"] in name
-    assert folders["dino"] in name
-    again = Concept.load(path, load(name, device="cpu"))
-    assert again.backbone.name == both.name
+    model = concept_model(path)
+    assert model == both.spec == ModelSpec(folders["sam"], match_with=folders["dino"])
+    again = Concept.load(path, load(model, device="cpu"))
+    assert again.backbone.spec == both.spec
     before, after = concept.segment(OTHER), again.segment(OTHER)
     assert np.array_equal(before.mask, after.mask)
     assert before.score == pytest.approx(after.score, rel=1e-4)
 
     alone = load(folders["sam"], device="cpu")
-    with pytest.raises(InputError, match="matched by"):
+    with pytest.raises(InputError, match="matched with"):
         Concept.load(path, alone)
     with pytest.raises(InputError, match="24"):
         concept.segment_embedding(alone.encode(OTHER))
@@ -185,9 +183,9 @@ def test_a_sam_is_not_one_to_match_with(folders, tmp_path):
 
 
 def test_one_matcher_is_enough(folders):
-    name = joined("pocket", folders["dino"])
-    with pytest.raises(InputError, match="already"):
-        load(name, match_with=folders["dino"], device="cpu")
+    spec = ModelSpec("pocket", match_with=folders["dino"])
+    with pytest.raises(InputError, match="says itself"):
+        load(spec, match_with=folders["dino"], device="cpu")
 
 
 @pytest.fixture
@@ -209,7 +207,7 @@ def test_learn_and_segment_on_the_command_line(desk, folders):
     concept, shown = desk / "dog.safetensors", ("--mask", desk / "mask.png")
     done = run("learn", desk / "dog.png", *shown, *models, "--out", concept)
     assert done.exit_code == 0, done.output
-    assert concept_model(concept) == joined(folders["sam"], folders["dino"])
+    assert concept_model(concept) == ModelSpec(folders["sam"], match_with=folders["dino"])
 
     done = run("segment", desk / "photos", "--concept", concept, "--out", desk / "one")
     assert done.exit_code == 0, done.output

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from persam.errors import InputError
 from persam.models.guided_attention import ATTENTION_NAME, guided, guided_attention
+from persam.models.tensors import guidance_tensors
 from persam.structures import Embedding, Guidance, MaskLogits, Prompts
 
 
@@ -28,23 +29,23 @@ PROMPTS = Prompts(np.array([[30, 12], [5, 35]]), np.array([1, 0]))
 
 
 def guidance_for(embedding: Embedding, **changes: Any) -> Guidance:
-    generator = torch.Generator().manual_seed(11)
+    random = np.random.default_rng(11)
     _, channels, height, width = embedding.features.shape
     parts: dict[str, Any] = {
-        "attention": torch.rand(1, 1, 1, height * width, generator=generator) * 3,
-        "target": torch.randn(1, 1, channels, generator=generator),
+        "attention": random.random((1, 1, 1, height * width), dtype=np.float32) * 3,
+        "target": random.standard_normal((1, 1, channels), dtype=np.float32),
     }
     return Guidance(**(parts | changes))
 
 
 def assert_same(first: MaskLogits, second: MaskLogits, relative: float = 0.0) -> None:
     for one, other in ((first.logits, second.logits), (first.iou, second.iou)):
-        torch.testing.assert_close(one, other, rtol=0, atol=relative * float(other.abs().max()))
+        np.testing.assert_allclose(one, other, rtol=0, atol=relative * np.abs(other).max())
 
 
 def differs(first: MaskLogits, second: MaskLogits) -> bool:
-    change = (first.logits - second.logits).abs().max()
-    return bool(change > 1e-3 * second.logits.abs().max())
+    change = np.abs(first.logits - second.logits).max()
+    return bool(change > 1e-3 * np.abs(second.logits).max())
 
 
 def attend(
@@ -126,7 +127,8 @@ def test_every_family_computes_the_official_formula(
     transformer = backbone.model.mask_decoder.transformer
     assert guidance.attention is not None
     assert guidance.target is not None
-    longhand = longhand_transformer(transformer, guidance.attention[0] * 1.5, guidance.target)
+    guide, target = map(torch.from_numpy, (guidance.attention[0] * 1.5, guidance.target))
+    longhand = longhand_transformer(transformer, guide, target)
     monkeypatch.setattr(transformer, "forward", longhand)
     assert_same(answer, backbone.decode(embedding, PROMPTS, multimask=multimask), relative=1e-5)
 
@@ -138,8 +140,8 @@ def test_transformers_own_arguments_are_another_formula(backbone: Any) -> None:
     decoder = backbone.model.mask_decoder
 
     def replace(_: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        own = {"attention_similarity": guidance.attention, "target_embedding": guidance.target}
-        return args, kwargs | own
+        guide, target = map(torch.from_numpy, (guidance.attention, guidance.target))
+        return args, kwargs | {"attention_similarity": guide, "target_embedding": target}
 
     hook = decoder.register_forward_pre_hook(replace, with_kwargs=True)
     try:
@@ -153,18 +155,18 @@ def test_guidance_leaves_no_trace(backbone: Any) -> None:
     before = backbone.decode(embedding, PROMPTS)
     configuration = backbone.model.mask_decoder.transformer.config
     attention = configuration._attn_implementation
-    features = embedding.features.clone()
+    features = embedding.features.copy()
     guidance = guidance_for(embedding)
-    parts = [guidance.attention.clone(), guidance.target.clone()]  # type: ignore[union-attr]
+    parts = [guidance.attention.copy(), guidance.target.copy()]  # type: ignore[union-attr]
     backbone.decode(embedding, PROMPTS, guidance=guidance)
 
     assert_same(backbone.decode(embedding, PROMPTS), before)
     assert configuration._attn_implementation == attention != ATTENTION_NAME
     assert not any(module._forward_pre_hooks for module in backbone.model.modules())
     assert not any(module._forward_hooks for module in backbone.model.modules())
-    assert torch.equal(embedding.features, features)
-    assert torch.equal(guidance.attention, parts[0])  # type: ignore[arg-type]
-    assert torch.equal(guidance.target, parts[1])  # type: ignore[arg-type]
+    assert np.array_equal(embedding.features, features)
+    assert np.array_equal(guidance.attention, parts[0])  # type: ignore[arg-type]
+    assert np.array_equal(guidance.target, parts[1])  # type: ignore[arg-type]
 
 
 def test_an_error_while_guiding_leaves_no_trace_either(tiny: Any) -> None:
@@ -181,7 +183,7 @@ def test_an_error_while_guiding_leaves_no_trace_either(tiny: Any) -> None:
 def test_nothing_to_guide_by_is_the_plain_model(backbone: Any) -> None:
     embedding = backbone.encode(IMAGE)
     plain = backbone.decode(embedding, PROMPTS)
-    zero = torch.zeros(1, 1, embedding.features.shape[1])
+    zero = np.zeros((1, 1, embedding.features.shape[1]), np.float32)
     for guidance in (Guidance(), Guidance(target=zero)):
         assert_same(backbone.decode(embedding, PROMPTS, guidance=guidance), plain)
 
@@ -194,7 +196,7 @@ def test_even_a_constant_guide_changes_the_answer(backbone: Any) -> None:
             embedding,
             PROMPTS,
             guidance=guidance_for(
-                embedding, attention=torch.full((1, 1, 1, 16), value), target=None
+                embedding, attention=np.full((1, 1, 1, 16), value, np.float32), target=None
             ),
         )
         for value in (0.0, 0.7)
@@ -206,11 +208,12 @@ def test_even_a_constant_guide_changes_the_answer(backbone: Any) -> None:
 def test_gradients_reach_the_guide_and_the_target(tiny: Any) -> None:
     backbone = tiny("sam")
     embedding = backbone.encode(IMAGE)
-    guidance = guidance_for(embedding)
-    leaves = [part.requires_grad_() for part in (guidance.attention, guidance.target)]  # type: ignore[union-attr]
+    arrays = guidance_for(embedding)
+    guidance: Any = guidance_tensors(arrays, torch.device("cpu"))
+    leaves = [part.requires_grad_() for part in (guidance.attention, guidance.target)]
     with guided(backbone.model.mask_decoder, guidance):
         output = backbone.model(
-            image_embeddings=embedding.features,
+            image_embeddings=torch.from_numpy(embedding.features),
             input_points=torch.tensor([[[[30.0, 12.0]]]]),
             input_labels=torch.tensor([[[1]]]),
         )
@@ -222,8 +225,8 @@ def test_guidance_of_another_model_is_named(backbone: Any) -> None:
     embedding = backbone.encode(IMAGE)
     width = embedding.features.shape[1]
     for wrong, expected in (
-        (Guidance(attention=torch.zeros(1, 1, 1, 25)), r"attention is \(1, 1, 1, 25\).*16"),
-        (Guidance(target=torch.zeros(1, 1, 7)), rf"target is \(1, 1, 7\).*\(1, 1, {width}\)"),
+        (Guidance(attention=np.zeros((1, 1, 1, 25))), r"attention is \(1, 1, 1, 25\).*16"),
+        (Guidance(target=np.zeros((1, 1, 7))), rf"target is \(1, 1, 7\).*\(1, 1, {width}\)"),
     ):
         with pytest.raises(InputError, match=expected):
             backbone.decode(embedding, PROMPTS, guidance=wrong)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import parity
 import pytest
-import torch
 
 from persam import geometry
 from persam.concept import Concept
@@ -87,9 +86,9 @@ def test_the_final_mask_agrees(run):
     ours = run.ours["final_mask"].astype(bool)
     assert ours.shape == official.shape
     best = int(run.ours["final_index"])
-    logits = torch.from_numpy(run.ours["step3_logits"][best : best + 1])
+    logits = run.ours["step3_logits"][best : best + 1]
     test = geometry.fit(*official.shape, run.concept.backbone.square, keep_aspect=True)
-    size = geometry.to_original(logits, test)[0].abs().numpy()
+    size = np.abs(geometry.to_original(logits, test)[0])
     # A pixel whose logit is 0 within rounding has no side to be on: equal everywhere else.
     decided = size > 1e-5 * size.max()
     assert (~decided).sum() <= 3
@@ -120,9 +119,9 @@ def test_the_fast_fit_is_no_worse_than_the_official_one(run):
     kind = "tinyvit" if run.concept.backbone.name == "tinyvit" else "vit"
     truth = parity.picture(kind, "reference_mask") > 0
     frame = run.concept.backbone.frame(*truth.shape)
-    low = torch.from_numpy(run.concept.trace["ref_logits"])
+    low = run.concept.trace["ref_logits"]
     fast = fit([Lesson(low, frame, truth)], "fast")
-    logits = geometry.to_original(low, frame).numpy()
+    logits = geometry.to_original(low, frame)
     official = longhand_loss(logits, run.official["weights"], truth)
     assert official == pytest.approx(run.official["loss_trace_step_dice_focal"][-1, 1:].sum(), 1e-3)
     assert longhand_loss(logits, fast.weights, truth) <= official + 1e-4

@@ -28,12 +28,12 @@ def test_mask_0_stays_mask_0_even_where_unstable(
     embedding = backbone.encode(random_image)
     answer = backbone.decode(embedding, PROMPTS, multimask=False)
     decoder = backbone.model.mask_decoder
-    assert torch.equal(answer.iou[0], tiny_models.raw_scores(backbone, embedding, PROMPTS)[0])
+    assert np.array_equal(answer.iou[0], tiny_models.raw_scores(backbone, embedding, PROMPTS)[0])
     # At this delta every mask counts as unstable, so transformers' default would swap it.
     delta, decoder.dynamic_multimask_stability_delta = decoder.dynamic_multimask_stability_delta, 50
     try:
         again = backbone.decode(embedding, PROMPTS, multimask=False)
-        assert torch.equal(answer.logits, again.logits)
+        assert np.array_equal(answer.logits, again.logits)
     finally:
         decoder.dynamic_multimask_stability_delta = delta
 
@@ -62,4 +62,4 @@ def test_a_video_checkpoint_of_sam2_loads_as_picture_model(
     assert all(torch.equal(tensor, given[name]) for name, tensor in kept.items())
     backbone = Sam2Backbone("video", adapted)
     answer = backbone.decode(backbone.encode(random_image), PROMPTS)
-    assert torch.isfinite(answer.logits).all()
+    assert np.isfinite(answer.logits).all()

@@ -17,6 +17,7 @@ from persam.errors import InputError
 from persam.models.prompting import preprocess
 from persam.models.sam2_video import Followed, ObjectMemory, VideoMemory, video_memory
 from persam.models.wrapped import WrappedBackbone
+from persam.structures import ModelSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +54,7 @@ def theirs(backbone: Sam2Backbone, frames: list[np.ndarray], seeds: tuple[int, .
     for number, frame in enumerate(frames):
         if number in seeds:
             show(session, number, backbone.square)
-        yield model(session, frame=preprocess(frame, backbone).pixels[0])
+        yield model(session, frame=torch.from_numpy(preprocess(frame, backbone).pixels[0]))
 
 
 def show(session: Any, number: int, square: int) -> None:
@@ -65,7 +66,8 @@ def show(session: Any, number: int, square: int) -> None:
 
 def same(mine: Followed, other: Any) -> bool:
     presence = torch.tensor(mine.presence)
-    return torch.allclose(mine.logits, other.pred_masks[0, 0], rtol=1e-5, atol=1e-3) and bool(
+    logits = torch.from_numpy(mine.logits)
+    return torch.allclose(logits, other.pred_masks[0, 0], rtol=1e-5, atol=1e-3) and bool(
         (presence - other.object_score_logits).abs() < 1e-4
     )
 
@@ -92,7 +94,9 @@ def test_a_clip_is_followed_as_transformers_streams_it(backbone, memory):
 
 
 def test_a_clip_is_followed_as_transformers_propagates_it(backbone, memory):
-    pixels = torch.cat([preprocess(frame, backbone).pixels[0] for frame in FRAMES])
+    pixels = torch.cat(
+        [torch.from_numpy(preprocess(frame, backbone).pixels[0]) for frame in FRAMES]
+    )
     session = transformers.Sam2VideoInferenceSession(video=pixels, dtype=torch.float32)
     show(session, 0, backbone.square)
     memory.model(session, frame_idx=0)
@@ -159,7 +163,7 @@ def test_weights_are_held_once_and_switches_are_each_models_own(backbone, memory
 
 
 def test_a_wrapped_backbone_has_the_memory_of_the_one_inside(backbone):
-    video = video_memory(WrappedBackbone(backbone, "wrapped")).model
+    video = video_memory(WrappedBackbone(backbone, ModelSpec("wrapped"))).model
     assert video.no_memory_embedding.data_ptr() == backbone.model.no_memory_embedding.data_ptr()
 
 

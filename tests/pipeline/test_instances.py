@@ -78,7 +78,7 @@ def test_every_family_ends_with_masks_that_do_not_overlap(
 def test_recipes_without_cells_are_searched_too(tiny: Callable[[str], Any]) -> None:
     image, mask = sample(0)
     concept = personalize(tiny("sam"), image, mask=mask, variant="official")
-    assert len(concept.foreground) == 0
+    assert len(concept.features.foreground) == 0
     assert len(concept.segment_instances(image)) >= 1
 
 
@@ -98,7 +98,7 @@ def test_pieces_leave_crumbs_out() -> None:
 def test_a_pixel_goes_to_the_highest_logit(dog: Concept) -> None:
     image, _ = sample(3)
     embedding = dog.backbone.encode(image)
-    candidate = instances._ask(dog, embedding, dog.locate(embedding))
+    candidate = instances._candidate(dog, embedding, dog.locate(embedding))
     assert candidate is not None
     surer = replace(candidate, logits=candidate.logits + 1)
     (kept,) = instances._without_crumbs([candidate, surer])
@@ -121,7 +121,7 @@ def test_a_further_instance_is_new_trusted_and_alike(
 ) -> None:
     image, _ = sample(3)
     embedding = dog.backbone.encode(image)
-    candidate = instances._ask(dog, embedding, dog.locate(embedding))
+    candidate = instances._candidate(dog, embedding, dog.locate(embedding))
     assert candidate is not None
     masks = np.zeros((2, 20, 40), dtype=bool)
     masks[0, :10, :10] = masks[1, :10, shift : shift + 10] = True

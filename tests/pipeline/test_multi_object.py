@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from drawn_many import Counting, iou, sample, two_dogs
 
+from persam import geometry
 from persam.errors import InputError
 from persam.methods.persam import personalize
 from persam.models.loading import load
@@ -110,7 +111,7 @@ def test_contested_pixels_go_together_by_their_mean() -> None:
 
 
 def test_pixels_know_their_cells() -> None:
-    rows, columns = multi_object._cells(Frame(4, 8, (32, 64), 64), (4, 4))
+    rows, columns = geometry.cell_of_pixels(Frame(4, 8, (32, 64), 64), (4, 4))
     assert rows.ravel().tolist() == [0, 0, 1, 1]
     assert columns.ravel().tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
 
@@ -120,9 +121,9 @@ def test_a_remainder_is_nothing(dog: Concept) -> None:
     found = dog.segment(image)
     rest = found.mask.copy()
     rest[np.cumsum(rest).reshape(rest.shape) > 0.2 * rest.sum()] = False
-    assert not multi_object._kept(found, rest).present
+    assert not multi_object._remaining(found, rest).present
     most = found.mask.copy()
     most[np.cumsum(most).reshape(most.shape) > 0.5 * most.sum()] = False
-    kept = multi_object._kept(found, most)
+    kept = multi_object._remaining(found, most)
     np.testing.assert_array_equal(kept.mask, most)
     assert (kept.score, kept.box) == (found.score, mask_box(most))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -19,7 +18,7 @@ def _two_pieces():
 
 
 def test_a_piece_without_support_goes():
-    mask, prior = _two_pieces(), torch.zeros(20, 30)
+    mask, prior = _two_pieces(), np.zeros((20, 30), np.float32)
     prior[5, 5], prior[5, 20] = 1.0, 0.6
     found = one_piece(mask, prior)
     assert found[:, :15].sum() == 100
@@ -27,7 +26,7 @@ def test_a_piece_without_support_goes():
 
 
 def test_the_likelier_piece_stays_not_the_larger():
-    mask, prior = _two_pieces(), torch.zeros(20, 30)
+    mask, prior = _two_pieces(), np.zeros((20, 30), np.float32)
     prior[5, 5], prior[5, 20] = 0.6, 1.0
     found = one_piece(mask, prior)
     assert not found[:, :15].any()
@@ -35,13 +34,13 @@ def test_the_likelier_piece_stays_not_the_larger():
 
 
 def test_an_object_cut_in_two_stays_whole():
-    mask, prior = _two_pieces(), torch.zeros(20, 30)
+    mask, prior = _two_pieces(), np.zeros((20, 30), np.float32)
     prior[5, 5], prior[5, 20] = 1.0, 0.99
     assert np.array_equal(one_piece(mask, prior), mask)
 
 
 def test_a_crumb_goes_even_where_it_is_likely():
-    mask, prior = _two_pieces(), torch.zeros(20, 30)
+    mask, prior = _two_pieces(), np.zeros((20, 30), np.float32)
     mask[16, 16] = True
     prior[5, 5], prior[16, 16] = 1.0, 0.99
     assert not one_piece(mask, prior)[16, 16]
@@ -59,8 +58,8 @@ def test_small_holes_are_closed_and_large_ones_are_the_objects():
 
 def test_nothing_stays_nothing_and_a_flat_prior_says_nothing():
     empty = np.zeros((4, 4), dtype=bool)
-    assert not one_piece(empty, torch.zeros(4, 4)).any()
-    assert np.array_equal(one_piece(_two_pieces(), torch.zeros(20, 30)), _two_pieces())
+    assert not one_piece(empty, np.zeros((4, 4), np.float32)).any()
+    assert np.array_equal(one_piece(_two_pieces(), np.zeros((20, 30), np.float32)), _two_pieces())
 
 
 @given(
@@ -68,6 +67,6 @@ def test_nothing_stays_nothing_and_a_flat_prior_says_nothing():
     arrays.arrays(np.float32, (8, 9), elements=st.floats(-1, 1, width=32)),
 )
 def test_it_adds_closed_holes_alone_and_keeps_something(mask, prior):
-    found = one_piece(mask, torch.from_numpy(prior))
+    found = one_piece(mask, prior)
     assert found.any() == mask.any()
     assert not (found & ~without_small_holes(mask, 1.0)).any()

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persam.pipeline.prompts import mask_box, point_prompts
+from persam import geometry
+from persam.pipeline.prompts import mask_box, point_prompts, prior_mask
+from persam.pipeline.similarity import PRIOR_CUT
 
 SIDES = st.integers(1, 30)
 
 
 @given(SIDES, SIDES, st.integers(0, 1000))
 def test_points_are_the_extremes_of_any_picture(height, width, seed):
-    prior = torch.rand(height, width, generator=torch.Generator().manual_seed(seed))
+    prior = np.random.default_rng(seed).random((height, width), dtype=np.float32)
     points, labels = point_prompts(prior)
     assert labels.tolist() == [1, 0]
     (x, y), (far_x, far_y) = points.tolist()
@@ -21,7 +23,7 @@ def test_points_are_the_extremes_of_any_picture(height, width, seed):
 
 
 def test_top_k_is_ordered_and_bounded_by_the_picture():
-    prior = torch.tensor([[0.1, 0.9, 0.5], [0.3, 0.2, 0.8]])
+    prior = np.array([[0.1, 0.9, 0.5], [0.3, 0.2, 0.8]])
     points, labels = point_prompts(prior, positive=3, negative=False)
     assert points.tolist() == [[1, 0], [2, 1], [2, 0]]
     assert labels.tolist() == [1, 1, 1]
@@ -41,3 +43,15 @@ def test_a_box_is_tight_and_ends_at_pixel_edges(height, width, data):
 
 def test_an_empty_mask_has_no_box():
     assert mask_box(np.zeros((3, 4), dtype=bool)) is None
+
+
+def test_prior_mask_is_standardised_over_the_picture_and_lowest_in_the_padding():
+    found = np.random.default_rng(0).standard_normal((8, 8), dtype=np.float32)
+    wide = geometry.fit(32, 64, 64, keep_aspect=True)
+    mask = prior_mask(found, wide, 8, 2.0)
+    assert mask.shape == (1, 8, 8)
+    picture = mask[0, :4]
+    assert float(picture.mean()) == pytest.approx(-2 * PRIOR_CUT, abs=1e-5)
+    assert float(picture.std(ddof=1)) == pytest.approx(2, abs=1e-4)
+    assert (mask[0, 4:] == picture.min()).all()
+    assert prior_mask(found, wide, 32, 2.0).shape == (1, 32, 32)

@@ -7,8 +7,6 @@ from dataclasses import replace
 import numpy as np
 import parity
 import pytest
-import torch
-import torch.nn.functional as F
 
 import persam
 from persam.concept import Concept
@@ -17,6 +15,7 @@ from persam.methods.fit import Lesson, fit
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
 from persam.pipeline.reference import Reference
+from persam.structures import unit_length
 from persam.variants import Variant
 
 REFERENCE = parity.picture("vit", "reference")
@@ -41,23 +40,27 @@ def test_one_shown_is_the_same_as_a_picture_and_its_mask(parity_sam, method, var
     plain = method(parity_sam, REFERENCE, mask=MASK, variant=variant)
     for shown in (FIRST, [FIRST]):
         same = method(parity_sam, shown, variant=variant)
-        assert torch.equal(same.target_feature, plain.target_feature)
+        assert np.array_equal(same.features.target_feature, plain.features.target_feature)
         assert same.weights == plain.weights
         assert np.array_equal(same.segment(TEST).mask, plain.segment(TEST).mask)
 
 
 def test_references_may_be_shown_in_different_ways(parity_sam):
     concept = personalize(parity_sam, [FIRST, Reference(TEST, box=(60, 40, 180, 150))])
-    assert [view.facts["prompt"] for view in concept.views] == ["mask", "box"]
+    assert [view.facts["prompt"] for view in concept.references] == ["mask", "box"]
 
 
 def test_what_two_references_teach(parity_sam):
     both = personalize(parity_sam, [FIRST, SECOND], variant=CONTRASTED)
     alone = [personalize(parity_sam, shown, variant=CONTRASTED) for shown in (FIRST, SECOND)]
-    mean = F.normalize(alone[0].target_feature + alone[1].target_feature, dim=0)
-    assert torch.allclose(both.target_feature, mean, atol=1e-6)
-    assert torch.equal(both.foreground, torch.cat([one.foreground for one in alone]))
-    assert torch.equal(both.background, torch.cat([one.background for one in alone]))
+    mean = unit_length(alone[0].features.target_feature + alone[1].features.target_feature)
+    assert np.allclose(both.features.target_feature, mean, atol=1e-6)
+    assert np.array_equal(
+        both.features.foreground, np.concatenate([one.features.foreground for one in alone])
+    )
+    assert np.array_equal(
+        both.features.background, np.concatenate([one.features.background for one in alone])
+    )
     # One reference says nothing of presence with this model, two do.
     assert [one.segment(REFERENCE).presence for one in alone] == [None, None]
     presence = both.segment(REFERENCE).presence
@@ -99,9 +102,9 @@ def test_the_same_lesson_twice_changes_nothing(parity_sam):
 
 @pytest.mark.parametrize("how", ["fast", "official"])
 def test_several_lessons_are_fitted_by_their_mean_loss(how):
-    generator = torch.Generator().manual_seed(1)
     frame = persam.structures.Frame(24, 24, (24, 24), 24)
-    maps = [3 * torch.randn(3, 6, 6, generator=generator) for _ in range(2)]
+    random = np.random.default_rng(1)
+    maps = [3 * random.standard_normal((3, 6, 6), dtype=np.float32) for _ in range(2)]
     masks = [np.zeros((24, 24), dtype=bool) for _ in range(2)]
     masks[0][4:12, 4:20], masks[1][10:22, 2:9] = True, True
     lessons = [Lesson(m, frame, mask) for m, mask in zip(maps, masks, strict=True)]
@@ -126,33 +129,35 @@ def test_what_references_are_not(parity_sam, method, shown, hint, said):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_rival_is_one_more_thing_that_the_object_is_not(parity_sam, method):
+def test_a_negative_is_one_more_thing_that_the_object_is_not(parity_sam, method):
     plain = method(parity_sam, FIRST, variant=CONTRASTED)
     warned = method(parity_sam, FIRST, negatives=[SECOND], variant=CONTRASTED)
     assert len(warned.negatives) == 1
     assert warned.variant.contrast == 1.0
-    assert torch.equal(warned.target_feature, plain.target_feature)
+    assert np.array_equal(warned.features.target_feature, plain.features.target_feature)
     cells = warned.negatives[0].foreground
-    assert torch.equal(warned.background, torch.cat([plain.background, cells]))
+    assert np.array_equal(
+        warned.features.background, np.concatenate([plain.features.background, cells])
+    )
 
 
-def test_where_the_rival_is_the_prior_falls(parity_sam):
+def test_where_the_negative_is_the_prior_falls(parity_sam):
     recipe = replace(CONTRASTED, contrast=1.0)
     embedding = parity_sam.encode(TEST)
     plain, warned = (
         personalize(parity_sam, FIRST, negatives=negatives, variant=recipe).locate(embedding).prior
         for negatives in ([], [SECOND])
     )
-    assert bool((warned <= plain + 1e-5).all())
-    inside = torch.from_numpy(TEST_MASK)
+    assert (warned <= plain + 1e-5).all()
+    inside = TEST_MASK
     assert float(warned[inside].mean()) < float(plain[inside].mean()) - 0.01
 
 
-def test_a_recipe_without_cells_keeps_them_for_a_rival(parity_sam):
+def test_a_recipe_without_cells_keeps_them_for_a_negative(parity_sam):
     bare = Variant.named("official", "persam")
     concept = personalize(parity_sam, FIRST, negatives=[SECOND], variant=bare)
     assert concept.variant == replace(bare, contrast=1.0)
-    assert len(concept.foreground) > 0
+    assert len(concept.features.foreground) > 0
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -160,11 +165,11 @@ def test_a_correction_is_one_more_reference(parity_sam, method):
     concept = method(parity_sam, FIRST, variant=CONTRASTED)
     better = concept.correct(TEST, mask=TEST_MASK)
     both = method(parity_sam, [FIRST, SECOND], variant=CONTRASTED)
-    assert torch.equal(better.target_feature, both.target_feature)
-    assert torch.equal(better.foreground, both.foreground)
+    assert np.array_equal(better.features.target_feature, both.features.target_feature)
+    assert np.array_equal(better.features.foreground, both.features.foreground)
     assert better.calibration == both.calibration
     assert better.weights == concept.weights  # pictures that went wrong teach nothing about scale
-    assert len(concept.views) == 1  # the concept itself stays as it was
+    assert len(concept.references) == 1  # the concept itself stays as it was
 
 
 def test_a_correction_may_be_points_and_follows_a_loaded_concept(parity_sam, tmp_path):
@@ -172,21 +177,21 @@ def test_a_correction_may_be_points_and_follows_a_loaded_concept(parity_sam, tmp
     concept.save(tmp_path / "dog.safetensors")
     again = Concept.load(tmp_path / "dog.safetensors", parity_sam)
     one, other = (each.correct(TEST, points=[(120, 90)]) for each in (concept, again))
-    assert torch.equal(one.foreground, other.foreground)
+    assert np.array_equal(one.features.foreground, other.features.foreground)
     assert len(other.negatives) == 1
     with pytest.raises(InputError, match="exactly one of"):
         concept.correct(TEST)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_views_rivals_and_calibration_survive_a_file(parity_sam, method, tmp_path):
+def test_views_negatives_and_calibration_survive_a_file(parity_sam, method, tmp_path):
     concept = method(parity_sam, [FIRST, SECOND], negatives=[SECOND], variant=CONTRASTED)
     concept.save(tmp_path / "dog.safetensors")
     again = Concept.load(tmp_path / "dog.safetensors", parity_sam)
     assert again.calibration == concept.calibration is not None
-    assert (len(again.views), len(again.negatives)) == (2, 1)
-    for one, other in zip(concept.known.tensors(), again.known.tensors(), strict=True):
-        assert torch.equal(one, other)
+    assert (len(again.references), len(again.negatives)) == (2, 1)
+    for one, other in zip(concept.features.arrays(), again.features.arrays(), strict=True):
+        assert np.array_equal(one, other)
     before, after = concept.segment(REFERENCE), again.segment(REFERENCE)
     assert np.array_equal(before.mask, after.mask)
     assert before.presence == after.presence

@@ -217,8 +217,8 @@ def test_kept_embeddings_are_the_encoders_in_half_precision(tiny, folder, tmp_pa
     for again in (store, Store.open(tmp_path, backbone, [pair.stem for pair in pairs])):
         kept = again.get(2, backbone, image)
         assert kept.frame == fresh.frame
-        torch.testing.assert_close(kept.features, fresh.features.half().float())
-        torch.testing.assert_close(kept.extras[0], fresh.extras[0].half().float())
+        assert np.array_equal(kept.features, fresh.features.astype(np.float16))
+        assert np.array_equal(kept.extras[0], fresh.extras[0].astype(np.float16))
     assert np.array(store.done).tolist() == [0, 0, 1, 0]
     # What is kept is not encoded again.
     blank = store.get(2, backbone, np.zeros_like(image))
@@ -349,7 +349,7 @@ def test_the_plugin_file_says_how_it_was_trained(tiny, folder, tmp_path, random_
     assert facts["parameters"] == plugin.parts.count
     embedding = backbone.encode(random_image)
     box = Prompts(box=(4, 6, 40, 30))
-    assert not torch.equal(
+    assert not np.array_equal(
         stabilize(backbone, plugin).decode(embedding, box).logits,
         backbone.decode(embedding, box).logits,
     )

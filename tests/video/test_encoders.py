@@ -26,7 +26,9 @@ def write(path: Path, recipe: Codec, clip: Clip, *, alpha: bool) -> list[np.ndar
     for frame in clip:
         assert not path.exists()
         mask = squares(frame.index, clip.height, clip.width)["red"]
-        writer.write(frame, with_alpha(frame.image, mask.astype(np.uint8) * 255) if alpha else frame.image)
+        writer.write(
+            frame, with_alpha(frame.image, mask.astype(np.uint8) * 255) if alpha else frame.image
+        )
         masks.append(mask)
     writer.close()
     writer.discard()

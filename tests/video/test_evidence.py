@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persam.video.evidence import SPILL, SURE, Evidence, Usual, signs
+from persam.video.evidence import SPILL, SURE, MaskEvidence, Usual, signs
 from persam.video.target import PATIENCE, TrackState
 
 USUAL = Usual(0.8, 0.6, 0.6, (1000.0, 1000.0, 1000.0))
-SAME = Evidence(0.8, 0.6, 0.6, 1000.0)
+SAME = MaskEvidence(0.8, 0.6, 0.6, 1000.0)
 BOX, OTHER = (0, 0, 4, 4), (9, 9, 14, 14)
 
 
@@ -16,14 +16,14 @@ BOX, OTHER = (0, 0, 4, 4), (9, 9, 14, 14)
     ("evidence", "reason"),
     [
         (SAME, ""),
-        (Evidence(0.2, 0.6, 0.6, 1000.0), "unlike"),
-        (Evidence(0.8, 0.2, 0.6, 1000.0), "disagrees"),
-        (Evidence(0.8, 0.6, 0.1, 1000.0), "drifted"),
-        (Evidence(0.8, 0.6, 0.6, 2500.0), "grown"),
-        (Evidence(0.8, 0.6, 0.6, 300.0), "shrunk"),
+        (MaskEvidence(0.2, 0.6, 0.6, 1000.0), "unlike"),
+        (MaskEvidence(0.8, 0.2, 0.6, 1000.0), "disagrees"),
+        (MaskEvidence(0.8, 0.6, 0.1, 1000.0), "drifted"),
+        (MaskEvidence(0.8, 0.6, 0.6, 2500.0), "grown"),
+        (MaskEvidence(0.8, 0.6, 0.6, 300.0), "shrunk"),
     ],
 )
-def test_the_weakest_sign_is_the_reason(evidence: Evidence, reason: str) -> None:
+def test_the_weakest_sign_is_the_reason(evidence: MaskEvidence, reason: str) -> None:
     found = signs(evidence, USUAL)
     assert found.reason == reason
     assert (found.doubt >= SURE) == bool(reason)
@@ -33,7 +33,7 @@ def test_the_weakest_sign_is_the_reason(evidence: Evidence, reason: str) -> None
 def test_doubt_is_a_share_and_nothing_is_doubted_beside_itself(
     likeness: float, agreement: float, backward: float, area: float
 ) -> None:
-    evidence = Evidence(likeness, agreement, backward, area)
+    evidence = MaskEvidence(likeness, agreement, backward, area)
     assert 0 <= signs(evidence, USUAL).doubt <= 1
     assert signs(evidence, Usual().after(evidence)).doubt <= 1e-6
     assert signs(evidence, Usual()).doubt == 0  # nothing is usual yet
@@ -41,7 +41,7 @@ def test_doubt_is_a_share_and_nothing_is_doubted_beside_itself(
 
 def test_a_spill_is_not_followed_until_it_stays() -> None:
     state = TrackState(BOX, USUAL)
-    spilt = Evidence(0.8, 0.6, 0.6, 3000.0)
+    spilt = MaskEvidence(0.8, 0.6, 0.6, 3000.0)
     for _ in range(PATIENCE):
         state = state.after(spilt, SPILL, OTHER)
         assert state.box == BOX
@@ -51,7 +51,7 @@ def test_a_spill_is_not_followed_until_it_stays() -> None:
 def test_absence_is_counted_and_a_doubtful_frame_is_not_what_is_usual() -> None:
     state = TrackState(BOX, USUAL)
     assert state.after(None, 0.0, None).after(None, 0.0, None).unseen == 2
-    unsure = state.after(Evidence(0.8, 0.1, 0.1, 1000.0), SURE, OTHER)
+    unsure = state.after(MaskEvidence(0.8, 0.1, 0.1, 1000.0), SURE, OTHER)
     assert (unsure.box, unsure.usual.agreement) == (OTHER, USUAL.agreement)
     sure = state.after(SAME, 0.0, OTHER)
     assert sure.usual == Usual(0.8, 0.6, 0.6, (1000.0,) * 3)

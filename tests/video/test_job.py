@@ -351,7 +351,9 @@ def test_soft_edges_in_every_form(tmp_path: Path) -> None:
     made = Made(times=(0, 2, 3), options={"crf": "5"})
     clip = open_clip(make(tmp_path / "clip.mp4", made))
     out = tmp_path / "out"
-    done = segment_clip(search(("red",)), clip, ClipOutput(out, frozenset({"soft", "png16", "exr"})))
+    done = segment_clip(
+        search(("red",)), clip, ClipOutput(out, frozenset({"soft", "png16", "exr"}))
+    )
     assert done.frames == 3
     assert made_clips.seconds(out / "soft.mov") == made_clips.seconds(clip.path)
     av = made_clips.need_av()

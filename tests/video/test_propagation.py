@@ -4,8 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-import torch.nn.functional as F
 
 import persam
 from persam.pipeline import similarity
@@ -48,14 +46,14 @@ def marked(sam, concept) -> Target:
 
 def test_a_recipe_without_cells_is_compared_by_the_first_frames(sam, concept):
     embedding = sam.encode(noise(0))
-    assert len(concept.foreground) == 0
+    assert len(concept.features.foreground) == 0
     assert likeness_within(concept, embedding, MASK) is None
     known = adapted(concept, embedding, MASK)
-    inside = similarity.covered_cells(MASK, embedding.frame, embedding.matching.shape[2:])
+    inside = similarity.covered_cells(MASK, embedding.frame, embedding.cells.shape[:2])
     rows, columns = 3, 4  # of 4 x 4 cells the picture covers 52 x 40 pixels
-    assert len(known.foreground) == inside.sum()
-    assert len(known.background) == rows * columns - inside.sum()
-    assert torch.equal(known.target_feature, concept.target_feature)
+    assert len(known.features.foreground) == inside.sum()
+    assert len(known.features.against) == rows * columns - inside.sum()
+    assert np.array_equal(known.features.target_feature, concept.features.target_feature)
     assert likeness_within(known, embedding, MASK) == pytest.approx(1, abs=1e-5)
 
 
@@ -64,8 +62,8 @@ def test_likeness_within_a_mask_by_hand(sam, concept):
     known = adapted(concept, sam.encode(noise(0)), MASK)
     part = np.zeros(SIZE, dtype=bool)
     part[:26, :26] = True  # the four cells at the top left
-    unit = F.normalize(embedding.matching[0], dim=0)[:, :2, :2].flatten(1)
-    expected = (known.foreground @ unit).max(dim=1).values.mean()
+    unit = embedding.cells[:2, :2].reshape(4, -1)
+    expected = (known.features.foreground @ unit.T).max(axis=1).mean()
     found = likeness_within(known, embedding, part)
     assert found == pytest.approx(float(expected), abs=1e-6)
     assert found < 1 - 1e-3
@@ -74,7 +72,7 @@ def test_likeness_within_a_mask_by_hand(sam, concept):
 def test_a_first_mask_takes_the_place_of_another_photos_cells(sam):
     photo = persam.personalize(sam, noise(5), mask=MASK, variant=persam.Variant(contrast=0.5))
     known = adapted(photo, sam.encode(noise(0)), MASK)
-    assert not torch.equal(known.foreground, photo.foreground)
+    assert not np.array_equal(known.features.foreground, photo.features.foreground)
 
 
 def test_the_decoder_is_asked_where_the_object_was(sam, concept):
@@ -95,7 +93,7 @@ def test_a_search_is_the_concepts_own(sam, concept):
     frame = EncodedFrame(sam, noise(1), 0)
     found = propagation.find(Target(concept), frame, WHOLE)
     expected = concept.segment_embedding(frame.embedding)
-    assert np.array_equal((found.logits > 0).numpy(), expected.mask)
+    assert np.array_equal(found.logits > 0, expected.mask)
     assert found.score == expected.score
 
 
@@ -122,11 +120,11 @@ def test_an_object_is_seen_through_a_region(sam, concept):
     target.mark(frame, region, mask)
     found = propagation.find(target, EncodedFrame(sam, large, 1), Tracking())
     x0, y0, x1, y1 = region
-    outside = found.logits.clone()
+    outside = found.logits.copy()
     outside[y0:y1, x0:x1] = -1
     assert not (outside > 0).any()
     assert found.region == region
 
 
-def _logits(mask: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(mask).float() * 2 - 1
+def _logits(mask: np.ndarray) -> np.ndarray:
+    return np.where(mask, 1.0, -1.0).astype(np.float32)

@@ -90,8 +90,8 @@ export function correctView(id, go) {
     const said = judged.mark ? word(judged.mark) : { present: "found", absent: "not here", unknown: "not searched yet" }[judged.state];
     return h("dl.fact", { class: name === store.active ? "chosen" : "", style: { "--colour": css(colourOf(name)) } },
       h("dt", {}, h("i"), name), h("dd", {}, judged.doubtful && !judged.mark ? `${said}, doubtful` : said),
-      found && h("dt", {}, "Presence"), found && h("dd", {}, found.presence === null ? "not known" : `${(100 * found.presence).toFixed(1)} %`),
-      found?.box && h("dt", {}, "Score"), found?.box && h("dd", {}, found.score.toFixed(3)));
+      found && h("dt", {}, "Presence"), found && h("dd", {}, found.presence === null ? (now.byHand ? "by hand" : "not known") : `${(100 * found.presence).toFixed(1)} %`),
+      found?.box && h("dt", {}, "Score"), found?.box && h("dd", {}, found.score === null ? "by hand" : found.score.toFixed(3)));
   }
 
   function drawSwitches() {

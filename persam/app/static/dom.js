@@ -64,6 +64,7 @@ const PATHS = {
   trash: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13",
   smaller: "M8 12a4 4 0 1 0 8 0 4 4 0 1 0-8 0",
   larger: "M3 12a9 9 0 1 0 18 0 9 9 0 1 0-18 0",
+  keys: "M3 7h18v10H3zM7 11h.01M11 11h.01M15 11h.01M8 14h8",
   learn: "M3 9l9-4 9 4-9 4zM7 11v5c3 2.500 7 2.500 10 0v-5",
   swap: "M4 8h14l-4-4M20 16H6l4 4",
 };

@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { button, fill, h, toast } from "./dom.js";
 import { objectBar } from "./objects.js";
 import { FILTERS, SORTS, counts, shownPhotos } from "./sorting.js";
+import { adder } from "./uploads.js";
 import { Tile } from "./tiles.js";
 import { busy, learnable, on, store } from "./store.js";
 
@@ -59,7 +60,7 @@ export function gridView(argument, go) {
     empty.hidden = shown.length > 0;
     if (shown.length) return;
     const photos = store.photos.size;
-    fill(empty, h("p", {}, photos ? "No photo here. Choose another filter, or move the slider." : "No photos yet: drop some on this page."),
+    fill(empty, h("p", {}, photos ? "No photo here. Choose another filter, or move the slider." : "No photos yet: drop some on this page."), !photos && adder("primary"),
       photos > 0 && store.filter !== "all" && button("Show all", {}, () => { store.filter = "all"; arrange(); }));
   }
 

@@ -4,8 +4,10 @@ import { api, listen } from "./api.js";
 import { button, fill, h, icon, toast } from "./dom.js";
 import { correctView } from "./correct.js";
 import { gridView } from "./grid.js";
+import { showKeys } from "./help.js";
 import { showView } from "./show.js";
 import { takeView } from "./take.js";
+import { addFiles } from "./uploads.js";
 import { videoView } from "./video.js";
 import { busy, emit, learnable, on, store, takeObjects, takePhoto, takeSession } from "./store.js";
 
@@ -53,6 +55,7 @@ function drawBar() {
     h("span.grow"),
     busy() && h("span.status", {}, `${store.progress.job} ${store.progress.done} / ${store.progress.total}`),
     h("span.status.model", { class: store.connected ? model.status : "failed", title: model.error || store.run || "" }, h("i"), store.connected ? told : "Server is away"),
+    button("Keys", { icon: "keys", kind: "bare keys-button", key: "?" }, showKeys),
     button("Light or dark", { icon: "theme", kind: "bare" }, theme));
 }
 
@@ -67,22 +70,11 @@ function theme() {
 function key(event) {
   const typing = event.target.closest?.("input:not([type=range]):not([type=checkbox]), select, textarea");
   if (typing || !current) return;
+  if (document.querySelector("dialog[open]")) return;
+  if (event.key === "?") return showKeys();
   const onButton = event.target.closest?.("button, a") && [" ", "Enter"].includes(event.key);
   if (onButton) return;
   if (current.view.key(event)) event.preventDefault();
-}
-
-async function drop(files) {
-  let taken = 0;
-  for (const file of files) {
-    try {
-      await api.upload(file);
-      taken += 1;
-    } catch (error) {
-      toast(`${file.name}: ${error.message}`, { kind: "bad" });
-    }
-  }
-  if (taken) toast(`${taken} ${taken === 1 ? "photo" : "photos"} added.`, { kind: "good" });
 }
 
 async function refresh() {
@@ -125,7 +117,7 @@ document.addEventListener("keydown", key);
 document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
   event.preventDefault();
-  if (event.dataTransfer?.files.length) drop([...event.dataTransfer.files]);
+  if (event.dataTransfer?.files.length) addFiles([...event.dataTransfer.files]);
 });
 on("session objects", drawBar);
 drawBar();

@@ -5,6 +5,7 @@ import { button, fill, h, toast } from "./dom.js";
 import { Editor } from "./editor.js";
 import { activeObject, objectBar } from "./objects.js";
 import { judge } from "./sorting.js";
+import { adder } from "./uploads.js";
 import { Tile } from "./tiles.js";
 import { busy, learnable, on, store } from "./store.js";
 
@@ -20,7 +21,7 @@ export function showView(id, go) {
   const foot = h("div.actions");
   const hint = h("p.hint");
   const stage = h("section.stage", {}, bar.element, editor.element, hint, foot);
-  const element = h("div.show", {}, h("aside.photos", {}, h("h2", {}, "Photos"), strip), stage);
+  const element = h("div.show", {}, h("aside.photos", {}, h("div.row", {}, h("h2", {}, "Photos"), h("span.grow"), adder("bare small")), strip), stage);
   let photo = null;
 
   function list() {
@@ -39,7 +40,7 @@ export function showView(id, go) {
   async function open(wanted) {
     photo = store.photos.get(wanted) || store.photos.values().next().value || null;
     list();
-    if (!photo) return actions();
+    if (!photo) return fill(hint, "No photos yet: drop some on this page, or add them.");
     tiles.get(photo.id).element.scrollIntoView({ block: "nearest", inline: "nearest" });
     try {
       await editor.open(photo);

@@ -15,6 +15,8 @@ export function judge(photo, name) {
   if (mark === "absent") return { state: "absent", doubt: 0, hand: true, presence: 0, mark };
   const found = photo.found[name];
   if (!found) return { state: "unknown", doubt: 0, presence: -1, mark };
+  // A mask that somebody changed among the results, outside of this page.
+  if (photo.byHand && mark !== "wrong") return { state: found.box ? "present" : "absent", doubt: 0, hand: true, presence: found.box ? 1 : 0, mark: found.box ? "corrected" : "absent" };
   const presence = found.presence ?? (found.box ? 1 : 0);
   const there = Boolean(found.box) && presence >= store.threshold;
   if (mark === "wrong") return { state: "wrong", doubt: 1, presence, mark };
@@ -35,7 +37,7 @@ export const FILTERS = [
   ["present", "Found", isPresent],
   ["doubtful", "Doubtful", (photo) => judgeAll(photo).some((one) => one.doubtful || one.state === "wrong")],
   ["absent", "Not here", (photo) => photo.done && !photo.error && !isPresent(photo)],
-  ["corrected", "By hand", (photo) => Object.values(photo.marks).some((mark) => mark.kind !== "wrong")],
+  ["corrected", "By hand", (photo) => photo.byHand || Object.values(photo.marks).some((mark) => mark.kind !== "wrong")],
   ["changed", "Changed", (photo) => store.changed.has(photo.id)],
   ["failed", "Failed", (photo) => Boolean(photo.error)],
 ];

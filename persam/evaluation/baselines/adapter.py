@@ -9,7 +9,7 @@ from torch import nn
 from persam.errors import InputError
 from persam.evaluation.baselines.plug import seeded
 from persam.evaluation.baselines.tuning import Tuned, study, tune
-from persam.methods.descent import OFFICIAL
+from persam.methods.fit import OFFICIAL
 from persam.models.plugs import Plug, decoder_of
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from persam.io.images import Source
-    from persam.methods.descent import Schedule
+    from persam.methods.fit import Schedule
     from persam.models.base import Backbone
     from persam.variants import Variant
 
@@ -70,7 +70,7 @@ class Bottleneck(nn.Module):
         return x + self.up(nn.functional.gelu(self.down(x)))
 
 
-def _plug(decoder: Any, width: int, device: torch.device) -> Plug:
+def _plug(decoder: Any, width: int, device: str) -> Plug:
     places = [getattr(block, name) for block in decoder.transformer.layers for name in _SUBLAYERS]
     with seeded():
         parts = nn.ModuleList(Bottleneck(decoder.hidden_size, width) for _ in places).to(device)

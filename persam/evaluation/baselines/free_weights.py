@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from persam.evaluation.baselines.descent import descend
 from persam.evaluation.baselines.tuning import Tuned, require_finite, study
-from persam.methods.descent import OFFICIAL, descend
+from persam.methods.fit import OFFICIAL
 
 if TYPE_CHECKING:
     from persam.io.images import Source
-    from persam.methods.descent import Schedule
+    from persam.methods.fit import Schedule
     from persam.models.base import Backbone
     from persam.variants import Variant
 
@@ -42,7 +43,7 @@ def free_weights(
     """
     studied = study(backbone, image, mask, variant)
     truth = studied.truth(schedule)
-    maps = truth.lay(studied.ask(multimask=True).logits)  # fixed, as prompts and picture are
+    maps = truth.resized(studied.ask(multimask=True).logits)  # fixed, as prompts and picture are
     free = torch.full((3,), 1 / 3, device=maps.device, requires_grad=True)
     losses = descend([free], lambda: truth.losses(torch.einsum("k,kij->ij", free, maps)), schedule)
     require_finite(losses, METHOD, schedule)

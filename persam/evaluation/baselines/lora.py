@@ -10,14 +10,14 @@ from torch import nn
 from persam.errors import InputError, MissingExtra
 from persam.evaluation.baselines.plug import seeded
 from persam.evaluation.baselines.tuning import Tuned, study, tune
-from persam.methods.descent import OFFICIAL
+from persam.methods.fit import OFFICIAL
 from persam.models.plugs import Plug, decoder_of
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from persam.io.images import Source
-    from persam.methods.descent import Schedule
+    from persam.methods.fit import Schedule
     from persam.models.base import Backbone
     from persam.variants import Variant
 

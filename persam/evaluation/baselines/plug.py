@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from persam.models.wrapped import WrappedBackbone
+from persam.structures import ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ class PluggedBackbone(WrappedBackbone):
     """
 
     def __init__(self, backbone: Backbone, plug: Plug, method: str) -> None:
-        super().__init__(backbone, f"{backbone.name} tuned by {method}")
+        super().__init__(backbone, ModelSpec(f"{backbone.name} tuned by {method}"))
         self._plug = plug
 
     @torch.no_grad()

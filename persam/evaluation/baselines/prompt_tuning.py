@@ -10,14 +10,14 @@ from torch import nn
 from persam.errors import InputError
 from persam.evaluation.baselines.plug import seeded
 from persam.evaluation.baselines.tuning import Tuned, study, tune
-from persam.methods.descent import OFFICIAL
+from persam.methods.fit import OFFICIAL
 from persam.models.plugs import Plug, decoder_of
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from persam.io.images import Source
-    from persam.methods.descent import Schedule
+    from persam.methods.fit import Schedule
     from persam.models.base import Backbone
     from persam.variants import Variant
 
@@ -54,7 +54,7 @@ def prompt_tuning(  # noqa: PLR0913  (what the paper leaves open is a named argu
     return tune(studied, _plug(decoder, tokens, backbone.device), schedule, METHOD)
 
 
-def _plug(decoder: Any, count: int, device: torch.device) -> Plug:
+def _plug(decoder: Any, count: int, device: str) -> Plug:
     with seeded():
         tokens = nn.Parameter((_SPREAD * torch.randn(count, decoder.hidden_size)).to(device))
 

@@ -20,7 +20,7 @@ from persam.io.masks import read_mask
 from persam.models.files import read_folder
 from persam.models.loading import choose_device, locate
 from persam.pipeline.prompts import mask_box
-from persam.structures import Prediction
+from persam.prediction import Prediction
 
 if TYPE_CHECKING:
     from persam.io.images import Source

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from persam.errors import PersamError
+from persam.evaluation.baselines.descent import Truth, descend
 from persam.evaluation.baselines.plug import PluggedBackbone
-from persam.methods.descent import Truth, descend
 from persam.methods.persam import learn
-from persam.pipeline.reference import EncodedReference, Reference, observe, resolve
+from persam.pipeline.reference import EncodedReference, Reference, encode_reference, resolve
 
 if TYPE_CHECKING:
     import torch
 
     from persam.concept import Concept
     from persam.io.images import Source
-    from persam.methods.descent import Schedule
+    from persam.methods.fit import Schedule
     from persam.models.base import Backbone
     from persam.models.plugs import Plug
-    from persam.pipeline.cascade import Weights
     from persam.pipeline.detection import Detection
-    from persam.structures import Embedding, MaskLogits, Prediction
+    from persam.prediction import Prediction
+    from persam.structures import Embedding, Weights
     from persam.variants import Variant
 
 
@@ -49,14 +49,15 @@ class Study:
         """The model, untuned."""
         return self.concept.backbone
 
-    def ask(self, *, multimask: bool) -> MaskLogits:
+    def ask(self, *, multimask: bool) -> Any:
         """Ask the decoder, as it is at the moment, for the object in the reference."""
-        return self.backbone.decode(
-            self.reference.embedding,
-            self.seen.prompts,
+        backbone: Any = self.backbone
+        return backbone.decode_tensors(
+            [self.reference.embedding],
+            [self.seen.prompts],
             guidance=self.seen.guidance,
             multimask=multimask,
-        )
+        )[0]
 
     def truth(self, schedule: Schedule) -> Truth:
         """The reference mask at the size where a schedule takes its losses."""
@@ -74,7 +75,7 @@ def study(backbone: Backbone, image: Source, mask: Source, variant: str | Varian
         InputError: unreadable or unusable input.
     """
     recipe = resolve(variant, "persam-f", backbone)
-    reference = observe(backbone, Reference(image, mask=mask), recipe)
+    reference = encode_reference(backbone, Reference(image, mask=mask), recipe)
     concept = learn(backbone, [reference], recipe)
     return Study(reference, concept, concept.locate(reference.embedding))
 
@@ -146,7 +147,7 @@ def tune(study: Study, plug: Plug, schedule: Schedule, method: str) -> Tuned:
     truth = study.truth(schedule)
 
     def loss() -> tuple[torch.Tensor, torch.Tensor]:
-        dice, focal = truth.losses(truth.lay(study.ask(multimask=False).logits))
+        dice, focal = truth.losses(truth.resized(study.ask(multimask=False).logits))
         return dice[0], focal[0]
 
     with plug.plugged():

@@ -13,8 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from scipy.cluster.vq import kmeans2
 from scipy.spatial.distance import cdist
 
@@ -24,10 +22,12 @@ from persam.evaluation.methods.patches import (
     PatchConcept,
     Patches,
     ReferencePatches,
+    adaptive_mean,
     read_reference,
 )
 from persam.evaluation.methods.transport import earth_movers_distance, require_transport
-from persam.pipeline import cascade, similarity
+from persam.pipeline import decoder, similarity
+from persam.pipeline.guidance import attention_guide
 from persam.pipeline.prompts import point_prompts
 from persam.structures import Guidance, Prompts
 from persam.variants import Variant
@@ -35,7 +35,7 @@ from persam.variants import Variant
 if TYPE_CHECKING:
     from persam.io.images import Source
     from persam.models.base import Backbone
-    from persam.pipeline.cascade import Step
+    from persam.pipeline.decoder import Step
 
 METHOD = "p2sam"
 SEED = 0
@@ -52,9 +52,9 @@ class Parts:
         target: ``(1, 1, c)`` mean of the object's decoder features.
     """
 
-    centres: tuple[torch.Tensor, ...]
+    centres: tuple[np.ndarray, ...]
     features: np.ndarray
-    target: torch.Tensor
+    target: np.ndarray
 
 
 def p2sam(backbone: Backbone, image: Source, *, mask: Source, parts: int = PARTS) -> PatchConcept:
@@ -107,21 +107,17 @@ def part_means(features: np.ndarray, count: int) -> np.ndarray:
 def _learn(reference: ReferencePatches, parts: int) -> Parts:
     embedding = reference.patches.embedding
     features = _raw(reference.patches)[reference.foreground]
-    device = embedding.matching.device
-    centres = tuple(
-        torch.from_numpy(part_means(features, count).astype(np.float32)).to(device)
-        for count in range(1, parts + 1)
-    )
-    decoder = embedding.features[0]
-    cells = _decoder_cells(reference, (int(decoder.shape[1]), int(decoder.shape[2])))
-    target = similarity.pool(decoder, torch.from_numpy(cells).to(decoder.device), "mean")
+    centres = tuple(part_means(features, count).astype(np.float32) for count in range(1, parts + 1))
+    maps = embedding.features[0]
+    cells = _decoder_cells(reference, (int(maps.shape[1]), int(maps.shape[2])))
+    target = similarity.pool(maps, cells, "mean")
     return Parts(centres, features, target[None, None])
 
 
 def _raw(patches: Patches) -> np.ndarray:
     rows, columns = patches.grid
     features = patches.embedding.matching[0][:, :rows, :columns]
-    return np.asarray(features.flatten(1).T.cpu(), dtype=np.float32)
+    return np.ascontiguousarray(features.reshape(len(features), -1).T)
 
 
 def _decoder_cells(reference: ReferencePatches, grid: tuple[int, int]) -> np.ndarray:
@@ -129,7 +125,7 @@ def _decoder_cells(reference: ReferencePatches, grid: tuple[int, int]) -> np.nda
     rows, columns = reference.patches.grid
     whole = np.zeros(reference.patches.square_grid, dtype=np.float32)
     whole[:rows, :columns] = reference.shares.reshape(rows, columns)
-    small = F.adaptive_avg_pool2d(torch.from_numpy(whole)[None, None], grid)[0, 0].numpy()
+    small = adaptive_mean(whole[None], grid)[0]
     return small >= min(0.5 - 1e-4, float(small.max()))
 
 
@@ -156,22 +152,21 @@ def _search(
     return Answer(step.mask, step.score, step.prompts.points[step.prompts.labels == 1])
 
 
-def _ask(backbone: Backbone, learnt: Parts, centres: torch.Tensor, patches: Patches) -> Step:
+def _ask(backbone: Backbone, learnt: Parts, centres: np.ndarray, patches: Patches) -> Step:
     """PerSAM's three decoder calls, with a point for each part."""
     embedding, frame = patches.embedding, patches.embedding.frame
-    features = F.normalize(embedding.matching[0], dim=0)
-    maps = torch.einsum("pd,dhw->phw", centres, features)
+    maps = np.moveaxis(embedding.cells @ centres.T, -1, 0)  # (p, h, w)
     priors = [similarity.location_prior(one, frame) for one in maps]
     peaks = [point_prompts(prior, negative=False)[0] for prior in priors]
-    mean = torch.stack(priors).mean(dim=0)
+    mean = np.mean(priors, axis=0)
     points, labels = point_prompts(mean)
     on = np.concatenate(peaks)
     prompts = Prompts(
         np.concatenate([on, points[labels == 0]]), np.array([1] * len(on) + [0], dtype=np.int64)
     )
     grid = (int(embedding.features.shape[2]), int(embedding.features.shape[3]))
-    guide = similarity.attention_guide(mean, frame, grid, "official")
+    guide = attention_guide(mean, frame, grid, "official")
     guidance = Guidance(guide, learnt.target)
-    first = cascade.first_step(backbone, embedding, prompts, guidance)
-    steps = cascade.cascade(backbone, embedding, first, Variant.named("official", "persam"))
-    return cascade.standing(steps)
+    first = decoder.first_step(backbone, embedding, prompts, guidance)
+    steps = decoder.refine(backbone, embedding, first, Variant.named("official", "persam"))
+    return decoder.final_step(steps)

@@ -7,8 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from persam import geometry
 from persam.errors import InputError
@@ -16,7 +14,8 @@ from persam.io.images import read_image
 from persam.io.masks import read_mask
 from persam.pipeline.presence import picture_vectors
 from persam.pipeline.prompts import cell_points, mask_box
-from persam.structures import Prediction, Prompts
+from persam.prediction import Prediction
+from persam.structures import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,8 +42,7 @@ class Patches:
     @classmethod
     def of(cls, embedding: Embedding) -> Patches:
         """Take an encoded picture's matching features apart."""
-        vectors = picture_vectors(embedding.matching[0], embedding.frame)
-        return cls(embedding, np.asarray(vectors.cpu(), dtype=np.float32))
+        return cls(embedding, picture_vectors(embedding))
 
     @property
     def square_grid(self) -> tuple[int, int]:
@@ -63,11 +61,11 @@ class Patches:
         covered = geometry.coverage(mask, self.embedding.frame, self.square_grid)
         return covered[:rows, :columns].ravel()
 
-    def logit_shares(self, logits: torch.Tensor) -> np.ndarray:
+    def logit_shares(self, logits: np.ndarray) -> np.ndarray:
         """``(k, m)`` share of each patch that masks cover, given as ``(k, s, s)`` logits."""
         rows, columns = self.grid
-        covered = F.adaptive_avg_pool2d((logits > 0).float()[None], self.square_grid)[0]
-        return np.asarray(covered[:, :rows, :columns].flatten(1).cpu())
+        covered = adaptive_mean(logits > 0, self.square_grid)
+        return covered[:, :rows, :columns].reshape(len(logits), -1)
 
     def places(self) -> np.ndarray:
         """``(m, 2)`` row and column of each patch."""
@@ -87,8 +85,7 @@ class Patches:
             ((0, height - rows), (0, width - columns)),
             mode="edge",
         )
-        maps = torch.from_numpy(padded)[None].to(self.embedding.matching.device)
-        return np.asarray(geometry.to_original(maps, self.embedding.frame)[0].cpu())
+        return geometry.to_original(padded[None], self.embedding.frame)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +177,7 @@ def read_reference(backbone: Backbone, image: Source, mask: Source) -> Reference
 
 def ask_points(
     backbone: Backbone, embedding: Embedding, groups: Sequence[np.ndarray]
-) -> tuple[torch.Tensor, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Ask the decoder for the single mask of each group of points on the object.
 
     Args:
@@ -193,7 +190,7 @@ def ask_points(
     """
     prompts = [Prompts(points, np.ones(len(points), dtype=np.int64)) for points in groups]
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number].points))
-    logits: dict[int, torch.Tensor] = {}
+    logits: dict[int, np.ndarray] = {}
     scores = np.zeros(len(prompts))
     for numbers in _batches(order, [len(prompt.points) for prompt in prompts]):
         asked = [prompts[number] for number in numbers]
@@ -203,7 +200,28 @@ def ask_points(
             strict=True,
         ):
             logits[number], scores[number] = answer.logits[0], float(answer.iou[0])
-    return torch.stack([logits[number] for number in range(len(prompts))]), scores
+    return np.stack([logits[number] for number in range(len(prompts))]), scores
+
+
+def adaptive_mean(maps: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Mean of ``(k, s, s)`` maps in each of ``(h, w)`` windows, as PyTorch's adaptive pooling.
+
+    Example:
+        >>> adaptive_mean(np.array([[[1.0, 3.0], [5.0, 7.0]]]), (1, 2)).tolist()
+        [[[3.0, 5.0]]]
+    """
+    found = maps.astype(np.float32)
+    for axis, count in ((1, grid[0]), (2, grid[1])):
+        size = found.shape[axis]
+        low = np.arange(count) * size // count
+        high = -(-np.arange(1, count + 1) * size // count)
+        sums = np.cumsum(found, axis=axis, dtype=np.float64)
+        zero = np.zeros_like(sums.take([0], axis=axis))
+        sums = np.concatenate([zero, sums], axis=axis)
+        lengths = (high - low).reshape([-1 if one == axis else 1 for one in range(3)])
+        means = (sums.take(high, axis=axis) - sums.take(low, axis=axis)) / lengths
+        found = means.astype(np.float32)
+    return found
 
 
 def _batches(order: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
@@ -218,12 +236,12 @@ def _batches(order: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
     return runs
 
 
-def union(logits: torch.Tensor, patches: Patches) -> np.ndarray:
+def union(logits: np.ndarray, patches: Patches) -> np.ndarray:
     """``(height, width)`` bool union of the masks of ``(k, s, s)`` logits; none give no pixel."""
     frame = patches.embedding.frame
     mask = np.zeros((frame.height, frame.width), dtype=bool)
     for one in logits:
-        mask |= np.asarray((geometry.to_original(one[None], frame)[0] > 0).cpu())
+        mask |= geometry.to_original(one[None], frame)[0] > 0
     return mask
 
 

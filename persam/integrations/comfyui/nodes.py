@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
     from persam.integrations.open_concepts import OpenConcepts
-    from persam.structures import Prediction
+    from persam.prediction import Prediction
 
 _CATEGORY = "persam"
 

@@ -10,18 +10,17 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 
-from persam import geometry
 from persam.errors import InputError
 from persam.models.adapter import Adapter
 from persam.models.pocket.network import PocketModel
 from persam.models.pocket.weights_file import read_weights
-from persam.models.prompting import check_embedding, mask_logits, prompt_batch, stack
-from persam.structures import Calibration, Embedding
+from persam.models.tensors import mask_logits, prompt_batch, stack
+from persam.structures import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persam.structures import Frame, MaskLogits, Prompts
+    from persam.structures import Embedding, MaskLogits, Prompts
 
 # From `python benchmarks/presence.py DATA --json benchmarks/presence.json`: half of 48 objects.
 CALIBRATION = Calibration(middle=0.34, slope=28.6)
@@ -51,6 +50,7 @@ class PocketBackbone(Adapter):
     family = "pocket"
     recipe = "pocket"  # it was trained on location priors
     calibration: Calibration | None = CALIBRATION
+    own_matching = True
     extras = 2
     draws_prompts = True
 
@@ -62,29 +62,17 @@ class PocketBackbone(Adapter):
         self.mean = np.full(3, 127.5, dtype=np.float32)
         self.std = np.full(3, 127.5, dtype=np.float32)
 
-    def frame(self, height: int, width: int) -> Frame:
-        """Stretch a picture of this size over the square."""
-        return geometry.fit(height, width, self.square, keep_aspect=False)
-
-    def embed(self, maps: tuple[torch.Tensor, ...], frame: Frame) -> Embedding:
-        """Name what the encoder gave for one picture."""
-        features, matching, *finer = maps
-        return Embedding(features, matching, frame, tuple(finer))
-
     def answer(
         self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
     ) -> list[MaskLogits]:
         """Ask for several; see :meth:`persam.models.adapter.Adapter.answer`."""
-        encoder = self.model.prompt_encoder
-        for embedding in embeddings:
-            check_embedding(embedding, encoder, self.extras)
-        asked = prompt_batch(prompts, embeddings, encoder, self.device)
-        features, skips = stack(embeddings)
+        asked = prompt_batch(prompts, embeddings, self.sizes, self.place)
+        features, skips = stack(embeddings, self.place)
         answer = self.model(features, tuple(skips), asked, multimask=multimask)
         return mask_logits(answer.logits, answer.iou)
 
 
-def load_pocket(path: Path | None = None, *, device: torch.device) -> PocketBackbone:
+def load_pocket(path: Path | None = None, *, device: torch.device | str) -> PocketBackbone:
     """Load the weights that came with the package, or others of the same network.
 
     Args:

@@ -17,12 +17,10 @@ from transformers.models.sam2.modeling_sam2 import (
 )
 
 from persam.models.pocket.encoder import WIDTH, PocketEncoder
+from persam.models.runtime.sketch import BOX_INSIDE, BOX_OUTSIDE, POINT_LOGIT, POINT_SHARE
 
 SQUARE = 384
 STRIDE = 16
-# A drawn box is -4 outside and 2 inside, a drawn point 6 or -6 with a spread of 1/32 of the square
-BOX_OUTSIDE, BOX_INSIDE = -4.0, 6.0
-POINT_LOGIT, POINT_SHARE = 6.0, 32
 
 
 class DecoderOutput(NamedTuple):
@@ -46,9 +44,7 @@ def sketch(
     square: int,
     side: int,
 ) -> torch.Tensor:
-    """Draw points and box as the mask prompt of one who knows no more than they say.
-
-    A map tells every cell what tokens tell it through attention alone.
+    """:func:`persam.models.runtime.sketch.sketch` for a batch, in torch.
 
     Args:
         points: ``(n, 1, k, 2)`` in pixels of the square, or None.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import torch
 
-FORMAT = "2"  # raised where what is converted, or how it is written, changes
+FORMAT = "3"  # raised where what is converted, or how it is written, changes
 SUMS = "sums.json"
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
 
-from persam.models.runtime import runner
+from persam.models.runtime.programs import runner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ class ConvertedEncoder:
         self.precision = precision
         self._run = runner(engine, file, precision)
 
-    def __call__(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """``(n, 3, s, s)`` -> float32 maps; see :class:`persam.models.runtime.Engine`."""
-        rows = [self._run([one]) for one in pixels.split(1)]
-        return tuple(torch.cat(maps) for maps in zip(*rows, strict=True))
+    def __call__(self, pixels: np.ndarray) -> tuple[np.ndarray, ...]:
+        """``(n, 3, s, s)`` -> float32 maps; see :class:`persam.models.runtime.choice.Engine`."""
+        rows = [self._run([pixels[n : n + 1]]) for n in range(len(pixels))]
+        return tuple(np.concatenate(maps) for maps in zip(*rows, strict=True))

@@ -10,20 +10,27 @@ the family's further maps, ``points`` ``(1, n, 2)`` in pixels of the square, ``l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from transformers import AttentionInterface
 
 from persam.models.guided_attention import REWEIGHTED, attend, guided
+from persam.models.tensors import to_tensor
 from persam.structures import Embedding, Guidance, Prompts
 
 if TYPE_CHECKING:
-    from persam.models.adapter import Adapter
+    from collections.abc import Callable
+
+    from persam.structures import Frame, MaskLogits
+
+    # How a family asks its decoder: embeddings, prompts, multimask.
+    Answer = Callable[..., list[MaskLogits]]
 
 SWITCHED = "persam_switched"
 FREE = ("points", "labels")  # inputs of any length
+OUTPUTS = ("logits", "iou")
 POINT = Prompts(np.zeros((1, 2), np.int64), np.ones(1, np.int64))
 
 
@@ -68,36 +75,38 @@ AttentionInterface.register(SWITCHED, switched_attention)
 
 
 class DecoderGraph(torch.nn.Module):
-    """An adapter's decoder with everything it is asked by as tensors, prompts included."""
+    """A family's decoder with everything it is asked by as tensors, prompts included."""
 
-    def __init__(self, adapter: Adapter) -> None:
+    def __init__(self, model: Any, answer: Answer, frame: Frame) -> None:
         super().__init__()
         # These two hold all of its weights; the way through them is the family's own.
-        self.prompt_encoder: Any = adapter.model.prompt_encoder
-        self.mask_decoder: Any = adapter.model.mask_decoder
-        self._adapter = adapter
-        self._extras = adapter.extras
-        self._frame = adapter.frame(adapter.square, adapter.square)
+        self.prompt_encoder: Any = model.prompt_encoder
+        self.mask_decoder: Any = model.mask_decoder
+        self._answer = answer
+        self._frame = frame
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Answer with ``(1, 4, m, m)`` logits and ``(1, 4)`` IoU estimates."""
-        features, *extras = inputs[: 1 + self._extras]
-        points, labels, mask, has_mask, guide, on, target = inputs[1 + self._extras :]
-        embedding = Embedding(features, features, self._frame, tuple(extras))
+        features, *extras = inputs[:-7]
+        points, labels, mask, has_mask, guide, on, target = inputs[-7:]
+        maps: Any = (features, tuple(extras))  # tensors, which the family's code takes as they are
+        embedding = Embedding(maps[0], maps[0], self._frame, maps[1])
         rows = torch.cat([guide, on.reshape(1, 1, 1, 1).expand_as(guide)], dim=2)
         prompted = self._sparse(points, labels), self._dense(mask, has_mask)
         # The family's own way through its decoder, with these prompts in the place of any others.
+        guidance = Guidance(*cast("Any", (rows, target)))
         hook = self.prompt_encoder.register_forward_hook(lambda *_: prompted)
         try:
-            with guided(self.mask_decoder, Guidance(rows, target), SWITCHED):
+            with guided(self.mask_decoder, guidance, SWITCHED):
                 answers = [
-                    self._adapter.answer([embedding], [POINT], multimask=several)[0]
+                    self._answer([embedding], [POINT], multimask=several)[0]
                     for several in (False, True)
                 ]
         finally:
             hook.remove()
-        logits = torch.cat([answer.logits for answer in answers])
-        return logits[None], torch.cat([answer.iou for answer in answers])[None]
+        found: Any = [(answer.logits, answer.iou) for answer in answers]
+        logits, iou = (torch.cat(maps) for maps in zip(*found, strict=True))
+        return logits[None], iou[None]
 
     def _sparse(self, points: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         encoder = self.prompt_encoder
@@ -119,8 +128,8 @@ def blank_inputs(embedding: Embedding) -> dict[str, torch.Tensor]:
     """Inputs of the graph by name, of the shapes that a picture's embedding has."""
     _, channels, rows, columns = embedding.features.shape
     return {
-        "features": embedding.features,
-        **{f"extra_{i}": tensor for i, tensor in enumerate(embedding.extras)},
+        "features": to_tensor(embedding.features),
+        **{f"extra_{i}": to_tensor(maps) for i, maps in enumerate(embedding.extras)},
         "points": torch.zeros(1, 3, 2),
         "labels": torch.tensor([[1, 0, -1]]),
         "mask": torch.zeros(1, 1, 4 * rows, 4 * columns),

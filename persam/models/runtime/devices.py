@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from persam.errors import InputError
-from persam.models.runtime import PRECISIONS
+from persam.models.runtime.choice import PRECISIONS
 
 if TYPE_CHECKING:
     import torch

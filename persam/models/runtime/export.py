@@ -12,21 +12,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from persam.errors import InputError
 from persam.models.adapter import Adapter
-from persam.models.prompting import preprocess
-from persam.models.runtime import program, require
-from persam.models.runtime.decoder_graph import FREE, DecoderGraph, blank_inputs
-from persam.models.runtime.exported_facts import DECODER, ENCODER, SUFFIXES, VERSION, Facts
-from persam.models.sam import SamBackbone
+from persam.models.runtime.choice import require
+from persam.models.runtime.convertible import ENCODER
+from persam.models.runtime.exported_facts import EXPORTED, SUFFIXES, VERSION, Facts
+from persam.models.runtime.programs import converted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+
     from persam.models.base import Backbone
-    from persam.structures import Embedding
+    from persam.models.runtime.convertible import Convertible
 
 
 def export(
@@ -50,7 +49,7 @@ def export(
     """
     if form not in SUFFIXES:
         raise InputError(f"Models are exported as {' or '.join(SUFFIXES)}; got {form!r}.")
-    if not isinstance(backbone, Adapter) or backbone.device.type != "cpu":
+    if not isinstance(backbone, Adapter) or backbone.device != "cpu":
         raise InputError(
             f"{backbone.name} is no plain model on the CPU: plugins and matchers are not exported, "
             f"and neither is what was exported already. Load the model alone, on the CPU."
@@ -70,37 +69,41 @@ def export(
 
 
 def _write(backbone: Adapter, folder: Path, form: str, photos: Sequence[np.ndarray]) -> None:
-    embedding = backbone.encode(np.zeros((8, 8, 3), np.uint8))
-    encoder, decoder = (folder / f"{part}{SUFFIXES[form]}" for part in (ENCODER, DECODER))
-    write = program(form).write
+    encoder, decoder = backbone.convertible()
     if len(photos):
-        _eight_bits(backbone, encoder, form, photos)
+        _eight_bits(backbone, encoder, folder / f"{ENCODER}{SUFFIXES[form]}", photos)
     else:
-        write(backbone.network, {"pixels": backbone.blank}, encoder)
-    graph = DecoderGraph(backbone).eval()
-    write(graph, blank_inputs(embedding), decoder, FREE, ("logits", "iou"))
-    _facts(backbone, embedding, form, "int8" if len(photos) else "fp32").write(folder)
+        _copy(converted(encoder, form), folder)
+    _copy(converted(decoder, form), folder)
+    facts = facts_of(backbone, form, "int8" if len(photos) else "fp32")
+    facts.write(folder / EXPORTED)
 
 
-def _eight_bits(backbone: Adapter, file: Path, form: str, photos: Sequence[np.ndarray]) -> None:
-    from persam.models.runtime import onnx
+def _copy(file: Path, folder: Path) -> None:
+    """Copy a conversion, and what else belongs to it."""
+    for path in file.parent.glob(f"{file.stem}.*"):
+        shutil.copy(path, folder)
+
+
+def _eight_bits(
+    backbone: Adapter, encoder: Convertible, file: Path, photos: Sequence[np.ndarray]
+) -> None:
     from persam.models.runtime.int8 import calibrated
 
+    source = converted(encoder, "onnx")
     with tempfile.TemporaryDirectory() as place:
-        source, target = Path(place) / "fp32.onnx", Path(place) / "int8.onnx"
-        onnx.write(backbone.network, {"pixels": backbone.blank}, source)
-        target = file if form == "onnx" else target
-        calibrated(source, target, (preprocess(photo, backbone).pixels[0] for photo in photos))
-        if form == "openvino":
+        target = file if file.suffix == SUFFIXES["onnx"] else Path(place) / "int8.onnx"
+        calibrated(source, target, (backbone.preprocess(photo).pixels[0] for photo in photos))
+        if target != file:
             import openvino
 
             model = openvino.convert_model(target)
             openvino.save_model(model, file, compress_to_fp16=False)
 
 
-def _facts(backbone: Adapter, embedding: Embedding, form: str, precision: str) -> Facts:
+def facts_of(backbone: Adapter, form: str, precision: str) -> Facts:
+    """What the exported model's own file says of it."""
     known = backbone.calibration
-    sam = isinstance(backbone, SamBackbone)
     return Facts(
         version=VERSION,
         name=backbone.name,
@@ -109,10 +112,10 @@ def _facts(backbone: Adapter, embedding: Embedding, form: str, precision: str) -
         precision=precision,
         mean=tuple(backbone.mean.tolist()),
         std=tuple(backbone.std.tolist()),
-        keep_aspect=sam,
-        matching=embedding.matching is not embedding.features,
+        keep_aspect=backbone.keep_aspect,
+        matching=backbone.own_matching,
         recipe=backbone.recipe,
         ambiguous=backbone.ambiguous,
         calibration=None if known is None else (known.middle, known.slope),
-        **asdict(backbone.sizes(embedding)),
+        **asdict(backbone.sizes),
     )

@@ -7,21 +7,22 @@ The folder holds the encoder, the decoder (with PerSAM's guide and target among 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
 
 from persam import geometry
 from persam.errors import InputError
 from persam.models.encoding import Encoding
-from persam.models.guided_attention import check_guidance
-from persam.models.prompting import preprocess
-from persam.models.runtime import Engine, RuntimeChoice, require, runner
-from persam.models.runtime.converted_decoder import ConvertedDecoder, Sizes
+from persam.models.prompting import DecoderSizes, check_guidance, preprocess
+from persam.models.runtime.choice import Engine, RuntimeChoice, missing, require
+from persam.models.runtime.converted_decoder import ConvertedDecoder
 from persam.models.runtime.converted_encoder import ConvertedEncoder
-from persam.models.runtime.exported_facts import DECODER, ENCODER, SUFFIXES, Facts
-from persam.structures import Calibration, Embedding
+from persam.models.runtime.convertible import DECODER, ENCODER
+from persam.models.runtime.exported_facts import EXPORTED, READERS, SUFFIXES, Facts
+from persam.models.runtime.programs import runner
+from persam.structures import Calibration, Embedding, ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ class ExportedBackbone(Encoding):
     """Answers as the model that was exported does, to rounding; no gradients go through it.
 
     Attributes:
-        name: what it was loaded by; stored in concepts and reports.
+        spec: what it was loaded by; stored in concepts.
         facts: what the folder says.
         encoder: what runs the image encoder.
         square, mean, std, recipe, ambiguous, calibration: of the model that was exported.
@@ -42,8 +43,8 @@ class ExportedBackbone(Encoding):
 
     model = None
 
-    def __init__(self, name: str, folder: Path, facts: Facts) -> None:
-        self.name = name
+    def __init__(self, name: str, files: ExportedFiles, facts: Facts) -> None:
+        self.spec = ModelSpec(name)
         self.facts = facts
         self.square = facts.square
         self.mean = np.array(facts.mean, dtype=np.float32)
@@ -51,15 +52,22 @@ class ExportedBackbone(Encoding):
         self.recipe = facts.recipe
         self.ambiguous = facts.ambiguous
         self.calibration = None if facts.calibration is None else Calibration(*facts.calibration)
-        self._folder = folder
-        self.encoder: Engine = self._engine(facts.precision)
-        sizes = Sizes(facts.square, facts.grid, facts.extras, facts.pad_box, facts.sketch)
-        self._decoder = ConvertedDecoder(runner(facts.format, self._file(DECODER)), sizes)
+        self._files = files
+        self._start(first_installed(READERS[facts.format]), facts.precision)
+
+    def _start(self, engine: str, precision: str) -> None:
+        facts = self.facts
+        encoder, decoder = (self._files.of(part, facts.format) for part in (ENCODER, DECODER))
+        self.encoder: Engine = ConvertedEncoder(engine, encoder, precision)
+        channels, rows, columns = facts.grid
+        grid = (channels, rows, columns)
+        sizes = DecoderSizes(facts.square, grid, facts.extras, facts.pad_box, facts.sketch)
+        self._decoder = ConvertedDecoder(runner(engine, decoder), sizes)
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> str:
         """The CPU."""
-        return torch.device("cpu")
+        return "cpu"
 
     @property
     def engine(self) -> str:
@@ -81,21 +89,23 @@ class ExportedBackbone(Encoding):
                 do not run in.
         """
         facts = self.facts
-        if choice.engine not in ("auto", facts.format):
+        able = READERS[facts.format]
+        if choice.engine not in ("auto", *able):
             raise InputError(
-                f"{self.name} was exported for {facts.format}, not for {choice.engine}. Leave the "
-                f"engine out, or export the model again."
+                f"{self.name} was exported as {facts.format}, which {' and '.join(able)} run, not "
+                f"{choice.engine}. Leave the engine out, or export the model again."
             )
-        if facts.precision == "int8":
-            if choice.precision != "auto":
-                raise InputError(
-                    f"{self.name} was rounded to int8; leave precision {choice.precision} out."
-                )
-            return self
-        asked = RuntimeChoice(facts.format, choice.precision)
-        wanted = asked.settled(facts.family, self.device).precision
-        if wanted != self.precision:
-            self.encoder = self._engine(wanted)
+        if facts.precision == "int8" and choice.precision != "auto":
+            raise InputError(
+                f"{self.name} was rounded to int8; leave precision {choice.precision} out."
+            )
+        engine = choice.engine if choice.engine != "auto" else first_installed(able)
+        precision = facts.precision
+        if precision != "int8":
+            asked = RuntimeChoice(engine, choice.precision)
+            precision = asked.settled(facts.family, self.device, run=True).precision
+        if (engine, precision) != (self.engine, self.precision):
+            self._start(engine, precision)
         return self
 
     def frame(self, height: int, width: int) -> Frame:
@@ -106,20 +116,20 @@ class ExportedBackbone(Encoding):
         """Bring a picture into the square, as :meth:`persam.models.base.Backbone.preprocess`."""
         return preprocess(image, self)
 
-    def encode_preprocessed(self, laid: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode pictures that :meth:`preprocess` has prepared, one after the other."""
-        return [self._embed(one) for one in laid]
+    def encode_preprocessed(self, pictures: Sequence[Preprocessed]) -> list[Embedding]:
+        """Encode what :meth:`preprocess` gave, one after the other."""
+        return [self._embedding(one) for one in pictures]
 
-    def _embed(self, laid: Preprocessed) -> Embedding:
-        features, *rest = self.encoder(laid.pixels[0])
+    def _embedding(self, picture: Preprocessed) -> Embedding:
+        features, *rest = self.encoder(picture.pixels[0])
         matching = rest.pop(0) if self.facts.matching else features
-        return Embedding(features, matching, laid.frame, tuple(rest))
+        return Embedding(features, matching, picture.frame, tuple(rest))
 
     @property
     def identity(self) -> str:
         """Names all that decides an embedding: the folder's files, and how they run."""
         mixed = hashlib.sha256(f"{self.engine} {self.precision}".encode())
-        for path in sorted(path for path in self._folder.iterdir() if path.is_file()):
+        for path in self._files.all():
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256")
             mixed.update(f"{path.name} {digest.hexdigest()}".encode())
@@ -144,25 +154,49 @@ class ExportedBackbone(Encoding):
         pairs = zip(embeddings, prompts, strict=True)
         return [self.decode(embedding, asked, multimask=multimask) for embedding, asked in pairs]
 
-    def _engine(self, precision: str) -> Engine:
-        return ConvertedEncoder(self.facts.format, self._file(ENCODER), precision)
 
-    def _file(self, part: str) -> Path:
-        return self._folder / (part + SUFFIXES[self.facts.format])
+@dataclass(frozen=True)
+class ExportedFiles:
+    """Where the networks of an exported model lie.
+
+    Attributes:
+        folder: of all files.
+        prefix: how the names of this model's files begin.
+        others: names of further files that they read.
+    """
+
+    folder: Path
+    prefix: str = ""
+    others: tuple[str, ...] = ()
+
+    def of(self, part: str, form: str) -> Path:
+        """The file of encoder or decoder."""
+        return self.folder / f"{self.prefix}{part}{SUFFIXES[form]}"
+
+    def all(self) -> list[Path]:
+        """All files that decide what the model answers."""
+        own = (f"{self.prefix}{part}.*" for part in (ENCODER, DECODER))
+        found = [path for pattern in own for path in self.folder.glob(pattern)]
+        return sorted([*found, *(self.folder / name for name in self.others)])
 
 
-def load_exported(folder: Path, name: str, *, device: torch.device) -> ExportedBackbone:
+def first_installed(able: Sequence[str]) -> str:
+    """The first of these engines whose packages are installed, else the first of all."""
+    return next((engine for engine in able if not missing(engine, run=True)), able[0])
+
+
+def load_exported(folder: Path, name: str, *, device: str) -> ExportedBackbone:
     """Load what ``persam export`` wrote.
 
     Raises:
         InputError: a damaged folder, or another device than the CPU.
         MissingExtra: the packages that run it are not installed.
     """
-    facts = Facts.read(folder)
-    if device.type != "cpu":
+    facts = Facts.read(folder / EXPORTED)
+    if device != "cpu":
         raise InputError(
             f'{name} was exported for CPUs and does not run on {device}. Take device="cpu", or '
             f"load the model that it was made from."
         )
-    require(facts.format)
-    return ExportedBackbone(name, folder, facts)
+    require(first_installed(READERS[facts.format]), run=True)
+    return ExportedBackbone(name, ExportedFiles(folder), facts)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 EXPORTED = "persam.json"
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
-ENCODER, DECODER = "encoder", "decoder"
+# Engines that read a format, the first one by preference.
+READERS = {"onnx": ("openvino", "onnx"), "openvino": ("openvino",)}
 VERSION = 1
 
 
@@ -59,27 +60,27 @@ class Facts:
     calibration: tuple[float, float] | None = None
 
     @classmethod
-    def read(cls, folder: Path) -> Facts:
-        """Read a folder's facts.
+    def read(cls, path: Path) -> Facts:
+        """Read a file of facts.
 
         Raises:
             InputError: unreadable, or another version's.
         """
         try:
-            content = json.loads((folder / EXPORTED).read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
             facts = cls(**content)
         except (OSError, ValueError, TypeError) as error:
             raise InputError(
-                f"{folder / EXPORTED} does not describe an exported model ({error}). Export it "
+                f"{path} does not describe an exported model ({error}). Export it "
                 f"again with `persam export`."
             ) from error
         if facts.version != VERSION or facts.format not in SUFFIXES:
             raise InputError(
-                f"{folder} was exported as version {facts.version}, {facts.format}; this persam "
+                f"{path} is of version {facts.version}, {facts.format}; this persam "
                 f"reads version {VERSION}, {' and '.join(SUFFIXES)}. Export it again."
             )
         return facts
 
-    def write(self, folder: Path) -> None:
-        """Write ``persam.json``, whole or not at all."""
-        write_text(folder / EXPORTED, json.dumps(asdict(self), indent=2) + "\n")
+    def write(self, path: Path) -> None:
+        """Write the facts, whole or not at all."""
+        write_text(path, json.dumps(asdict(self), indent=2) + "\n")

@@ -11,19 +11,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
-from persam.models.runtime import require
+from persam.models.runtime.choice import require
 from persam.models.runtime.tracing import converting, hushed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    import torch
+    import numpy as np
 
 OPERATIONS = ("Conv", "MatMul", "Gemm")
 
 
-def calibrated(source: Path, target: Path, pictures: Iterable[torch.Tensor]) -> None:
+def calibrated(source: Path, target: Path, pictures: Iterable[np.ndarray]) -> None:
     """Write an eight-bit version of an encoder.
 
     Args:
@@ -60,16 +60,16 @@ def calibrated(source: Path, target: Path, pictures: Iterable[torch.Tensor]) -> 
 class _Reader:
     """Hands photos out one by one, in the shape that the quantiser asks for."""
 
-    def __init__(self, name: str, pictures: Iterator[torch.Tensor]) -> None:
+    def __init__(self, name: str, pictures: Iterator[np.ndarray]) -> None:
         self._name = name
         self._pictures = pictures
         self._next = next(pictures, None)
 
-    def peek(self) -> torch.Tensor | None:
+    def peek(self) -> np.ndarray | None:
         """What comes next, None at the end."""
         return self._next
 
     def get_next(self) -> dict[str, Any] | None:
         """The next photo by the input's name, None at the end."""
         given, self._next = self._next, next(self._pictures, None)
-        return None if given is None else {self._name: given.numpy()}
+        return None if given is None else {self._name: given}

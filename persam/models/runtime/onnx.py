@@ -4,59 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from persam.errors import InputError
-from persam.models.runtime.tracing import converting, hushed
+from persam.models.runtime.cpu import thread_count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from persam.models.runtime import Runner
+    import numpy as np
 
-FILE = "network.onnx"
+    from persam.models.runtime.choice import Runner
+    from persam.models.runtime.convertible import Convertible
+
+SUFFIX = ".onnx"
 OPSET = 20
 
 
-def write(
-    network: torch.nn.Module,
-    inputs: Mapping[str, torch.Tensor],
-    file: Path,
-    free: Sequence[str] = (),
-    outputs: Sequence[str] = (),
-) -> None:
+def write(wanted: Convertible, file: Path) -> None:
     """Write a network as one ``.onnx`` file, with its weights in ``.onnx.data`` where it is large.
-
-    Args:
-        network: to convert.
-        inputs: by their names in the file, in the order of its arguments.
-        file: to write.
-        free: names of inputs whose second axis may be of any length.
-        outputs: names of what it gives; none leaves them to torch.
 
     Raises:
         InputError: it does not convert.
     """
+    import torch
+
+    from persam.models.runtime.tracing import converting, hushed
+
     length = torch.export.Dim("length", min=2, max=1024)
-    dynamic: Any = tuple({1: length} if name in free else None for name in inputs)
-    what = f"Converting {type(network).__name__} to ONNX"
+    dynamic: Any = tuple({1: length} if name in wanted.free else None for name in wanted.inputs)
+    what = f"Converting {type(wanted.network).__name__} to ONNX"
     with hushed("torch.onnx"), converting(what), torch.no_grad():
         torch.onnx.export(
-            network,
-            tuple(inputs.values()),
+            wanted.network,
+            tuple(wanted.inputs.values()),
             file,
             dynamo=True,
             verbose=False,
             opset_version=OPSET,
-            input_names=list(inputs),
-            output_names=list(outputs) or None,
-            dynamic_shapes=(dynamic,) if free else None,
+            input_names=list(wanted.inputs),
+            output_names=list(wanted.outputs) or None,
+            dynamic_shapes=(dynamic,) if wanted.free else None,
         )
 
 
 def session(file: Path) -> Any:
-    """Make a file ready to run on the CPU, with as many threads as torch takes.
+    """Make a file ready to run on the CPU, with one thread a core.
 
     Raises:
         InputError: the file cannot be read.
@@ -65,7 +56,7 @@ def session(file: Path) -> Any:
     import onnxruntime.capi.onnxruntime_pybind11_state as errors
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = thread_count()
     options.log_severity_level = 3
     broken = (errors.Fail, errors.InvalidProtobuf, errors.InvalidGraph, errors.NoSuchFile)
     try:
@@ -80,8 +71,7 @@ def runner(file: Path, _precision: str) -> Runner:
     return lambda inputs: run(model, inputs)
 
 
-def run(model: Any, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Ask a session once."""
+def run(model: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Ask a session once; a session may be asked by several threads at the same time."""
     names = [place.name for place in model.get_inputs()]
-    given = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
-    return [torch.from_numpy(found) for found in model.run(None, given)]
+    return model.run(None, dict(zip(names, inputs, strict=True)))

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 
 from persam.errors import InputError
-from persam.models.runtime.tracing import converting, traced
+from persam.models.runtime.cpu import thread_count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from persam.models.runtime import Runner
+    from persam.models.runtime.choice import Runner
+    from persam.models.runtime.convertible import Convertible
 
-FILE = "network.xml"
+SUFFIX = ".xml"
 HINTS = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "fp16": "f16"}
 ABLE = {"fp32": "FP32", "int8": "FP32", "bf16": "BF16", "fp16": "FP16"}
 
 
-def write(
-    network: torch.nn.Module,
-    inputs: Mapping[str, torch.Tensor],
-    file: Path,
-    free: Sequence[str] = (),
-    outputs: Sequence[str] = (),
-) -> None:
+def write(wanted: Convertible, file: Path) -> None:
     """Write a network as OpenVINO's ``.xml`` and ``.bin``, in fp32.
-
-    Args:
-        network: to convert.
-        inputs: by their names in the file, in the order of its arguments.
-        file: ending in ``.xml``.
-        free: names of inputs whose second axis may be of any length.
-        outputs: names of what it gives; none leaves them unnamed.
 
     Raises:
         InputError: it does not convert.
@@ -42,23 +30,29 @@ def write(
     import openvino
     from openvino.frontend import OpConversionFailure
 
-    with converting(f"Converting {type(network).__name__} for OpenVINO", OpConversionFailure):
-        given = tuple(inputs.values())
+    from persam.models.runtime.tracing import converting, traced
+
+    what = f"Converting {type(wanted.network).__name__} for OpenVINO"
+    with converting(what, OpConversionFailure):
+        given = tuple(wanted.inputs.values())
         shapes: list[Any] = [list(tensor.shape) for tensor in given]
-        for name, shape in zip(inputs, shapes, strict=True):
-            if name in free:
+        for name, shape in zip(wanted.inputs, shapes, strict=True):
+            if name in wanted.free:
                 shape[1] = -1
         model = openvino.convert_model(
-            traced(network, given), example_input=given, input=[tuple(one) for one in shapes]
+            traced(wanted.network, given),
+            example_input=given,
+            input=[tuple(shape) for shape in shapes],
         )
-        pairs = [*zip(model.inputs, inputs, strict=True), *zip(model.outputs, outputs)]  # noqa: B905
+        pairs = [*zip(model.inputs, wanted.inputs, strict=True)]
+        pairs += zip(model.outputs, wanted.outputs)  # noqa: B905 - names may be left out
         for place, name in pairs:
             place.get_tensor().set_names({name})
         openvino.save_model(model, file, compress_to_fp16=False)
 
 
 def compiled(file: Path, precision: str) -> Any:
-    """Make a file ready to run on the CPU, with as many threads as torch takes.
+    """Make a file ready to run on the CPU, with one thread a core.
 
     Raises:
         InputError: this CPU does not compute in that format, or the file cannot be read.
@@ -74,7 +68,7 @@ def compiled(file: Path, precision: str) -> Any:
         )
     options = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "INFERENCE_NUM_THREADS": thread_count(),
         "PERFORMANCE_HINT": "LATENCY",
     }
     try:
@@ -85,11 +79,24 @@ def compiled(file: Path, precision: str) -> Any:
 
 def runner(file: Path, precision: str) -> Runner:
     """What asks a file's network once; raises as :func:`compiled`."""
-    model = compiled(file, precision)
-    return lambda inputs: run(model, inputs)
+    return Requests(compiled(file, precision)).run
 
 
-def run(model: Any, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Ask a compiled model once; the answers are copies of their own."""
-    found = model([tensor.contiguous().numpy() for tensor in inputs], share_inputs=True)
-    return [torch.from_numpy(found[place].copy()) for place in range(len(model.outputs))]
+class Requests:
+    """Asks a compiled model; every call has a request of its own, so that threads may share it."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+
+    def run(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Ask once; the answers are copies of their own."""
+        try:
+            request = self._idle.get_nowait()
+        except Empty:
+            request = self._model.create_infer_request()
+        given = [np.ascontiguousarray(values) for values in inputs]
+        found = request.infer(given, share_inputs=True)
+        answers = [found[place].copy() for place in range(len(self._model.outputs))]
+        self._idle.put(request)
+        return answers

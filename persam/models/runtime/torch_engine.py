@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+from persam.models.tensors import to_array, to_tensor
+
+if TYPE_CHECKING:
+    import numpy as np
 
 KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -24,12 +29,13 @@ class TorchEngine:
         self.precision = precision
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._network: Any = torch.compile(network) if compiled else network
+        self._weight = next(network.parameters())
 
     @torch.no_grad()
-    def __call__(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """``(n, 3, s, s)`` -> float32 maps; see :class:`persam.models.runtime.Engine`."""
-        lower = self.precision != "fp32"
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(pixels.device.type, dtype=KINDS[self.precision], enabled=lower):
-            maps = self._network(pixels)
-        return tuple(tensor.float() for tensor in maps)
+    def __call__(self, pixels: np.ndarray) -> tuple[np.ndarray, ...]:
+        """``(n, 3, s, s)`` -> float32 maps; see :class:`persam.models.runtime.choice.Engine`."""
+        place, lower = self._weight.device, self.precision != "fp32"
+        given = to_tensor(pixels, place).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(place.type, dtype=KINDS[self.precision], enabled=lower):
+            maps = self._network(given)
+        return tuple(to_array(tensor) for tensor in maps)

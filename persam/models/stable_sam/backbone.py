@@ -6,10 +6,11 @@ is there for one call. SAM's weights and its other arithmetic stay as they are.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
-from persam.models.loading import stabilised
+from persam.models.guided_attention import decoder_lock
 from persam.models.plugs import Plug, decoder_of
 from persam.models.stable_sam.plugin_file import Plugin, read_plugin
 from persam.models.wrapped import WrappedBackbone
@@ -33,13 +34,13 @@ class StableBackbone(WrappedBackbone):
     """A backbone whose decoder has a plugin in.
 
     Attributes:
-        name: the model's and the plugin's, as :func:`persam.load` takes them.
+        spec: the model's, and the plugin.
         plugin: the plugin.
         ambiguous: False; the plugin has learnt to take every prompt for the whole object's.
     """
 
     def __init__(self, backbone: Backbone, plugin: Plugin, name: str) -> None:
-        super().__init__(backbone, stabilised(backbone.name, name))
+        super().__init__(backbone, replace(backbone.spec, plugin=name))
         self.ambiguous = False
         self.plugin = plugin
         self._plug = stable_plug(decoder_of(backbone), plugin.parts)
@@ -62,6 +63,20 @@ class StableBackbone(WrappedBackbone):
         """Answer several; see :meth:`persam.models.base.Backbone.decode_batch`."""
         with self._plugged():
             return super().decode_batch(embeddings, prompts, multimask=multimask)
+
+    def decode_tensors(
+        self,
+        embeddings: Sequence[Embedding],
+        prompts: Sequence[Prompts],
+        *,
+        guidance: Guidance | None = None,
+        multimask: bool = True,
+    ) -> list[MaskLogits]:
+        """Answer with gradients; see :meth:`persam.models.adapter.Adapter.decode_tensors`."""
+        with self._plugged():
+            return super().decode_tensors(
+                embeddings, prompts, guidance=guidance, multimask=multimask
+            )
 
     def _plugged(self) -> AbstractContextManager[None]:
         return self._plug.plugged()
@@ -112,4 +127,4 @@ def stable_plug(decoder: nn.Module, parts: StableParts) -> Plug:
     def hang(undo: ExitStack) -> None:
         undo.callback(attention.register_forward_pre_hook(redirect, with_kwargs=True).remove)
 
-    return Plug(parts, hang)
+    return Plug(parts, hang, decoder_lock(decoder))

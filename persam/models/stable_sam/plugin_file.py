@@ -6,7 +6,6 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from persam.errors import InputError
-from persam.models.registry import POCKET_STABLE
+from persam.models.registry import plugin_file
 from persam.models.stable_sam.modules import StableOptions, StableParts
 
 if TYPE_CHECKING:
@@ -99,13 +98,6 @@ def read_plugin(path: str | Path) -> Plugin:
             f"anew with `persam train stable`."
         ) from error
     return Plugin(parts.requires_grad_(False).eval(), model, training)
-
-
-def plugin_file(path: str | Path) -> Path:
-    """Where a plugin lies: the packaged one by its name, any other by its path."""
-    if path == POCKET_STABLE:
-        return Path(str(resources.files("persam.weights") / f"{POCKET_STABLE}.safetensors"))
-    return Path(path).expanduser()
 
 
 def untrained(channels: int, options: StableOptions, model: str) -> Plugin:

@@ -90,7 +90,7 @@ def test_groups_of_points_are_answered_in_their_order(tiny, noise):
     logits, scores = ask_points(backbone, embedding, groups)
     for group, one, score in zip(groups, logits, scores, strict=True):
         alone, own = ask_points(backbone, embedding, [group])
-        np.testing.assert_allclose(one.numpy(), alone[0].numpy(), atol=1e-4)
+        np.testing.assert_allclose(one, alone[0], atol=1e-4)
         assert score == pytest.approx(own[0], abs=1e-5)
     both = union(logits[:2], Patches.of(embedding))
     either = union(logits[:1], Patches.of(embedding)) | union(logits[1:2], Patches.of(embedding))

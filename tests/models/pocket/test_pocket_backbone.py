@@ -17,6 +17,7 @@ from persam.models.pocket.backbone import load_pocket
 from persam.models.pocket.mobilenet import SameConv
 from persam.models.pocket.weights_file import SCALE
 from persam.models.registry import POCKET_FILE, find
+from persam.models.runtime.sketch import sketch
 from persam.structures import Prompts
 
 LIMIT = 12 * 2**20  # bytes in the package
@@ -73,14 +74,14 @@ def test_points_boxes_and_masks_are_all_read(tiny, random_image):
     asked = [
         Prompts(**points),
         Prompts(**points, box=(2, 2, 30, 30)),
-        Prompts(**points, mask=torch.full((1, 16, 16), 3.0)),
+        Prompts(**points, mask=np.full((1, 16, 16), 3.0, np.float32)),
         Prompts(np.array([[40, 30]]), np.array([1])),
     ]
     answers = [backbone.decode(embedding, prompts).logits for prompts in asked]
     assert answers[0].shape == (3, 16, 16)
     for i, one in enumerate(answers):
         for other in answers[i + 1 :]:
-            assert not torch.allclose(one, other)
+            assert not np.allclose(one, other)
 
 
 def test_one_mask_or_three_come_from_different_tokens(tiny, random_image):
@@ -90,8 +91,8 @@ def test_one_mask_or_three_come_from_different_tokens(tiny, random_image):
     single = backbone.decode(embedding, prompts, multimask=False)
     three = backbone.decode(embedding, prompts)
     assert single.logits.shape[0] == 1
-    assert not any(torch.allclose(single.logits[0], mask) for mask in three.logits)
-    assert bool(((three.iou >= 0) & (three.iou <= 1)).all())
+    assert not any(np.allclose(single.logits[0], mask) for mask in three.logits)
+    assert ((three.iou >= 0) & (three.iou <= 1)).all()
 
 
 def test_no_prompt_is_an_error(tiny, embedding):
@@ -166,6 +167,19 @@ def test_a_drawn_box_fills_the_cells_that_it_covers():
     assert torch.equal(drawn[0, 0] > 0, inside)
     assert drawn[0, 0][inside].unique().tolist() == [2]
     assert drawn[0, 0][~inside].unique().tolist() == [-4]
+
+
+def test_drawing_in_arrays_and_in_torch_is_the_same():
+    random = np.random.default_rng(4)
+    for count, boxed in ((0, True), (3, False), (2, True)):
+        points = random.uniform(0, 384, (count, 2)).astype(np.float32)
+        labels = random.integers(0, 2, count)
+        box = np.array([31.5, 40.0, 300.25, 199.0], np.float32) if boxed else np.zeros(0)
+        tensors = [torch.from_numpy(values)[None, None] for values in (points, labels, box)]
+        given = [tensor if tensor.numel() else None for tensor in tensors]
+        drawn = network.sketch(*given, square=384, side=96)
+        ours = sketch(points, labels, box, 384, 96)
+        np.testing.assert_allclose(ours, drawn, rtol=1e-4, atol=1e-4)
 
 
 def test_drawn_points_peak_where_they_are_and_padding_says_nothing():

@@ -1,7 +1,7 @@
 """The decoder cascade: a first mask, then the two refinements of PerSAM's section 3.2.
 
 Each step is one decoder call and gives a :class:`Step`; a step that finds nothing is set aside, so
-that the mask before it stands (the official scripts stop with an exception there).
+that the mask before it counts (the official scripts stop with an exception there).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from persam import geometry
 from persam.errors import PersamError
@@ -18,13 +17,12 @@ from persam.pipeline.prompts import mask_box
 from persam.structures import MaskLogits, Prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from persam.models.base import Backbone
-    from persam.structures import Embedding, Guidance
+    from persam.pipeline.features import SearchTarget
+    from persam.structures import Embedding, Guidance, Weights
     from persam.variants import Variant
-
-Weights = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +44,24 @@ class Step:
     prompts: Prompts
     answer: MaskLogits
     index: int | None
-    logits: torch.Tensor
+    logits: np.ndarray
     mask: np.ndarray
     score: float
+
+
+def decode(
+    target: SearchTarget, embedding: Embedding, prompts: Prompts, guidance: Guidance | None
+) -> list[Step]:
+    """Ask for the object; all steps of the recipe in order.
+
+    Args:
+        target: the object.
+        embedding: the picture.
+        prompts: of the first step.
+        guidance: of the first step.
+    """
+    first = first_step(target.backbone, embedding, prompts, guidance, target.weights)
+    return refine(target.backbone, embedding, first, target.variant)
 
 
 def first_step(
@@ -69,9 +82,9 @@ def first_step(
     """
     answer = backbone.decode(embedding, prompts, guidance=guidance, multimask=weights is not None)
     if weights is None:
-        return chosen(1, embedding, prompts, answer, 0)
-    factors = answer.logits.new_tensor(weights)
-    fused = torch.einsum("k,kij->ij", factors, answer.logits)[None]
+        return chosen_step(1, embedding, prompts, answer, 0)
+    factors = np.array(weights, dtype=np.float32)
+    fused = np.einsum("k,kij->ij", factors, answer.logits)[None]  # (1, m, m)
     score = float((factors * answer.iou).sum())
     return Step(1, prompts, answer, None, fused, _mask(fused, embedding), _finite(score))
 
@@ -95,22 +108,22 @@ def refine_step(
         mask=previous.logits,
     )
     answer = backbone.decode(embedding, prompts, multimask=True)
-    return chosen(number, embedding, prompts, answer, answer.best())
+    return chosen_step(number, embedding, prompts, answer, answer.best())
 
 
-def cascade(backbone: Backbone, embedding: Embedding, first: Step, variant: Variant) -> list[Step]:
+def refine(backbone: Backbone, embedding: Embedding, first: Step, variant: Variant) -> list[Step]:
     """Run the refinements that the variant asks for after the first step; all steps in order."""
     steps = [first]
     if variant.refine_mask:
         box = variant.box_in_step_2
-        steps.append(refine_step(backbone, embedding, standing(steps), number=2, box=box))
+        steps.append(refine_step(backbone, embedding, final_step(steps), number=2, box=box))
     if variant.refine_box:
-        steps.append(refine_step(backbone, embedding, standing(steps), number=3, box=True))
+        steps.append(refine_step(backbone, embedding, final_step(steps), number=3, box=True))
     return steps
 
 
-def standing(steps: Sequence[Step], *, keep_best: bool = False) -> Step:
-    """The step whose mask stands: the last that found anything, else the first.
+def final_step(steps: Sequence[Step], *, keep_best: bool = False) -> Step:
+    """The step whose mask counts: the last that found anything, else the first.
 
     Args:
         steps: in order, at least one.
@@ -120,30 +133,7 @@ def standing(steps: Sequence[Step], *, keep_best: bool = False) -> Step:
     return max(found, key=lambda step: step.score) if keep_best else found[-1]
 
 
-def stages(steps: Sequence[Step], final: Step) -> Mapping[str, np.ndarray]:
-    """The steps as plain arrays by name, for traces.
-
-    ``stepN_logits`` ``(k, m, m)``, ``stepN_iou`` ``(k,)``; ``stepN_box_xyxy``, the pixels in
-    two corners, where a box was asked with; ``step1_weighted_logits`` ``(m, m)`` where masks were
-    fused; ``final_index`` of the mask within its step (-1 for a fused one), ``final_step`` and
-    ``final_mask`` (uint8, 0 or 1).
-    """
-    found: dict[str, np.ndarray] = {}
-    for step in steps:
-        name = f"step{step.number}"
-        found[f"{name}_logits"] = step.answer.logits.cpu().numpy()
-        found[f"{name}_iou"] = step.answer.iou.cpu().numpy()
-        if step.index is None:
-            found[f"{name}_weighted_logits"] = step.logits[0].cpu().numpy()
-        if step.prompts.box is not None:
-            found[f"{name}_box_xyxy"] = np.array(step.prompts.box, dtype=np.int64) - (0, 0, 1, 1)
-    found["final_step"] = np.array(final.number)
-    found["final_index"] = np.array(-1 if final.index is None else final.index)
-    found["final_mask"] = final.mask.astype(np.uint8)
-    return found
-
-
-def chosen(
+def chosen_step(
     number: int, embedding: Embedding, prompts: Prompts, answer: MaskLogits, index: int
 ) -> Step:
     """The step that takes one mask of the decoder's answer."""
@@ -152,8 +142,8 @@ def chosen(
     return Step(number, prompts, answer, index, logits, _mask(logits, embedding), score)
 
 
-def _mask(logits: torch.Tensor, embedding: Embedding) -> np.ndarray:
-    return (geometry.to_original(logits, embedding.frame)[0] > 0).cpu().numpy()
+def _mask(logits: np.ndarray, embedding: Embedding) -> np.ndarray:
+    return geometry.to_original(logits, embedding.frame)[0] > 0
 
 
 def _finite(score: float) -> float:

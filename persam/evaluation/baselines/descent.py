@@ -1,8 +1,7 @@
-"""PerSAM-F's loss and schedule, for whatever is to be fitted to one reference mask."""
+"""PerSAM-F's loss and schedule in torch, for whatever is to be fitted to one reference mask."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,50 +10,13 @@ import torch
 import torch.nn.functional as F
 
 from persam import geometry
-from persam.errors import InputError
+from persam.methods.fit import ALPHA, GAMMA, LOG_EVERY, OFFICIAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from persam.methods.fit import Schedule
     from persam.structures import Frame
-
-# Focal loss as in persam_f.py.
-_ALPHA, _GAMMA = 0.25, 2
-_LOG_EVERY = 100
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Gradient descent as in ``persam_f.py``: AdamW, whose rate falls to 0 along a cosine.
-
-    Attributes:
-        steps: how many.
-        rate: learning rate of the first step.
-        epsilon: AdamW's.
-        longest: side in pixels, at most, of the picture at which the loss is taken. None takes the
-            original size under a recipe whose fit is the official one, as the official code does,
-            and else 512 pixels, than which a decoder's masks are far coarser. PerSAM-F itself
-            does not read it.
-    """
-
-    steps: int = 1000
-    rate: float = 1e-3
-    epsilon: float = 1e-4
-    longest: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.steps < 1 or (self.longest is not None and self.longest < 1):
-            raise InputError(
-                f"A schedule has at least 1 step and 1 pixel; got {self.steps} steps and a "
-                f"longest side of {self.longest}."
-            )
-        for name in ("rate", "epsilon"):
-            value = getattr(self, name)
-            if not math.isfinite(value) or value <= 0:
-                raise InputError(f"A schedule's {name} is a number above 0; got {value!r}.")
-
-
-OFFICIAL = Schedule()
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +34,7 @@ class Truth:
     pixels: float
 
     @classmethod
-    def of(cls, mask: np.ndarray, frame: Frame, longest: int, device: torch.device) -> Truth:
+    def of(cls, mask: np.ndarray, frame: Frame, longest: int, device: torch.device | str) -> Truth:
         """At the original size, or averaged to a longest side of ``longest``.
 
         Args:
@@ -86,9 +48,15 @@ class Truth:
         share = torch.from_numpy(geometry.shrink(mask, (height, width))).to(device)
         return cls(replace(frame, height=height, width=width), share, mask.size / share.numel())
 
-    def lay(self, logits: torch.Tensor) -> torch.Tensor:
-        """Bring ``(k, m, m)`` logits of the model's square to this size, ``(k, h, w)``."""
-        return geometry.to_original(logits, self.frame)
+    def resized(self, logits: torch.Tensor) -> torch.Tensor:
+        """Bring ``(k, m, m)`` logits of the model's square to this size, ``(k, h, w)``.
+
+        As :func:`persam.geometry.to_original`, with gradients.
+        """
+        frame = self.frame
+        square = _bilinear(logits, (frame.square, frame.square))
+        height, width = frame.resized
+        return _bilinear(square[:, :height, :width], (frame.height, frame.width))
 
     def losses(self, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Dice and focal loss of ``(..., h, w)`` logits of this size; two tensors ``(...)``."""
@@ -114,8 +82,8 @@ def losses(
         (True, True)
     """
     p, log_off = logits.sigmoid(), F.softplus(logits)  # log_off = -log(1 - p)
-    on = _ALPHA * (1 - p) ** _GAMMA * (log_off - logits)
-    off = (1 - _ALPHA) * p**_GAMMA * log_off
+    on = ALPHA * (1 - p) ** GAMMA * (log_off - logits)
+    off = (1 - ALPHA) * p**GAMMA * log_off
     focal = (off + truth * (on - off)).mean(-1)
     overlap, total = (p @ truth) * pixels, (p.sum(-1) + truth.sum()) * pixels
     return 1 - (2 * overlap + 1) / (total + 1), focal
@@ -147,6 +115,10 @@ def descend(
             (dice + focal).backward()
             optimiser.step()
             cosine.step()
-            if step % _LOG_EVERY == 0 or step == schedule.steps - 1:
+            if step % LOG_EVERY == 0 or step == schedule.steps - 1:
                 rows.append((step, float(dice.detach()), float(focal.detach())))
     return np.array(rows, dtype=np.float32)
+
+
+def _bilinear(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    return F.interpolate(maps[None], size, mode="bilinear", align_corners=False)[0]

@@ -1,0 +1,138 @@
+"""Damaged files: bytes changed at random, as disks, downloads and attackers change them."""
+
+from __future__ import annotations
+
+import json
+import struct
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INTERESTING = (0, 1, 2, 0x7F, 0x80, 0xFE, 0xFF)
+SUFFIXES = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "WEBP": ".webp",
+    "TIFF": ".tif",
+    "GIF": ".gif",
+    "BMP": ".bmp",
+    "PPM": ".ppm",
+    "JPEG2000": ".jp2",
+    "AVIF": ".avif",
+    "MPO": ".mpo",
+}
+
+
+def mutated(data: bytes, noise: np.random.Generator) -> bytes:
+    """Change, cut, double or drop some bytes."""
+    changed = bytearray(data)
+    for _ in range(int(noise.integers(1, 9))):
+        place = int(noise.integers(len(changed))) if changed else 0
+        match int(noise.integers(6)):
+            case 0 if changed:
+                changed[place] = int(noise.integers(256))
+            case 1 if changed:
+                changed[place] = INTERESTING[int(noise.integers(len(INTERESTING)))]
+            case 2:
+                length = int(noise.integers(1, 32))
+                changed[place:place] = changed[place : place + length]
+            case 3:
+                del changed[place : place + int(noise.integers(1, 32))]
+            case 4 if noise.random() < 0.2:
+                del changed[place:]
+            case _ if len(changed) > place + 4:
+                number = int(noise.choice([0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 70_000]))
+                order = ">I" if noise.random() < 0.5 else "<I"
+                changed[place : place + 4] = struct.pack(order, number)
+    return bytes(changed)
+
+
+def pictures() -> dict[str, bytes]:
+    """A small picture in every format and mode that is read, by a name with the suffix."""
+    noise = np.random.default_rng(0)
+    colour = Image.fromarray(noise.integers(0, 255, (40, 52, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "camera"
+    exif.get_ifd(0x8769)[0x9003] = "2024:01:01 00:00:00"
+    found = {}
+    for kind, suffix in SUFFIXES.items():
+        for mode in ("RGB", "L", "P", "RGBA", "CMYK", "I;16", "1"):
+            for options in ({}, {"exif": exif}, {"progressive": True}, {"compression": "tiff_lzw"}):
+                data = _saved(colour, kind, mode, options)
+                if data is not None:
+                    name = f"{mode.replace(';', '')}-{'-'.join(options) or 'plain'}{suffix}"
+                    found[name] = data
+    return found
+
+
+def exif_blocks(noise: np.random.Generator) -> bytes:
+    """A JPEG with an EXIF block of random entries and types."""
+    entries = []
+    for _ in range(int(noise.integers(1, 12))):
+        tag = int(noise.choice([0x0112, 0x010F, 0x011A, 0x8769, 0x8825, 0x0201, 0xA005, 0x9286]))
+        kind, count = int(noise.integers(0, 15)), int(noise.choice([0, 1, 2, 5, 2**31]))
+        entries.append(struct.pack("<HHI", tag, kind, count) + noise.bytes(4))
+    body = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + b"".join(entries) + b"\0\0\0\0"
+    block = b"Exif\0\0" + body + noise.bytes(int(noise.integers(0, 64)))
+    buffer = BytesIO()
+    Image.new("RGB", (16, 12), (200, 30, 30)).save(buffer, "JPEG", exif=block)
+    return buffer.getvalue()
+
+
+def json_text(value: Any, noise: np.random.Generator) -> bytes:
+    """A JSON text like another, with strange values in some places."""
+    return mutated(_dump(value), noise) if noise.random() < 0.4 else _dump(_strange(value, noise))
+
+
+def _strange(value: Any, noise: np.random.Generator) -> Any:
+    odd: list[Callable[[], Any]] = [
+        lambda: None,
+        lambda: float("nan"),
+        lambda: float("inf"),
+        lambda: 10**39,
+        lambda: -1,
+        lambda: "x" * 5000,
+        lambda: "a\0b",
+        lambda: "../../victim",
+        lambda: "~user",
+        lambda: [],
+        lambda: {},
+        lambda: True,
+        lambda: "evil/repo",
+        lambda: _nested(int(noise.integers(1, 3000))),
+    ]
+    if noise.random() < 0.15:
+        return odd[int(noise.integers(len(odd)))]()
+    if isinstance(value, dict):
+        kept = {k: _strange(v, noise) for k, v in value.items() if noise.random() > 0.05}
+        return kept | ({"more": 1} if noise.random() < 0.1 else {})
+    if isinstance(value, list):
+        return [_strange(one, noise) for one in value]
+    return value
+
+
+def _nested(depth: int) -> str:
+    return "\0nested" + str(depth)
+
+
+def _dump(value: Any) -> bytes:
+    text = json.dumps(value)
+    while (start := text.find('"\\u0000nested')) >= 0:
+        end = text.index('"', start + 1)
+        depth = int(text[start + len('"\\u0000nested') : end])
+        text = text[:start] + "[" * depth + "]" * depth + text[end + 1 :]
+    return text.encode()
+
+
+def _saved(image: Image.Image, kind: str, mode: str, options: dict[str, Any]) -> bytes | None:
+    buffer = BytesIO()
+    try:
+        image.convert(mode if mode != "I;16" else "I").convert(mode).save(buffer, kind, **options)
+    except (OSError, ValueError, KeyError, TypeError):  # that format has no such mode or option
+        return None
+    return buffer.getvalue()

@@ -1,0 +1,237 @@
+"""How the readers take damaged files: `make fuzz`, and the counts in benchmarks/robustness.md.
+
+Every input is read as a command reads it. What may come of it is an answer or persam's own error;
+anything else is counted: another exception, more than ten seconds, more than 1 GB, a crash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import signal
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from lib.mutations import exif_blocks, json_text, mutated, pictures
+
+from persam.album.manifest import Manifest, Record, Stamp
+from persam.errors import PersamError
+from persam.evaluation.records import Finding, read_log, to_line
+from persam.io.images import read_image, read_reduced
+from persam.io.masks import read_mask
+from persam.io.metadata import read_metadata
+from persam.io.picture_file import picture_size
+from persam.runs import OwnFiles
+from persam.video.record import ClipRun, FrameLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SLOW = 10  # seconds
+GREEDY = 1_000_000  # KB above what the process had
+OUTCOMES = ("answers", "clean errors", "foreign exceptions", "hangs", "crashes", "above 1 GB")
+
+
+class Hang(BaseException):
+    """Raised in the middle of a read that takes too long."""
+
+
+def read_picture(path: Path) -> None:
+    """All that is done with a photo."""
+    for read in (read_image, picture_size, read_metadata, lambda p: read_reduced(p, 500)):
+        try:
+            read(path)
+        except PersamError as error:
+            last = error
+        else:
+            last = None
+    with suppress(PersamError):
+        read_mask(path, (40, 52))
+    if last is not None:
+        raise last
+
+
+def read_records(path: Path) -> None:
+    """A file of JSON as every record that persam reads."""
+    folder = path.parent
+    failed: PersamError | None = None
+    line = path.read_text(encoding="utf-8", errors="replace").replace("\n", " ")
+    (folder / "manifest.jsonl").write_text(line + "\n" + line + "\n", encoding="utf-8")
+    (folder / ".persam-files.jsonl").write_text(line + "\n" + line + "\n", encoding="utf-8")
+    readers: list[Callable[[], Any]] = [
+        lambda: Manifest(folder),
+        lambda: OwnFiles(folder),
+        lambda: read_log(folder / "manifest.jsonl"),
+        lambda: ClipRun.read(path),
+        lambda: _strict(line),
+        *_upper_rooms(path),
+    ]
+    for read in readers:
+        try:
+            read()
+        except PersamError as error:
+            failed = error
+    if failed is not None:
+        raise failed
+
+
+def _strict(line: str) -> None:
+    try:
+        FrameLine.from_json(line)
+    except ValueError as error:
+        raise PersamError(str(error)) from error
+
+
+def _upper_rooms(path: Path) -> list[Callable[[], Any]]:
+    """Readers of rooms above: a subject's folder, a run of an evaluation."""
+    from persam.dreambooth.subject import peek_subject
+    from persam.evaluation.run_file import read_run
+
+    (path.parent / "subject.json").write_bytes(path.read_bytes())
+    return [lambda: peek_subject(path.parent), lambda: read_run(path)]
+
+
+def _seeds() -> list[dict[str, Any]]:
+    record = Record(
+        "/p/dog.jpg",
+        "dog.png",
+        0.5,
+        (1, 2, 3, 4),
+        ((5, 6, 1),),
+        seconds=1.0,
+        stamp=Stamp("a", 1, 2),
+    )
+    frame = {"present": True, "score": 0.5, "box": [1, 2, 3, 4], "likeness": 0.1}
+    photo = {"name": "p1", "source": "/p/1.jpg", "masked": True, "share": 0.5, "score": 0.9}
+    choices = {"class_name": "dog", "resolution": 64, "backgrounds": ["white"]}
+    return [
+        json.loads(record.to_json()),
+        json.loads(to_line(Finding("cat", "01", 0.5, (1, 2)))),
+        {"index": 0, "name": "0001", "pts": 0, "seconds": 0.0, "objects": {"dog": frame}},
+        {"settings": {"model": "a", "variant": {"alpha": 1}}, "ended": {"frames": 3}},
+        {"settings": {"model": "a"}, "version": "0.1.0", "environment": {}},
+        {"version": 1, "choices": choices, "photos": [photo]},
+        {"file": "a/b.png", "sha256": "0" * 64},
+    ]
+
+
+def inputs(kind: str, noise: np.random.Generator) -> tuple[str, bytes]:
+    """One input: a file's name and its contents."""
+    if kind == "pictures":
+        name = SOURCES[int(noise.integers(len(SOURCES)))]
+        return name, mutated(PICTURES[name], noise)
+    if kind == "EXIF blocks":
+        return "photo.jpg", exif_blocks(noise)
+    seed = SEEDS[int(noise.integers(len(SEEDS)))]
+    return "run.json", json_text(seed, noise)
+
+
+PICTURES = pictures()
+SOURCES = sorted(PICTURES)
+SEEDS = _seeds()
+READERS: dict[str, Callable[[Path], None]] = {
+    "pictures": read_picture,
+    "EXIF blocks": read_picture,
+    "records": read_records,
+}
+
+
+def one(kind: str, seed: int, folder: Path) -> tuple[str, str]:
+    """Read one input; gives the outcome and, where it is a bad one, what it was."""
+    name, data = inputs(kind, np.random.default_rng(seed))
+    path = folder / name
+    path.write_bytes(data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    signal.alarm(SLOW)
+    try:
+        READERS[kind](path)
+        outcome, what = "answers", ""
+    except PersamError:
+        outcome, what = "clean errors", ""
+    except Hang:
+        outcome, what = "hangs", name
+    except BaseException as error:  # to be counted is what this is for
+        outcome, what = "foreign exceptions", f"{name}: {type(error).__name__}: {error}"
+    finally:
+        signal.alarm(0)
+    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before > GREEDY:
+        outcome, what = "above 1 GB", name
+    return outcome, what
+
+
+def batch(job: tuple[str, int, int]) -> tuple[Counter[str], list[str]]:
+    """Many inputs in a process of their own, so that a crash is counted and not suffered."""
+    kind, first, count = job
+    signal.signal(signal.SIGALRM, _hang)
+    counts: Counter[str] = Counter()
+    bad = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(first, first + count):
+            outcome, what = one(kind, seed, Path(folder))
+            counts[outcome] += 1
+            if what:
+                bad.append(f"{kind} {seed}: {outcome}: {what}"[:300])
+    return counts, bad
+
+
+def _hang(*_: object) -> None:
+    raise Hang
+
+
+def main() -> None:
+    """Run for a while, print and write what came."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=20_000, help="inputs of each kind")
+    parser.add_argument("--seconds", type=float, default=3600, help="at most, for each kind")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first input")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    report: dict[str, Any] = {"machine": platform.processor() or platform.machine(), "kinds": {}}
+    for kind in READERS:
+        counts, bad, began = Counter[str](), [], time.monotonic()
+        size, first = 500, arguments.first
+        while first < arguments.first + arguments.count:
+            found, some = _in_a_process((kind, first, size))
+            counts += found
+            bad += some
+            first += size
+            if time.monotonic() - began > arguments.seconds:
+                break
+        report["kinds"][kind] = {"inputs": counts.total(), **{n: counts[n] for n in OUTCOMES}}
+        print(kind, report["kinds"][kind], flush=True)  # noqa: T201
+        print(*bad[:20], sep="\n", flush=True)  # noqa: T201
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+    bad_ones = sum(r[n] for r in report["kinds"].values() for n in OUTCOMES[2:])
+    raise SystemExit(1 if bad_ones else 0)
+
+
+def _in_a_process(job: tuple[str, int, int]) -> tuple[Counter[str], list[str]]:
+    receive, send = multiprocessing.Pipe(duplex=False)
+
+    def work() -> None:
+        send.send(batch(job))
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    send.close()
+    try:
+        result = receive.recv()
+    except EOFError:
+        result = Counter({"crashes": 1}), [f"{job}: the process ended by itself"]
+    process.join()
+    return result
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()

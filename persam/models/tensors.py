@@ -1,0 +1,87 @@
+"""Between arrays and torch: where the pipeline's numbers enter a model, and where they leave it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from persam.models.prompting import check_kinds, prompt_arrays
+from persam.structures import MaskLogits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from persam.models.prompting import DecoderSizes
+    from persam.structures import Embedding, Guidance, Prompts
+
+
+def to_tensor(values: Any, device: torch.device | str = "cpu") -> torch.Tensor:
+    """An array as a tensor on a device; a tensor stays itself, so that gradients go through it."""
+    if isinstance(values, torch.Tensor):
+        return values.to(device)
+    array = np.ascontiguousarray(values)
+    # torch warns of memory that it might write to.
+    return torch.from_numpy(array if array.flags.writeable else array.copy()).to(device)
+
+
+def to_array(tensor: torch.Tensor) -> np.ndarray:
+    """A tensor as a float32 array on the CPU."""
+    return tensor.detach().float().cpu().numpy()
+
+
+def prompt_batch(
+    prompts: Sequence[Prompts],
+    embeddings: Sequence[Embedding],
+    sizes: DecoderSizes,
+    device: torch.device,
+) -> dict[str, torch.Tensor]:
+    """One prompt set for each of ``n`` embeddings, as keywords of a model's ``forward``.
+
+    Returns:
+        As :func:`persam.models.prompting.prompt_arrays`, with n rows each.
+
+    Raises:
+        InputError: as :func:`persam.models.prompting.check_kinds` and ``prompt_arrays``.
+    """
+    check_kinds(prompts, embeddings)
+    rows = [
+        prompt_arrays(asked, embedding.frame, sizes)
+        for asked, embedding in zip(prompts, embeddings, strict=True)
+    ]
+    batch = {name: torch.cat([to_tensor(row[name], device) for row in rows]) for name in rows[0]}
+    if "input_masks" in batch:
+        batch["input_masks"] = batch["input_masks"].float()
+    return batch
+
+
+def stack(
+    embeddings: Sequence[Embedding], device: torch.device
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Features ``(n, c, h, w)`` and extras of ``n`` embeddings, as a decoder's batch."""
+    features = torch.cat([to_tensor(embedding.features, device) for embedding in embeddings])
+    extras = zip(*(embedding.extras for embedding in embeddings), strict=True)
+    return features, [torch.cat([to_tensor(one, device) for one in maps]) for maps in extras]
+
+
+def guidance_tensors(guidance: Guidance | None, device: torch.device) -> Guidance | None:
+    """The same guidance with tensors in the place of its arrays."""
+    if guidance is None:
+        return None
+    parts = (guidance.attention, guidance.target)
+    attention, target = (None if part is None else to_tensor(part, device) for part in parts)
+    return replace(guidance, attention=attention, target=target)
+
+
+def mask_logits(logits: torch.Tensor, iou: torch.Tensor) -> list[MaskLogits]:
+    """Take a batch of answers apart, as tensors: ``(n, k, m, m)`` logits and ``(n, k)`` scores."""
+    pairs: Any = zip(logits.float(), iou.float(), strict=True)
+    return [MaskLogits(masks, scores) for masks, scores in pairs]
+
+
+def as_arrays(answer: MaskLogits) -> MaskLogits:
+    """An answer of tensors as one of arrays."""
+    tensors: Any = (answer.logits, answer.iou)
+    return MaskLogits(*(to_array(tensor) for tensor in tensors))
