@@ -75,6 +75,18 @@ class MarkArgs:
             raise InputError(f"--keyframe takes {_FORM}; got {text!r}.")
         return cls(frame, 0.0, name, None, boxes[0] if boxes else None, points, parts["not"])
 
+    @classmethod
+    def own(
+        cls, at: str | None, box: str | None, points: Sequence[str], not_points: Sequence[str]
+    ) -> MarkArgs:
+        """What ``--box``, ``--point`` and ``--not-point`` say of the clip's own frame ``--at``.
+
+        Raises:
+            InputError: the time has another form.
+        """
+        frame, seconds = (0, 0.0) if at is None else (None, seconds_of(at))
+        return cls(frame, seconds, None, None, box, tuple(points), tuple(not_points))
+
     def masks(
         self, image: np.ndarray, backbone: Backbone, variant: Variant
     ) -> dict[str | None, np.ndarray]:

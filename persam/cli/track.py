@@ -12,7 +12,7 @@ import typer
 from persam.cli.concept_args import LEARNING, digest
 from persam.cli.console import complain, count, progress, say
 from persam.cli.evaluate_args import refuse, typed_options
-from persam.cli.mark_args import MarkArgs, seconds_of
+from persam.cli.mark_args import MarkArgs
 from persam.cli.model_args import (
     DeviceOption,
     EngineOption,
@@ -139,7 +139,7 @@ def track(
     typed = typed_options(context)
     marks = tuple(MarkArgs.of(text) for text in keyframe or ())
     if reference is None and (box or point):
-        marks += (_own_mark(at, box, point, not_point),)
+        marks += (MarkArgs.own(at, box, point or (), not_point or ()),)
     targets = TrackArgs(
         reference=None
         if reference is None
@@ -197,16 +197,6 @@ def _load(targets: TrackArgs, model: str | None, place: dict[str, Any]) -> Backb
     if model is None and targets.concepts:
         return load_stored_model(next(iter(targets.concepts.values())), **place)
     return load(model or "pocket", **place)
-
-
-def _own_mark(
-    at: str | None, box: str | None, point: list[str] | None, not_point: list[str] | None
-) -> MarkArgs:
-    """What --box and --point say of the clip itself."""
-    places = {"box": box, "points": tuple(point or ()), "not_points": tuple(not_point or ())}
-    if at is None:
-        return MarkArgs(**places)
-    return MarkArgs(None, seconds_of(at), **places)
 
 
 def _request(

@@ -12,7 +12,8 @@ from scipy.ndimage import maximum_filter
 
 from persam.errors import InputError
 from persam.io.writers import part_path
-from persam.video.decoding import ONE_THREAD, load_av, new_scaler
+from persam.video.decoding import load_av, new_scaler
+from persam.video.frame_pixels import ONE_THREAD
 from persam.video.sound import Sound
 
 if TYPE_CHECKING:
