@@ -95,6 +95,7 @@ def locked(folder: str | Path) -> Iterator[None]:
             be written.
     """
     path = Path(folder) / LOCK
+    made = not path.parent.exists()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, timeout=0, thread_local=False, on_acquired=_write_owner)
@@ -113,6 +114,9 @@ def locked(folder: str | Path) -> Iterator[None]:
         with suppress(OSError):
             path.unlink()
         lock.release()
+        if made:
+            with suppress(OSError):  # there are results in it
+                path.parent.rmdir()
 
 
 class _Owner(NamedTuple):

@@ -45,9 +45,10 @@ def test_one_run_a_folder_and_the_other_one_is_named(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=named) as caught, locked(folder):
             pass
         assert str(folder) in str(caught.value)
-    assert list(folder.iterdir()) == []
+    assert not folder.exists()  # nothing was written
     with locked(folder):
-        pass
+        (folder / "result").touch()
+    assert [path.name for path in folder.iterdir()] == ["result"]
 
 
 def test_a_killed_run_keeps_nobody_out(tmp_path: Path) -> None:

@@ -182,6 +182,18 @@ def edgetam_model() -> transformers.EdgeTamModel:
     )
 
 
+def dinov3_model() -> Any:
+    """Build a tiny DINOv3 of 16-pixel patches, as published: one class and four register tokens."""
+    config = transformers.DINOv3ViTConfig(
+        hidden_size=24,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_register_tokens=4,
+    )
+    return randomise(transformers.DINOv3ViTModel(config), seed=5)
+
+
 def dinov2_model(*, registers: bool = False) -> Any:
     """Build a tiny DINOv2 for 56 pixels, 4 x 4 patches; not of the SAM families."""
     sizes: dict[str, Any] = {

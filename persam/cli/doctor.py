@@ -29,13 +29,17 @@ if TYPE_CHECKING:
 
 def doctor(
     references: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="PICTURE:MASK...",
             help="At least two; instead of a mask a box X0,Y0,X1,Y1 or a pixel X,Y on the object.",
         ),
-    ],
+    ] = None,
     *,
+    system: Annotated[
+        bool,
+        typer.Option("--system", help="Instead: what is installed, and what would run models."),
+    ] = False,
     album: Annotated[
         list[Path] | None,
         typer.Option("--album", help="Photos to choose the next reference from. Repeatable."),
@@ -60,7 +64,10 @@ def doctor(
     Exit code: 0 no bad reference, 1 there is one or a photo could not be looked at, 2 nothing could
     be done.
     """
-    given = [ReferenceArgs.of(reference) for reference in references]
+    if system:
+        _print_system()
+        return
+    given = [ReferenceArgs.of(reference) for reference in references or ()]
     photos = list_images(album).photos if album else ()
     from persam.album.reference_check import doubts, examine
     from persam.models.loading import load
@@ -84,6 +91,17 @@ def doctor(
         complain(named(doubt.photo, str(doubt.error)))
     if diagnosis.suspects or failed:
         raise typer.Exit(1)
+
+
+def _print_system() -> None:
+    from persam.models.runtime.system import examine_system
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for finding in examine_system():
+        table.add_row(finding.what, finding.found)
+        if finding.advice:
+            table.add_row("", f"-> {finding.advice}")
+    show(table)
 
 
 def _table(given: Sequence[ReferenceArgs], diagnosis: Diagnosis) -> Table:

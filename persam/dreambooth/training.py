@@ -16,6 +16,7 @@ from persam.dreambooth.recipe import SamplingOptions
 from persam.dreambooth.sampling import class_pictures, draw_samples
 from persam.dreambooth.steps import DreamBoothState, train_step
 from persam.dreambooth.subject import read_subject
+from persam.runs import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,9 +72,9 @@ def train(run: DreamBoothRun, recipe: DreamBoothRecipe, report: Report | None = 
     subject = read_subject(run.subject)
     recipe = replace(recipe, resolution=recipe.resolution or subject.choices.resolution)
     base = load_base(run.base, run.device, recipe)
-    journal = Journal(run.out, recipe, run.base, subject)
     devices = [base.device] if base.device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
+    with locked(run.out), torch.random.fork_rng(devices):
+        journal = Journal(run.out, recipe, run.base, subject)
         items = subject_items(subject, base, recipe.resolution)
         prior = _prior(run, recipe, base, subject.choices.class_prompt())
         journal.list_pictures(items)

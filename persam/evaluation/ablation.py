@@ -16,6 +16,7 @@ from persam.evaluation.running import Job, describe, predict
 from persam.evaluation.scores import dataset_settings, score
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
+from persam.runs import locked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +62,8 @@ def ablate(  # noqa: PLR0913  (what is run, on what; where it is kept, and under
     }
     with nullcontext(out) if out is not None else TemporaryDirectory(prefix="persam-") as folder:
         jobs = [_job(row, Path(folder) / f"{number:02d}", facts) for number, row in enumerate(rows)]
-        predict(jobs, backbone, dataset, on_photo)
+        with locked(folder):
+            predict(jobs, backbone, dataset, on_photo)
         reports = [score(dataset, job.predictions) for job in jobs]
     measured = (_measured(row, report) for row, report in zip(rows, reports, strict=True))
     logged = [report.seconds for report in reports if report.seconds is not None]

@@ -17,6 +17,7 @@ from persam.evaluation.running import Job, describe, predict
 from persam.evaluation.scores import drawing, score
 from persam.io.writers import write_bytes
 from persam.methods.learner import Learner
+from persam.runs import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,8 +74,9 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
             )
     facts = {"model": str(backbone.name), "device": str(backbone.device)} | dict(settings or {})
     facts = {**drawing(dataset), **facts, "learner": describe(method)}
-    predictions = Predictions.start(out, facts)
-    predict([Job(method, predictions)], backbone, dataset, on_photo)
+    with locked(out):
+        predictions = Predictions.start(out, facts)
+        predict([Job(method, predictions)], backbone, dataset, on_photo)
     return score(dataset, predictions)
 
 

@@ -1,5 +1,7 @@
 """Another model's features for telling objects apart, in front of any SAM backbone's decoder.
 
+DINOv2 and DINOv3, which transformers calls alike.
+
 The later version of the paper compares pictures by DINOv2 features on the one-shot benchmarks.
 They decide where the object is, and so the points and the guide. Masks, the decoder's features and
 the target embedding that prompts it stay SAM's, since they have to live in SAM's own space.
@@ -30,7 +32,14 @@ if TYPE_CHECKING:
     from persam.structures import Calibration, Embedding, Preprocessed
 
 # config.json's model_type -> transformers class.
-MODEL_TYPES = {"dinov2": "Dinov2Model", "dinov2_with_registers": "Dinov2WithRegistersModel"}
+MODEL_TYPES = {
+    "dinov2": "Dinov2Model",
+    "dinov2_with_registers": "Dinov2WithRegistersModel",
+    "dinov3_vit": "DINOv3ViTModel",
+}
+# DINOv3's rotary positions fit any size; the 224 pixels in its configuration give 14 x 14 patches,
+# too few to find a small object by. 48 x 48 are between SAM's 64 x 64 and DINOv2's 37 x 37.
+SIDES = {"dinov3_vit": 768}
 # ImageNet's numbers, as DINOv2's own processor has them, in 0..255 and RGB.
 MEAN = np.array((123.675, 116.28, 103.53), dtype=np.float32)
 STD = np.array((58.395, 57.12, 57.375), dtype=np.float32)
@@ -38,7 +47,7 @@ STD = np.array((58.395, 57.12, 57.375), dtype=np.float32)
 
 @dataclass(frozen=True, eq=False)
 class Matcher:
-    """A DINOv2 model: pictures -> features of its patches.
+    """A DINOv2 or DINOv3 model: pictures -> features of its patches.
 
     Attributes:
         name: what it was loaded by.
@@ -55,9 +64,10 @@ class Matcher:
 
     @property
     def square(self) -> int:
-        """Side of the input in pixels, a whole number of patches: 518 for the published models."""
-        patch = self.model.config.patch_size
-        return max(1, self.model.config.image_size // patch) * patch
+        """Side of the input in pixels, whole patches: 518 for DINOv2, 768 for DINOv3."""
+        config = self.model.config
+        side = SIDES.get(config.model_type, config.image_size)
+        return max(1, side // config.patch_size) * config.patch_size
 
     def preprocess(self, image: np.ndarray, frame: Frame) -> np.ndarray:
         """Bring a picture into this model's square as it lies in another's.
@@ -132,7 +142,7 @@ class MatchedBackbone(WrappedBackbone):
 def load_matcher(
     folder: Path | None, name: str, *, device: torch.device, precision: str
 ) -> Matcher:
-    """Load a DINOv2 model and put it on a device.
+    """Load a DINOv2 or DINOv3 model and put it on a device.
 
     Args:
         folder: as transformers saved it; None for a model that has none (the built-in one).
@@ -141,11 +151,11 @@ def load_matcher(
         precision: of its numbers while it encodes.
 
     Raises:
-        InputError: not a folder of a DINOv2 model, or incomplete.
+        InputError: not a folder of a DINOv2 or DINOv3 model, or incomplete.
     """
     if folder is None or not folder.is_dir():
         raise InputError(
-            f"{name!r} is no model to match with: expected a DINOv2 model, as "
+            f"{name!r} is no model to match with: expected a DINOv2 or DINOv3 model, as "
             f"facebook/dinov2-large, or a folder that transformers saved."
         )
     return Matcher(name, read_folder(folder, MODEL_TYPES).to(device), precision)

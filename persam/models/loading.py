@@ -6,7 +6,6 @@ it is cheap: torch and transformers come in when a model is loaded.
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from persam.models import hub, registry
 from persam.models.runtime.choice import ENGINES, PRECISIONS, RuntimeChoice, require_torch
 from persam.models.runtime.devices import choose_device, choose_precision, resolved_precision
 from persam.models.runtime.exported_facts import EXPORTED
+from persam.models.suggestions import meant
 from persam.structures import ModelSpec
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def load(  # noqa: PLR0913 - three models in one, and three ways to run them
             ``"owner/name@commit"``. A ``Path`` is always a file or folder. A
             :class:`~persam.structures.ModelSpec`, as a concept file has it, says ``match_with``
             and ``plugin`` itself.
-        match_with: a DINOv2 model that objects are compared by instead of the model's own
+        match_with: a DINOv2 or DINOv3 model that objects are compared by instead of the model's own
             features: a hub id (``"facebook/dinov2-large"``) or a folder that transformers saved.
         plugin: a Stable-SAM plugin for the decoder: a file that ``persam train stable`` wrote, or
             ``"pocket-stable"``.
@@ -164,9 +164,7 @@ def locate(name: str | Path) -> Path | None:
 
 
 def _unknown(name: str) -> str:
-    known = [entry.name for entry in registry.CATALOG]
-    close = difflib.get_close_matches(name.lower(), known, n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
+    hint = f" {sentence}" if (sentence := meant(name)) else ""
     return (
         f"No model {name!r}: not a name that `persam models` lists, not a file or folder here "
         f"({Path(name).expanduser().absolute()}), not a hub id (owner/name).{hint} {hub.WAYS_ON}"

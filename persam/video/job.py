@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
+from persam.runs import locked
 from persam.video.clip_state import ClipState
 from persam.video.joining import BackwardSpan, Joiner
 from persam.video.marks import marked_before
@@ -92,15 +93,18 @@ def segment_clip(
 
     Raises:
         InputError: a result would overwrite something of the user's, the folder holds the results
-            of other settings, a marked frame is none of the clip's, or a file cannot be written.
+            of other settings, another run writes into it, a marked frame is none of the clip's, or a
+            file cannot be written.
     """
     output = output if isinstance(output, ClipOutput) else ClipOutput(output)
-    run = _ClipJob(request, clip, output)
-    if not run.complete():
-        for line in run.results():
-            if on_progress is not None:
-                on_progress(line)
-    lines, files = run.state.ordered, run.state.files
+    with locked(output.folder):
+        run = _ClipJob(request, clip, output)
+        if not run.complete():
+            for line in run.results():
+                if on_progress is not None:
+                    on_progress(line)
+        lines, files = run.state.ordered, run.state.files
+        doubtful = write_review(files.review, lines)
     present = Counter(dict.fromkeys(request.objects, 0))
     for line in lines:
         present.update(name for name, entry in line.objects.items() if entry.present)
@@ -110,7 +114,7 @@ def segment_clip(
         present=dict(present),
         damage=run.damage,
         folder=files.folder,
-        doubtful=write_review(files.review, lines),
+        doubtful=doubtful,
         notes=tuple(run.notes),
     )
 

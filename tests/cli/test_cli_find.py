@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -279,3 +280,19 @@ def test_a_pace_that_is_none_is_refused(concept: str, words: tuple[str, ...], sa
     result = run("find", "--concept", concept, "photos", *words)
     assert result.exit_code == 2
     assert said in text(result)
+
+
+def test_doctor_describes_the_machine() -> None:
+    result = run("doctor", "--system")
+    assert result.exit_code == 0
+    text = " ".join(result.output.split())
+    assert f"torch {torch.__version__}" in text
+    assert "pocket" in text
+    # The suite sets both variables, and the report says that they decide.
+    assert "engine for sam torch, fp32 (by PERSAM_ENGINE and PERSAM_PRECISION)" in text
+
+
+def test_doctor_without_references_says_what_it_takes() -> None:
+    result = run("doctor")
+    assert result.exit_code == 2
+    assert "two" in result.output

@@ -160,7 +160,7 @@ def test_other_settings_are_refused_by_name(root, tmp_path, change, said):
         benchmark.evaluate(method, backbone, data, out=tmp_path / "out", settings=settings)
 
     run(**usual)
-    with pytest.raises(InputError, match="holds the predictions of another run") as caught:
+    with pytest.raises(InputError, match="holds the results of another run") as caught:
         run(**usual | change)
     assert said in str(caught.value)
 

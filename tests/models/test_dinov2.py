@@ -64,6 +64,28 @@ def test_features_are_the_last_layers_patches(registers):
         np.testing.assert_allclose(features[0, :, row, column], token, rtol=1e-3, atol=1e-4)
 
 
+def test_dinov3_s_patches_are_taken_at_a_size_of_their_own():
+    model = tiny_models.dinov3_model()
+    found = Matcher("tiny", model)
+    assert (model.config.image_size, found.square) == (224, 768)
+    image = np.random.RandomState(0).randint(0, 256, (90, 60, 3), dtype=np.uint8)
+    pixels = found.preprocess(image, geometry.fit(90, 60, 1024, keep_aspect=True))
+    features = found.features(pixels)
+    assert features.shape == (1, 24, 48, 48)
+    tokens = model(torch.from_numpy(pixels)).last_hidden_state
+    assert tokens.shape[1] == 48 * 48 + 5
+    np.testing.assert_allclose(features[0, :, 2, 7], tokens[0, 5 + 2 * 48 + 7], atol=1e-5)
+
+
+def test_a_folder_of_dinov3_matches_for_persam(tmp_path):
+    tiny_models.dinov3_model().save_pretrained(tmp_path / "dino")
+    tiny_models.build("sam").model.save_pretrained(tmp_path / "sam")
+    backbone = load(str(tmp_path / "sam"), match_with=str(tmp_path / "dino"), device="cpu")
+    concept = personalize(backbone, PICTURE, mask=MASK)
+    assert concept.features.target_feature.shape == (24,)
+    assert concept.segment(OTHER).mask.shape == OTHER.shape[:2]
+
+
 def test_the_input_is_a_whole_number_of_patches():
     model = tiny_models.dinov2_model()
     model.config.image_size = 62

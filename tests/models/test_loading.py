@@ -273,3 +273,31 @@ def test_catalogue_entries_are_whole():
         assert not (entry.url and entry.repository)
         if entry.repository:
             assert registry.find(entry.repository.upper()) is entry
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("vit_b", "Did you mean sam-vit-base?"),
+        ("vit_h", "Did you mean sam-vit-huge?"),
+        ("sam_vit_b_01ec64.pth", "Did you mean sam-vit-base?"),
+        ("sam_vit_h_4b8939", "Did you mean sam-vit-huge?"),
+        ("sam2", "Did you mean sam2.1-hiera-small?"),
+        ("SAM2_hiera_large.pt", "Did you mean sam2-hiera-large?"),
+        ("sam2.1_hiera_tiny.pt", "Did you mean sam2.1-hiera-tiny?"),
+        ("mobile_sam.pt", "Did you mean mobile-sam?"),
+        ("poket", "Did you mean pocket?"),
+        ("dinov2", "--match-with facebook/dinov2-small"),
+        ("dinov3", "--match-with facebook/dinov3-vits16-pretrain-lvd1689m"),
+    ],
+)
+def test_names_that_people_type_are_answered(typed, meant):
+    with pytest.raises(ModelNotFound) as raised:
+        load(typed, device="cpu")
+    assert meant in str(raised.value)
+
+
+def test_what_is_suggested_exists():
+    from persam.models import registry, suggestions
+
+    assert set(suggestions.ALIASES.values()) <= {entry.name for entry in registry.CATALOG}

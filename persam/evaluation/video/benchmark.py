@@ -10,6 +10,7 @@ from persam.evaluation.running import Job, describe
 from persam.evaluation.scores import drawing
 from persam.evaluation.video.running import Tracker, follow
 from persam.evaluation.video.scores import score
+from persam.runs import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,8 +63,9 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
             )
     facts = {"model": str(backbone.name), "device": str(backbone.device)} | dict(settings or {})
     functions = {"learner": describe(method), "tracker": describe(tracker)}
-    predictions = Predictions.start(out, {**drawing(dataset), **facts, **functions})
-    follow(Job(method, predictions), tracker, backbone, dataset, on_frame)
+    with locked(out):
+        predictions = Predictions.start(out, {**drawing(dataset), **facts, **functions})
+        follow(Job(method, predictions), tracker, backbone, dataset, on_frame)
     return score(dataset, predictions)
 
 

@@ -7,11 +7,14 @@ anew.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 FORMAT = "3"  # raised where what is converted, or how it is written, changes
 SUMS = "sums.json"
+
+
+_ROOM = 100_000_000  # bytes; a disk with less is full
+_ABANDONED = 3600.0  # seconds after which an unfinished conversion is a killed one's
 
 
 def folder() -> Path:
@@ -68,13 +75,17 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
         return place
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(place.parent)
         fresh = Path(tempfile.mkdtemp(prefix=".part-", dir=place.parent))
-    except OSError:  # a home that is read only: the conversion serves this process alone
-        fresh = Path(tempfile.mkdtemp(prefix="persam-"))
-        make(fresh)
-        return fresh
+    except OSError:  # a home that is read only
+        return _for_this_process(make)
     try:
-        make(fresh)
+        try:
+            make(fresh)
+        except (OSError, RuntimeError):  # RuntimeError is OpenVINO's word for it
+            if shutil.disk_usage(fresh).free > _ROOM:
+                raise
+            return _for_this_process(make)
         sums = {path.name: _sum(path) for path in sorted(fresh.iterdir())}
         (fresh / SUMS).write_text(json.dumps(sums))
         shutil.rmtree(place, ignore_errors=True)
@@ -85,6 +96,22 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return place
+
+
+def _for_this_process(make: Callable[[Path], None]) -> Path:
+    """A conversion in a folder that is gone when the process ends."""
+    fresh = Path(tempfile.mkdtemp(prefix="persam-"))
+    atexit.register(shutil.rmtree, fresh, ignore_errors=True)
+    make(fresh)
+    return fresh
+
+
+def _sweep(place: Path) -> None:
+    """Remove what conversions left that were killed."""
+    for part in place.glob(".part-*"):
+        with suppress(OSError):  # another process was quicker
+            if part.stat().st_mtime < time.time() - _ABANDONED:
+                shutil.rmtree(part, ignore_errors=True)
 
 
 def _whole(place: Path) -> bool:

@@ -58,12 +58,14 @@ def export(
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty; choose a new folder.")
     part = folder.parent / f".persam-{folder.name}-{os.getpid()}.part"
-    part.mkdir(parents=True)
     try:
+        part.mkdir(parents=True)
         _write(backbone, part, form, photos)
         if folder.exists():
             folder.rmdir()
         part.rename(folder)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
