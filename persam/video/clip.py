@@ -26,7 +26,7 @@ FOLDER_RATE = Fraction(25)
 _BYTES_AT_ONCE, _FEWEST = 256_000_000, 4
 
 
-class Reader(Protocol):
+class ClipReader(Protocol):
     """Decodes a clip."""
 
     def __call__(self, damage: Damage, start: Start | None = None) -> Iterator[VideoFrame]:
@@ -56,7 +56,7 @@ class Clip:
     frames: int | None
     has_sound: bool
     stamp: str
-    reader: Reader = field(repr=False)
+    reader: ClipReader = field(repr=False)
     pictures: Mapping[str, str] = field(default_factory=dict, repr=False)
     passed_over: tuple[Path, ...] = ()
     damage: Damage = field(default_factory=Damage, compare=False)

@@ -93,8 +93,8 @@ def segment_clip(
 
     Raises:
         InputError: a result would overwrite something of the user's, the folder holds the results
-            of other settings, another run writes into it, a marked frame is none of the clip's, or a
-            file cannot be written.
+            of other settings, another run writes into it, a marked frame is none of the clip's,
+            or a file cannot be written.
     """
     output = output if isinstance(output, ClipOutput) else ClipOutput(output)
     with locked(output.folder):

@@ -28,12 +28,11 @@ from persam.video.target import likeness_within
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from persam.concept import Concept
     from persam.models.base import Backbone
     from persam.structures import Box, Embedding
     from persam.video.choices import Tracking
     from persam.video.encoded_frame import EncodedFrame
-    from persam.video.target import Target
+    from persam.video.target import TrackedObject
 
 _UNSURE_CELL = (
     0.02  # a cell's share of object is kept so far from 0 and 1 before its logit is taken
@@ -51,7 +50,7 @@ class _Candidate:
     prompts: Prompts
 
 
-def find(target: Target, frame: EncodedFrame, choices: Tracking) -> ObjectLogits:
+def find(target: TrackedObject, frame: EncodedFrame, choices: Tracking) -> ObjectLogits:
     """Find one object in one frame.
 
     Args:
@@ -70,7 +69,9 @@ def find(target: Target, frame: EncodedFrame, choices: Tracking) -> ObjectLogits
     return _search(target, frame, choices)
 
 
-def find_near(target: Target, frame: EncodedFrame, box: Box, choices: Tracking) -> ObjectLogits:
+def find_near(
+    target: TrackedObject, frame: EncodedFrame, box: Box, choices: Tracking
+) -> ObjectLogits:
     """Find an object that has been seen before, near a box.
 
     Args:
@@ -88,7 +89,8 @@ def find_near(target: Target, frame: EncodedFrame, box: Box, choices: Tracking) 
     believed = geometry.to_original(readout[None], embedding.frame)[0]
     last = target.last_mask(region, frame.size)
     candidates = _candidates(target.concept.backbone, embedding, inside, readout)
-    best = max(candidates, key=lambda one: _belief(one, believed, last))
+    area = target.state.usual.area or float(last.sum())
+    best = max(candidates, key=lambda one: _belief(one, believed, last, area))
     return _judged(target, frame, region, best)
 
 
@@ -137,17 +139,21 @@ def _centre(box: Box) -> np.ndarray:
     return np.array([[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]])
 
 
-def _belief(candidate: _Candidate, readout: np.ndarray, last: np.ndarray) -> float:
-    """How much decoder, memory, and the mask before believe in a mask; 0..4."""
+def _belief(
+    candidate: _Candidate, readout: np.ndarray, last: np.ndarray, usual_area: float
+) -> float:
+    """How much decoder, memory, the mask before and the usual size speak for a mask; 0..4."""
     mask = candidate.logits > 0
-    area, before = float(mask.sum()), float(last.sum())
+    area = float(mask.sum())
     if area == 0:
         return 0.0
-    size = min(area, before) / max(area, before)
+    size = min(area, usual_area) / max(area, usual_area)
     return candidate.score + agreement(mask, readout) + agreement(mask, last) + size
 
 
-def _judged(target: Target, frame: EncodedFrame, region: Box, found: _Candidate) -> ObjectLogits:
+def _judged(
+    target: TrackedObject, frame: EncodedFrame, region: Box, found: _Candidate
+) -> ObjectLogits:
     """What was found in a region, in the frame, with its doubt."""
     logits = paste(found.logits, region, frame.size, outside=-CERTAIN)
     mask = found.logits > 0
@@ -172,7 +178,7 @@ def _judged(target: Target, frame: EncodedFrame, region: Box, found: _Candidate)
     )
 
 
-def _search(target: Target, frame: EncodedFrame, choices: Tracking) -> ObjectLogits:
+def _search(target: TrackedObject, frame: EncodedFrame, choices: Tracking) -> ObjectLogits:
     """Search the whole frame by the concept."""
     concept = target.concept
     detection = concept.locate(frame.embedding)
@@ -184,25 +190,19 @@ def _search(target: Target, frame: EncodedFrame, choices: Tracking) -> ObjectLog
         return found.emptied()
     if target.marked is None:
         alike = likeness_within(concept, frame.embedding, step.mask)
-        found_it = alike is None or alike >= _least(concept, choices)
-        return found if found_it else found.emptied()
+        least = concept.min_likeness if choices.min_likeness is None else choices.min_likeness
+        return found if alike is None or alike >= least else found.emptied()
     near = find_near(target, frame, box, choices)
     return near if _believed(near, target, choices) else near.emptied()
 
 
-def _believed(found: ObjectLogits, target: Target, choices: Tracking) -> bool:
+def _believed(found: ObjectLogits, target: TrackedObject, choices: Tracking) -> bool:
     """Whether what was found is about as like the object as it usually is."""
     if found.evidence is None:
         return False
     usual = target.state.usual.likeness
-    if usual is None:
-        return found.evidence.likeness >= _least(target.concept, choices)
-    return found.evidence.likeness >= choices.kept * usual
-
-
-def _least(concept: Concept, choices: Tracking) -> float:
-    """The likeness from which on something is the object, where nothing is usual yet."""
-    return concept.min_likeness if choices.min_likeness is None else choices.min_likeness
+    # What was marked is all like itself; nothing else is known before the second frame.
+    return found.evidence.likeness >= choices.kept * (1.0 if usual is None else usual)
 
 
 def _widened(box: Box, height: int, width: int) -> Box:

@@ -13,7 +13,7 @@ from persam.video.encoded_frame import EncodedFrame
 from persam.video.overlaps import ObjectLogits, predictions
 from persam.video.propagation import find, region_of
 from persam.video.replay import Plan, replay
-from persam.video.target import Target
+from persam.video.target import TrackedObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ class RegionTracker:
     def __init__(
         self, backbone: Backbone, concepts: Mapping[str, Concept], choices: Tracking
     ) -> None:
-        self.targets = {name: Target(concept) for name, concept in concepts.items()}
+        self.targets = {name: TrackedObject(concept) for name, concept in concepts.items()}
         self._backbone, self._choices = backbone, choices
         self._cuts = CutDetector()
         self._plans: dict[str, Plan] = {}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from persam.video.evidence import SURE
 from persam.video.feature_memory import remembered
-from persam.video.target import Target, TrackState
+from persam.video.target import TrackedObject, TrackState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +43,7 @@ class Plan:
 
     def recall(
         self,
-        target: Target,
+        target: TrackedObject,
         frame: EncodedFrame,
         mask: Callable[[], np.ndarray],
         region: Callable[[EncodedFrame, np.ndarray], Box],
@@ -60,7 +60,7 @@ class Plan:
             shown = mask()
             target.mark(frame, region(frame, shown), shown)
         elif frame.number in self.regions:
-            target.remember(frame, self.regions[frame.number], mask())
+            target.restore(frame, self.regions[frame.number], mask())
         if frame.number == self.followed:
             target.mask = mask()
         target.sure, target.state = list(self.sure), self.state

@@ -69,7 +69,7 @@ class TrackState:
         return replace(self, box=None, unseen=max(1, self.unseen))
 
 
-class Target:
+class TrackedObject:
     """What is known of one object; changes with every frame.
 
     Attributes:
@@ -146,6 +146,10 @@ class Target:
         self.recent[frame.number] = _entry(frame, region, mask)
         kept = set(remembered(self.sure))
         self.recent = {number: e for number, e in self.recent.items() if number in kept}
+
+    def restore(self, frame: EncodedFrame, region: Box, mask: np.ndarray) -> None:
+        """Remember a frame as an earlier run did; that it is kept was decided there."""
+        self.recent[frame.number] = _entry(frame, region, mask)
 
     def read(self, cells: np.ndarray) -> np.ndarray:
         """``(h, w)`` share of each cell that is object, by what is remembered.

@@ -14,7 +14,7 @@ from persam.video.choices import Tracking
 from persam.video.encoded_frame import EncodedFrame
 from persam.video.evidence import Usual
 from persam.video.regions import whole
-from persam.video.target import Target, adapted, likeness_within
+from persam.video.target import TrackedObject, adapted, likeness_within
 
 SIZE = (40, 52)
 MASK = np.zeros(SIZE, dtype=bool)
@@ -37,8 +37,8 @@ def concept(sam):
     return persam.personalize(sam, noise(0), mask=MASK, variant=bare)
 
 
-def marked(sam, concept) -> Target:
-    target = Target(concept)
+def marked(sam, concept) -> TrackedObject:
+    target = TrackedObject(concept)
     frame = EncodedFrame(sam, noise(0), 0)
     target.mark(frame, whole(SIZE), MASK)
     return target
@@ -52,7 +52,7 @@ def test_a_recipe_without_cells_is_compared_by_the_first_frames(sam, concept):
     inside = similarity.covered_cells(MASK, embedding.frame, embedding.cells.shape[:2])
     rows, columns = 3, 4  # of 4 x 4 cells the picture covers 52 x 40 pixels
     assert len(known.features.foreground) == inside.sum()
-    assert len(known.features.against) == rows * columns - inside.sum()
+    assert len(known.features.background) == rows * columns - inside.sum()
     assert np.array_equal(known.features.target_feature, concept.features.target_feature)
     assert likeness_within(known, embedding, MASK) == pytest.approx(1, abs=1e-5)
 
@@ -91,7 +91,7 @@ def test_the_decoder_is_asked_where_the_object_was(sam, concept):
 
 def test_a_search_is_the_concepts_own(sam, concept):
     frame = EncodedFrame(sam, noise(1), 0)
-    found = propagation.find(Target(concept), frame, WHOLE)
+    found = propagation.find(TrackedObject(concept), frame, WHOLE)
     expected = concept.segment_embedding(frame.embedding)
     assert np.array_equal(found.logits > 0, expected.mask)
     assert found.score == expected.score
@@ -107,14 +107,14 @@ def test_what_is_not_like_the_object_is_denied(sam, concept):
     # The concept's own recipe has the say where the tracking has none.
     strict = replace(target.concept.variant, min_presence=1.0)
     cautious = replace(target.concept, variant=strict, calibration=Calibration(0.3, 40.0))
-    assert not (propagation.find(Target(cautious), frame, WHOLE).logits > 0).any()
+    assert not (propagation.find(TrackedObject(cautious), frame, WHOLE).logits > 0).any()
 
 
 def test_an_object_is_seen_through_a_region(sam, concept):
     large = np.tile(noise(0), (8, 8, 1))
     mask = np.zeros(large.shape[:2], dtype=bool)
     mask[100:140, 150:200] = True
-    target, frame = Target(concept), EncodedFrame(sam, large, 0)
+    target, frame = TrackedObject(concept), EncodedFrame(sam, large, 0)
     region = propagation.region_of(mask_box(mask), frame, Tracking())
     assert region[2] - region[0] == region[3] - region[1] == 128
     target.mark(frame, region, mask)
