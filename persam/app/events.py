@@ -8,8 +8,6 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from persam.errors import InputError
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -42,16 +40,15 @@ class Events:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(_end, queue)
 
-    async def listen(self) -> AsyncIterator[str]:
-        """Events of one page until it leaves.
+    @property
+    def full(self) -> bool:
+        """Whether no more pages may listen."""
+        return len(self._pages) >= MOST_PAGES
 
-        Raises:
-            InputError: too many pages are open.
-        """
+    async def listen(self) -> AsyncIterator[str]:
+        """Events of one page until it leaves."""
         queue: asyncio.Queue[str | None] = asyncio.Queue(_BACKLOG)
         with self._lock:
-            if len(self._pages) >= MOST_PAGES:
-                raise InputError(f"{MOST_PAGES} pages are open already. Close one.")
             self._pages[queue] = asyncio.get_running_loop()
         try:
             yield "event: hello\ndata: {}\n\n"

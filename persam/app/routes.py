@@ -76,7 +76,10 @@ def whole_session(session: Session, _request: Request) -> Response:
 
 async def events(request: Request) -> Response:
     """What happens, as it happens."""
-    stream = request.app.state.session.events.listen()
+    told = request.app.state.session.events
+    if told.full:
+        return JSONResponse({"error": "Too many pages are open already. Close one."}, 503)
+    stream = told.listen()
     headers = {**_NEVER, "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 

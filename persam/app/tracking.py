@@ -10,6 +10,7 @@ import numpy as np
 
 from persam.album.run import fingerprint
 from persam.app.clips import frame_json
+from persam.app.commands import shown_path
 from persam.app.learning import at_presence
 from persam.errors import InputError
 from persam.io.masks import read_mask
@@ -87,7 +88,7 @@ def _track(session: Session, clip: ClipFolder, products: frozenset[str]) -> None
         session.job.step()
 
     segment_clip(request, opened, ClipOutput(clip.track, products, overwrite=again), on_progress)
-    session.events.publish("tracked", clip=clip.clip.id, folder=str(clip.track))
+    session.events.publish("tracked", clip=clip.clip.id, folder=shown_path(clip.track))
 
 
 def _concepts(session: Session) -> dict[str, Concept]:

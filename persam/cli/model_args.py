@@ -39,6 +39,7 @@ class Component(StrEnum):
     SEMANTIC_PROMPT = "semantic-prompt"
     REFINE_MASK = "refine-mask"
     REFINE_BOX = "refine-box"
+    ONE_PIECE = "one-piece"
 
     @property
     def field(self) -> str:

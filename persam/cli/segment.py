@@ -188,7 +188,8 @@ def segment(
     with progress(len(others), "Looking", quiet=quiet) as step:
         summary = segment_album(target, others, output, lambda _: step(), loader=loader)
     report_album(summary, listing, quiet=quiet)
-    write_labels_of(summary, known, next(iter(learnt)) or "object", saved.labels, quiet=quiet)
+    done = (summary.records, summary.manifest.parent, {})
+    write_labels_of(done, known, next(iter(learnt)) or "object", saved.labels, quiet=quiet)
     if summary.failed or summary.not_written:
         raise typer.Exit(1)
 

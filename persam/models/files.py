@@ -123,7 +123,7 @@ def read_state(path: Path) -> State:
         )
     try:
         if path.suffix.lower() == ".safetensors":
-            return safetensors.torch.load_file(path)
+            return _unwrapped(safetensors.torch.load_file(path))
         _require_torch_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (
@@ -146,13 +146,20 @@ def _require_torch_file(path: Path) -> None:
     # On other bytes torch's unpickler stumbles in ways that no list of exceptions covers.
     with path.open("rb") as stream:
         start = stream.read(len(OLD_TORCH))
-    if start != OLD_TORCH and not zipfile.is_zipfile(path):
+    if start == OLD_TORCH:
+        return
+    if not zipfile.is_zipfile(path):
         raise ValueError("torch.save did not write it")
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    # torch.save stores without compression: whatever grows on unpacking was made by something else.
+    if unpacked > 2 * path.stat().st_size + 1_000_000:
+        raise ValueError(f"it unpacks to {unpacked:,} bytes")
 
 
 def _tensors(content: Any, path: Path) -> State:
     """Find the state dict in what a training script may have wrapped round it."""
-    for key in ("model", "state_dict"):
+    for key in ("model", "state_dict", "model_state", "model_state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     named = isinstance(content, dict) and len(content) > 0
@@ -161,7 +168,23 @@ def _tensors(content: Any, path: Path) -> State:
             f"{path} holds {type(content).__name__}, not named tensors. Expected a file of "
             "segment-anything's layout."
         )
-    return {str(name): tensor for name, tensor in content.items()}
+    return _unwrapped({str(name): tensor for name, tensor in content.items()})
+
+
+# What training frameworks put before the names: DistributedDataParallel, Lightning, micro-sam.
+_PREFIXES = ("module.", "model.", "sam.", "net.", "_orig_mod.")
+# Buffers of the official model that are constants of its family.
+_CONSTANTS = ("pixel_mean", "pixel_std")
+
+
+def _unwrapped(state: State) -> State:
+    """The tensors under the names that they had before a framework wrapped the model."""
+    while state:
+        every = [prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in state)]
+        if not every:
+            return {name: state[name] for name in state if name not in _CONSTANTS}
+        state = {name.removeprefix(every[0]): tensor for name, tensor in state.items()}
+    return state
 
 
 def _build(state: State, path: Path) -> Any:

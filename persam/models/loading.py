@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from persam.errors import InputError, ModelNotFound
 from persam.models import hub, registry
-from persam.models.runtime.choice import ENGINES, PRECISIONS, RuntimeChoice, require_torch
+from persam.models.runtime.choice import (
+    ENGINES,
+    PACKAGES,
+    PRECISIONS,
+    RuntimeChoice,
+    require,
+    require_torch,
+)
 from persam.models.runtime.devices import choose_device, choose_precision, resolved_precision
 from persam.models.runtime.exported_facts import EXPORTED
 from persam.models.suggestions import meant
@@ -129,6 +136,8 @@ def _load_pocket(device: str, asked: RuntimeChoice) -> Backbone:
 
     if runs_packaged(device, asked.wished()):
         return load_packaged(asked.wished())
+    if asked.wished().engine in PACKAGES:
+        require(asked.wished().engine, run=device in ("auto", "cpu"))
     require_torch("The built-in model by torch")
     from persam.models.pocket.backbone import load_pocket
 

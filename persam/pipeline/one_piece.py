@@ -55,13 +55,16 @@ def one_piece(mask: np.ndarray, prior: np.ndarray) -> np.ndarray:
     pieces, count = cast("tuple[np.ndarray, int]", ndimage.label(mask, _TOUCHING))
     if count == 0:
         return mask
-    numbers = np.arange(1, count + 1)
-    highest = np.atleast_1d(ndimage.maximum(standardise(prior), pieces, numbers))
-    areas = np.bincount(pieces.ravel())[1:]
+    if count == 1:
+        return without_small_holes(mask)
+    numbers = pieces[mask] - 1  # of the pixels that are object, in reading order
+    highest = np.full(count, -np.inf, dtype=np.float32)
+    np.maximum.at(highest, numbers, standardise(prior)[mask])
+    areas = np.bincount(numbers)
     best = int(highest.argmax())
     supported = (highest >= SUPPORT * highest[best]) & (areas >= SMALLEST * areas[best])
     supported[best] = True
-    return without_small_holes(np.isin(pieces, numbers[supported]))
+    return without_small_holes(np.append(supported, False)[pieces - 1])
 
 
 def without_small_holes(mask: np.ndarray, largest: float = LARGEST_HOLE) -> np.ndarray:
@@ -79,10 +82,19 @@ def without_small_holes(mask: np.ndarray, largest: float = LARGEST_HOLE) -> np.n
     """
     from scipy import ndimage
 
-    closed = np.asarray(ndimage.binary_fill_holes(mask))
-    holes, count = cast("tuple[np.ndarray, int]", ndimage.label(closed & ~mask))
-    if count == 0:
+    places = np.argwhere(mask.any(axis=1)), np.argwhere(mask.any(axis=0))
+    if len(places[0]) == 0:
         return mask
-    small = np.bincount(holes.ravel()) <= largest * np.count_nonzero(mask)
-    small[0] = False
-    return mask | small[holes]
+    # A ring of background round the object is what lies outside; all else without mask is a hole.
+    inside = tuple(slice(int(one[0, 0]), int(one[-1, 0]) + 1) for one in places)
+    ground, count = cast(
+        "tuple[np.ndarray, int]", ndimage.label(np.pad(~mask[inside], 1, constant_values=True))
+    )
+    if count == 1:
+        return mask
+    areas = np.bincount(ground.ravel())
+    small = areas <= largest * np.count_nonzero(mask)
+    small[[0, ground[0, 0]]] = False
+    closed = mask.copy()
+    closed[inside] |= small[ground[1:-1, 1:-1]]
+    return closed

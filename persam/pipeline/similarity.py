@@ -177,7 +177,11 @@ def location_prior(similarity: np.ndarray, frame: Frame) -> np.ndarray:
     """
     height, width = similarity.shape
     finer = geometry.bilinear(similarity[None], (4 * height, 4 * width))
-    return geometry.to_original(finer, frame)[0]
+    # Resize by resize, not by one matrix as masks are: where the map is flat, at its borders,
+    # rounding decides which pixel is the extreme one, and it should round as the official code.
+    square = geometry.bilinear(finer, (frame.square, frame.square))
+    rows, columns = frame.resized
+    return geometry.bilinear(square[:, :rows, :columns], (frame.height, frame.width))[0]
 
 
 def likely(similarity: np.ndarray, frame: Frame) -> np.ndarray:

@@ -57,7 +57,7 @@ def held_out(names: Iterable[str], count: int = HELD_OUT) -> set[str]:
 
     Example:
         >>> sorted(held_out(["a", "b", "c"], 1))
-        ['b']
+        ['c']
     """
     return set(sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:count])
 

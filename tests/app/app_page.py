@@ -91,7 +91,7 @@ class Server:
         command = [sys.executable, "-c", "from persam.cli import main; main()", "app"]
         command += [str(folder), "--out", str(run), "--no-browser", "--token", TOKEN, *options]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+            command, stdout=subprocess.PIPE, text=True, env=dict(os.environ), cwd=folder.parent
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -107,7 +107,11 @@ class Server:
     def end(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(60)
+        try:
+            code = self.process.wait(60)
+        except subprocess.TimeoutExpired:  # a machine that is busy elsewhere
+            self.process.kill()
+            code = self.process.wait()
         self._close()
         return code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persam.app.objects import AppState, Mark, NamedObject, read_state, write_state
@@ -25,6 +25,7 @@ marks = st.builds(
 )
 
 
+@settings(max_examples=10, deadline=None)
 @given(
     st.lists(
         st.builds(NamedObject, name=names, marks=st.lists(marks, max_size=4).map(tuple)), max_size=3

@@ -213,9 +213,8 @@ def test_a_run_knows_the_names_that_it_gave(tmp_path: Path) -> None:
     stamp = Stamp("any", 1, 1)
     manifest = Manifest(out)
     for photo, stem in (("a/dog.jpg", "dog"), ("b/dog.jpg", "b__dog")):
-        output = str(out / f"{stem}.png")
         place = str(Path(photo).absolute())
-        manifest.add(Record(place, output, 0.5, None, (), seconds=1.0, stamp=stamp))
+        manifest.add(Record(place, f"{stem}.png", 0.5, None, (), seconds=1.0, stamp=stamp))
     with pytest.raises(InputError, match="without a photo of that name: dog"):
         corrections([Path("b/dog.jpg")], folder, out)
     (pair,) = corrections([Path("a/dog.jpg"), Path("b/dog.jpg")], folder, out)

@@ -15,7 +15,7 @@ def test_too_little_data_is_named_and_leaves_nothing(tmp_path):
     words = ["train", "pocket", str(tmp_path), "--initial", "none.safetensors", "--out", str(out)]
     done = CliRunner().invoke(app, words)
     assert done.exit_code != 0
-    assert "A batch is 24 pictures, but the data has 1" in " ".join(done.output.split())
+    assert "A batch is 16 pictures, but the data has 1" in " ".join(done.output.split())
     assert not out.exists()
 
 

@@ -107,3 +107,20 @@ def test_segments_add_up():
 def test_segments_that_are_none(segment, said):
     with pytest.raises(InputError, match=said):
         segments.draw([segment], (4, 5))
+
+
+@pytest.mark.parametrize("far", [1e4, 1e7, 1e12])
+def test_corners_far_away_take_no_memory_and_change_nothing_near(far):
+    size = (40, 50)
+    near = segments.polygon(np.array([10.0, 10, 49, 10, 49, 30, 10, 30]), size)
+    reached = segments.polygon(np.array([10.0, 10, far, 10, far, 30, 10, 30]), size)
+    np.testing.assert_array_equal(reached[:, :49], near[:, :49])
+    assert reached[10:30, 10:].all()
+    assert segments.polygon(np.array([-far, -far, far, -far, far, far, -far, far]), size).all()
+    assert not segments.polygon(np.array([far, far, 2 * far, far, 2 * far, 2 * far]), size).any()
+
+
+@pytest.mark.parametrize("corner", [np.nan, np.inf])
+def test_corners_that_are_no_numbers_are_refused(corner):
+    with pytest.raises(InputError, match="NaN or infinity"):
+        segments.polygon(np.array([0, 0, 5, 0, corner, 5]), (9, 9))

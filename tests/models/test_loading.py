@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,21 @@ def test_folder_may_be_named_by_a_string_and_lie_at_a_relative_path(tmp_path, mo
     assert load("mine/model", device="cpu").name == "mine/model"
 
 
-@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"model": s}, lambda s: {"state_dict": s}])
+def _named(state, prefix):
+    return {prefix + name: tensor for name, tensor in state.items()}
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: s,
+        lambda s: {"model": s},
+        lambda s: {"state_dict": _named(s, "model."), "epoch": 3},
+        lambda s: {"model_state": _named(s, "sam.")},
+        lambda s: _named(s, "module."),
+        lambda s: s | {"pixel_mean": torch.zeros(3, 1, 1), "pixel_std": torch.ones(3, 1, 1)},
+    ],
+)
 def test_official_pth_loads(wrap, tmp_path):
     path = tmp_path / "sam.pth"
     torch.save(wrap(parity.state("vit")), path)
@@ -126,6 +141,18 @@ def test_other_tensors_are_named(tmp_path):
     torch.save({"layer1.conv.weight": torch.zeros(2)}, tmp_path / "resnet.pth")
     with pytest.raises(InputError, match=r"layer1\.conv\.weight"):
         load(tmp_path / "resnet.pth", device="cpu")
+
+
+def test_a_file_that_grows_on_unpacking_is_refused(tmp_path):
+    torch.save({"a": torch.zeros(4_000_000)}, tmp_path / "plain.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pth") as plain,
+        zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for member in plain.infolist():
+            bomb.writestr(member.filename, plain.read(member))
+    with pytest.raises(InputError, match="unpacks to 16,"):
+        load(tmp_path / "bomb.pth")
 
 
 def test_the_older_format_of_torch_files_loads(tmp_path):

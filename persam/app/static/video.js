@@ -169,7 +169,12 @@ export function videoView(id, go) {
     }),
     on("clip", reload),
     on("tracked", (data) => { if (data.clip === clip?.id) { toast(`Tracked. All of it is in ${data.folder}`, { kind: "good" }); reload({ id: clip.id }); seek(frame); } }),
-    on("progress objects", foot),
+    on("objects", foot),
+    on("progress", () => {
+      // Another job was in the way when the clip was opened.
+      if (clip && !clip.ready && !busy() && store.progress.job !== "Reading the clip") open(clip.id);
+      else foot();
+    }),
     on("active", () => clip?.ready && (editor.clear(), masks(frame), timeline.show(clip))),
   ];
   open(id);

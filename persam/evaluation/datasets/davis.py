@@ -137,7 +137,7 @@ def _list_of(root: Path, year: int | None) -> tuple[int, Path]:
 
 
 def _names(listing: Path) -> list[str]:
-    lines = (line.split() for line in listing.read_text(encoding="utf-8").splitlines())
+    lines = (line.split() for line in listing.read_text(encoding="utf-8-sig").splitlines())
     # A line is a name, or, in the older list, the files of a frame: /JPEGImages/480p/<name>/...
     words = [Path(line[0]) for line in lines if line]
     names = dict.fromkeys(path.parent.name if len(path.parts) > 1 else path.name for path in words)

@@ -42,7 +42,7 @@ def open_fss1000(entry: DatasetEntry, root: Path, options: EpisodeOptions) -> Da
     if not split:
         findings.add(folder, NOT_THERE, [f"{SPLITS[0]}, one test class a line (or {SPLITS[1]})"])
     findings.refuse()
-    lines = (folder / split).read_text(encoding="utf-8").splitlines()
+    lines = (folder / split).read_text(encoding="utf-8-sig").splitlines()
     classes = sorted({line.strip() for line in lines if line.strip()})
     if not classes:
         findings.add(folder, "empty list of test classes", [split])

@@ -94,8 +94,13 @@ def polygon(outline: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         raise InputError(
             f"a polygon is x and y of at least three corners in turn; got {outline.size} numbers."
         )
+    if not np.isfinite(outline).all():
+        raise InputError("a polygon's corners are numbers; got NaN or infinity.")
     height, width = size
+    outline = _near(outline.reshape(-1, 2), size)
     corners = (_FINE * outline.reshape(-1, 2) + 0.5).astype(np.int64)
+    if len(corners) == 0:
+        return np.zeros(size, dtype=bool)
     ends = np.roll(corners, -1, axis=0)
     path = np.concatenate([_walk(a, b) for a, b in zip(corners, ends, strict=True)])
     before, after = path[:-1], path[1:]
@@ -109,6 +114,36 @@ def polygon(outline: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     turns = np.bincount((column * height + row)[crossing], minlength=height * width + 1)
     inside = turns[: height * width].cumsum() % 2
     return inside.astype(bool).reshape(width, height).T
+
+
+_FAR = 10_000  # pixels
+
+
+def _near(corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The corners ``(n, 2)`` of a polygon that leads far away, cut off outside the picture.
+
+    Its outline is walked in steps, of which there would be billions. Polygons as people draw them
+    are left as they are.
+    """
+    for axis, side in ((0, size[1]), (1, size[0])):
+        for sign, limit in ((-1, float(side)), (1, 2.0 * side)):
+            if len(corners) and (sign * corners[:, axis]).max() > 8 * limit + _FAR:
+                corners = _cut(corners, axis, sign, limit)
+    return corners
+
+
+def _cut(corners: np.ndarray, axis: int, sign: int, limit: float) -> np.ndarray:
+    """What lies on this side of a line (Sutherland and Hodgman's way)."""
+    inside = sign * corners[:, axis] <= limit
+    kept: list[np.ndarray] = []
+    for number, corner in enumerate(corners):
+        before = corners[number - 1]
+        if inside[number] != inside[number - 1]:
+            share = (sign * limit - before[axis]) / (corner[axis] - before[axis])
+            kept.append(before + share * (corner - before))
+        if inside[number]:
+            kept.append(corner)
+    return np.array(kept).reshape(-1, 2)
 
 
 def _walk(start: np.ndarray, end: np.ndarray) -> np.ndarray:

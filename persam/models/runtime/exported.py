@@ -92,8 +92,8 @@ class ExportedBackbone(Encoding):
         able = READERS[facts.format]
         if choice.engine not in ("auto", *able):
             raise InputError(
-                f"{self.name} was exported as {facts.format}, which {' and '.join(able)} run, not "
-                f"{choice.engine}. Leave the engine out, or export the model again."
+                f"{self.name} was exported for {' and '.join(able)}, not for {choice.engine}. "
+                f"Leave the engine out, or export the model again."
             )
         if facts.precision == "int8" and choice.precision != "auto":
             raise InputError(
