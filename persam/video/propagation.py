@@ -134,7 +134,9 @@ def _decode_at(
         points = np.concatenate([points, [[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]]])
         labels = np.append(labels, 1)
     # A box asks for the single mask, which no weights of three are needed for.
-    return decoder.first_step(concept.backbone, embedding, Prompts(points, labels, last))
+    # The location prior as a mask says where the box's object is not; None where recipes have none.
+    prompts = Prompts(points, labels, last, detection.prompts.mask)
+    return decoder.first_step(concept.backbone, embedding, prompts)
 
 
 def _measured(
