@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import torch
 
-FORMAT = "3"  # raised where what is converted, or how it is written, changes
+FORMAT = "4"  # raised where what is converted, or how it is written, changes
 SUMS = "sums.json"
 
 
