@@ -180,6 +180,7 @@ class Concept:
         mask: Source | None = None,
         box: Sequence[float] | None = None,
         points: Sequence[Sequence[float]] | None = None,
+        as_given: bool = False,
     ) -> Concept:
         """Learn from one more picture, usually one where the answer was wrong.
 
@@ -192,11 +193,12 @@ class Concept:
             mask: the object in it: a path, a PIL image or an array of the same size.
             box: ``(x0, y0, x1, y1)`` in pixel edges round the object; the model makes the mask.
             points: ``(x, y)`` pixels on the object; the model makes the mask.
+            as_given: take a mask or a box that looks like a mistake.
 
         Raises:
             InputError: unreadable or unusable input; the message says which and what to do.
         """
-        shown = Reference(image, mask, box, points)
+        shown = Reference(image, mask, box, points, as_given=as_given)
         reference = encode_reference(self.backbone, shown, self.variant)
         more = reference_features(self.backbone, reference, self.variant)
         references = (*self.references, more)

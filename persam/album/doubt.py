@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam.metrics import iou
+from persam.pipeline.comparison import ObjectSet
 from persam.pipeline.multi_object import resolve_overlaps
 from persam.pipeline.segment import segment
 
@@ -84,7 +85,8 @@ def doubt_signs(
         Answer and signs by name.
     """
     alone = {name: segment(concept, embedding) for name, concept in concepts.items()}
-    found = resolve_overlaps(concepts, embedding, alone)
+    standings = ObjectSet.of(concepts).judge(embedding)
+    found = resolve_overlaps(concepts, embedding, alone, standings)
     return {
         name: (
             one,

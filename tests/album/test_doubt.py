@@ -51,7 +51,9 @@ def test_references_that_disagree_and_objects_that_claim_the_same(plush_concepts
     assert signs.disagreement < 0.2
     assert signs.contested == 0
     # A reference that shows the background in place of the dog makes the answers differ.
-    wrong = concept.correct(samples.files(samples.PICTURES, 3)[0], mask=~plush.truth(3))
+    wrong = concept.correct(
+        samples.files(samples.PICTURES, 3)[0], mask=~plush.truth(3), as_given=True
+    )
     confused = doubt_signs({"plush dog": wrong}, embedding)["plush dog"][1]
     assert confused.disagreement > signs.disagreement
     twins = {"one": concept, "two": replace(concept)}
