@@ -228,7 +228,7 @@ _POCKET = dataclasses.replace(
     **_MENDED,
     contrast=0.5,
     smoothing=0.5,
-    min_presence=0.15,
+    min_presence=0.2,
     parts=5,
     guided_attention=False,
     semantic_prompt=False,
