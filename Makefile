@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo app test test-app test-light check fix bench bench-gpu fuzz clean
+.PHONY: setup demo app test test-app test-light check fix bench bench-gpu docs fuzz clean
 
 setup: .venv/ready
 
@@ -44,6 +44,10 @@ check: setup ## linter, formatter, types
 fix: setup ## mend what the linter and formatter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: setup ## the documentation as a site in site/; every link is checked
+	$(BIN)/python tools/site_pages.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: setup ## how fast it is beside a plain loop; DATA= a folder of photos in PerSeg's layout
 	GOMP_SPINCOUNT=5000 $(BIN)/python benchmarks/bench.py $(DATA) --json benchmarks/bench.json

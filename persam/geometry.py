@@ -160,10 +160,21 @@ def bilinear(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
         [[[0.0, 1.0, 3.0, 4.0]]]
     """
     maps = np.asarray(maps, dtype=np.float32)
-    left, right, share = _neighbours(maps.shape[2], size[1])
-    across = maps[:, :, left] * (1 - share) + maps[:, :, right] * share  # (k, h, columns)
+    across = _between(maps, 2, *_neighbours(maps.shape[2], size[1]))  # (k, h, columns)
     above, below, share = _neighbours(maps.shape[1], size[0])
-    return across[:, above] * (1 - share[:, None]) + across[:, below] * share[:, None]
+    return _between(across, 1, above, below, share[:, None])
+
+
+def _between(
+    maps: np.ndarray, axis: int, low: np.ndarray, high: np.ndarray, share: np.ndarray
+) -> np.ndarray:
+    """``low * (1 - share) + high * share`` along an axis, with two arrays of that size at most."""
+    found = maps.take(low, axis)
+    found *= 1 - share
+    other = maps.take(high, axis)
+    other *= share
+    found += other
+    return found
 
 
 def _neighbours(source: int, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -94,7 +94,7 @@ def labels_of_records(
     for record in done:
         photo = Path(record.input)
         found = _labels(record, folder, name, (doubts or {}).get(record.input))
-        size = _mask(record, folder).shape
+        size = numbered_mask(record, folder).shape
         inside = photo.relative_to(top).as_posix() if photo.is_relative_to(top) else photo.name
         pictures.append(LabelledPicture(inside, (size[0], size[1]), found, photo))
     names = [label.name for picture in pictures for label in picture.labels]
@@ -106,7 +106,7 @@ def _labels(
     record: Record, folder: str | Path, name: str, doubt: float | None
 ) -> tuple[Label, ...]:
     """The labels of one photo."""
-    numbers = _mask(record, folder)
+    numbers = numbered_mask(record, folder)
     if record.found is None:
         marks: list[tuple[np.ndarray, Record | FoundObject, str]] = [(numbers > 0, record, name)]
     else:
@@ -125,8 +125,12 @@ def _origin(record: Record, facts: Record | FoundObject, name: str, doubt: float
     return Origin("model", name, version, facts.score, facts.presence, doubt)
 
 
-def _mask(record: Record, folder: str | Path) -> np.ndarray:
-    """``(H, W)`` uint8, a number an object."""
+def numbered_mask(record: Record, folder: str | Path) -> np.ndarray:
+    """The mask of a photo, ``(H, W)`` uint8, a number an object.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     image = open_picture(record.mask(folder), upright=False)
     return np.asarray(image if image.mode in ("L", "P") else image.convert("L"))
 

@@ -23,9 +23,11 @@ from persam.cli.evaluate import evaluate
 from persam.cli.explain import explain
 from persam.cli.export import export
 from persam.cli.find import find
+from persam.cli.label_studio import label_studio
 from persam.cli.learn import learn
 from persam.cli.models import models
 from persam.cli.report import report
+from persam.cli.review import review
 from persam.cli.segment import segment
 from persam.cli.stability import stability
 from persam.cli.track import track
@@ -111,6 +113,8 @@ app.command()(learn)
 app.command()(find)
 app.command()(explain)
 app.command()(doctor)
+app.command()(review)
+app.command("label-studio")(label_studio)
 app.command()(correct)
 app.command()(convert)
 app.command()(models)

@@ -12,10 +12,10 @@ from persam.cli.console import complain, count, say
 from persam.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from persam.album.labels import LabelOptions
-    from persam.album.run import Summary
+    from persam.album.manifest import Record
     from persam.io.concept_set import ConceptSet
     from persam.io.labels import LabelSet
     from persam.io.labels.writing import Pictures
@@ -166,9 +166,21 @@ def without_references(
 
 
 def write_labels_of(
-    summary: Summary, known: LabelSet, name: str, options: LabelOptions | None, *, quiet: bool
+    done: tuple[Sequence[Record], Path, Mapping[str, float]],
+    known: LabelSet,
+    name: str,
+    options: LabelOptions | None,
+    *,
+    quiet: bool,
 ) -> None:
     """Write the labels of a run, and say so, and which photos were labelled by hand.
+
+    Args:
+        done: records of the run, its folder, and doubts by photo, where there are any.
+        known: classes and labelled pictures that taught the concepts.
+        name: of the class where one object without a name was looked for.
+        options: which formats, and how; None writes none.
+        quiet: say only what went wrong.
 
     Raises:
         InputError: a file cannot be written.
@@ -179,8 +191,8 @@ def write_labels_of(
         say(f"{count(len(known.pictures), 'photo')} labelled by hand, left as labelled")
     if options is None:
         return
-    folder = summary.manifest.parent
-    labels = labels_of_records(summary.records, folder, known, name=name)
+    records, folder, doubts = done
+    labels = labels_of_records(records, folder, known, name=name, doubts=doubts)
     for one in write_run_labels(labels, folder, options):
         if not quiet:
             say(f"Labels for {one.format}: {one.folder}")

@@ -65,10 +65,9 @@ def _learner(
     place: Mapping[str, str],
 ) -> Callable[[Sequence[Reference]], Concept]:
     """What makes a concept of an object's references, its model loaded."""
-    from persam.models.loading import load, stabilised
+    from persam.models.loading import load
 
-    named = stabilised(learning.model, learning.plugin)
-    backbone = load(named, match_with=learning.match_with, **place)
+    backbone = load(learning.model, match_with=learning.match_with, plugin=learning.plugin, **place)
     name, without, alpha, min_presence = recipe
     variant = resolve_variant(name, learning.method, without, alpha, backbone.recipe)
 

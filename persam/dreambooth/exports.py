@@ -19,7 +19,7 @@ import numpy as np
 from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.masks import read_mask
-from persam.io.writers import cutout_png
+from persam.io.writers import encode_cutout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +92,7 @@ def export(subject: SubjectFolder, own: OwnFiles) -> None:
                 write_own(own, path, mask)
             elif name != "alpha":
                 write_own(own, path, picture)
-        write_own(own, files["alpha"], cutout_png(_transparent(subject, photo)))
+        write_own(own, files["alpha"], encode_cutout(_transparent(subject, photo), ".png"))
     for kind, line in _MASK_LINES.items():
         text = _dataset(subject, kind, line.format(folder=_toml(subject.folder / "kohya/masks")))
         path = subject.folder / "kohya" / f"dataset-{kind}.toml"

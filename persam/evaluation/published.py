@@ -15,6 +15,10 @@ Evidence = Literal["summary", "quoted"]
 PAPER = "PerSAM paper"
 MATCHER = "Matcher paper, its own run"
 P2SAM = "P²SAM README"
+GF_SAM = "GF-SAM paper"
+INSID3 = "INSID3 paper"
+SANSA = "SANSA README"
+DIFFEWS = "DiffewS paper, Table 1"
 PDM = "PDM paper"
 HUGE = "SAM ViT-H"
 WITH_DINO = "SAM and DINOv2"
@@ -43,7 +47,8 @@ class PublishedRow:
     def origin(self) -> str:
         """The source, and through what it is known."""
         through = "as summarised" if self.evidence == "summary" else "as quoted"
-        return f"{self.source}, {through}" if self.source == PAPER else self.source
+        told = self.source == PAPER or self.evidence == "summary"
+        return f"{self.source}, {through}" if told else self.source
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,7 @@ _FSS = (
     Published("fss-1000", "PerSAM", "", 71.2, source=MATCHER),
     Published("fss-1000", "PerSAM-F", "", 75.6, source=MATCHER),
     Published("fss-1000", "Matcher", "", 87.0, source="Matcher paper"),
+    Published("fss-1000", "SANSA, trained on other sets", "SAM 2", 91.4, source=SANSA),
 )
 _LVIS = (
     Published("lvis-92i", "HSNet", "", 17.4),
@@ -115,20 +121,33 @@ _LVIS = (
     Published("lvis-92i", "PerSAM", "", 11.5, source=MATCHER),
     Published("lvis-92i", "PerSAM-F", "", 12.3, source=MATCHER),
     Published("lvis-92i", "Matcher", "", 33.0, source="Matcher paper"),
+    Published("lvis-92i", "GF-SAM", WITH_DINO, 35.2, source=GF_SAM, evidence="summary"),
+    Published("lvis-92i", "INSID3", "DINOv3", 47.2, source=INSID3, evidence="summary"),
+    Published("lvis-92i", "SANSA, trained on other sets", "SAM 2", 49.6, source=SANSA),
+    Published("lvis-92i", "DiffewS, trained on such sets", "", 31.4, source=DIFFEWS),
 )
 _PARTS = (
     Published("pascal-part", "HSNet", "", 32.4),
     Published("pascal-part", "PerSAM", WITH_DINO, 32.5),
     Published("pascal-part", "PerSAM-F", WITH_DINO, 32.9),
     Published("pascal-part", "Matcher", "", 42.9, source="Matcher paper"),
+    Published("pascal-part", "INSID3", "DINOv3", 50.5, source=INSID3, evidence="summary"),
     Published("paco-part", "HSNet", "", 22.6),
     Published("paco-part", "PerSAM", WITH_DINO, 22.5),
     Published("paco-part", "PerSAM-F", WITH_DINO, 22.7),
     Published("paco-part", "Matcher", "", 34.7, source="Matcher paper"),
+    Published("paco-part", "INSID3", "DINOv3", 38.7, source=INSID3, evidence="summary"),
 )
 _COCO = (
     Published("coco-20i", "PerSAM", "", 23.0, source=MATCHER),
     Published("coco-20i", "PerSAM-F", "", 23.5, source=MATCHER),
+    Published("coco-20i", "Painter", "", 32.8, source="a later paper"),
+    Published("coco-20i", "SegGPT", "", 56.1, source="a later paper"),
+    Published("coco-20i", "Matcher", "", 52.7, source="Matcher paper"),
+    Published("coco-20i", "GF-SAM", WITH_DINO, 58.7, source=GF_SAM, evidence="summary"),
+    Published("coco-20i", "INSID3", "DINOv3", 57.6, source=INSID3, evidence="summary"),
+    Published("coco-20i", "SANSA, trained on other sets", "SAM 2", 60.2, source=SANSA),
+    Published("coco-20i", "DiffewS, trained on such sets", "", 71.3, source=DIFFEWS),
 )
 TABLES = (*_PERSEG, *_FSS, *_LVIS, *_PARTS, *_COCO)
 

@@ -19,6 +19,7 @@ from persam.evaluation.datasets.fss1000 import open_fss1000
 from persam.evaluation.datasets.lvis92i import open_lvis92i
 from persam.evaluation.datasets.paco_part import open_paco_part
 from persam.evaluation.datasets.pascal_part import open_pascal_part
+from persam.evaluation.datasets.permis import open_permis
 from persam.evaluation.datasets.perseg_folder import OTHER_SIZE, open_perseg, perseg
 from persam.evaluation.datasets.photos import Photo, SegmentedPhoto, Values
 from persam.evaluation.datasets.problems import Findings, IncompleteData, Problem
@@ -55,6 +56,7 @@ _OPENERS: Mapping[str, Callable[[DatasetEntry, Path, EpisodeOptions], Dataset[An
             "pascal-part": open_pascal_part,
             "paco-part": open_paco_part,
             "coco-20i": open_coco20i,
+            "permis": open_permis,
             "davis": open_davis,
         }
     )

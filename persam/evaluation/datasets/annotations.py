@@ -10,6 +10,8 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from persam.errors import InputError
 from persam.evaluation.datasets import plain_pickle
 
@@ -37,6 +39,30 @@ def read_pickle(path: Path) -> Any:
             f"{path} is not a pickle of plain values ({error}). Get the file anew from the source "
             f"that `persam datasets` names."
         ) from error
+
+
+def read_npy_list(path: Path) -> list[Any]:
+    """Read what ``np.save`` made of a list of dicts; nothing in it is run.
+
+    Raises:
+        InputError: unreadable, damaged, or holding anything else.
+    """
+    wrong = f"{path} is not a list that np.save wrote"
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0
+            header = read if version == (1, 0) else np.lib.format.read_array_header_2_0
+            _, _, dtype = header(file)
+            data = file.read()
+        found = plain_pickle.loads(data, object_arrays=True) if dtype == np.dtype(object) else None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise InputError(f"{wrong} ({error}). Make it anew.") from error
+    if not isinstance(found, list):
+        raise InputError(f"{wrong}: it holds {dtype}. Make it anew.")
+    return found
 
 
 def read_json(path: Path) -> Any:

@@ -167,6 +167,26 @@ CATALOGUE = (
         episodes=4_000,
     ),
     DatasetEntry(
+        name="permis",
+        title="PerMIS",
+        folder="PerMIRS",
+        folds=("",),
+        splits="videos with several objects of a kind; frame 0 is shown, frame 1 is searched",
+        metric="IoU of all videos' pixels together, those whose object fills less than 0.5 % of "
+        "frame 1 left out; here at the frames' own size, in the authors' script within a square of "
+        "512 round the object",
+        layout=(
+            "<number>/0.jpg, 1.jpg, 2.jpg    (or .png)",
+            "<number>/masks.npz.npy          a list of three, {number of the object: mask}",
+        ),
+        source=(
+            "made from BURST (https://github.com/Ali2500/BURST-benchmark) by "
+            "PerMIRS/permirs_gen_dataset.py of https://github.com/dvirsamuel/PDM",
+        ),
+        licence="of the frames and masks see BURST's repository",
+        classes=1,
+    ),
+    DatasetEntry(
         name="davis",
         title="DAVIS 2016 and 2017",
         folder="DAVIS",

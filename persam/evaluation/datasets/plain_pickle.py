@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 1_000_000_000  # of a file
 _MARK = object()
 _DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
+_OBJECTS = ("O8", "O4")
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY: dict[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict,
@@ -53,6 +54,7 @@ class _Array:
 class _Machine:
     stack: list[Any] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
+    object_arrays: bool = False
 
     def step(self, name: str, argument: Any) -> None:
         if name in _NOTHING:
@@ -158,6 +160,12 @@ class _Machine:
             target.kind = (">" if big else "<") + target.kind.lstrip("<>|=")
             return
         _, shape, dtype, fortran, data = state
+        kind = _plain(dtype, _Array).kind.lstrip("<>|=")
+        if self.object_arrays and kind in _OBJECTS and isinstance(data, list):
+            if tuple(shape) != (len(data),):
+                raise ValueError(f"its array of {len(data)} values has the shape {shape!r}")
+            target.value = data  # an array of dicts or texts is a list here
+            return
         target.value = _array(data, dtype, shape, "F" if fortran else "C")
 
 
@@ -204,15 +212,19 @@ _VALUES: dict[tuple[str, str], Callable[..., Any]] = {
 }
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes, *, object_arrays: bool = False) -> Any:
     """The value of a pickle of dicts, lists, texts, numbers and arrays.
+
+    Args:
+        data: the pickle.
+        object_arrays: take arrays of dicts, texts and the like, too, as lists.
 
     Raises:
         ValueError: too large, damaged, or holding anything else.
     """
     if len(data) > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
-    machine = _Machine()
+    machine = _Machine(object_arrays=object_arrays)
     try:
         for step, argument, _ in pickletools.genops(data):
             machine.step(step.name, argument)
@@ -228,7 +240,7 @@ def _finished(value: Any, seen: dict[int, Any]) -> Any:
         found = getattr(value, "value", None)
         if found is None:
             raise ValueError("something in it is no plain value")
-        return found
+        return _finished(found, seen) if isinstance(found, list) else found
     if not isinstance(value, dict | list | tuple) or id(value) in seen:
         return seen.get(id(value), value)
     seen[id(value)] = value

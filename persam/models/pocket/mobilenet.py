@@ -29,8 +29,17 @@ class SameConv(nn.Conv2d):
         reach = self.kernel_size[0] // 2
         stride = self.stride[0]
         # One side less of padding is a row and a column of zeros in the kernel, which is quicker.
-        weight = self.weight if stride == 1 else F.pad(self.weight, (1, 0, 1, 0))
+        weight = self.weight if stride == 1 else _with_zeros_first(self.weight)
         return F.conv2d(input, weight, self.bias, stride, reach, 1, self.groups)
+
+
+def _with_zeros_first(kernel: torch.Tensor) -> torch.Tensor:
+    """``(o, i, k, k)`` -> ``(o, i, k + 1, k + 1)`` with a row and a column of zeros before it.
+
+    Joined, not padded: ONNX Runtime takes a padded kernel for a padded picture, and fails.
+    """
+    column = torch.cat((torch.zeros_like(kernel[..., :1]), kernel), dim=3)
+    return torch.cat((torch.zeros_like(column[..., :1, :]), column), dim=2)
 
 
 class InvertedResidual(nn.Module):
