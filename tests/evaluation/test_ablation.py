@@ -57,6 +57,7 @@ def test_a_recipe_with_more_parts_has_its_own_table():
     assert names(rows, "own") == [
         "positive point",
         "+ negative point",
+        "+ refinement",
         "+ contrast with the background",
         "+ smoothed similarity",
         "+ location prior as mask",
@@ -67,7 +68,7 @@ def test_a_recipe_with_more_parts_has_its_own_table():
         "PerSAM-F's own recipe",
     ]
     own = [row for row in rows if row.table == "own"]
-    assert own[7].variant == Variant.named("pocket", "persam")
+    assert own[8].variant == Variant.named("pocket", "persam")
     assert own[-1].variant == Variant.named("pocket", "persam-f")
     assert own[0].variant.contrast == own[0].variant.prior_mask == 0
 

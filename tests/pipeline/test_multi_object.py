@@ -42,18 +42,29 @@ def bear(pocket: Counting) -> Concept:
 def test_masks_are_disjoint_and_the_picture_is_encoded_once(
     pocket: Counting, dog: Concept, bear: Concept
 ) -> None:
-    image, _ = sample(4)
-    mask = dog.segment(image).mask | bear.segment(image).mask
-    both = personalize(pocket, image, mask=mask, variant=replace(dog.variant, one_piece=False))
-    alone = dog.segment(image), both.segment(image)
-    assert (alone[0].mask & alone[1].mask).any()
     before = pocket.encoded
-    found = segment_objects({"dog": dog, "both": both}, image)
+    found = segment_objects({"dog": dog, "bear": bear}, sample(4)[0])
     assert pocket.encoded == before + 1
-    assert list(found) == ["dog", "both"]
-    assert not (found["dog"].mask & found["both"].mask).any()
-    union = alone[0].mask | alone[1].mask
-    np.testing.assert_array_equal(found["dog"].mask | found["both"].mask, union)
+    assert list(found) == ["dog", "bear"]
+    assert found["dog"].present
+    assert found["bear"].present
+    assert not (found["dog"].mask & found["bear"].mask).any()
+
+
+def test_what_both_claim_goes_to_one_of_them_and_the_rest_stays(
+    pocket: Counting, dog: Concept, bear: Concept
+) -> None:
+    embedding = pocket.encode(sample(4)[0])
+    left, right = np.zeros((2, 480, 640), dtype=bool)
+    left[100:400, 50:300], right[100:400, 250:500] = True, True
+    alone = {"dog": dog.segment_embedding(embedding), "bear": bear.segment_embedding(embedding)}
+    claims = {"dog": replace(alone["dog"], mask=right), "bear": replace(alone["bear"], mask=left)}
+    found = multi_object.resolve_overlaps({"dog": dog, "bear": bear}, embedding, claims)
+    assert not (found["dog"].mask & found["bear"].mask).any()
+    np.testing.assert_array_equal(found["dog"].mask | found["bear"].mask, left | right)
+    contested = left & right
+    owners = [one.mask[contested].all() for one in found.values()]
+    assert sum(owners) == 1
 
 
 def test_the_better_match_takes_what_both_claim(dog: Concept, pocket: Counting) -> None:

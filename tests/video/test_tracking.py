@@ -237,9 +237,9 @@ def test_likeness_is_what_tells_that_an_object_is_away(pocket):
     clip = drawn.crossing()
     mug = persam.personalize(pocket, clip.frames[0], mask=clip.first["mug"])
     away = [clip.frames[number] for number in (0, 8, 9)]
-    never = Tracking(min_likeness=0.0, kept=0.0)
+    strict, never = Tracking(min_likeness=0.4), Tracking(min_likeness=0.0, kept=0.0)
     first = {"object": clip.first["mug"]}
-    found = [a["object"].present for a in persam.track(mug, away, first=first)]
+    found = [a["object"].present for a in persam.track(mug, away, first=first, variant=strict)]
     assert found == [True, False, False]
     assert all(a["object"].present for a in persam.track(mug, away, first=first, variant=never))
 
