@@ -233,13 +233,9 @@ _POCKET = dataclasses.replace(
     parts=5,
     guided_attention=False,
     semantic_prompt=False,
-    prior_mask=3.0,
+    prior_mask=1.5,
+    keep_best=True,
     one_piece=True,
-    refine_mask=False,
-    refine_box=False,
-)
-_POCKET_F = dataclasses.replace(
-    _POCKET, parts=0, guided_attention=True, refine_mask=True, refine_box=True, keep_best=True
 )
 _RECIPES: dict[tuple[str, str], Variant] = {
     ("default", "persam"): dataclasses.replace(_PERSAM, **_MENDED, **_MORE),
@@ -247,5 +243,5 @@ _RECIPES: dict[tuple[str, str], Variant] = {
     ("official", "persam"): _PERSAM,
     ("official", "persam-f"): _PERSAM_F,
     ("pocket", "persam"): _POCKET,
-    ("pocket", "persam-f"): _POCKET_F,
+    ("pocket", "persam-f"): _POCKET,
 }
