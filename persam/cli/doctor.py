@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,7 +75,7 @@ def doctor(
 
     backbone = load(model, match_with=match_with, device=device, precision=precision, engine=engine)
     recipe = resolve_variant(variant, "persam", own=backbone.recipe)
-    diagnosis = examine(backbone, [one.read() for one in given], recipe)
+    diagnosis = examine(backbone, [replace(one, as_given=True).read() for one in given], recipe)
     if not quiet:
         show(_table(given, diagnosis))
     for number in diagnosis.suspects:

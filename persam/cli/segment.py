@@ -190,14 +190,14 @@ def segment(
     others, known = without_references(listing.photos, sets_of(learning.files(source)))
     with progress(len(others), "Looking", quiet=quiet) as step:
         summary = segment_album(target, others, output, lambda _: step(), loader=loader)
-    report_album(summary, listing, _least(learnt.values()), quiet=quiet)
+    report_album(summary, listing, _least(learnt.values(), quiet=quiet), quiet=quiet)
     done = (summary.records, summary.manifest.parent, {})
     write_labels_of(done, known, next(iter(learnt)) or "object", saved.labels, quiet=quiet)
     if summary.failed or summary.not_written:
         raise typer.Exit(1)
 
 
-def _least(concepts: Iterable[Concept]) -> float:
+def _least(concepts: Iterable[Concept], *, quiet: bool) -> float:
     """From which presence on the objects count as there; 0 where that is never asked.
 
     Says so where one of them cannot be told to be absent.
@@ -206,7 +206,7 @@ def _least(concepts: Iterable[Concept]) -> float:
 
     thresholds = []
     for concept in concepts:
-        if concept.calibration is None and concept.variant.min_presence > 0:
+        if not quiet and concept.calibration is None and concept.variant.min_presence > 0:
             complain(f"{why_presence_is_unknown(concept)} Every photo got a mask.")
         thresholds.append(concept.variant.min_presence if concept.calibration else 0.0)
     return max(thresholds)

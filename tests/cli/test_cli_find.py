@@ -86,7 +86,7 @@ def test_nothing_of_ones_own_is_written_over(concept: str, out: str) -> None:
 def test_found_nowhere_is_code_1(concept: str) -> None:
     result = run("find", "--concept", concept, "photos/meadow.png")
     assert result.exit_code == 1
-    assert "Found in 0 of 1 photos" in text(result)
+    assert "Found in 0 of 1 photo, not in 1" in text(result)
 
 
 def test_a_photo_that_cannot_be_read_is_named(concept: str) -> None:

@@ -52,7 +52,8 @@ def test_one_object_or_one_without_a_calibration_is_judged_alone(concepts):
 @pytest.mark.parametrize(
     ("presence", "share", "absent"),
     [
-        (0.5, 0.01, False),
+        (0.9, 0.01, False),
+        (0.5, 0.01, True),
         (0.2, 0.3, False),
         (0.2, 0.1, True),
         (0.2, None, True),
