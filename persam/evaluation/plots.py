@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import MissingExtra
+from persam.evaluation.rows import MARK
 from persam.io.writers import write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from persam.evaluation.tables import Line
 
@@ -58,12 +59,20 @@ def bars(lines: Sequence[Line]) -> Any:
     values = [float(cells[kind.rank]) for cells, _ in rows]
     drawn = axes.barh(range(len(rows)), values, color=[colour for _, colour in rows])
     axes.bar_label(drawn, [f"{value:.1f}" for value in values], padding=3, fontsize=8)
-    names = [" ".join(filter(None, (c["method"], c.get("model", "")))) for c, _ in rows]
+    names = [_name(cells) for cells, _ in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=8)
     axes.set_xlim(0, 100)
     axes.set_xlabel(kind.rank)
     axes.set_title(f"{lines[0].dataset}: own reports red, published figures grey", fontsize=10)
+    if any(name.endswith(MARK) for name in names):
+        axes.text(0, -0.9, f"{MARK} not the whole protocol: not comparable", fontsize=8, va="top")
     return figure
+
+
+def _name(cells: Mapping[str, str]) -> str:
+    """Method and model, with the mark of what is not comparable with published figures."""
+    mark = MARK if cells.get("data", "").endswith(MARK) else ""
+    return " ".join(filter(None, (cells["method"], cells.get("model", ""), mark)))
 
 
 def objects(first: Line, second: Line) -> Any:

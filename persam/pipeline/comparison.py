@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from persam.pipeline.features import SearchTarget
     from persam.structures import Embedding
 
-# In company of others an object is there by its share, of which a third of the presence that it needs
-# alone is enough; or, as several objects may be in one picture, by a presence that leaves no doubt.
+# In company of others an object is there by its share, of which a third of the presence that it
+# needs alone is enough; or, as several objects may be in one picture, by a presence that leaves no
+# doubt.
 IN_COMPANY = 1 / 3
 SURE_ALONE = 0.8
 
