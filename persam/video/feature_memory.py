@@ -106,7 +106,7 @@ def remembered(sure: Sequence[int]) -> list[int]:
 
     Example:
         >>> remembered(list(range(100)))
-        [32, 64, 97, 98, 99]
+        [32, 64, 96, 97, 98, 99]
     """
     older = sure[: max(0, len(sure) - RECENT)]
     stride = _STRIDE

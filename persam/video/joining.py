@@ -62,7 +62,7 @@ def best_join(
         meet.
 
     Example:
-        >>> best_join([0.9, 0.2, 0.1], [0.0, 0.9, 0.9], [0.0, 0.0, 0.0])
+        >>> best_join([0.9, 0.2, 0.1], [0.0, 0.9, 0.9], [0.9, 0.0, 0.0])
         1
     """
     count = len(agreements)

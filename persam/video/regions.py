@@ -40,7 +40,7 @@ def region_round(box: Box, size: tuple[int, int], scale: float, least: float) ->
 
     Example:
         >>> region_round((100, 100, 140, 150), (480, 640), 2.0, 64.0)
-        (45, 50, 202, 207)
+        (66, 75, 166, 175)
     """
     height, width = size
     x0, y0, x1, y1 = box
