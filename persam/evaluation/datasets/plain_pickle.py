@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 MOST_BYTES = 1_000_000_000  # of a file
 _MARK = object()
 _DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
-_OBJECTS = ("O8", "O4")
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY: dict[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict,
@@ -160,10 +159,8 @@ class _Machine:
             target.kind = (">" if big else "<") + target.kind.lstrip("<>|=")
             return
         _, shape, dtype, fortran, data = state
-        kind = _plain(dtype, _Array).kind.lstrip("<>|=")
-        if self.object_arrays and kind in _OBJECTS and isinstance(data, list):
-            if tuple(shape) != (len(data),):
-                raise ValueError(f"its array of {len(data)} values has the shape {shape!r}")
+        listed = self.object_arrays and isinstance(data, list) and tuple(shape) == (len(data),)
+        if listed and _plain(dtype, _Array).kind.lstrip("<>|=") in ("O8", "O4"):
             target.value = data  # an array of dicts or texts is a list here
             return
         target.value = _array(data, dtype, shape, "F" if fortran else "C")

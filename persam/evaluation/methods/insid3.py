@@ -21,13 +21,13 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
+from persam.errors import InputError
 from persam.evaluation.methods.patches import (
     Answer,
     PatchConcept,
     Patches,
     ReferencePatches,
     read_reference,
-    require_positive,
 )
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ class Insid3Options:
     join: float = 0.2
     debias: bool = True
 
+    def __post_init__(self) -> None:
+        for name, number in (("similarity", self.similarity), ("join", self.join)):
+            if not number > 0:
+                raise InputError(f"{name}= is a number above 0; got {number!r}.")
+
 
 def insid3(
     backbone: Backbone, image: Source, *, mask: Source, options: Insid3Options | None = None
@@ -69,7 +74,6 @@ def insid3(
         InputError: unreadable or unusable input, or thresholds of 0 or less.
     """
     options = options or Insid3Options()
-    require_positive(similarity=options.similarity, join=options.join)
     reference = read_reference(backbone, image, mask)
     basis = np.zeros((reference.patches.vectors.shape[1], 0), dtype=np.float32)
     if options.debias:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam import geometry
-from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.masks import read_mask
 from persam.pipeline.presence import picture_vectors
@@ -243,10 +242,3 @@ def union(logits: np.ndarray, patches: Patches) -> np.ndarray:
     for one in logits:
         mask |= geometry.to_original(one[None], frame)[0] > 0
     return mask
-
-
-def require_positive(**numbers: float) -> None:
-    """Raise InputError where one of a method's numbers is not above 0."""
-    for name, number in numbers.items():
-        if not number > 0:
-            raise InputError(f"{name}= is a number above 0; got {number!r}.")
