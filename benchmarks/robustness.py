@@ -10,6 +10,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import pickle
 import platform
 import resource
 import signal
@@ -21,16 +22,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lib.mutations import exif_blocks, json_text, mutated, pictures
+from lib.mutations import exif_blocks, json_text, mutated, mutated_header, pictures
 
 from persam.album.manifest import Manifest, Record, Stamp
 from persam.errors import PersamError
+from persam.evaluation.datasets.annotations import read_pickle
 from persam.evaluation.records import Finding, read_log, to_line
+from persam.io.concept_file import StoredConcept, StoredReference, read_concept, write_concept
 from persam.io.images import read_image, read_reduced
 from persam.io.masks import read_mask
 from persam.io.metadata import read_metadata
 from persam.io.picture_file import picture_size
 from persam.runs import OwnFiles
+from persam.structures import Calibration, ModelSpec
+from persam.variants import Variant
 from persam.video.record import ClipRun, FrameLine
 
 if TYPE_CHECKING:
@@ -131,10 +136,36 @@ def inputs(kind: str, noise: np.random.Generator) -> tuple[str, bytes]:
         return name, mutated(PICTURES[name], noise)
     if kind == "EXIF blocks":
         return "photo.jpg", exif_blocks(noise)
+    if kind == "concepts":
+        return "concept.safetensors", mutated_header(CONCEPT, noise)
+    if kind == "pickles":
+        return "labels.pkl", mutated(pickle.dumps(PICKLED, int(noise.integers(6))), noise)
     seed = SEEDS[int(noise.integers(len(SEEDS)))]
     return "run.json", json_text(seed, noise)
 
 
+def _concept() -> bytes:
+    """A concept file with few and short arrays."""
+    noise = np.random.default_rng(0)
+    sizes = {"target_feature": (8,), "target_embedding": (8,)}
+    sizes |= {"foreground": (3, 8), "background": (4, 8)}
+    arrays = {name: noise.standard_normal(size).astype(np.float32) for name, size in sizes.items()}
+    stored = StoredConcept(
+        model=ModelSpec("pocket"),
+        method="persam-f",
+        variant=Variant(),
+        weights=(0.2, 0.3, 0.5),
+        calibration=Calibration(0.3, 40.0),
+        references=(StoredReference(arrays, {"prompt": "mask", "size": [4, 5]}),),
+        negatives=(),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_concept(stored, Path(folder) / "c.safetensors")
+        return (Path(folder) / "c.safetensors").read_bytes()
+
+
+CONCEPT = _concept()
+PICKLED = {1: {"a.jpg": {"annotations": [{"segmentation": np.eye(3), "counts": b"91"}, [1.5]]}}}
 PICTURES = pictures()
 SOURCES = sorted(PICTURES)
 SEEDS = _seeds()
@@ -142,6 +173,8 @@ READERS: dict[str, Callable[[Path], None]] = {
     "pictures": read_picture,
     "EXIF blocks": read_picture,
     "records": read_records,
+    "concepts": read_concept,
+    "pickles": read_pickle,
 }
 
 
@@ -193,10 +226,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20_000, help="inputs of each kind")
     parser.add_argument("--seconds", type=float, default=3600, help="at most, for each kind")
     parser.add_argument("--first", type=int, default=0, help="seed of the first input")
+    parser.add_argument("--kinds", nargs="*", choices=[*READERS], default=[*READERS])
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     report: dict[str, Any] = {"machine": platform.processor() or platform.machine(), "kinds": {}}
-    for kind in READERS:
+    for kind in arguments.kinds:
         counts, bad, began = Counter[str](), [], time.monotonic()
         size, first = 500, arguments.first
         while first < arguments.first + arguments.count:

@@ -1,248 +1,229 @@
-"""Measure ways to follow an object through the clips of a DAVIS 2016 folder, and what each adds.
+"""Follow an object through DAVIS 2016 clips, and through harder clips that are made of them.
 
-    python benchmarks/video.py DATA [--model pocket] [--json benchmarks/video.json] [--only WORDS]
+    python benchmarks/video.py DATA [--kinds plain,lookalike,hidden,cut,half,double,dropped]
+        [--variant default] [--corrections 0,1,2,4] [--json benchmarks/video.json]
 
 DATA has DAVIS's layout: JPEGImages/480p, Annotations/480p, ImageSets/2016/val.txt. The object is
-learnt from the first frame, whose mask is given. Prints a Markdown table of J, F and J&F, the mean
-over the sequences, first and last frames left out as DAVIS does. Rows under "besides" change one
-thing of "last box and centre, never absent" and are no part of the package. Frames are encoded once
-and shared by all rows, which is why no speed is measured here: see video_memory.py.
+learnt from the first frame, whose mask is given. The kinds of clips:
+
+    plain      as it is
+    lookalike  the object itself pasted a second time, beside itself, in every frame
+    hidden     the object painted over with what is beside it, for 20 frames in the middle
+    cut        20 frames of the next clip in the middle
+    half       every frame twice (half speed)
+    double     every second frame (double speed)
+    dropped    half of the frames at random
+
+J and F are DAVIS's (first and last frame left out), the mean over the frames that show the object.
+Claimed: share of the frames that do not show it in which a mask is found all the same. AUC: how
+well 1 - doubt, where a mask is found, else 0, tells frames with the object from frames without.
+
+--corrections marks so many frames by their true masks, where doubt is largest and at random, and
+follows the plain clips anew. Only public functions are used but for these, so that earlier
+versions of the package can be measured by the same file.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 import typer
+from PIL import Image
 
 import persam
-from persam.concept import Concept
-from persam.evaluation.benchmark import environment
 from persam.evaluation.sequences import contour_accuracy, region_similarity
-from persam.io.images import read_image
-from persam.io.masks import read_mask
-from persam.models.base import Backbone
-from persam.pipeline import decoder
-from persam.pipeline.prompts import mask_box
-from persam.structures import Box, Embedding, Prompts
-from persam.video import official, propagation
-from persam.video.choices import Tracking
-from persam.video.overlaps import ObjectLogits
-from persam.video.propagation import TrackState
 
-SEARCH = Tracking(last_box=False)
-NEVER = Tracking(min_likeness=0.0, kept=0.0)
-BOX = replace(NEVER, centre_point=False)
-Fractions = list[tuple[float, float]]
+KINDS = ("plain", "lookalike", "hidden", "cut", "half", "double", "dropped")
+AWAY = 20  # frames
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
-    """One sequence, its frames encoded, its truth, and what was learnt from its first frame."""
+class Sequence:
+    """Frames ``(H, W, 3)`` uint8 and true masks ``(H, W)`` bool; None where it is not judged."""
 
     name: str
-    embeddings: list[Embedding]
+    frames: list[np.ndarray]
     truths: list[np.ndarray]
-    concepts: dict[str, Concept]
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What a row may look at in one frame, and what the last frame's answer was."""
-
-    concept: Concept
-    embedding: Embedding
-    state: TrackState
-    logits: np.ndarray
-    past: Embedding
-
-    @property
-    def box(self) -> Box:
-        """Of the last mask; the first frame's is given, so there always is one."""
-        return self.state.box or (0, 0, 0, 0)
-
-
-Way = Callable[[Seen], ObjectLogits]
-
-
-def alone(seen: Seen) -> ObjectLogits:
-    return ObjectLogits.from_mask(seen.concept.segment_embedding(seen.embedding).mask)
-
-
-def as_scripts(seen: Seen, **faults: bool) -> ObjectLogits:
-    concept = official.as_scripts(seen.concept)
-    step = official.step(concept, seen.embedding, seen.box, **faults)
-    return ObjectLogits.from_step(step, seen.embedding)
-
-
-def ours(seen: Seen, choices: Tracking) -> ObjectLogits:
-    return propagation.find(seen.concept, seen.embedding, seen.state, choices)
-
-
-def _there(seen: Seen, change: Callable[[Seen, Prompts], Prompts]) -> ObjectLogits:
-    """The question of "last box and centre", changed in one thing."""
-    found = seen.concept.locate(seen.embedding).prompts
-    x0, y0, x1, y1 = seen.box
-    points = np.concatenate([found.points, [[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]]])
-    prompts = Prompts(points, np.append(found.labels, 1), seen.box, found.mask)
-    step = decoder.first_step(seen.concept.backbone, seen.embedding, change(seen, prompts))
-    return ObjectLogits.from_step(step, seen.embedding)
-
-
-def grown(seen: Seen, asked: Prompts, *, share: float) -> Prompts:
-    x0, y0, x1, y1 = asked.box or (0, 0, 0, 0)
-    margin = round(share * (max(x1 - x0, y1 - y0) - 1))
-    frame = seen.embedding.frame
-    x1, y1 = min(frame.width, x1 + margin), min(frame.height, y1 + margin)
-    box = (max(0, x0 - margin), max(0, y0 - margin), x1, y1)
-    return replace(asked, box=box, mask=None)
-
-
-def prior_mask(_: Seen, asked: Prompts) -> Prompts:
-    return asked
-
-
-def last_logits(seen: Seen, asked: Prompts) -> Prompts:
-    return replace(asked, mask=_shrunk(seen))
-
-
-def mixed(seen: Seen, asked: Prompts, *, box: bool) -> Prompts:
-    """Prior mask and last logits, half of each."""
-    last, prior = _shrunk(seen), asked.mask
-    mask = last if prior is None else (last.clip(-6, 6) + prior) / 2
-    return replace(asked, mask=mask, box=asked.box if box else None)
-
-
-def no_negative(_: Seen, asked: Prompts) -> Prompts:
-    on = asked.labels == 1
-    return replace(asked, points=asked.points[on], labels=asked.labels[on], mask=None)
-
-
-def _shrunk(seen: Seen) -> np.ndarray:
-    """The last answer's logits over the model's square, as a mask prompt (stretched pictures)."""
-    side = 4 * seen.embedding.features.shape[-1]
-    logits = torch.from_numpy(seen.logits)[None, None]
-    return F.interpolate(logits, (side, side), mode="area")[0].numpy()
-
-
-def refined(seen: Seen) -> ObjectLogits:
-    """Asked once more by its own logits and box."""
-    concept, embedding = seen.concept, seen.embedding
-    asked = concept.locate(embedding).prompts
-    x0, y0, x1, y1 = seen.box
-    points = np.concatenate([asked.points, [[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]]])
-    prompts = Prompts(points, np.append(asked.labels, 1), seen.box)
-    first = decoder.first_step(concept.backbone, embedding, prompts)
-    step = decoder.refine_step(concept.backbone, embedding, first, number=2, box=True)
-    return ObjectLogits.from_step(decoder.final_step([first, step]), embedding)
-
-
-def recent_cells(seen: Seen, choices: Tracking) -> ObjectLogits:
-    """The last frame's cells beside the first one's."""
-    now = propagation.adapted(seen.concept, seen.past, seen.logits > 0)
-    concept = replace(seen.concept, references=(*seen.concept.references, *now.references))
-    return propagation.find(concept, seen.embedding, seen.state, choices)
-
-
-DEFAULT = partial(ours, choices=Tracking())
-# Name, method, learnt as the scripts learn, way.
-Row = tuple[str, str, bool, Way]
-ROWS: tuple[Row, ...] = (
-    ("official", "persam", True, as_scripts),
-    ("official, areas as uint8", "persam", True, partial(as_scripts, areas_as_uint8=True)),
-    ("official", "persam-f", True, as_scripts),
-    ("every frame alone", "persam", False, alone),
-    ("every frame alone", "persam-f", False, alone),
-    ("search of every frame", "persam", False, partial(ours, choices=SEARCH)),
-    ("last box, never absent", "persam", False, partial(ours, choices=BOX)),
-    ("last box and centre, never absent", "persam", False, partial(ours, choices=NEVER)),
-    ("the same, absent below half its level: default", "persam", False, DEFAULT),
-    ("default, kept 0.6", "persam", False, partial(ours, choices=Tracking(kept=0.6))),
-    ("default", "persam-f", False, DEFAULT),
-    ("besides: no negative point", "persam", False, partial(_there, change=no_negative)),
-    ("besides: box 5 % wider", "persam", False, partial(_there, change=partial(grown, share=0.05))),
-    ("besides: prior mask", "persam", False, partial(_there, change=prior_mask)),
-    ("besides: last logits", "persam", False, partial(_there, change=last_logits)),
-    ("besides: both, no box", "persam", False, partial(_there, change=partial(mixed, box=False))),
-    ("besides: refined once", "persam", False, refined),
-    ("besides: last frame's cells", "persam", False, partial(recent_cells, choices=NEVER)),
-)
-
-
-def read_clips(data: Path, backbone: Backbone) -> Iterator[Clip]:
+def read(data: Path) -> list[Sequence]:
+    found = []
     for name in (data / "ImageSets/2016/val.txt").read_text().split():
         photos = sorted((data / "JPEGImages/480p" / name).glob("*.jpg"))
-        embeddings, truths = [], []
-        for photo in photos:
-            image = read_image(photo)
-            truth = data / "Annotations/480p" / name / f"{photo.stem}.png"
-            truths.append(read_mask(truth, image.shape[:2], usable=False) > 0)
-            embeddings.append(backbone.encode(image))
-        yield Clip(name, embeddings, truths, _learn(backbone, photos[0], truths[0]))
+        masks = (data / "Annotations/480p" / name / f"{photo.stem}.png" for photo in photos)
+        frames = [np.asarray(Image.open(photo).convert("RGB")) for photo in photos]
+        truths = [np.asarray(Image.open(mask).convert("L")) > 0 for mask in masks]
+        found.append(Sequence(name, frames, truths))
+    return found
 
 
-def _learn(backbone: Backbone, photo: Path, mask: np.ndarray) -> dict[str, Concept]:
-    learn = partial(official.learn_object, backbone, photo, mask, fit="fast")
-    return {
-        "persam": persam.personalize(backbone, photo, mask=mask),
-        "persam-f": persam.finetune(backbone, photo, mask=mask),
-        "persam as the scripts": learn(method="persam"),
-        "persam-f as the scripts": learn(method="persam-f"),
-    }
+def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def follow(clip: Clip, concept: Concept, way: Way) -> Fractions:
-    """J and F of all frames but the first and the last."""
-    state, past = TrackState(mask_box(clip.truths[0])), clip.embeddings[0]
-    logits = clip.truths[0].astype(np.float32) * 12 - 6
-    scores = []
-    for embedding, truth in list(zip(clip.embeddings, clip.truths, strict=True))[1:-1]:
-        look = way(Seen(concept, embedding, state, logits, past))
-        logits, past = look.logits, embedding
-        mask = (logits > 0).numpy()
-        state = state.after(look, mask_box(mask))
-        scores.append((region_similarity(mask, truth), contour_accuracy(mask, truth)))
-    return scores
+def lookalike(clip: Sequence, _: Sequence) -> Sequence:
+    x0, _, x1, _ = box_of(clip.truths[0])
+    width = clip.truths[0].shape[1]
+    shift = round(1.15 * (x1 - x0)) * (1 if x0 + x1 < width else -1)
+    frames = []
+    for frame, truth in zip(clip.frames, clip.truths, strict=True):
+        twin, source = np.roll(truth, shift, axis=1), np.roll(frame, shift, axis=1)
+        inside = np.arange(width) >= shift if shift > 0 else np.arange(width) < width + shift
+        twin = twin & inside & ~truth
+        frames.append(np.where(twin[..., None], source, frame))
+    return Sequence(clip.name, frames, clip.truths)
 
 
-def measure(clips: list[Clip], row: Row) -> dict[str, Any]:
-    name, method, scripts, way = row
-    key = f"{method} as the scripts" if scripts else method
-    means = {c.name: np.mean(follow(c, c.concepts[key], way), axis=0).tolist() for c in clips}
-    j, f = np.mean(list(means.values()), axis=0).tolist()
-    facts = {"way": name, "method": method, "j": j, "f": f, "j_and_f": (j + f) / 2}
-    return facts | {"sequences": means}
+def hidden(clip: Sequence, _: Sequence) -> Sequence:
+    start = (len(clip.frames) - AWAY) // 2
+    frames, truths = list(clip.frames), list(clip.truths)
+    for number in range(start, start + AWAY):
+        frames[number] = painted_over(frames[number], truths[number])
+        truths[number] = np.zeros_like(truths[number])
+    return Sequence(clip.name, frames, truths)
 
 
-def main(
+def painted_over(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The wider strip beside the object, mirrored and stretched over it."""
+    x0, y0, x1, y1 = box_of(mask)
+    height, width = mask.shape
+    x0, y0, x1, y1 = max(0, x0 - 8), max(0, y0 - 8), min(width, x1 + 8), min(height, y1 + 8)
+    left = x0 >= width - x1
+    strip = frame[y0:y1, max(0, 2 * x0 - x1) : x0] if left else frame[y0:y1, x1 : 2 * x1 - x0]
+    patch = Image.fromarray(np.ascontiguousarray(strip[:, ::-1])).resize((x1 - x0, y1 - y0))
+    made = frame.copy()
+    made[y0:y1, x0:x1] = np.asarray(patch)
+    return made
+
+
+def cut(clip: Sequence, other: Sequence) -> Sequence:
+    middle, (height, width) = len(clip.frames) // 2, clip.truths[0].shape
+    shot = [
+        np.asarray(Image.fromarray(frame).resize((width, height))) for frame in other.frames[:AWAY]
+    ]
+    none = [np.zeros_like(clip.truths[0])] * len(shot)
+    frames = [*clip.frames[:middle], *shot, *clip.frames[middle:]]
+    return Sequence(clip.name, frames, [*clip.truths[:middle], *none, *clip.truths[middle:]])
+
+
+def half(clip: Sequence, _: Sequence) -> Sequence:
+    return picked(clip, [number for number in range(len(clip.frames)) for _ in (0, 1)])
+
+
+def double(clip: Sequence, _: Sequence) -> Sequence:
+    return picked(clip, list(range(0, len(clip.frames), 2)))
+
+
+def dropped(clip: Sequence, _: Sequence) -> Sequence:
+    dice, count = np.random.default_rng(0), len(clip.frames)
+    return picked(clip, [0, *sorted(dice.choice(np.arange(1, count), count // 2, replace=False))])
+
+
+def picked(clip: Sequence, numbers: list[int]) -> Sequence:
+    return Sequence(clip.name, [clip.frames[n] for n in numbers], [clip.truths[n] for n in numbers])
+
+
+def plain(clip: Sequence, _: Sequence) -> Sequence:
+    return clip
+
+
+def follow(backbone: Any, clip: Sequence, variant: str) -> Iterator[Any]:
+    concept = persam.personalize(backbone, clip.frames[0], mask=clip.truths[0])
+    first = {"object": clip.truths[0]}
+    for answer in persam.track(concept, clip.frames, first=first, variant=variant):
+        yield answer["object"]
+
+
+def judge(clip: Sequence, masks: list[np.ndarray], belief: list[float]) -> dict[str, float]:
+    there = [n for n in range(1, len(masks) - 1) if clip.truths[n].any()]
+    away = [n for n in range(1, len(masks) - 1) if not clip.truths[n].any()]
+    j = float(np.mean([region_similarity(masks[n], clip.truths[n]) for n in there]))
+    f = float(np.mean([contour_accuracy(masks[n], clip.truths[n]) for n in there]))
+    found = {"j": j, "f": f, "j_and_f": (j + f) / 2}
+    if away:
+        found["claimed"] = float(np.mean([masks[n].any() for n in away]))
+        pairs = [np.sign(belief[a] - belief[b]) for a in there for b in away]
+        found["auc"] = float(np.mean(pairs)) / 2 + 0.5
+    return found
+
+
+def corrected(backbone: Any, clip: Sequence, count: int, *, by_doubt: bool) -> dict[str, float]:
+    """Follow a clip, mark ``count`` frames by their true masks, and follow it again."""
+    from persam.video.clip import open_clip
+    from persam.video.job import TrackRequest, segment_clip
+    from persam.video.tracking import make_tracker
+
+    concept = persam.personalize(backbone, clip.frames[0], mask=clip.truths[0])
+    marks = {0: {"object": clip.truths[0]}}
+    with tempfile.TemporaryDirectory() as folder:
+        frames, out = Path(folder) / "frames", Path(folder) / "out"
+        frames.mkdir()
+        for number, frame in enumerate(clip.frames):
+            Image.fromarray(frame).save(frames / f"{number:05d}.png", compress_level=1)
+        request = TrackRequest(("object",), lambda _: make_tracker(concept), marks)
+        segment_clip(request, open_clip(frames), out)
+        dice = np.random.default_rng(0)
+        for _ in range(count):
+            text = (out / "manifest.jsonl").read_text().splitlines()
+            lines = [json.loads(line)["objects"]["object"] for line in text]
+            free = [n for n in range(1, len(lines) - 1) if n not in marks]
+            # A frame that is absent is as doubtful as can be: this clip never hides its object.
+            doubts = [lines[n]["doubt"] if lines[n]["present"] else 1.0 for n in free]
+            at = free[int(np.argmax(doubts))] if by_doubt else int(dice.choice(free))
+            marks[at] = {"object": clip.truths[at]}
+            segment_clip(request, open_clip(frames), out)
+        masks = [np.asarray(Image.open(path)) > 0 for path in sorted((out / "masks").glob("*.png"))]
+    return judge(clip, masks, [1.0] * len(masks))
+
+
+def main(  # noqa: PLR0913, PLR0917
     data: Path,
     model: str = "pocket",
-    only: Annotated[str, typer.Option(help="Rows whose name has these words.")] = "",
+    kinds: str = ",".join(KINDS),
+    variant: str = "default",
+    corrections: str = "",
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
-    """Measure every way and print the table."""
-    clips = list(read_clips(data, persam.load(model)))
-    typer.echo("| way | method | J | F | J&F |\n| --- | --- | --- | --- | --- |")
-    rows = []
-    for row in ROWS:
-        if only not in row[0]:
-            continue
-        found = measure(clips, row)
-        rows.append(found)
-        numbers = " | ".join(f"{100 * found[key]:.1f}" for key in ("j", "f", "j_and_f"))
-        typer.echo(f"| {found['way']} | {found['method']} | {numbers} |")
-    if out is not None:
-        facts = {"model": model, "version": persam.__version__, "environment": environment()}
-        out.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
+    """Measure every kind of clip and print the table."""
+    clips, backbone = read(data), persam.load(model)
+    rows: list[dict[str, Any]] = []
+    typer.echo("| clips | J | F | J&F | claimed | AUC |\n| --- | --- | --- | --- | --- | --- |")
 
+    def add(kind: str, found: dict[str, dict[str, float]]) -> None:
+        names = list(dict.fromkeys(name for one in found.values() for name in one))
+        means = {n: float(np.mean([one[n] for one in found.values() if n in one])) for n in names}
+        rows.append({"kind": kind, **means, "sequences": found})
+        cells = [f"{100 * means[n]:.1f}" if n in means else "" for n in COLUMNS]
+        typer.echo(f"| {kind} | " + " | ".join(cells) + " |")
+        if out is not None:
+            facts = {"model": model, "variant": variant, "version": persam.__version__}
+            out.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
+
+    for kind in filter(None, kinds.split(",")):
+        found = {}
+        for clip, other in zip(clips, (*clips[1:], clips[0]), strict=True):
+            made = globals()[kind](clip, other)
+            answers = list(follow(backbone, made, variant))
+            belief = [1 - getattr(a, "doubt", 0.0) if a.present else 0.0 for a in answers]
+            found[clip.name] = judge(made, [a.mask for a in answers], belief)
+        add(kind, found)
+    for count in filter(None, corrections.split(",")):
+        for by_doubt in (True, False):
+            found = {
+                clip.name: corrected(backbone, clip, int(count), by_doubt=by_doubt)
+                for clip in clips
+            }
+            add(f"{count} corrected, {'by doubt' if by_doubt else 'at random'}", found)
+
+
+COLUMNS = ("j", "f", "j_and_f", "claimed", "auc")
 
 if __name__ == "__main__":
     typer.run(main)

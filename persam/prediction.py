@@ -36,6 +36,8 @@ class Prediction:
         presence: the probability that the object is in the picture, 0..1, where it was as likely
             as not beforehand. None where the concept has no calibration: other models than the
             pocket model with a single reference, or a variant that keeps no cells of it.
+        doubtful: whether a person should look at it: presence is near the threshold, or another
+            object claims the same place almost as well.
         trace: every intermediate stage by name, where it was asked for; else empty. The names are
             those of :data:`persam.pipeline.trace.STAGES`.
 
@@ -54,6 +56,7 @@ class Prediction:
     labels: np.ndarray
     likeness: float | None = None
     presence: float | None = None
+    doubtful: bool = False
     trace: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ import numpy as np
 import parity
 import tiny as tiny_models
 import torch
+from hypothesis import HealthCheck, settings
 
 from persam.models.sam import SamBackbone
 from persam.models.weights import load_sam
@@ -33,6 +34,10 @@ from persam.models.weights import load_sam
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+# A slow machine is no failure of what is tested.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # the engines' threads

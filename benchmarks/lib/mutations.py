@@ -52,6 +52,29 @@ def mutated(data: bytes, noise: np.random.Generator) -> bytes:
     return bytes(changed)
 
 
+def mutated_header(data: bytes, noise: np.random.Generator) -> bytes:
+    """A safetensors file with damaged bytes, or with a sound header that says strange things."""
+    if noise.random() < 0.5:
+        return mutated(data, noise)
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    words = header["__metadata__"]
+    for name in list(words):
+        if noise.random() < 0.3:
+            try:
+                words[name] = json_text(json.loads(words[name]), noise).decode("latin-1")
+            except ValueError:  # a plain word
+                words[name] = mutated(words[name].encode(), noise).decode("latin-1")
+    for entry in (e for name, e in header.items() if name != "__metadata__"):
+        if noise.random() < 0.1:
+            entry["dtype"] = str(noise.choice(["F16", "F64", "I64", "BF16", "U8"]))
+        if noise.random() < 0.1:
+            entry["shape"] = [int(side) for side in noise.integers(0, 9, 2)]
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
+
+
 def pictures() -> dict[str, bytes]:
     """A small picture in every format and mode that is read, by a name with the suffix."""
     noise = np.random.default_rng(0)

@@ -49,7 +49,7 @@ class FoundObject:
     Attributes:
         label: its number in the mask, from 1.
         object: its name; None for an instance.
-        score, presence, box, points: as of a :class:`Record`.
+        score, presence, box, points, doubtful: as of a :class:`Record`.
     """
 
     label: int
@@ -58,6 +58,7 @@ class FoundObject:
     presence: float | None = None
     box: Box | None = None
     points: tuple[MarkedPoint, ...] = ()
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,6 @@ class Record:
             record,
             mask_sha256=read.mask_sha256,
             cutouts=read.cutouts,
-            doubtful=read.doubtful,
             origin=read.origin,
         )
         if read.of is None:
@@ -175,7 +175,7 @@ class Record:
         return replace(self, found=(*(self.found or ()), *(later.found or ())))
 
 
-_FACTS = ("score", "presence", "box", "points")
+_FACTS = ("score", "presence", "box", "points", "doubtful")
 
 
 @dataclass(frozen=True)

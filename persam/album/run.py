@@ -82,7 +82,11 @@ class Summary:
     @property
     def doubtful(self) -> tuple[Record, ...]:
         """The photos that a person should look at."""
-        return tuple(record for record in self.records if record.doubtful)
+        return tuple(
+            record
+            for record in self.records
+            if any(one.doubtful for one in (record, *(record.found or ())))
+        )
 
     @property
     def by_hand(self) -> tuple[Record, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from persam.album.loop import LoaderOptions, process_photos
 from persam.album.targets import AlbumTarget
+from persam.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ class Hit:
         presence: the probability that it is there, 0..1; None where none is known.
         score: the model's estimate of its mask's IoU, about 0..1; 0 where it was not found.
         box: tight box of its mask in pixels, None where it was not found.
+        doubtful: whether a person should look: presence is near the threshold.
         error: why the photo could not be looked at, in one line.
     """
 
@@ -37,6 +39,7 @@ class Hit:
     presence: float | None = None
     score: float = 0.0
     box: Box | None = None
+    doubtful: bool = False
     error: str | None = None
 
     def to_json(self) -> str:
@@ -67,7 +70,12 @@ def search(
         One for each photo, best first: those that have the object before the others, then by
         presence, then by score; at last those that could not be looked at. Equals keep the order
         of the photos.
+
+    Raises:
+        InputError: the concept cannot tell whether its object is there.
     """
+    if concept.calibration is None:
+        raise InputError(f"{why_presence_is_unknown(concept)} Every photo would seem to have it.")
     loader = loader or LoaderOptions()
     hits = []
     with loader.threads() as threads:
@@ -79,14 +87,24 @@ def search(
     return tuple(sorted(hits, key=_worse))
 
 
+def why_presence_is_unknown(concept: Concept) -> str:
+    """Why a concept without a calibration cannot tell, and what to do; two sentences."""
+    return (
+        f"Whether the object is in a photo cannot be told: {concept.backbone.name} has no "
+        f"calibration of its own, and {len(concept.references)} reference says nothing, or the "
+        f"variant keeps none of its cells. Learn the object from two photos or more (--also) with "
+        f"the default variant, or with the built-in model."
+    )
+
+
 def _hit(seen: PhotoResult[PhotoAnswer]) -> Hit:
     photo = str(seen.photo.absolute())
     if seen.answer is None:
         return Hit(photo, error=seen.error)
     found = (seen.answer if seen.size is None else seen.answer.at(seen.size)).first
     if found.box is None:
-        return Hit(photo, presence=found.presence)
-    return Hit(photo, True, found.presence, found.score, found.box)
+        return Hit(photo, presence=found.presence, doubtful=found.doubtful)
+    return Hit(photo, True, found.presence, found.score, found.box, found.doubtful)
 
 
 def _worse(hit: Hit) -> tuple[bool, bool, float, float]:

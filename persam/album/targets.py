@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,9 @@ from persam.errors import InputError
 from persam.io.masks import read_labels, read_mask
 from persam.io.palette import number_masks
 from persam.io.writers import labels_png, mask_png
-from persam.pipeline import multi_object
+from persam.pipeline.comparison import ObjectSet
 from persam.pipeline.instances import MOST
-from persam.pipeline.multi_object import check_concepts
+from persam.pipeline.multi_object import absence, check_concepts, segment_set
 from persam.pipeline.prompts import mask_box
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class PhotoAnswer:
             presence=self.first.presence,
             box=self.first.box,
             points=self.first.points,
+            doubtful=self.first.doubtful,
             found=self.found,
         )
 
@@ -132,6 +134,11 @@ class AlbumTarget:
         """The model of all concepts."""
         return next(iter(self.concepts.values())).backbone
 
+    @cached_property
+    def objects(self) -> ObjectSet:
+        """The concepts, and what was learnt of them together."""
+        return ObjectSet.of(self.concepts)
+
     @property
     def can_reject(self) -> bool:
         """Whether matching features alone may show that nothing is there."""
@@ -140,7 +147,8 @@ class AlbumTarget:
 
     def reject(self, embedding: Embedding) -> PhotoAnswer | None:
         """Answer where everything is absent, by the matching features alone; else None."""
-        found = {name: multi_object.absence(c, embedding) for name, c in self.concepts.items()}
+        standings = self.objects.judge(embedding)
+        found = {n: absence(c, embedding, standings[n]) for n, c in self.concepts.items()}
         absent = {name: prediction for name, prediction in found.items() if prediction is not None}
         if len(absent) < len(found):
             return None
@@ -149,7 +157,7 @@ class AlbumTarget:
     def predict(self, embedding: Embedding) -> PhotoAnswer:
         """Search an encoded picture."""
         if self.several:
-            return self._answer(embedding, multi_object.segment_objects(self.concepts, embedding))
+            return self._answer(embedding, segment_set(self.objects, embedding))
         (concept,) = self.concepts.values()
         if self.instances:
             found = concept.segment_instances(embedding)
@@ -239,6 +247,7 @@ def _facts(number: int, name: str | None, prediction: Prediction) -> FoundObject
         presence=_rounded(prediction.presence),
         box=prediction.box,
         points=tuple((x, y, label) for x, y, label in marks),
+        doubtful=prediction.doubtful,
     )
 
 

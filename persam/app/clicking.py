@@ -143,7 +143,7 @@ def _seeded(drawing: Drawing) -> Drawing:
         return drawing
     if len(drawing.points) > _FEW:
         return drawing
-    depth = distance_transform_edt(np.pad(drawing.start, 1))[1:-1, 1:-1]
+    depth = np.asarray(distance_transform_edt(np.pad(drawing.start, 1)))[1:-1, 1:-1]
     y, x = np.unravel_index(depth.argmax(), depth.shape)
     return replace(drawing, points=((float(x), float(y), 1), *drawing.points))
 
@@ -177,11 +177,13 @@ def _prompts(drawing: Drawing, frame: Frame) -> Prompts:
         )
     if box is not None and not (box[0] < box[2] and box[1] < box[3]):
         raise InputError(f"A box is (x0, y0, x1, y1) with x0 < x1 and y0 < y1; got {list(box)}.")
-    edges = None if box is None else tuple(round(edge) for edge in box)
-    return Prompts(xy, labels, box=edges)
+    if box is None:
+        return Prompts(xy, labels)
+    x0, y0, x1, y1 = (round(edge) for edge in box)
+    return Prompts(xy, labels, box=(x0, y0, x1, y1))
 
 
 def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if mask.shape == size:
         return mask
-    return np.array(Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST))
+    return np.array(Image.fromarray(mask).resize((size[1], size[0]), Image.Resampling.NEAREST))

@@ -16,6 +16,7 @@ from persam.io.writers import write_text
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from persam.album.manifest import FoundObject
     from persam.app.export_files import ExportOptions
     from persam.app.photos import MediaFile
     from persam.app.session import Session
@@ -53,11 +54,16 @@ def accepted(session: Session, photo: MediaFile, options: ExportOptions) -> list
         if mark is not None:
             there = mark.kind in ("shown", "corrected", "right")
         else:
-            answer = found.get(one.name)
-            there = answer is not None and answer.box is not None
-            there = there and (answer.presence is None or answer.presence >= options.min_presence)
+            there = _is_there(found.get(one.name), options.min_presence)
         names += [one.name] if there else []
     return names
+
+
+def _is_there(answer: FoundObject | None, min_presence: float) -> bool:
+    """Whether the search says that an object is in a photo."""
+    if answer is None or answer.box is None:
+        return False
+    return answer.presence is None or answer.presence >= min_presence
 
 
 def _write_all(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from persam import __version__
+from persam.album.doubt import WEIGHTS
 from persam.app import marking
 from persam.app.objects import as_json
 
@@ -29,5 +30,6 @@ def session_json(session: Session) -> dict[str, Any]:
         "progress": session.job.progress.to_json(),
         "minPresence": session.state.min_presence,
         "defaultPresence": session.default_presence(),
+        "doubtWeights": WEIGHTS,
         "unlearnt": len(marking.unlearnt(session.state)),
     }

@@ -18,10 +18,10 @@ from persam.video.clip import open_clip
 from persam.video.job import TrackRequest, segment_clip
 from persam.video.output_files import ClipFiles, ClipOutput
 from persam.video.record import ClipRun
-from persam.video.tracking import track
+from persam.video.tracking import make_tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from persam.app.clips import ClipFolder
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from persam.app.session import Session
     from persam.concept import Concept
     from persam.video.clip import Clip
-    from persam.video.record import FrameLine
+    from persam.video.record import FrameLine, ResumableTracker
 
 
 def open_frames(session: Session, media_id: str) -> ClipFolder:
@@ -49,8 +49,8 @@ def open_frames(session: Session, media_id: str) -> ClipFolder:
 def track_clip(session: Session, media_id: str, products: frozenset[str]) -> None:
     """Begin to track what was shown through a clip, frame by frame in the background.
 
-    The frames in which a person marked an object are references; the first frame's masks are its
-    answer.
+    The frames in which a person marked an object are references, and the masks given there stay;
+    between two of them the clip is tracked from both.
 
     Raises:
         InputError: a job is running, nothing was shown, or the clip's frames are not read yet.
@@ -68,12 +68,15 @@ def track_clip(session: Session, media_id: str, products: frozenset[str]) -> Non
 def _track(session: Session, clip: ClipFolder, products: frozenset[str]) -> None:
     opened = open_clip(clip.clip.path)
     concepts = _concepts(session)
-    masks = _first_masks(session, clip, opened)
+
+    def tracker(names: Sequence[str]) -> ResumableTracker:
+        return make_tracker({name: concepts[name] for name in names})
+
     request = TrackRequest(
         tuple(concepts),
-        partial(track, concepts),
-        masks or None,
-        {"what to look for": _digest(concepts, masks)},
+        tracker,
+        _marked(session, clip, opened),
+        {"what to look for": _digest(concepts)},
     )
     before = ClipRun.read(ClipFiles(clip.track, ()).run)
     again = before is not None and any(
@@ -95,14 +98,19 @@ def _concepts(session: Session) -> dict[str, Concept]:
     return {name: at_presence(concept, presence) for name, concept in found.items()}
 
 
-def _first_masks(session: Session, clip: ClipFolder, opened: Clip) -> dict[str, np.ndarray]:
-    """What a person marked in the first frame, at the clip's own size."""
-    first, masks = clip.frame(0), {}
-    for one in session.state.objects:
-        mark = one.mark(str(first.path))
-        if mark is not None and mark.mask is not None and one.learnable:
-            masks[one.name] = _scaled(session.run / mark.mask, first, opened)
-    return masks
+def _marked(session: Session, clip: ClipFolder, opened: Clip) -> dict[int, dict[str, np.ndarray]]:
+    """What a person marked in the clip's frames, at the clip's own size."""
+    found: dict[int, dict[str, np.ndarray]] = {}
+    count = len(clip.facts.names) if clip.facts else 0
+    for number in range(count):
+        frame = clip.frame(number)
+        for one in session.state.objects:
+            mark = one.mark(str(frame.path))
+            if mark is not None and mark.mask is not None and one.learnable:
+                mask = _scaled(session.run / mark.mask, frame, opened)
+                if mask.any():
+                    found.setdefault(number, {})[one.name] = mask
+    return found
 
 
 def _scaled(mask: Path, frame: MediaFile, opened: Clip) -> np.ndarray:
@@ -114,10 +122,8 @@ def _scaled(mask: Path, frame: MediaFile, opened: Clip) -> np.ndarray:
     return np.array(Image.fromarray(grey).resize(size, Image.Resampling.NEAREST)) > 0
 
 
-def _digest(concepts: Mapping[str, Concept], masks: Mapping[str, np.ndarray]) -> str:
+def _digest(concepts: Mapping[str, Concept]) -> str:
     digest = hashlib.sha256()
     for name, concept in concepts.items():
         digest.update(f"{name} {fingerprint(concept)}".encode())
-    for name, mask in masks.items():
-        digest.update(name.encode() + np.packbits(mask).tobytes())
     return digest.hexdigest()[:16]

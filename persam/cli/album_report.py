@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 _NAMED = 5
 
 
-def report_album(summary: Summary, listing: Listing, *, quiet: bool) -> None:
+def report_album(summary: Summary, listing: Listing, min_presence: float, *, quiet: bool) -> None:
     """Say how many photos have the object, what was kept, and what went wrong."""
     if not quiet:
-        _report_found(summary)
+        found, doubtful = len(summary.present), len(summary.doubtful)
+        words = verdict(found, summary.done, doubtful, min_presence)
+        say(f"{words}. Masks: {summary.manifest.parent}")
         by_hand, skipped = len(summary.by_hand), summary.skipped - len(summary.by_hand)
         if skipped:
             say(f"{count(skipped, 'photo')} skipped, done already (--overwrite to redo)")
@@ -33,12 +35,23 @@ def report_album(summary: Summary, listing: Listing, *, quiet: bool) -> None:
         complain(f"  {named(record.input, str(record.error))}")
 
 
-def _report_found(summary: Summary) -> None:
-    found, doubtful = len(summary.present), len(summary.doubtful)
-    absent = f", not in {summary.done - found}" if found < summary.done else ""
-    doubt = f"; {doubtful} doubtful, marked in the manifest" if doubtful else ""
-    photos = count(summary.done, "photo")
-    say(f"Found in {found} of {photos}{absent}{doubt}. Masks: {summary.manifest.parent}")
+def verdict(found: int, looked: int, doubtful: int, min_presence: float) -> str:
+    """How many photos have the object, in words.
+
+    Args:
+        found: in how many it was found.
+        looked: at how many photos.
+        doubtful: how many a person should look at.
+        min_presence: from which presence on the object counts as there; 0 where that is not asked.
+
+    Example:
+        >>> verdict(16, 40, 3, 0.35)
+        'Found in 16 of 40 photos, not in 24 (presence from 0.35; 3 doubtful)'
+    """
+    absent = f", not in {looked - found}" if found < looked else ""
+    doubt = f"; {doubtful} doubtful" if doubtful else ""
+    rule = f" (presence from {min_presence:g}{doubt})" if min_presence else ""
+    return f"Found in {found} of {count(looked, 'photo')}{absent}{rule}"
 
 
 def _report_passed_over(listing: Listing) -> None:

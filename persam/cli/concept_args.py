@@ -34,7 +34,8 @@ InstancesOption = Annotated[
 ]
 # Options that a concept file has settled already.
 LEARNING = (
-    *("mask", "box", "point", "not_point", "label", "mask_orientation", "also", "not_"),
+    *("mask", "box", "point", "not_point", "label", "mask_orientation", "as_given"),
+    *("also", "not_"),
     *("method", "match_with", "plugin", "stable", "variant", "without", "alpha"),
 )
 

@@ -114,11 +114,11 @@ def corrections(
     files = {path.stem: path for path in sorted(folder.iterdir()) if is_picture(path)}
     strange = [path.name for name, path in files.items() if name not in names]
     if strange or not files:
-        what = f"without a photo of that name: {', '.join(strange)}" if strange else "none at all"
+        what = f"no photo has the name of {', '.join(strange)}" if strange else "it has no mask"
         raise InputError(
-            f"--masks {folder} needs a <stem>.png for each photo that you corrected, and nothing "
-            f"else; got {what}. Add the photo, take the mask out, or name the folder that the "
-            f"masks are from by --run."
+            f"--masks {folder} takes one <stem>.png for each photo that you corrected, and nothing "
+            f"else; {what}. Add the photo, take the mask out, or name the folder that the masks "
+            f"are from by --run."
         )
     return [(photo, files[name]) for name, photo in names.items() if name in files]
 

@@ -45,7 +45,7 @@ StripOption = Annotated[
     bool,
     typer.Option("--strip", help="Leave the photos' colour profile, EXIF and XMP out of results."),
 ]
-_ONLY_FOR_CUTOUTS = frozenset({"--edges", "--crop", "--background", "--format"})
+_ONLY_FOR_CUTOUTS = frozenset({"edges", "crop", "background", "format_"})
 
 
 def cutout_style(
@@ -56,14 +56,14 @@ def cutout_style(
     Args:
         words: of ``--edges``, ``--crop``, ``--background`` and ``--format``.
         save: what is to be written.
-        typed: the options that somebody typed.
+        typed: names of the parameters that somebody typed.
 
     Raises:
         InputError: a word that is none of an option's, or an option without cut-outs.
     """
     from persam.io.cutouts import CutoutStyle
 
-    unread = sorted(_ONLY_FOR_CUTOUTS & set(typed))
+    unread = sorted(f"--{name.strip('_')}" for name in _ONLY_FOR_CUTOUTS & set(typed))
     if unread and "cutouts" not in save:
         raise InputError(f"{', '.join(unread)} would do nothing without --save cutouts.")
     edges, crop, background, kind = words

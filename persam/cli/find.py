@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from persam.cli.album_report import verdict
 from persam.cli.concept_args import stored_concept
 from persam.cli.console import complain, named, progress, say, show
 from persam.cli.model_args import (
@@ -93,7 +94,7 @@ def find(
     if json:
         say(lines.rstrip("\n"))
     elif not quiet:
-        _show(hits)
+        _show(hits, learnt.variant.min_presence)
     failed = [hit for hit in hits if hit.error is not None]
     for hit in failed:
         complain(named(hit.photo, str(hit.error)))
@@ -101,7 +102,7 @@ def find(
         raise typer.Exit(1)
 
 
-def _show(hits: Sequence[Hit]) -> None:
+def _show(hits: Sequence[Hit], min_presence: float) -> None:
     found = [hit for hit in hits if hit.present]
     if found:
         table = Table()
@@ -112,8 +113,9 @@ def _show(hits: Sequence[Hit]) -> None:
             presence = "-" if hit.presence is None else f"{hit.presence:.3f}"
             table.add_row(_short(hit.photo), presence, f"{hit.score:.3f}")
         show(table)
-    looked = sum(hit.error is None for hit in hits)
-    say(f"Found in {len(found)} of {looked} photos")
+    looked = [hit for hit in hits if hit.error is None]
+    doubtful = sum(hit.doubtful for hit in looked)
+    say(f"{verdict(len(found), len(looked), doubtful, min_presence)}.")
 
 
 def _short(photo: str) -> str:

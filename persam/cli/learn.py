@@ -31,6 +31,7 @@ from persam.cli.model_args import (
 from persam.cli.object_args import Examples, ReferenceArgs
 from persam.cli.object_options import (
     AlsoOption,
+    AsGivenOption,
     BoxOption,
     LabelOption,
     MaskOption,
@@ -43,7 +44,17 @@ from persam.cli.search_args import LearningArgs
 from persam.errors import InputError
 from persam.io.folders import refuse_overwriting
 
-_SHOWN = ("mask", "box", "point", "not_point", "label", "mask_orientation", "also", "not_")
+_SHOWN = (
+    "mask",
+    "box",
+    "point",
+    "not_point",
+    "label",
+    "mask_orientation",
+    "as_given",
+    "also",
+    "not_",
+)
 
 
 def learn(
@@ -63,6 +74,7 @@ def learn(
     not_point: NotPointOption = None,
     label: LabelOption = None,
     mask_orientation: OrientationOption = "ask",
+    as_given: AsGivenOption = False,
     also: AlsoOption = None,
     not_: NotOption = None,
     images: ImagesOption = None,
@@ -94,7 +106,8 @@ def learn(
         place = {"device": device, "precision": precision, "engine": engine}
         learn_set(labels, out, chosen, (variant, without, alpha, min_presence), place)
         return
-    first = ReferenceArgs(reference, mask, box, point, not_point, label, mask_orientation)
+    shown = (mask, box, point, not_point, label, mask_orientation, as_given)
+    first = ReferenceArgs(reference, *shown)
     examples = Examples.of(first, also, not_)
     from persam.io.concept_file import refuse_other_file
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ class ReferenceArgs:
         not_points: likewise, off the object.
         label: of the mask, where it has several.
         mask_orientation: what the mask was drawn on.
+        as_given: take a mask or a box that looks like a mistake.
     """
 
     picture: Path
@@ -44,6 +45,7 @@ class ReferenceArgs:
     not_points: Sequence[str] | None = ()
     label: str | None = None
     mask_orientation: MaskOrientation = "ask"
+    as_given: bool = False
 
     def __post_init__(self) -> None:
         ways = {"--mask": self.mask, "--box": self.box, "--point": self.points or None}
@@ -108,6 +110,7 @@ class ReferenceArgs:
             box=None if self.box is None else numbers(self.box, "--box", 4),
             points=[numbers(point, "--point", 2) for point in self.points or ()] or None,
             not_points=[numbers(point, "--not-point", 2) for point in self.not_points or ()],
+            as_given=self.as_given,
         )
 
     def _mask(self, mask: Path, picture: np.ndarray) -> np.ndarray:
@@ -142,8 +145,11 @@ class Examples:
         Raises:
             InputError: something that is not a picture with an object.
         """
-        more = tuple(ReferenceArgs.of(text) for text in also or ())
-        return cls((first, *more), tuple(ReferenceArgs.of(text) for text in negatives or ()))
+        more, others = (
+            tuple(replace(ReferenceArgs.of(text), as_given=first.as_given) for text in texts or ())
+            for texts in (also, negatives)
+        )
+        return cls((first, *more), others)
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -53,6 +53,14 @@ OrientationOption = Annotated[
         "before EXIF turns them; ask takes the upright one where nothing speaks against it.",
     ),
 ]
+AsGivenOption = Annotated[
+    bool,
+    typer.Option(
+        "--as-given",
+        help="Take masks and boxes that look like a mistake: an object that fills its picture, a "
+        "thin box.",
+    ),
+]
 AlsoOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from persam.cli.console import say
+from persam.cli.console import REMARKS, say
 
 
 def report(
@@ -16,6 +16,14 @@ def report(
     ],
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the table to this file, too.")
+    ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(
+            "--plots",
+            help="Draw into this folder, too: bars among the published figures, and the objects of "
+            "every two reports against each other. Needs persam[plots].",
+        ),
     ] = None,
 ) -> None:
     """Turn reports into a Markdown table, the published figures of their data sets beside them.
@@ -26,7 +34,13 @@ def report(
     from persam.evaluation.tables import markdown, read_report
     from persam.io.writers import write_text
 
-    text = markdown([read_report(path) for path in reports])
+    lines = [read_report(path) for path in reports]
+    text = markdown(lines)
     if out is not None:
         write_text(out, text)
     say(text.rstrip("\n"))
+    if plots is not None:
+        from persam.evaluation.plots import write_plots
+
+        for path in write_plots(lines, plots):
+            REMARKS.print(f"Drawn: {path}")

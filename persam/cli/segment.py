@@ -15,7 +15,7 @@ from persam.cli.concept_args import (
     InstancesOption,
     digest,
 )
-from persam.cli.console import progress
+from persam.cli.console import complain, progress
 from persam.cli.cutout_args import (
     BackgroundOption,
     CropOption,
@@ -52,6 +52,7 @@ from persam.cli.model_args import (
 from persam.cli.object_args import ReferenceArgs
 from persam.cli.object_options import (
     AlsoOption,
+    AsGivenOption,
     BoxOption,
     LabelOption,
     MaskOption,
@@ -74,8 +75,9 @@ from persam.errors import InputError
 from persam.io.folders import list_images
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from persam.concept import Concept
     from persam.io.folders import Listing
 
 
@@ -93,6 +95,7 @@ def segment(
     not_point: NotPointOption = None,
     label: LabelOption = None,
     mask_orientation: OrientationOption = "ask",
+    as_given: AsGivenOption = False,
     also: AlsoOption = None,
     not_: NotOption = None,
     concept: ConceptOption = None,
@@ -152,7 +155,7 @@ def segment(
     Exit code: 0 all photos have a mask, 1 some failed, 2 nothing could be done.
     """
     typed = typed_options(context)
-    shown = (mask, box, point, not_point, label, mask_orientation)
+    shown = (mask, box, point, not_point, label, mask_orientation, as_given)
     source = search_source(
         reference and ReferenceArgs(reference, *shown), (also, not_), concept, typed
     )
@@ -187,11 +190,26 @@ def segment(
     others, known = without_references(listing.photos, sets_of(learning.files(source)))
     with progress(len(others), "Looking", quiet=quiet) as step:
         summary = segment_album(target, others, output, lambda _: step(), loader=loader)
-    report_album(summary, listing, quiet=quiet)
+    report_album(summary, listing, _least(learnt.values()), quiet=quiet)
     done = (summary.records, summary.manifest.parent, {})
     write_labels_of(done, known, next(iter(learnt)) or "object", saved.labels, quiet=quiet)
     if summary.failed or summary.not_written:
         raise typer.Exit(1)
+
+
+def _least(concepts: Iterable[Concept]) -> float:
+    """From which presence on the objects count as there; 0 where that is never asked.
+
+    Says so where one of them cannot be told to be absent.
+    """
+    from persam.album.search import why_presence_is_unknown
+
+    thresholds = []
+    for concept in concepts:
+        if concept.calibration is None and concept.variant.min_presence > 0:
+            complain(f"{why_presence_is_unknown(concept)} Every photo got a mask.")
+        thresholds.append(concept.variant.min_presence if concept.calibration else 0.0)
+    return max(thresholds)
 
 
 def _listing(photos: Sequence[Path], out: Path, *, recursive: bool) -> Listing:

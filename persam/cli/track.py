@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ import typer
 from persam.cli.concept_args import LEARNING, digest
 from persam.cli.console import complain, count, progress, say
 from persam.cli.evaluate_args import refuse, typed_options
+from persam.cli.mark_args import MarkArgs
 from persam.cli.model_args import (
     DeviceOption,
     EngineOption,
@@ -22,7 +22,7 @@ from persam.cli.model_args import (
     PrecisionOption,
 )
 from persam.cli.object_args import ReferenceArgs
-from persam.cli.object_options import BoxOption, MaskOption, PointOption
+from persam.cli.object_options import BoxOption, MaskOption, NotPointOption, PointOption
 from persam.cli.track_args import TrackArgs, TrackVariant, named_files
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from persam.video.clip import Clip
     from persam.video.job import ClipSummary, TrackRequest
     from persam.video.output_files import ClipOutput
+    from persam.video.record import ResumableTracker
 
 _NAMED = 5
 
@@ -50,6 +51,7 @@ def track(
     mask: MaskOption = None,
     box: BoxOption = None,
     point: PointOption = None,
+    not_point: NotPointOption = None,
     name: Annotated[
         str, typer.Option("--name", help="Name of the one object, for files and the manifest.")
     ] = "object",
@@ -78,6 +80,25 @@ def track(
             "be given again.",
         ),
     ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="Without --reference, --box and --point mark the clip's own first frame, or the "
+            "one shown at this time: seconds, or 1:02:03.5.",
+        ),
+    ] = None,
+    keyframe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keyframe",
+            metavar="[NAME@]FRAME=MASK",
+            help="What is right in a frame, by its number from 0 on; instead of a mask "
+            "120:box=X0,Y0,X1,Y1 or 120:point=X,Y,not=X,Y. May be given again; between two such "
+            "frames the clip is tracked from both.",
+        ),
+    ] = None,
     method: MethodOption = "persam",
     model: ModelOption = "pocket",
     match_with: MatchOption = None,
@@ -93,8 +114,8 @@ def track(
         str,
         typer.Option(
             "--save",
-            help="Any of masks,alpha,webm,cutouts,overlay,coco with commas between; masks come "
-            "always.",
+            help="Any of masks,alpha,webm,soft,cutouts,png16,exr,overlay,coco with commas between; "
+            "masks come always; soft, png16 and exr have soft edges.",
         ),
     ] = "masks",
     fps: Annotated[
@@ -116,13 +137,17 @@ def track(
     its masks, 1 the clip has frames that cannot be decoded, 2 nothing could be done.
     """
     typed = typed_options(context)
+    marks = tuple(MarkArgs.of(text) for text in keyframe or ())
+    if reference is None and (box or point):
+        marks += (MarkArgs.own(at, box, point or (), not_point or ()),)
     targets = TrackArgs(
         reference=None
         if reference is None
-        else ReferenceArgs(reference, mask, box, tuple(point or ())),
+        else ReferenceArgs(reference, mask, box, tuple(point or ()), tuple(not_point or ())),
         first_mask=first_mask,
         objects=named_files(object_ or (), "--object"),
         concepts=named_files(concept or (), "--concept", stem=True),
+        marks=marks,
         name=name,
     )
     _refuse_unread(targets, typed)
@@ -130,13 +155,14 @@ def track(
     from persam.video.output_files import ClipOutput
 
     products = frozenset(word.strip() for word in save.split(","))
-    output = ClipOutput(out, products, overwrite, targets.files)
+    output = ClipOutput(out, products, overwrite, (*targets.files, *targets.marked_files))
     opened = open_clip(clip, fps)
-    masks = targets.masks(opened)
     place = {"match_with": match_with, "device": device, "precision": precision, "engine": engine}
     backbone = _load(targets, model if "model" in typed else None, place)
+    marked, frames = targets.marked(opened, backbone, method)
+    concepts = targets.learn(backbone, marked, frames, method, variant)
     words = repr((name, tuple(targets.objects), tuple(targets.concepts), box, point))
-    search = _search(targets.learn(backbone, opened, masks, method, variant), masks, variant)
+    request = _request(concepts, marked, variant)
     settings = {
         "model": backbone.name,
         "precision": backbone.precision,
@@ -146,7 +172,7 @@ def track(
     }
     began = perf_counter()
     with progress(opened.frames, "Tracking", quiet=quiet) as step:
-        summary = _run(replace(search, settings=settings), opened, output, step)
+        summary = _run(replace(request, settings=settings), opened, output, step)
     _report(summary, opened, perf_counter() - began, quiet=quiet)
     if summary.damage.lost:
         raise typer.Exit(1)
@@ -154,8 +180,9 @@ def track(
 
 def _refuse_unread(targets: TrackArgs, typed: Sequence[str]) -> None:
     if targets.reference is None:
-        unread = [name for name in ("mask", "box", "point") if name in typed]
-        refuse(unread, "it belongs to --reference")
+        refuse([name for name in typed if name == "mask"], "it belongs to --reference")
+    own = targets.reference is None and ("box" in typed or "point" in typed)
+    refuse([name for name in typed if name == "at" and not own], "--box and --point go by it")
     if targets.objects or targets.concepts:
         refuse([name for name in typed if name == "name"], "the objects have names")
     if targets.concepts:
@@ -172,21 +199,26 @@ def _load(targets: TrackArgs, model: str | None, place: dict[str, Any]) -> Backb
     return load(model or "pocket", **place)
 
 
-def _search(
-    concepts: dict[str, Concept], masks: Mapping[str, np.ndarray], variant: TrackVariant
+def _request(
+    concepts: dict[str, Concept],
+    marked: Mapping[int, Mapping[str, np.ndarray]],
+    variant: TrackVariant,
 ) -> TrackRequest:
     from persam.video.job import TrackRequest
-    from persam.video.tracking import track
+    from persam.video.tracking import make_tracker
 
-    return TrackRequest(tuple(concepts), partial(track, concepts, variant=variant), masks or None)
+    def tracker(names: Sequence[str]) -> ResumableTracker:
+        return make_tracker({name: concepts[name] for name in names}, variant=variant)
+
+    return TrackRequest(tuple(concepts), tracker, marked)
 
 
 def _run(
-    search: TrackRequest, clip: Clip, output: ClipOutput, step: Callable[[], None]
+    request: TrackRequest, clip: Clip, output: ClipOutput, step: Callable[[], None]
 ) -> ClipSummary:
     from persam.video.job import segment_clip
 
-    return segment_clip(search, clip, output, lambda _: step())
+    return segment_clip(request, clip, output, lambda _: step())
 
 
 def _report(summary: ClipSummary, clip: Clip, seconds: float, *, quiet: bool) -> None:
@@ -194,6 +226,8 @@ def _report(summary: ClipSummary, clip: Clip, seconds: float, *, quiet: bool) ->
         found = ", ".join(f"{name} in {number}" for name, number in summary.present.items())
         say(f"{count(summary.frames, 'frame')} in {seconds:.1f} s: {found}")
         say(f"Results: {summary.folder}")
+        if summary.doubtful:
+            say(f"{count(summary.doubtful, 'mask')} to look at, the worst first: review.json")
         if summary.resumed:
             say(f"{count(summary.resumed, 'frame')} done already (--overwrite to redo)")
         if clip.passed_over:
@@ -201,8 +235,12 @@ def _report(summary: ClipSummary, clip: Clip, seconds: float, *, quiet: bool) ->
             more = ", ..." if len(clip.passed_over) > _NAMED else ""
             entries = count(len(clip.passed_over), "entry", "entries")
             say(f"{entries} of the folder passed over, no pictures: {', '.join(names)}{more}")
+    _complain(summary, clip)
+
+
+def _complain(summary: ClipSummary, clip: Clip) -> None:
     damage = summary.damage
-    for reason in damage.reasons:
+    for reason in (*summary.notes, *damage.reasons):
         complain(reason)
     for number, what in (
         (damage.lost, "could not be decoded and left out"),

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from persam.cli.mark_args import MarkArgs, collect, frames_of
 from persam.cli.model_args import resolve_variant
 from persam.cli.object_args import Examples, ReferenceArgs, learner
 from persam.errors import InputError
@@ -22,18 +23,19 @@ if TYPE_CHECKING:
     from persam.video.clip import Clip
 
 TrackVariant = Literal["default", "official", "memory"]
-_WAYS = "--reference, --first-mask, --object or --concept"
+_WAYS = "--reference, --first-mask, --object, --concept, --box, --point or --keyframe"
 
 
 @dataclass(frozen=True)
 class TrackArgs:
-    """What is to be found in a clip; exactly one way to say it.
+    """What is to be found in a clip.
 
     Attributes:
         reference: in another picture.
         first_mask: in a picture of the first frame's objects.
         objects: in a mask of the first frame each, by name.
         concepts: by what was learnt earlier, by name.
+        marks: in frames of the clip itself, besides one of the ways above or instead of them.
         name: of the object, where there is one that has no name yet.
     """
 
@@ -41,12 +43,13 @@ class TrackArgs:
     first_mask: Path | None = None
     objects: Mapping[str, Path] = field(default_factory=dict)
     concepts: Mapping[str, Path] = field(default_factory=dict)
+    marks: tuple[MarkArgs, ...] = ()
     name: str = "object"
 
     def __post_init__(self) -> None:
         ways = (self.reference, self.first_mask, self.objects or None, self.concepts or None)
         given = sum(way is not None for way in ways)
-        if given != 1:
+        if given > 1 or (given == 0 and not self.marks):
             raise InputError(
                 f"Say what to look for by one of {_WAYS}; got "
                 f"{'several of them' if given else 'none of them'}."
@@ -54,12 +57,43 @@ class TrackArgs:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every file that was named."""
+        """Every file that was named, but for those of marks."""
         pictures = () if self.reference is None else (self.reference.picture, self.reference.mask)
         paths = (*pictures, self.first_mask, *self.objects.values(), *self.concepts.values())
         return tuple(path for path in paths if path is not None)
 
-    def masks(self, clip: Clip) -> dict[str, np.ndarray]:
+    @property
+    def marked_files(self) -> tuple[Path, ...]:
+        """The masks of marks."""
+        return tuple(mark.mask for mark in self.marks if mark.mask is not None)
+
+    def marked(
+        self, clip: Clip, backbone: Backbone, method: Method
+    ) -> tuple[dict[int, dict[str, np.ndarray]], dict[int, np.ndarray]]:
+        """What is marked in the clip, and the pictures of the frames that it is marked in.
+
+        Args:
+            clip: of which the marks are.
+            backbone: makes masks of boxes and points.
+            method: whose recipe that goes by.
+
+        Returns:
+            Masks by frame number and object name, and frames by their numbers.
+
+        Raises:
+            InputError: something unreadable, empty, of another size, or behind the clip's end.
+        """
+        recipe = resolve_variant("default", method, own=backbone.recipe)
+        places = frames_of(clip, self.marks)
+        found = [(0, self.masks(clip))] if self.first_mask or self.objects else []
+        for mark, (number, image) in places.items():
+            found.append((number, mark.masks(image, backbone, recipe)))
+        frames = dict(places.values())
+        if (self.first_mask or self.objects) and 0 not in frames:
+            frames[0] = next(iter(clip)).image
+        return collect(found, self.name), frames
+
+    def masks(self, clip: Clip) -> dict[str | None, np.ndarray]:
         """Masks of the clip's first frame by object name; none where another way was taken.
 
         Raises:
@@ -71,7 +105,7 @@ class TrackArgs:
         if self.first_mask is not None:
             found = read_objects(self.first_mask, size)
             if len(found) == 1:
-                return {self.name: next(iter(found.values()))}
+                return {None: next(iter(found.values()))}
             if self.name != "object":
                 raise InputError(
                     f"--name {self.name} would do nothing: {self.first_mask} shows "
@@ -83,8 +117,8 @@ class TrackArgs:
     def learn(
         self,
         backbone: Backbone,
-        clip: Clip,
-        masks: Mapping[str, np.ndarray],
+        marked: Mapping[int, Mapping[str, np.ndarray]],
+        frames: Mapping[int, np.ndarray],
         method: Method,
         variant: TrackVariant,
     ) -> dict[str, Concept]:
@@ -92,8 +126,9 @@ class TrackArgs:
 
         Args:
             backbone: the model.
-            clip: whose first frame the masks are of.
-            masks: what :meth:`masks` gave.
+            marked: what :meth:`marked` gave first; an object that is nowhere else is learnt from
+                the first frame in which it is marked.
+            frames: what it gave second.
             method: ``"persam"`` or ``"persam-f"``; concept files have their own.
             variant: of the tracking; the official one learns as the official scripts do.
 
@@ -103,23 +138,33 @@ class TrackArgs:
         from persam.concept import Concept
         from persam.video.official import learn_object
 
-        if self.concepts:
-            return {name: Concept.load(path, backbone) for name, path in self.concepts.items()}
+        concepts = {name: Concept.load(path, backbone) for name, path in self.concepts.items()}
         teach = partial(learn_object, backbone, method=method)
         if variant != "official":
             recipe = resolve_variant("default", method, own=backbone.recipe)
-            if self.reference is not None:
-                return {self.name: Examples((self.reference,)).learn(backbone, method, recipe)}
             teach = partial(learner(method), backbone, variant=recipe)
-        if self.reference is None:
-            first = next(iter(clip)).image
-            return {name: teach(first, mask=mask) for name, mask in masks.items()}
-        if self.reference.mask is None:
+        if self.reference is not None:
+            concepts[self.name] = self._by_reference(self.reference, backbone, method, variant)
+        for number in sorted(marked):
+            for name, mask in marked[number].items():
+                if name not in concepts:
+                    concepts[name] = teach(frames[number], mask=mask)
+        return concepts
+
+    def _by_reference(
+        self, reference: ReferenceArgs, backbone: Backbone, method: Method, variant: TrackVariant
+    ) -> Concept:
+        from persam.video.official import learn_object
+
+        if variant != "official":
+            recipe = resolve_variant("default", method, own=backbone.recipe)
+            return Examples((reference,)).learn(backbone, method, recipe)
+        if reference.mask is None:
             raise InputError(
                 "The official video scripts learn from a mask: give --mask, or leave out "
                 "--variant official."
             )
-        return {self.name: teach(self.reference.picture, mask=self.reference.mask)}
+        return learn_object(backbone, reference.picture, mask=reference.mask, method=method)
 
     def _only(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         from persam.video.labels import read_objects

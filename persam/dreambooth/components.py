@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +15,6 @@ from persam.models.loading import choose_device, choose_precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from persam.dreambooth.recipe import DreamBoothRecipe, PredictionType, SamplingOptions
 
@@ -190,10 +190,22 @@ def _read_pipeline(diffusers: Any, name: str, dtype: torch.dtype) -> Any:
         return getattr(diffusers, kind).from_pretrained(name, dtype=dtype, **unchecked)
     except OSError as error:
         raise ModelNotFound(
-            f"{name} is no diffusion model on this machine and could not be downloaded "
-            f"({' '.join(str(error).split())[:200]}). Give a Hugging Face id, as "
+            f"{_what_is_there(name)} Give a Hugging Face id, as "
             f"stable-diffusion-v1-5/stable-diffusion-v1-5, or a folder in diffusers' layout."
         ) from error
+
+
+def _what_is_there(name: str) -> str:
+    path = Path(name)
+    if path.is_file():
+        return (
+            f"{name} is a single file; `persam dreambooth train` reads folders. diffusers turns "
+            f"such files into folders: StableDiffusionPipeline.from_single_file(FILE)"
+            f".save_pretrained(FOLDER)."
+        )
+    if path.is_dir():
+        return f"The folder {name} has no readable model_index.json, so it is no diffusion model."
+    return f"The diffusion model {name} is neither on this machine nor could it be downloaded."
 
 
 @contextmanager

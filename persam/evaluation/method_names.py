@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import inspect
@@ -39,6 +40,8 @@ _HOMES: Mapping[str, str] = MappingProxyType(
 NAMES = (*_HOMES, SEGGPT)
 # A recipe of persam's variants is an argument of these alone: they take ``variant=``.
 WITH_VARIANT = tuple(name for name, home in _HOMES.items() if ".evaluation.methods." not in home)
+# These take a persam.Reference, which says that a mask is meant as it is.
+_OF_REFERENCES = ("persam", "persam-f")
 
 
 def resolve_method(text: str, *, device: str = "auto") -> Learner:
@@ -66,7 +69,8 @@ matcher, gf-sam, insid3, p2sam, seggpt, and file.py:function for one of your own
         return load_seggpt(device=device)
     if text in _HOMES:
         module, _, name = _HOMES[text].partition(":")
-        return getattr(import_module(module), name)
+        method = getattr(import_module(module), name)
+        return _with_masks_as_given(method) if text in _OF_REFERENCES else method
     if ":" in text:
         return load_function(text)
     close = get_close_matches(text.lower().replace("_", "-"), NAMES, n=2)
@@ -75,6 +79,18 @@ matcher, gf-sam, insid3, p2sam, seggpt, and file.py:function for one of your own
         f"There is no method {text!r}{meant} The methods are {', '.join(NAMES)}, and "
         f"file.py:function for one of your own."
     )
+
+
+def _with_masks_as_given(method: Any) -> Learner:
+    """A method that is not asked whether a data set's mask is meant as it is."""
+
+    @functools.wraps(method)
+    def learn(backbone: Any, image: Any, *, mask: Any, **options: Any) -> Any:
+        from persam.pipeline.reference import Reference
+
+        return method(backbone, Reference(image, mask, as_given=True), **options)
+
+    return learn
 
 
 def load_function(text: str) -> Learner:

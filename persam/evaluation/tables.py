@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
 from persam.evaluation.rows import MARK, ReportKind, kind_of
@@ -28,11 +28,13 @@ class Line:
         dataset: whose table it belongs to.
         kind: of the report that it comes from.
         cells: by the column's title; a missing one stays empty.
+        objects: IoU (J&F of sequences) of every object or class, 0..1, by name.
     """
 
     dataset: str
     kind: ReportKind
     cells: Mapping[str, str]
+    objects: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_report(path: str | Path) -> Line:
@@ -58,13 +60,20 @@ def read_report(path: str | Path) -> Line:
         )
     try:
         cells = dict(kind.cells(report))
-        return Line(
-            kind.dataset(report), kind, cells | {"source": f"{path.name}, {cells['source']}"}
-        )
+        cells["source"] = f"{path.name}, {cells['source']}"
+        return Line(kind.dataset(report), kind, cells, _objects(report))
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise InputError(
             f"{path} is a damaged report of `persam evaluate --json` ({error!r}). Make it again."
         ) from error
+
+
+def _objects(report: Mapping[str, Any]) -> dict[str, float]:
+    found = report.get("objects") or {}
+    return {
+        name: float(one["iou"]) if "iou" in one else (one["j"]["mean"] + one["f"]["mean"]) / 2
+        for name, one in found.items()
+    }
 
 
 def markdown(lines: Sequence[Line]) -> str:

@@ -183,7 +183,7 @@ def _open(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"The concept {path} cannot be read: {reason}.") from error
-    except SafetensorError as error:
+    except (SafetensorError, TypeError) as error:  # TypeError: numbers that NumPy does not have
         raise InputError(
             f"{path} is not a concept file, or damaged: {error}. Learn the object again."
         ) from error

@@ -54,8 +54,11 @@ def list_images(
         results: a folder to leave out, wherever it lies.
 
     Raises:
-        InputError: there is no picture at all.
+        InputError: there is nothing by these names, or no picture at all.
     """
+    gone = [str(path) for path in map(Path, paths) if not os.path.lexists(path)]
+    if gone and len(gone) == len(paths):
+        raise InputError(f"There is no file or folder {', '.join(gone)}. Give an existing one.")
     photos: list[Path] = []
     passed_over: list[Path] = []
     empty: list[Path] = []

@@ -131,7 +131,10 @@ def _references(shown: Shown) -> list[Reference]:
             before = masks.get(picture.path)
             masks[picture.path] = label.mask if before is None else before | label.mask
         elif label.box is not None:
-            references.append(Reference(picture.path, box=label.box))
+            references.append(Reference(picture.path, box=label.box, as_given=True))
         else:
             references.append(Reference(picture.path, points=label.points))
-    return [*(Reference(path, mask=mask) for path, mask in masks.items()), *references]
+    return [
+        *(Reference(path, mask=mask, as_given=True) for path, mask in masks.items()),
+        *references,
+    ]

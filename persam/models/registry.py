@@ -73,7 +73,7 @@ MOBILE_SAM_SHA256 = "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37
 
 # fmt: off
 CATALOG = (
-    ModelEntry(POCKET, "pocket", parameters=4.9, channels=128),
+    ModelEntry(POCKET, "pocket", parameters=7.9, channels=128),
     ModelEntry("sam-vit-base", "SAM", "facebook/sam-vit-base",
           "70c1a07f894ebb5b307fd9eaaee97b9dfc16068f", 93.7),
     ModelEntry("sam-vit-large", "SAM", "facebook/sam-vit-large",

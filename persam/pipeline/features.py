@@ -57,6 +57,7 @@ class ObjectFeatures:
         backgrounds: ``(k, d)`` the same of the references' other cells.
         negatives: ``(r, d)`` the same of the cells of what is not the object, one array a picture.
         parts: ``(p, d)`` unit vectors, one for each part of the object; none where none are asked.
+        pieces: in how many pieces the references show the object at most, crumbs left out.
         foreground: ``(n, d)`` the object's cells of all references.
         background: ``(k, d)`` all that is not the object: other cells, and the negatives'.
     """
@@ -67,6 +68,7 @@ class ObjectFeatures:
     backgrounds: tuple[np.ndarray, ...]
     negatives: tuple[np.ndarray, ...]
     parts: np.ndarray
+    pieces: int = 1
     foreground: np.ndarray = field(init=False)
     background: np.ndarray = field(init=False)
 
@@ -101,6 +103,7 @@ class ObjectFeatures:
             backgrounds=tuple(one.background for one in references),
             negatives=tuple(one.foreground for one in negatives),
             parts=cluster(np.concatenate(foregrounds), parts),
+            pieces=max(_pieces(one) for one in references),
         )
 
     @property
@@ -112,6 +115,11 @@ class ObjectFeatures:
         """All numbers, one array after the other."""
         single = (self.target_feature, self.target_embedding, self.parts)
         return (*single, *self.foregrounds, *self.backgrounds, *self.negatives)
+
+
+def _pieces(reference: ReferenceFeatures) -> int:
+    pieces = reference.facts.get("pieces")  # out of a file, in which anything may stand
+    return pieces if isinstance(pieces, int) else 1
 
 
 class SearchTarget(Protocol):

@@ -12,12 +12,13 @@ model itself trusts too little ends the search, and all masks come back.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from persam import geometry
 from persam.pipeline.decoder import decode, final_step
+from persam.pipeline.one_piece import pieces_of
 from persam.pipeline.presence import likeness_of
 from persam.pipeline.prompts import mask_box
 from persam.pipeline.segment import aim, locate
@@ -120,23 +121,15 @@ def _is_further(candidate: Candidate, found: Sequence[Candidate]) -> bool:
 
 
 def _instances(target: SearchTarget, embedding: Embedding, whole: Candidate) -> list[Candidate]:
-    """The instances that a mask shows: itself, or its separate pieces."""
+    """The instances that a mask shows: pieces that do not touch, or an object that is in pieces."""
+    if target.features.pieces > 1:
+        return [whole]
     pieces = [
         replace(whole, mask=piece, likeness=_likeness(target, embedding, piece))
-        for piece in _pieces(whole.mask)
+        for piece in pieces_of(whole.mask, PIECE_AREA)
     ]
     complete = [piece for piece in pieces if piece.likeness >= PIECE_LIKENESS * whole.likeness]
     return complete if len(complete) > 1 else [whole]
-
-
-def _pieces(mask: np.ndarray) -> list[np.ndarray]:
-    """Connected pieces of a mask that are large enough to be instances each."""
-    from scipy import ndimage  # slow to import, and needed here alone
-
-    labels, count = cast("tuple[np.ndarray, int]", ndimage.label(mask))
-    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    large = np.flatnonzero(areas >= PIECE_AREA * areas.max()) + 1
-    return [labels == number for number in large.tolist()]
 
 
 def _likeness(target: SearchTarget, embedding: Embedding, mask: np.ndarray) -> float:

@@ -11,10 +11,10 @@ from persam import geometry
 from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.palette import MOST
-from persam.pipeline.features import check_embedding
-from persam.pipeline.presence import judge, nearer_to_object
+from persam.pipeline.comparison import ObjectSet
+from persam.pipeline.presence import nearer_to_object
 from persam.pipeline.prompts import mask_box
-from persam.pipeline.segment import nothing, segment
+from persam.pipeline.segment import find, nothing
 from persam.pipeline.similarity import nearest
 from persam.structures import Embedding
 
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from persam.io.images import Source
+    from persam.pipeline.comparison import Standing
     from persam.pipeline.features import SearchTarget
     from persam.prediction import Prediction
 
 LEAST_LEFT = 0.25  # of a mask whose other pixels went to a better match; below it nothing is left
+_CLOSE = 1.5  # log-odds between two claims, 82 % against 18: below it both are doubtful
 
 
 def segment_objects(
@@ -33,7 +35,8 @@ def segment_objects(
 ) -> dict[str, Prediction]:
     """Find several objects in a picture.
 
-    Where two masks meet, the pixels go to the object whose cells they are more like.
+    Their evidence is compared first: in company of others an object needs less presence of its own,
+    and where two masks meet, the pixels go to the likelier one. What is close is marked doubtful.
 
     Args:
         concepts: by name; of one model.
@@ -51,8 +54,18 @@ def segment_objects(
     check_concepts(concepts)
     if not isinstance(image, Embedding):
         image = next(iter(concepts.values())).backbone.encode(read_image(image))
-    found = {name: segment(concept, image) for name, concept in concepts.items()}
-    return resolve_overlaps(concepts, image, found)
+    return segment_set(ObjectSet.of(concepts), image)
+
+
+def segment_set(objects: ObjectSet, embedding: Embedding) -> dict[str, Prediction]:
+    """:func:`segment_objects` for many pictures: what is learnt of the set is learnt once."""
+    standings = objects.judge(embedding)
+    found = {
+        name: absence(target, embedding, standings[name])
+        or find(target, embedding, standings[name].evidence)
+        for name, target in objects.targets.items()
+    }
+    return resolve_overlaps(objects.targets, embedding, found, standings)
 
 
 def check_concepts(concepts: Mapping[str, SearchTarget]) -> None:
@@ -72,35 +85,41 @@ def check_concepts(concepts: Mapping[str, SearchTarget]) -> None:
         )
 
 
-def absence(target: SearchTarget, embedding: Embedding) -> Prediction | None:
+def absence(target: SearchTarget, embedding: Embedding, standing: Standing) -> Prediction | None:
     """The empty answer where the matching features alone show that an object is absent.
 
     Args:
         target: the object.
         embedding: the picture; of its maps only the matching features are read.
+        standing: of the object in the picture.
 
     Returns:
         None where it may be there.
     """
-    check_embedding(embedding, target)
-    evidence = judge(target, embedding)
-    if not evidence.absent(target.variant.min_presence):
+    least = target.variant.min_presence
+    if not standing.absent(least):
         return None
-    return nothing(embedding.frame, evidence)
+    found = nothing(embedding.frame, standing.evidence)
+    return replace(found, doubtful=standing.evidence.doubtful(least))
 
 
 def resolve_overlaps(
-    targets: Mapping[str, SearchTarget], embedding: Embedding, found: Mapping[str, Prediction]
+    targets: Mapping[str, SearchTarget],
+    embedding: Embedding,
+    found: Mapping[str, Prediction],
+    standings: Mapping[str, Standing],
 ) -> dict[str, Prediction]:
-    """Give pixels that several objects claim to the one that they are more like.
+    """Give pixels that several objects claim to the one that is likelier there.
 
     A contested pixel is not decided alone: all pixels that the same objects claim go to one of
-    them, by the mean over these pixels of the cosine to each object's nearest cell.
+    them. Likelier is who has the higher log-odds in the whole picture plus, on the same scale, the
+    more similar cells there. Where that is close, both are doubtful.
 
     Args:
         targets: by name.
         embedding: the picture.
         found: by name; masks may overlap.
+        standings: by name.
 
     Returns:
         By name; masks do not overlap.
@@ -112,32 +131,61 @@ def resolve_overlaps(
         return dict(found)
     rows, columns = np.nonzero(contested)
     down, right = geometry.cell_of_pixels(embedding.frame, embedding.cells.shape[:2])
-    scores = [_similarity(targets[name], embedding)[down[rows], right[columns]] for name in names]
-    owners = _owners(claims[:, rows, columns], np.stack(scores))
+    scores = np.stack(
+        [
+            _scale(targets[name])
+            * _similarity(targets[name], embedding)[down[rows], right[columns]]
+            + standings[name].odds
+            for name in names
+        ]
+    )
+    before = claims[:, rows, columns]
+    owners, close = _owners(before, scores)
+    unsure = _doubtful(before & close, claims)
     claims[:, rows, columns] &= np.arange(len(names))[:, None] == owners
     left = dict(zip(names, claims, strict=True))
+    marked = {name for name, one in zip(names, unsure, strict=True) if one}
     return {
-        name: _remaining(prediction, left[name]) if name in left else prediction
+        name: _remaining(prediction, left[name], doubtful=name in marked)
+        if name in left
+        else prediction
         for name, prediction in found.items()
     }
 
 
-def _owners(claims: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """``(n,)`` index of the object that each of n pixels goes to.
+def _scale(target: SearchTarget) -> float:
+    """Log-odds that a cosine is worth."""
+    return 1.0 if target.calibration is None else target.calibration.slope
+
+
+def _doubtful(close: np.ndarray, claims: np.ndarray) -> np.ndarray:
+    """``(k,)`` bool: whose masks are contested closely in a large part.
+
+    Args:
+        close: ``(k, n)`` bool, which contested pixels each object claims almost as well as another.
+        claims: ``(k, height, width)`` bool, the masks.
+    """
+    return close.sum(axis=1) > LEAST_LEFT * claims.sum(axis=(1, 2))
+
+
+def _owners(claims: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``(n,)`` index of the object that each of n pixels goes to, and whether that is close.
 
     Args:
         claims: ``(k, n)`` bool, which of k objects claim it.
-        scores: ``(k, n)``, how like each object it is.
+        scores: ``(k, n)``, how likely each object is, in log-odds.
     """
     group = np.zeros(claims.shape[1], dtype=np.int64)
     for claim in claims:  # pixels of one group are claimed by the same objects
         group = np.unique(2 * group + claim, return_inverse=True)[1].reshape(-1)
-    owners = np.zeros_like(group)
+    owners, close = np.zeros_like(group), np.zeros(group.shape, dtype=bool)
     for number in range(int(group.max()) + 1):
         members = group == number
         party = claims[:, members][:, 0]
-        owners[members] = np.where(party, scores[:, members].mean(axis=1), -np.inf).argmax()
-    return owners
+        means = np.where(party, scores[:, members].mean(axis=1), -np.inf)
+        second, first = np.sort(means)[-2:]
+        owners[members], close[members] = means.argmax(), first - second < _CLOSE
+    return owners, close
 
 
 def _similarity(target: SearchTarget, embedding: Embedding) -> np.ndarray:
@@ -155,10 +203,14 @@ def _similarity(target: SearchTarget, embedding: Embedding) -> np.ndarray:
     return np.where(nearer_to_object(vectors, features).reshape(found.shape), found, -1.0)
 
 
-def _remaining(prediction: Prediction, mask: np.ndarray) -> Prediction:
+def _remaining(prediction: Prediction, mask: np.ndarray, *, doubtful: bool = False) -> Prediction:
     left = np.count_nonzero(mask)
     if left < LEAST_LEFT * np.count_nonzero(prediction.mask):
         mask, left = np.zeros_like(mask), 0
     return replace(
-        prediction, mask=mask, box=mask_box(mask), score=prediction.score if left else 0.0
+        prediction,
+        mask=mask,
+        box=mask_box(mask),
+        score=prediction.score if left else 0.0,
+        doubtful=prediction.doubtful or doubtful,
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # A piece stays if it comes this near, in standard deviations of the prior, to the best piece's
 # likeliest pixel, and has this share of the best piece's area.
 SUPPORT, SMALLEST = 0.95, 0.05
+CRUMB = 0.15  # share of the largest piece's area, below which a piece is no part and no instance
 LARGEST_HOLE = 0.05  # share of the mask; larger ones are the object's own
 _TOUCHING = np.ones((3, 3))
 
@@ -98,3 +99,30 @@ def without_small_holes(mask: np.ndarray, largest: float = LARGEST_HOLE) -> np.n
     closed = mask.copy()
     closed[inside] |= small[ground[1:-1, 1:-1]]
     return closed
+
+
+def pieces_of(mask: np.ndarray, least: float) -> list[np.ndarray]:
+    """Pieces of a mask that do not touch, and that are not crumbs.
+
+    Args:
+        mask: ``(height, width)`` bool.
+        least: share of the largest piece's area, below which a piece is a crumb.
+
+    Returns:
+        ``(height, width)`` bool each; none of an empty mask.
+
+    Example:
+        >>> len(pieces_of(np.array([[1, 1, 0, 1, 0, 1, 1]], dtype=bool), 0.6))
+        2
+    """
+    from scipy import ndimage
+
+    labels, count = cast("tuple[np.ndarray, int]", ndimage.label(mask, _TOUCHING))
+    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    large = np.flatnonzero(areas >= least * areas.max(initial=0)) + 1
+    return [labels == number for number in large.tolist()]
+
+
+def count_pieces(mask: np.ndarray) -> int:
+    """In how many pieces an object is shown, crumbs left out; see :func:`pieces_of`."""
+    return len(pieces_of(mask, CRUMB))

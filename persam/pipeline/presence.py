@@ -9,6 +9,7 @@ peak, the found mask's cells back to the object, ...) were measured beside it an
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # object and without it, chosen with the pocket model's features (benchmarks/many.md).
 _MIDDLE, _SLOPE, _LEAST_GAP = 0.3, 3.0, 0.05
 _TINY = 1e-6  # a gap even where all is alike, as in pictures of one colour
+_NEAR = 1.0  # log-odds from the threshold: 0.17 to 0.59 round 0.35
 _CLEARLY = 0.1  # in cosine: of 0, 0.05 and 0.1 the one that keeps nearly all right masks
 
 
@@ -48,6 +50,17 @@ class Evidence:
         """Whether the object is called absent at this threshold."""
         return self.presence is not None and self.presence < min_presence
 
+    def doubtful(self, min_presence: float) -> bool:
+        """Whether presence is so near the threshold that a person should look.
+
+        Example:
+            >>> [Evidence(None, p).doubtful(0.35) for p in (0.1, 0.3, 0.5, 0.7)]
+            [False, True, True, False]
+        """
+        if self.presence is None or not (0 < min_presence < 1 and 0 < self.presence < 1):
+            return False
+        return abs(_log_odds(self.presence) - _log_odds(min_presence)) < _NEAR
+
 
 def judge(target: SearchTarget, embedding: Embedding) -> Evidence:
     """Likeness, and the probability that the object is there."""
@@ -55,6 +68,10 @@ def judge(target: SearchTarget, embedding: Embedding) -> Evidence:
     if like is None or target.calibration is None:
         return Evidence(like, None)
     return Evidence(like, target.calibration.presence(like))
+
+
+def _log_odds(probability: float) -> float:
+    return math.log(probability / (1 - probability))
 
 
 def picture_vectors(embedding: Embedding) -> np.ndarray:

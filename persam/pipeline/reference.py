@@ -11,8 +11,10 @@ from persam import geometry
 from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.masks import read_mask
+from persam.io.reference_input import check_reference_box, check_reference_mask
 from persam.pipeline import similarity
 from persam.pipeline.features import ReferenceFeatures
+from persam.pipeline.one_piece import count_pieces
 from persam.structures import Prompts, unit_length
 from persam.variants import Variant
 
@@ -35,6 +37,8 @@ class Reference:
         box: ``(x0, y0, x1, y1)`` in pixels round the object; the model makes the mask.
         points: ``(x, y)`` pixels on the object; the model makes the mask.
         not_points: ``(x, y)`` pixels off the object, beside a box or points.
+        as_given: take a mask or a box that looks like a mistake; see
+            :mod:`persam.io.reference_input`.
 
     Example:
         >>> Reference("dog.jpg", box=(120, 80, 410, 460)).box
@@ -46,6 +50,7 @@ class Reference:
     box: Sequence[float] | None = None
     points: Sequence[Sequence[float]] | None = None
     not_points: Sequence[Sequence[float]] = ()
+    as_given: bool = False
 
     def __post_init__(self) -> None:
         if len(self.not_points) and self.mask is not None:
@@ -85,15 +90,21 @@ def encode_reference(backbone: Backbone, shown: Reference, variant: Variant) -> 
 
     Raises:
         InputError: unreadable input, a box or point outside the picture, a mask that is empty, or
-            one that the model made and that is empty or covers everything.
+            one that the model made and that is empty or covers everything; input that cannot be
+            meant.
     """
     picture = read_image(shown.image)
     height, width = picture.shape[:2]
     facts: dict[str, Any] = {"size": [height, width]}
     if shown.mask is not None:
         grey = read_mask(shown.mask, (height, width))
+        if not shown.as_given:
+            check_reference_mask(picture, grey)
         mask = _object(grey, variant)
-        return EncodedReference(backbone.encode(picture), grey, mask, facts | {"prompt": "mask"})
+        facts |= {"prompt": "mask", "pieces": count_pieces(mask)}
+        return EncodedReference(backbone.encode(picture), grey, mask, facts)
+    if shown.box is not None and not shown.as_given:
+        check_reference_box(_numbers(shown.box, "box", (4,)).tolist(), (height, width))
     prompts = _prompts(shown, height, width)
     embedding = backbone.encode(picture)
     mask, score = _made_by_the_model(backbone, embedding, prompts)
@@ -102,7 +113,7 @@ def encode_reference(backbone: Backbone, shown: Reference, variant: Variant) -> 
     if len(shown.not_points):
         facts["off"] = [list(map(float, point)) for point in shown.not_points]
         value = value if kind == "box" else prompts.points[prompts.labels == 1].tolist()
-    facts |= {"prompt": kind, "value": value, "score": score}
+    facts |= {"prompt": kind, "value": value, "score": score, "pieces": count_pieces(mask)}
     return EncodedReference(embedding, mask.astype(np.uint8) * 255, mask, facts)
 
 

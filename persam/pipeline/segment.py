@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,12 +42,22 @@ def segment(target: SearchTarget, embedding: Embedding, *, trace: bool = False) 
     check_embedding(embedding, target)
     evidence = judge(target, embedding)  # likeness -1..1, presence 0..1
     absent = evidence.absent(target.variant.min_presence)
+    doubtful = evidence.doubtful(target.variant.min_presence)
     if absent and not trace:
-        return nothing(embedding.frame, evidence)
+        return replace(nothing(embedding.frame, evidence), doubtful=doubtful)
+    if absent:
+        detection = detect(target, embedding, evidence)
+        stages = trace_of(target, embedding, detection, [], None)
+        return replace(nothing(embedding.frame, evidence, stages), doubtful=doubtful)
+    return find(target, embedding, evidence, trace=trace)
+
+
+def find(
+    target: SearchTarget, embedding: Embedding, evidence: Evidence, *, trace: bool = False
+) -> Prediction:
+    """The mask of an object that is taken to be in the picture; see :func:`segment`."""
     detection = detect(target, embedding, evidence)
     prompts, guidance = detection.prompts, detection.guidance
-    if absent:
-        return nothing(embedding.frame, evidence, trace_of(target, embedding, detection, [], None))
     steps = decode(target, embedding, prompts, guidance)  # (k, m, m) logits and (k,) scores each
     final = final_object(steps, detection.prior, target.variant)
     stages = trace_of(target, embedding, detection, steps, final) if trace else {}
@@ -58,6 +69,7 @@ def segment(target: SearchTarget, embedding: Embedding, *, trace: bool = False) 
         labels=prompts.labels,
         likeness=evidence.likeness,
         presence=evidence.presence,
+        doubtful=evidence.doubtful(target.variant.min_presence),
         trace=stages,
     )
 

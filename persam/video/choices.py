@@ -21,6 +21,8 @@ class Tracking:
             model and object has a level of its own, so a share says more than a number. Of frames
             sampled from five DAVIS clips none that showed the object fell below one half, and of
             those with the object pasted over, or of another clip, five in six did.
+        region: side of the part of a frame that is encoded for an object, as a multiple of its
+            size; 0 encodes the whole frame, once for all objects.
         as_scripts: ask as the official video scripts do; see :mod:`persam.video.official`. The
             concepts' own recipes give way to the scripts'.
         areas_as_uint8: the scripts' fault in choosing the largest mask (PerSAM, ``as_scripts``).
@@ -36,6 +38,7 @@ class Tracking:
     centre_point: bool = True
     min_likeness: float | None = None
     kept: float = 0.5
+    region: float = 2.0
     as_scripts: bool = False
     areas_as_uint8: bool = False
     boxes_by_position: bool = False
@@ -48,6 +51,12 @@ class Tracking:
                 )
         for name in ("min_likeness", "kept"):
             _check_share(name, getattr(self, name))
+        number = isinstance(self.region, int | float) and not isinstance(self.region, bool)
+        if not number or not (self.region == 0 or 1 <= self.region < float("inf")):
+            raise InputError(
+                f"A tracking's region is 0, or a multiple of the object's size from 1 on; got "
+                f"{self.region!r}."
+            )
         if (self.areas_as_uint8 or self.boxes_by_position) and not self.as_scripts:
             raise InputError(
                 "areas_as_uint8 and boxes_by_position are faults of the official scripts: they "

@@ -6,13 +6,15 @@ import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from persam.errors import InputError
 from persam.io.folders import list_images, name_outputs
 from persam.io.images import read_image
-from persam.video.structures import ClipFormat, Damage, VideoFrame
+from persam.video.structures import ClipFormat, Damage, Start, VideoFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
     import numpy as np
 
 FOLDER_RATE = Fraction(25)
+# Frames that are read at once to be given backwards.
+_BYTES_AT_ONCE, _FEWEST = 256_000_000, 4
+
+
+class ClipReader(Protocol):
+    """Decodes a clip."""
+
+    def __call__(self, damage: Damage, start: Start | None = None) -> Iterator[VideoFrame]:
+        """Give the frames from ``start`` on, or all; count what goes wrong."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class Clip:
     frames: int | None
     has_sound: bool
     stamp: str
-    reader: Callable[[Damage], Iterator[VideoFrame]] = field(repr=False)
+    reader: ClipReader = field(repr=False)
     pictures: Mapping[str, str] = field(default_factory=dict, repr=False)
     passed_over: tuple[Path, ...] = ()
     damage: Damage = field(default_factory=Damage, compare=False)
@@ -71,7 +83,30 @@ class Clip:
             InputError: a frame of a file has another size than the first.
         """
         self.damage.reset()
-        for frame in self.reader(self.damage):
+        yield from self._checked(self.reader(self.damage))
+
+    def backwards(self, start: int, stop: int, time: Callable[[int], int]) -> Iterator[VideoFrame]:
+        """Read frames ``stop - 1`` down to ``start``; a bounded number of them in memory.
+
+        Args:
+            start: number of the last frame to give.
+            stop: number of the frame after the first one to give.
+            time: gives the time of a frame, in the clip's units, as an earlier reading found it.
+
+        Raises:
+            InputError: a frame is not there any more.
+        """
+        at_once = max(_FEWEST, _BYTES_AT_ONCE // (3 * self.width * self.height))
+        for high in range(stop, start, -at_once):
+            low = max(start, high - at_once)
+            frames = self._checked(self.reader(Damage(), Start(low, time(low))))
+            part = list(islice(frames, high - low))
+            if len(part) < high - low:
+                raise InputError(f"{self.path} has no frame {low + len(part)} any more.")
+            yield from reversed(part)
+
+    def _checked(self, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+        for frame in frames:
             height, width = frame.image.shape[:2]
             if (height, width) != (self.height, self.width):
                 raise InputError(
@@ -113,7 +148,7 @@ def open_clip(path: str | Path, fps: Fraction | float | None = None) -> Clip:
         frames=found.frames,
         has_sound=found.has_sound,
         stamp=f"{facts.st_size} {facts.st_mtime_ns}",
-        reader=lambda damage: read_frames(path, damage),
+        reader=partial(read_frames, path),
     )
 
 
@@ -140,9 +175,10 @@ def _open_folder(path: Path, rate: Fraction) -> Clip:
         )
     time_base = 1 / rate
 
-    def read(damage: Damage) -> Iterator[VideoFrame]:
-        count = 0
-        for place, (photo, name) in enumerate(zip(photos, names, strict=True)):
+    def read(damage: Damage, start: Start | None = None) -> Iterator[VideoFrame]:
+        count, first = (0, 0) if start is None else (start.index, start.pts)
+        for place in range(first, len(photos)):
+            photo, name = photos[place], names[place]
             image = _read_frame(photo, (height, width), damage)
             if image is not None:
                 yield VideoFrame(image, count, place, time_base, name)

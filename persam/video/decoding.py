@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib import import_module
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from persam.errors import InputError, MissingExtra
-from persam.io.images import on_white
-from persam.video.structures import UNSPECIFIED, ClipFormat, Damage, VideoFrame
+from persam.video.frame_pixels import rgb, transposed, upright
+from persam.video.structures import ClipFormat, Damage, Start, VideoFrame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
 # FFmpeg's own decoders of these leave transparency out.
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _BT2020 = 9
-# With several threads, FFmpeg 8's conversion from RGB to 10 bits now and then writes eight wrong
-# pixels where the slices of two threads meet.
-ONE_THREAD = 1
-# Where a file does not say how its colours were coded, players go by the height of the picture.
-_HIGH_DEFINITION = 720
 _GUESSED_RATE = Fraction(25)
 
 
@@ -70,14 +64,14 @@ def examine(path: Path) -> ClipProbe:
         if first is None:
             why = f", and {damage.lost} packets that cannot be decoded" if damage.lost else ""
             raise InputError(f"{path} holds no frames{why}. Give a clip that can be played.")
-        image = _upright(_rgb(first, new_scaler()), first)
+        image = upright(rgb(first, new_scaler()), first)
         aspect = Fraction(stream.sample_aspect_ratio or 1)
         clip_format = ClipFormat(
             width=image.shape[1],
             height=image.shape[0],
             time_base=Fraction(stream.time_base),
             rate=Fraction(stream.average_rate or stream.guessed_rate or _GUESSED_RATE),
-            pixel_aspect=1 / aspect if _transposed(first) else aspect,
+            pixel_aspect=1 / aspect if transposed(first) else aspect,
             primaries=int(stream.codec_context.color_primaries),
             transfer=int(stream.codec_context.color_trc),
             wide=int(first.colorspace) == _BT2020,
@@ -86,7 +80,7 @@ def examine(path: Path) -> ClipProbe:
         return ClipProbe(clip_format, stream.frames or None, sound)
 
 
-def read_frames(path: Path, damage: Damage) -> Iterator[VideoFrame]:
+def read_frames(path: Path, damage: Damage, start: Start | None = None) -> Iterator[VideoFrame]:
     """Decode a video file, one frame at a time.
 
     What cannot be decoded is left out, as FFmpeg does, and counted.
@@ -94,11 +88,32 @@ def read_frames(path: Path, damage: Damage) -> Iterator[VideoFrame]:
     Args:
         path: the file.
         damage: is added to.
+        start: the frame to begin with, which is found by its time; None for the first.
     """
+    if start is None:
+        yield from _numbered(path, damage)
+        return
+    jumped = _numbered(path, damage, start)
+    first = next((frame for frame in jumped if frame.pts >= start.pts), None)
+    if first is not None and first.pts == start.pts:
+        following = chain([first], jumped)
+        yield from (
+            replace(f, index=n, name=f"{n:05d}") for n, f in enumerate(following, start.index)
+        )
+        return
+    # Its times do not lead there; from the beginning one gets anywhere.
+    yield from islice(_numbered(path, damage), start.index, None)
+
+
+def _numbered(path: Path, damage: Damage, start: Start | None = None) -> Iterator[VideoFrame]:
+    """Frames from the first one on, or from some way before the start; numbered from 0 on."""
     with _opened(path) as (container, stream):
+        if start is not None:
+            with suppress(load_av().error.FFmpegError, OverflowError):
+                container.seek(start.pts, stream=stream)
         clock, scaler = _Clock(stream, damage), new_scaler()
         for count, frame in enumerate(_decoded(container, stream, damage)):
-            image = _upright(_rgb(frame, scaler), frame)
+            image = upright(rgb(frame, scaler), frame)
             yield VideoFrame(image, count, clock.place(frame), clock.time_base, f"{count:05d}")
 
 
@@ -198,47 +213,3 @@ def _decode(decoder: Any, packet: Any) -> list[Any] | None:
         return decoder.decode(packet if packet.size else None)
     except load_av().error.FFmpegError:
         return None
-
-
-def _rgb(frame: Any, scaler: Any) -> np.ndarray:
-    """``(H, W, 3)`` uint8, full range, transparent parts white."""
-    kind = frame.format
-    said = int(frame.colorspace) != UNSPECIFIED
-    guess = "ITU709" if frame.height >= _HIGH_DEFINITION else "ITU601"
-    space = None if kind.is_rgb or said else guess
-    if kind.has_palette or any(part.is_alpha for part in kind.components):
-        return on_white(_array(frame, scaler, "rgba", space))
-    return _array(frame, scaler, "rgb24", space)
-
-
-def _array(frame: Any, scaler: Any, kind: str, space: str | None) -> np.ndarray:
-    converted = scaler.reformat(
-        frame, format=kind, src_colorspace=space, dst_color_range="JPEG", threads=ONE_THREAD
-    )
-    return converted.to_ndarray()
-
-
-def _matrix(frame: Any) -> tuple[int, int, int, int]:
-    """Where x and y of a stored pixel go: ``x' = a x + c y``, ``y' = b x + d y``, as a, b, c, d."""
-    data = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return 1, 0, 0, 1
-    a, b, _, c, d = np.frombuffer(data, dtype=np.int32)[:5].tolist()
-    return a, b, c, d
-
-
-def _transposed(frame: Any) -> bool:
-    a, b, _, _ = _matrix(frame)
-    return abs(b) > abs(a)
-
-
-def _upright(image: np.ndarray, frame: Any) -> np.ndarray:
-    """Turn and mirror a picture by its frame's display matrix, to the nearest quarter turn."""
-    a, b, c, d = _matrix(frame)
-    if _transposed(frame):
-        image, (along_x, along_y) = image.transpose(1, 0, 2), (c, b)
-    else:
-        along_x, along_y = a, d
-    image = image[:, ::-1] if along_x < 0 else image
-    image = image[::-1] if along_y < 0 else image
-    return np.ascontiguousarray(image)

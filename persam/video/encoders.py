@@ -12,7 +12,8 @@ from scipy.ndimage import maximum_filter
 
 from persam.errors import InputError
 from persam.io.writers import part_path
-from persam.video.decoding import ONE_THREAD, load_av, new_scaler
+from persam.video.decoding import load_av, new_scaler
+from persam.video.frame_pixels import ONE_THREAD
 from persam.video.sound import Sound
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def h264(width: int, height: int) -> Codec:
     )
 
 
-def with_alpha(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def with_alpha(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Put an object on a transparent ground for a codec that mixes neighbouring colours.
 
     Just outside the mask the picture's colours stay, invisible, so that no dark ground bleeds into
@@ -84,13 +85,13 @@ def with_alpha(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
-        mask: ``(H, W)`` bool.
+        alpha: ``(H, W)`` uint8.
 
     Returns:
         ``(H, W, 4)`` uint8, alpha not multiplied in.
     """
-    near = maximum_filter(mask.view(np.uint8), size=2 * _BLOCK + 1)
-    return np.concatenate([image * near[..., None], mask[..., None].astype(np.uint8) * 255], axis=2)
+    near = maximum_filter((alpha > 0).view(np.uint8), size=2 * _BLOCK + 1)
+    return np.concatenate([image * near[..., None], alpha[..., None]], axis=2)
 
 
 class VideoWriter:
@@ -111,6 +112,7 @@ class VideoWriter:
             InputError: the folder cannot be written to.
         """
         self.path = path
+        self.notes: list[str] = []
         self._part = part_path(path, f"-{path.name}")
         self._codec, self._format = codec, clip_format
         self._time_base = codec.time_base or clip_format.time_base
@@ -163,6 +165,8 @@ class VideoWriter:
         with self._explained():
             if self._sound is not None:
                 self._sound.until(None)
+                if self._sound.problem:
+                    self.notes.append(f"{self.path.name} has not all sound: {self._sound.problem}")
             self._container.mux(self._stream.encode(None))
             self._let_go()
             self._part.replace(self.path)

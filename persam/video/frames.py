@@ -24,20 +24,20 @@ def by_name(concepts: Mapping[str, Concept] | Concept) -> dict[str, Concept]:
     return {"object": concepts} if isinstance(concepts, Concept) else dict(concepts)
 
 
-def shared_backbone(named: Mapping[str, Concept], first: Mapping[str, Source]) -> Backbone:
+def shared_backbone(named: Mapping[str, Concept], marked: Iterable[str]) -> Backbone:
     """The one backbone of all concepts.
 
     Args:
         named: concepts by name.
-        first: masks of the first frame by name.
+        marked: names of objects of which masks are given.
 
     Raises:
-        InputError: no concepts, concepts of several backbones, or a name in ``first`` that no
+        InputError: no concepts, concepts of several backbones, or a name in ``marked`` that no
             concept has.
     """
     if not named:
         raise InputError("There is nothing to follow: give at least one concept.")
-    strange = sorted(set(first) - set(named))
+    strange = sorted(set(marked) - set(named))
     if strange:
         raise InputError(
             f"first= shows {', '.join(strange)}, but the concepts are {', '.join(named)}. Learn a "

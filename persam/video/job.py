@@ -1,46 +1,38 @@
 """The loop over one clip: frames in, all results on disk out, resumable.
 
 Masks and the manifest are written frame by frame; an interrupted run goes on behind the last frame
-that has both. Frames that are done are decoded again where a video is asked for, but not tracked
-again: their masks are read back. Tracking then starts anew at the last of them, with its masks as
-those of the first frame, so what a tracker remembers of earlier frames is lost there.
+that has both. Frames that are done are decoded again, but not tracked again: the tracker is told
+what the manifest says of them, and their masks are read back. Where a person has marked later
+frames than the first, the clip is tracked backwards from these, too, and both ways are joined
+(:mod:`persam.video.joining`) before anything else is made of the masks.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from dataclasses import asdict, dataclass, field
-from itertools import chain, islice
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
-from persam.io.masks import read_labels
-from persam.io.records import append_line, read_lines
-from persam.io.writers import remove_leftovers, write_text
-from persam.runs import locked, refuse_other_settings
-from persam.video.clip import Clip, Damage
-from persam.video.labels import number_objects, split_labels
-from persam.video.output_files import ClipFiles, ClipOutput, refuse_to_overwrite, remove_results
+from persam.runs import locked
+from persam.video.clip_state import ClipState
+from persam.video.joining import BackwardSpan, Joiner
+from persam.video.marks import marked_before
+from persam.video.output_files import ClipOutput
 from persam.video.outputs import FrameWriters, write_annotations
-from persam.video.record import ClipRun, FrameLine
+from persam.video.record import FrameLine, ResumableTracker
+from persam.video.review import write_review
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    import numpy as np
+    from persam.video.clip import Clip
+    from persam.video.marks import Marks
+    from persam.video.structures import Damage, VideoFrame
 
-    from persam.video.structures import FrameResult, VideoFrame
-
-
-class ClipTracker(Protocol):
-    """Finds objects in frames: an answer a frame, in their order."""
-
-    def __call__(
-        self, frames: Iterable[VideoFrame], *, first: Mapping[str, np.ndarray] | None
-    ) -> Iterator[FrameResult]:
-        """Take frames, the masks of the first one where they are known, and give answers."""
-        ...
+NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -49,15 +41,16 @@ class TrackRequest:
 
     Attributes:
         objects: names.
-        follow: finds them, as :func:`persam.video.tracking.track` with its concepts bound.
-        first: masks of the clip's first frame by object name, where they are known.
-        settings: all that the answers depend on besides the clip, as JSON can hold it; a run goes
-            on only under the same.
+        tracker: makes what finds some of them, by their names; a new one for every way through
+            the clip.
+        marked: masks that a person gave, by frame number and object name.
+        settings: all that the answers depend on besides the clip and the marks, as JSON can hold
+            it; a run goes on only under the same.
     """
 
     objects: tuple[str, ...]
-    follow: ClipTracker
-    first: Mapping[str, np.ndarray] | None = None
+    tracker: Callable[[Sequence[str]], ResumableTracker]
+    marked: Marks = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -71,6 +64,8 @@ class ClipSummary:
         present: object name -> in how many frames it is.
         damage: what was wrong with the clip.
         folder: where everything lies.
+        doubtful: how many masks of all objects are to be looked at; ``review.json`` lists them.
+        notes: what could not be made as asked, in words.
     """
 
     frames: int
@@ -78,6 +73,8 @@ class ClipSummary:
     present: Mapping[str, int]
     damage: Damage
     folder: Path
+    doubtful: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def segment_clip(
@@ -96,154 +93,157 @@ def segment_clip(
 
     Raises:
         InputError: a result would overwrite something of the user's, the folder holds the results
-            of other settings, another run writes into it, or a file cannot be written.
+            of other settings, another run writes into it, a marked frame is none of the clip's,
+            or a file cannot be written.
     """
     output = output if isinstance(output, ClipOutput) else ClipOutput(output)
     with locked(output.folder):
         run = _ClipJob(request, clip, output)
         if not run.complete():
-            run.begin()
             for line in run.results():
                 if on_progress is not None:
                     on_progress(line)
-            run.end()
+        lines, files = run.state.ordered, run.state.files
+        doubtful = write_review(files.review, lines)
     present = Counter(dict.fromkeys(request.objects, 0))
-    for line in run.lines:
+    for line in lines:
         present.update(name for name, entry in line.objects.items() if entry.present)
-    return ClipSummary(len(run.lines), run.resumed, dict(present), run.damage, run.files.folder)
+    return ClipSummary(
+        frames=len(lines),
+        resumed=run.resumed,
+        present=dict(present),
+        damage=run.damage,
+        folder=files.folder,
+        doubtful=doubtful,
+        notes=tuple(run.notes),
+    )
 
 
 class _ClipJob:
-    """One pass over the clip: what is settled before its first frame, and the loop."""
+    """One run over the clip: the ways through it, one after the other."""
 
     def __init__(self, request: TrackRequest, clip: Clip, output: ClipOutput) -> None:
         self.request, self.clip, self.output = request, clip, output
-        self.numbers = number_objects(request.objects)
-        self.files = ClipFiles(output.folder, request.objects)
-        self.settings = {
-            "clip": clip.stamp,
-            "rate": str(clip.rate),
-            "objects": self.numbers,
-            **request.settings,
-        }
-        refuse_to_overwrite(self.files, (clip.path, *output.protected))
-        self.kept = ClipRun.read(self.files.run)
-        if output.overwrite:
-            remove_results(self.files)
-            self.kept = None
-        else:
-            self._refuse_other()
-        self.lines, self.damage = self._done(), clip.damage
-        self.resumed = len(self.lines)
+        self.notes: list[str] = []
+        self.state = ClipState(clip, request.objects, request.marked, request.settings, output)
+        self.joiner = Joiner(self.state.files, clip, self.state.numbers)
+        self.joiner.finish()
+        self.state.read()
+        self.resumed, self.damage = len(self.state.lines), clip.damage
+
+    @property
+    def both_ways(self) -> bool:
+        """Whether the clip is tracked backwards, too."""
+        return any(masks for number, masks in self.request.marked.items() if number > 0)
 
     def complete(self) -> bool:
         """Whether everything that is asked for lies there."""
-        ended = (self.kept.ended if self.kept else None) or {"frames": -1}
-        if ended["frames"] != len(self.lines):
+        ended, files = self.state.ended, self.state.files
+        if ended is None:
             return False
-        cutouts = () if "cutouts" not in self.output.save else self.request.objects
-        files = (self.files.cutout(name, line.name) for line in self.lines for name in cutouts)
-        if self.files.wanted(self.output.save) or not all(map(Path.exists, files)):
+        save, lines = self.output.save, self.state.ordered
+        pictures = (one[2] for line in lines for one in files.frame_pictures(save, line.name))
+        if files.wanted(save) or not all(map(Path.exists, pictures)):
             return False
-        known = asdict(Damage()).keys() & ended.keys()
-        self.damage = Damage(**{name: ended[name] for name in known})
+        self.damage = ended
         return True
 
-    def begin(self) -> None:
-        for folder in (self.files.folder, *self.files.frame_folders()):
-            remove_leftovers(folder)
-        # A killed run may have left half a line, which the next one must not be appended to.
-        write_text(self.files.manifest, "".join(line.to_json() + "\n" for line in self.lines))
-        ClipRun(self.settings).write(self.files.run)
-
     def results(self) -> Iterator[FrameLine]:
-        writers = FrameWriters(self.files, self.clip, self.numbers, self.output.save)
+        """Make everything that is missing; gives each frame's line once."""
+        self.state.begin()
+        given: set[int] = set()
+        stop: int | None = 0
+        while stop is not None:
+            start, stop = self.state.gap()
+            # What follows a join is made of final masks alone.
+            save = self.output.save if stop is None and not self.both_ways else NOTHING
+            for line in self._pass(start, stop, save):
+                if line.index not in given:
+                    given.add(line.index)
+                    yield line
+        self._refuse_marks_behind()
+        if self.both_ways:
+            self._join()
+            for _ in self._pass(len(self.state.lines), None, self.output.save):
+                pass
+        files = self.state.files
+        if files.annotations in files.wanted(self.output.save):
+            lines, numbers = self.state.ordered, self.state.numbers
+            write_annotations(files, self.clip, numbers, lines, self.state.labels)
+        self.state.end(self.damage)
+
+    def _pass(self, start: int, stop: int | None, save: frozenset[str]) -> Iterator[FrameLine]:
+        """Go through the clip once, up to ``stop``: track from ``start`` on, write what is asked.
+
+        Args:
+            start: number of the first frame that is not done.
+            stop: number of the frame behind the last one; None for all.
+            save: what is made besides masks and lines.
+        """
+        writers = FrameWriters(self.state.files, self.clip, self.state.numbers, save)
+        tracker = None if self._all_tracked(start) else self._tracker(start)
         try:
-            frames = iter(self.clip)
-            last = None
-            for line, frame in zip(tuple(self.lines), frames, strict=False):
-                last = frame
-                writers.write(frame, self._masks(frame.name))
-                yield line
-            for frame, answer in self._answers(frames, last):
-                found = {name: answer[name] for name in self.request.objects}
-                masks = {name: one.mask for name, one in found.items()}
-                writers.write_masks(frame, masks)
-                line = FrameLine.of(frame, found)
-                append_line(self.files.manifest, line.to_json())
-                self.lines.append(line)
-                writers.write(frame, masks)
+            for frame in self.clip:
+                if frame.index == stop:
+                    break
+                line = self.state.lines.get(frame.index)
+                if line is not None and tracker is not None:
+                    masks = partial(self.state.masks, line.name)
+                    tracker.recall(frame.image, frame.index, masks)
+                if line is None:
+                    tracker = tracker or self._tracker(start)
+                    line = self._found(tracker, frame, writers)
+                writers.write(frame, partial(self.state.masks, line.name))
                 yield line
             writers.finish()
+            self.notes += writers.notes
         finally:
             writers.discard()
 
-    def end(self) -> None:
-        if self.files.annotations in self.files.wanted(self.output.save):
-            write_annotations(self.files, self.clip, self.numbers, self.lines, self._labels)
-        ended = {"frames": len(self.lines), **asdict(self.damage)}
-        ClipRun(self.settings, ended).write(self.files.run)
+    def _all_tracked(self, start: int) -> bool:
+        """Whether no frame is left to be tracked, as far as is known."""
+        joined = any((number, name) in self.state.joined for number, name in self._marks())
+        return self.state.ended is not None or (joined and start == len(self.state.lines))
 
-    def _answers(
-        self, frames: Iterator[VideoFrame], last: VideoFrame | None
-    ) -> Iterator[tuple[VideoFrame, FrameResult]]:
-        """The frames that are not done, with what was found in them."""
-        if last is None:
-            yield from _paired(self.request.follow, frames, self.request.first)
-            return
-        following = next(frames, None)
-        if following is None:
-            return
-        masks = self._masks(last.name)
-        # A mask of nothing, or of everything, shows no object.
-        first = {name: mask for name, mask in masks.items() if mask.any() and not mask.all()}
-        again = _paired(self.request.follow, chain((last, following), frames), first or None)
-        yield from islice(again, 1, None)
+    def _marks(self) -> Iterator[tuple[int, str]]:
+        """Frame number and object name of every mark, in the order of the frames."""
+        for number in sorted(self.request.marked):
+            for name in self.request.marked[number]:
+                yield number, name
 
-    def _masks(self, frame: str) -> dict[str, np.ndarray]:
-        return split_labels(self._labels(frame), self.numbers)
+    def _tracker(self, start: int) -> ResumableTracker:
+        """A tracker that knows what has been found before ``start``."""
+        tracker = self.request.tracker(self.request.objects)
+        if start > 0:
+            tracker.plan([self.state.lines[number].objects for number in range(start)])
+        return tracker
 
-    def _labels(self, frame: str) -> np.ndarray:
-        return read_labels(self.files.mask(frame), (self.clip.height, self.clip.width))
+    def _found(
+        self, tracker: ResumableTracker, frame: VideoFrame, writers: FrameWriters
+    ) -> FrameLine:
+        """Track the next frame and write its masks and line."""
+        answer = tracker.step(frame.image, frame.index, self.request.marked.get(frame.index, {}))
+        found = {name: answer[name] for name in self.request.objects}
+        writers.write_masks(frame, {name: one.mask for name, one in found.items()})
+        line = FrameLine.of(frame, found)
+        self.state.add(line)
+        return line
 
-    def _done(self) -> list[FrameLine]:
-        """Lines of the frames that need not be tracked again."""
-        lines = read_lines(self.files.manifest, FrameLine.from_json)
-        good = 0
-        while good < len(lines) and self._holds(lines[good], good):
-            good += 1
-        return lines[:good]
+    def _join(self) -> None:
+        """Track backwards from every mark from which that has not been done, and join."""
+        marked, state = self.request.marked, self.state
+        for number, name in self._marks():
+            span = BackwardSpan(name, number, marked_before(marked, name, number))
+            if (number, name) not in state.joined and span.first < number:
+                tracker = self.request.tracker((name,))
+                self.joiner.join(tracker, span, marked[number][name], state.lines)
+            state.joined |= {(number, name)}
+            state.write_run()
 
-    def _holds(self, line: FrameLine, index: int) -> bool:
-        return line.index == index and self.files.mask(line.name).is_file()
-
-    def _refuse_other(self) -> None:
-        folder = self.files.folder
-        if self.kept is not None:
-            advice = "Say --overwrite to begin anew, or choose another folder."
-            refuse_other_settings(folder, self.kept.settings, self.settings, advice)
-            return
-        taken = [path for path in self.files.single_files() if path.exists()]
-        taken += [path for path in self.files.frame_folders() if path.is_dir()]
-        if taken:
+    def _refuse_marks_behind(self) -> None:
+        frames = len(self.state.lines)
+        behind = [number for number in self.request.marked if number >= frames]
+        if behind:
             raise InputError(
-                f"{taken[0]} is there already, and not from a run on a clip. Say --overwrite to "
-                f"write over it, or choose another folder."
+                f"Frame {behind[0]} is marked, but {self.clip.path} has frames 0 to {frames - 1}."
             )
-
-
-def _paired(
-    follow: ClipTracker, frames: Iterator[VideoFrame], first: Mapping[str, np.ndarray] | None
-) -> Iterator[tuple[VideoFrame, FrameResult]]:
-    """Every frame with its answer, though the frames flow through the tracker."""
-    waiting: deque[VideoFrame] = deque()
-
-    def passing() -> Iterator[VideoFrame]:
-        for frame in frames:
-            waiting.append(frame)
-            yield frame
-
-    for answer in follow(passing(), first=first):
-        yield waiting.popleft(), answer
-    if waiting:
-        raise ValueError(f"The tracker left {len(waiting)} frames without an answer.")

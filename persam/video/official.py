@@ -73,7 +73,7 @@ def learn_object(
     grey = read_mask(mask, picture.shape[:2])
     painted = (grey > grey.max() / 2).astype(np.uint8) * np.uint8(GREY)
     variant = replace(VARIANTS[method], fit=fit)
-    reference = encode_reference(backbone, Reference(picture, mask=painted), variant)
+    reference = encode_reference(backbone, Reference(picture, mask=painted, as_given=True), variant)
     concept = learn(backbone, [reference], variant)
     if method == "persam":
         return concept

@@ -16,9 +16,12 @@ from persam.video.record import FrameLine
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Product = Literal["masks", "alpha", "webm", "cutouts", "overlay", "coco"]
+Product = Literal["masks", "alpha", "webm", "soft", "cutouts", "png16", "exr", "overlay", "coco"]
 PRODUCTS: tuple[Product, ...] = get_args(Product)
-_SUFFIXES = {"alpha": "mov", "webm": "webm"}
+# A video of every object: the stem of its name, and its suffix.
+_VIDEOS = {"alpha": ("alpha", "mov"), "webm": ("alpha", "webm"), "soft": ("soft", "mov")}
+# A file of every object and frame: its suffix.
+_PICTURES = {"cutouts": "png", "png16": "png", "exr": "exr"}
 _NO_NAME = frozenset('/\\:*?"<>|')
 
 
@@ -27,8 +30,9 @@ class ClipOutput:
     """Where the results of a clip go, and which.
 
     Attributes:
-        folder: for ``masks/``, ``cutouts/<object>/``, ``alpha*.mov``, ``alpha*.webm``,
-            ``overlay.mp4``, ``annotations.json``, ``manifest.jsonl`` and ``run.json``.
+        folder: for ``masks/``, ``cutouts/<object>/``, ``png16/<object>/``, ``exr/<object>/``,
+            ``alpha*.mov``, ``alpha*.webm``, ``soft*.mov``, ``overlay.mp4``, ``annotations.json``,
+            ``review.json``, ``manifest.jsonl`` and ``run.json``.
         save: any of :data:`PRODUCTS`; masks are always written, as a run resumes from them.
         overwrite: put away what an earlier run wrote and begin anew.
         protected: files that must not be written over, besides the clip.
@@ -62,6 +66,7 @@ class ClipFiles:
         self.run = self.folder / "run.json"
         self.overlay = self.folder / "overlay.mp4"
         self.annotations = self.folder / "annotations.json"
+        self.review = self.folder / "review.json"
 
     def contains(self, path: Path) -> bool:
         """Whether a file lies below the folder, whatever links lead there."""
@@ -71,38 +76,49 @@ class ClipFiles:
         """The label map of a frame."""
         return self.masks / f"{frame}.png"
 
-    def cutouts(self, name: str) -> Path:
-        """The folder of an object's cut-outs."""
-        return self.folder / "cutouts" / name
+    def pictures(self, product: str, name: str) -> Path:
+        """The folder of an object's pictures, one a frame."""
+        return self.folder / product / name
 
-    def cutout(self, name: str, frame: str) -> Path:
-        """The cut-out of an object in a frame."""
-        return self.cutouts(name) / f"{frame}.png"
+    def picture(self, product: str, name: str, frame: str) -> Path:
+        """The picture of an object in a frame."""
+        return self.pictures(product, name) / f"{frame}.{_PICTURES[product]}"
 
-    def alpha(self, suffix: str, name: str) -> Path:
+    def frame_pictures(self, save: frozenset[str], frame: str) -> list[tuple[str, str, Path]]:
+        """Product, object and path of all pictures of a frame that are asked for."""
+        asked = [product for product in _PICTURES if product in save]
+        return [(p, name, self.picture(p, name, frame)) for p in asked for name in self.objects]
+
+    def video(self, product: str, name: str) -> Path:
         """The video of an object: with its name where there are several."""
+        stem, suffix = _VIDEOS[product]
         tail = "" if len(self.objects) == 1 else f"-{name}"
-        return self.folder / f"alpha{tail}.{suffix}"
+        return self.folder / f"{stem}{tail}.{suffix}"
 
-    def owner(self, video: Path) -> str:
-        """The object that a path of :meth:`alpha` is of."""
-        suffix = video.suffix[1:]
-        return next(name for name in self.objects if self.alpha(suffix, name) == video)
+    def owner(self, video: Path) -> tuple[str, str]:
+        """Product and object of a path of :meth:`video`."""
+        named = ((product, name) for product in _VIDEOS for name in self.objects)
+        return next(one for one in named if self.video(*one) == video)
 
     def single_files(self) -> list[Path]:
         """All files but those of single frames, whether asked for or not."""
-        videos = [self.alpha(suffix, n) for suffix in _SUFFIXES.values() for n in self.objects]
-        return [*videos, self.overlay, self.annotations, self.manifest, self.run]
+        videos = [self.video(product, name) for product in _VIDEOS for name in self.objects]
+        return [*videos, self.overlay, self.annotations, self.review, self.manifest, self.run]
+
+    def of_all_frames(self) -> list[Path]:
+        """Those of :meth:`single_files` that are made of the masks of all frames."""
+        return [path for path in self.single_files() if path not in (self.manifest, self.run)]
 
     def frame_folders(self) -> list[Path]:
         """The folders with a file a frame."""
-        return [self.masks, *(self.cutouts(name) for name in self.objects)]
+        made = [self.pictures(product, name) for product in _PICTURES for name in self.objects]
+        return [self.masks, *made]
 
     def wanted(self, save: frozenset[str]) -> list[Path]:
         """The files among :meth:`single_files` that are asked for and not there yet."""
         videos = [
-            self.alpha(suffix, name)
-            for product, suffix in _SUFFIXES.items()
+            self.video(product, name)
+            for product in _VIDEOS
             for name in self.objects
             if product in save
         ]
@@ -159,7 +175,7 @@ def remove_results(files: ClipFiles) -> None:
     try:
         for line in read_lines(files.manifest, FrameLine.from_json):
             paths = [files.mask(line.name)]
-            paths += [files.cutout(name, line.name) for name in line.objects]
+            paths += [files.picture(p, name, line.name) for p in _PICTURES for name in line.objects]
             for path in filter(files.contains, paths):
                 with suppress(NotADirectoryError):
                     path.unlink(missing_ok=True)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from persam.errors import InputError
 from persam.io import drawing
+from persam.io.matting import Matte, require_matting
 from persam.io.palette import colour
 from persam.io.writers import write_cutout, write_labels
 from persam.video.coco import annotate, write_coco
 from persam.video.encoders import PRORES, VP9, VideoWriter, h264, with_alpha
 from persam.video.labels import label_map, split_labels
+from persam.video.sequences import write_exr, write_png16
+from persam.video.soft_alpha import SoftAlpha
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    import numpy as np
+    from collections.abc import Iterator, Sequence
 
     from persam.video.clip import Clip
     from persam.video.output_files import ClipFiles
@@ -23,6 +30,46 @@ if TYPE_CHECKING:
     from persam.video.structures import VideoFrame
 
 _CODECS = {"mov": PRORES, "webm": VP9}
+SOFT = frozenset({"soft", "png16", "exr"})
+# BT.709, unspecified, BT.601 (625 and 525 lines), sRGB: players show all of them as sRGB.
+_LIKE_SRGB = frozenset({1, 2, 5, 6, 13})
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """A frame, its masks, and the soft edges of the objects where they are asked for."""
+
+    image: np.ndarray
+    masks: Mapping[str, np.ndarray]
+    mattes: Mapping[str, Matte]
+
+    def hard(self, name: str) -> np.ndarray:
+        """An object for a video with transparency, ``(H, W, 4)`` uint8."""
+        return with_alpha(self.image, self.masks[name].astype(np.uint8) * 255)
+
+    def soft(self, name: str) -> np.ndarray:
+        """The same with soft edges."""
+        matte = self.mattes[name]
+        return with_alpha(matte.colours, np.round(matte.alpha * 255).astype(np.uint8))
+
+
+_PICTURE_WRITERS: dict[str, Callable[[Path, _Drawn, str], None]] = {
+    "cutouts": lambda path, drawn, name: write_cutout(
+        path, drawing.cutout(drawn.image, drawn.masks[name])
+    ),
+    "png16": lambda path, drawn, name: write_png16(path, drawn.mattes[name]),
+    "exr": lambda path, drawn, name: write_exr(path, drawn.mattes[name]),
+}
+
+
+def _refuse_wide_colours(clip: Clip) -> None:
+    known = clip.format.transfer in _LIKE_SRGB and clip.format.primaries in _LIKE_SRGB
+    if not known or clip.format.wide:
+        raise InputError(
+            f"{clip.path} has colours of another kind than sRGB (transfer "
+            f"{clip.format.transfer}, primaries {clip.format.primaries} of ITU-T H.273), of which "
+            f"an EXR in linear light is not made here. Ask for png16, or convert the clip first."
+        )
 
 
 class FrameWriters:
@@ -34,12 +81,19 @@ class FrameWriters:
         """Start the video files that are not there yet.
 
         Raises:
-            InputError: one of them cannot be written.
-            MissingExtra: a video is asked for and PyAV is missing.
+            InputError: one of them cannot be written, or EXR is asked for of a clip whose colours
+                are not sRGB's.
+            MissingExtra: a video is asked for and PyAV is missing, or soft edges and pymatting.
         """
-        self._files, self._clip, self._numbers = files, clip, numbers
-        self._cutouts = "cutouts" in save
-        self._videos: list[tuple[VideoWriter, Callable[..., np.ndarray]]] = []
+        self._files, self._clip, self._numbers, self._save = files, clip, numbers, save
+        self.notes: list[str] = []
+        self._soft: dict[str, SoftAlpha] = {}
+        self._videos: list[tuple[VideoWriter, Callable[[_Drawn], np.ndarray]]] = []
+        if save & SOFT:
+            require_matting()
+            self._soft = {name: SoftAlpha() for name in numbers}
+        if "exr" in save:
+            _refuse_wide_colours(clip)
         try:
             for path in files.wanted(save):
                 self._start(path)
@@ -51,21 +105,26 @@ class FrameWriters:
         """Write the label map of a frame."""
         write_labels(self._files.mask(frame.name), label_map(masks, self._numbers))
 
-    def write(self, frame: VideoFrame, masks: Mapping[str, np.ndarray]) -> None:
-        """Write everything else of a frame, but for cut-outs that are newer than its masks."""
+    def write(self, frame: VideoFrame, read_masks: Callable[[], Mapping[str, np.ndarray]]) -> None:
+        """Write everything else of a frame, but for pictures that are newer than its masks."""
+        pictures = self._files.frame_pictures(self._save, frame.name)
+        if not self._videos and not pictures:
+            return
+        masks = read_masks()
+        mattes = {name: one.matte(frame.image, masks[name]) for name, one in self._soft.items()}
+        drawn = _Drawn(frame.image, masks, mattes)
         for video, paint in self._videos:
-            video.write(frame, paint(frame.image, masks))
-        if self._cutouts:
-            made = self._files.mask(frame.name).stat().st_mtime_ns
-            for name, mask in masks.items():
-                path = self._files.cutout(name, frame.name)
-                if not (path.exists() and path.stat().st_mtime_ns >= made):
-                    write_cutout(path, drawing.cutout(frame.image, mask))
+            video.write(frame, paint(drawn))
+        made = self._files.mask(frame.name).stat().st_mtime_ns
+        for product, name, path in pictures:
+            if not (path.exists() and path.stat().st_mtime_ns >= made):
+                _PICTURE_WRITERS[product](path, drawn, name)
 
     def finish(self) -> None:
         """Give the videos their names."""
         for video, _ in self._videos:
             video.close()
+            self.notes += video.notes
         self._videos = []
 
     def discard(self) -> None:
@@ -77,19 +136,19 @@ class FrameWriters:
         clip_format, sound = self._clip.format, None
         if path == self._files.annotations:
             return
+        paint: Callable[[_Drawn], np.ndarray]
         if path == self._files.overlay:
             codec, paint = h264(clip_format.width, clip_format.height), self._tinted
             sound = self._clip.path if self._clip.has_sound else None
         else:
+            product, name = self._files.owner(path)
             codec = _CODECS[path.suffix[1:]]
-            paint = self._cut(self._files.owner(path))
+            paint = partial(_Drawn.soft if product in SOFT else _Drawn.hard, name=name)
         self._videos.append((VideoWriter(path, codec, clip_format, sound), paint))
 
-    def _cut(self, name: str) -> Callable[..., np.ndarray]:
-        return lambda image, masks: with_alpha(image, masks[name])
-
-    def _tinted(self, image: np.ndarray, masks: Mapping[str, np.ndarray]) -> np.ndarray:
-        for name, mask in masks.items():
+    def _tinted(self, drawn: _Drawn) -> np.ndarray:
+        image = drawn.image
+        for name, mask in drawn.masks.items():
             image = drawing.overlay(image, mask, colour=self._tint(name))
         return image
 

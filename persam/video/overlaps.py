@@ -9,14 +9,15 @@ import numpy as np
 
 from persam import geometry
 from persam.pipeline.prompts import mask_box
-from persam.prediction import Prediction
 from persam.structures import Prompts
+from persam.video.structures import TrackedPrediction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from persam.pipeline.decoder import Step
-    from persam.structures import Embedding
+    from persam.structures import Box, Embedding
+    from persam.video.evidence import MaskEvidence, Signs
 
 CERTAIN = 10.0  # logit of a pixel of which there is no doubt
 
@@ -30,14 +31,25 @@ class ObjectLogits:
         score: the model's estimate of the mask's IoU.
         prompts: what the decoder was asked for that mask.
         likeness: see :class:`~persam.prediction.Prediction`.
-        within: the same of the mask that was found instead of the whole frame.
+        evidence: what speaks for the mask; None where nothing was compared.
+        signs: the same beside what is usual for the object.
+        region: the part of the frame that it was found in; None for the whole.
+        given: whether a person gave the mask.
     """
 
     logits: np.ndarray
     score: float
     prompts: Prompts
     likeness: float | None = None
-    within: float | None = None
+    evidence: MaskEvidence | None = None
+    signs: Signs | None = None
+    region: Box | None = None
+    given: bool = False
+
+    @property
+    def doubt(self) -> float:
+        """0..1; 0 where nothing was compared, as a person's own mask."""
+        return 0.0 if self.signs is None else self.signs.doubt
 
     @classmethod
     def from_step(
@@ -53,10 +65,11 @@ class ObjectLogits:
     @classmethod
     def from_mask(cls, mask: np.ndarray) -> ObjectLogits:
         """A ``(height, width)`` bool mask that somebody gave: it is beyond doubt."""
-        return cls(np.where(mask, CERTAIN, -CERTAIN).astype(np.float32), 1.0, Prompts())
+        logits = np.where(mask, CERTAIN, -CERTAIN).astype(np.float32)
+        return cls(logits, 1.0, Prompts(), given=True)
 
     def emptied(self) -> ObjectLogits:
-        """The same look with nothing found."""
+        """The same with nothing found."""
         return ObjectLogits(np.full_like(self.logits, -CERTAIN), 0.0, self.prompts, self.likeness)
 
 
@@ -74,29 +87,33 @@ def resolve_overlaps(found: Mapping[str, ObjectLogits]) -> dict[str, np.ndarray]
     return {name: (owner == number) & (best > 0) for number, name in enumerate(found)}
 
 
-def predictions(found: Mapping[str, ObjectLogits]) -> dict[str, Prediction]:
+def predictions(found: Mapping[str, ObjectLogits]) -> dict[str, TrackedPrediction]:
     """The answer of one frame: masks that do not overlap; empty ones have a score of 0.
 
     Args:
         found: of all objects in one frame; may be none.
     """
     masks = resolve_overlaps(found) if found else {}
-    return {name: _prediction(look, masks[name]) for name, look in found.items()}
+    return {name: _prediction(one, masks[name]) for name, one in found.items()}
 
 
-def empty_prediction(height: int, width: int) -> Prediction:
+def empty_prediction(height: int, width: int) -> TrackedPrediction:
     """The answer for an object that was not looked for."""
     empty = Prompts()
     mask = np.zeros((height, width), dtype=bool)
-    return Prediction(mask, 0.0, None, empty.points, empty.labels)
+    return TrackedPrediction(mask, 0.0, None, empty.points, empty.labels)
 
 
-def _prediction(look: ObjectLogits, mask: np.ndarray) -> Prediction:
-    return Prediction(
+def _prediction(found: ObjectLogits, mask: np.ndarray) -> TrackedPrediction:
+    return TrackedPrediction(
         mask=mask,
-        score=look.score if mask.any() else 0.0,
+        score=found.score if mask.any() else 0.0,
         box=mask_box(mask),
-        points=look.prompts.points,
-        labels=look.prompts.labels,
-        likeness=look.likeness,
+        points=found.prompts.points,
+        labels=found.prompts.labels,
+        likeness=found.likeness,
+        doubt=found.doubt,
+        reason="" if found.signs is None else found.signs.reason,
+        evidence=found.evidence,
+        region=found.region,
     )

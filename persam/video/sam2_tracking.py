@@ -7,30 +7,28 @@ frame is encoded once, and both read that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from persam import geometry
-from persam.concept import Concept
 from persam.errors import InputError
 from persam.pipeline.prompts import mask_box
 from persam.pipeline.similarity import sigmoid
 from persam.prediction import Prediction
 from persam.structures import Prompts
-from persam.video.frames import by_name, first_masks, pictures, shared_backbone
 from persam.video.overlaps import ObjectLogits, empty_prediction, resolve_overlaps
+from persam.video.structures import TrackedPrediction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from persam.io.images import Source
+    from persam.concept import Concept
     from persam.models.base import Backbone
     from persam.models.sam2_video import ObjectMemory, VideoMemory
     from persam.structures import Embedding
-    from persam.video.structures import FrameResult, VideoFrame
+    from persam.video.record import FrameObject
+    from persam.video.structures import Event, FrameResult
 
 
 @dataclass(frozen=True)
@@ -72,54 +70,6 @@ class Handover:
         return found.present and found.score >= self.min_score and alike
 
 
-def follow(
-    concepts: Mapping[str, Concept] | Concept,
-    frames: Iterable[Source | VideoFrame],
-    *,
-    first: Mapping[str, Source] | None = None,
-    handover: Handover | None = None,
-    memory: VideoMemory | None = None,
-) -> Iterator[FrameResult]:
-    """Follow objects through a clip by the model's own video memory.
-
-    An object without a mask in ``first`` is searched for by its concept, frame by frame, until it
-    is found; that mask seeds its memory. Where the memory has seen nothing of it for longer than
-    the handover's patience, the search goes on beside the memory, and what it finds is a further
-    seed. Each pixel belongs to the followed object with the highest logit; a mask that was
-    searched gives way to those, and to searched ones with a higher score.
-
-    One frame is pulled and encoded for each answer, and what is remembered does not grow with the
-    clip.
-
-    Args:
-        concepts: what to follow, by name; a single one is called ``"object"``. All learnt with
-            one backbone of the SAM 2 or EdgeTAM family, on any picture.
-        frames: in order, all of one size.
-        first: masks of objects in the first frame, by name: they are its answer.
-        handover: thresholds between search and memory; None for the defaults.
-        memory: of the concepts' backbone, where it is loaded already; None loads it.
-
-    Returns:
-        For each frame, every object's prediction. The score of a followed mask is the memory's
-        belief, 0..1, that the object is in the frame; of a searched one, the concept's score.
-
-    Raises:
-        InputError: no concepts, concepts of several models, a model without a video memory, a
-            name in ``first`` that is no concept; while iterating: frames of several sizes, or
-            a frame or mask that cannot be read.
-    """
-    from persam.models.sam2_video import video_memory
-
-    named, first = by_name(concepts), dict(first or {})
-    backbone = shared_backbone(named, first)
-    memory = memory or video_memory(backbone)
-    handover = handover or Handover()
-    tracks = {
-        name: _Track(concept, memory.remember(handover.seeds)) for name, concept in named.items()
-    }
-    return _Follower(backbone, tracks, handover).answers(frames, first)
-
-
 @dataclass
 class _Track:
     """One object on its way through the clip; ``unseen`` counts frames since the memory saw it."""
@@ -129,36 +79,87 @@ class _Track:
     unseen: int = 0
 
 
-@dataclass(frozen=True)
-class _Follower:
-    """The objects of one clip, and what to do with its next frame."""
+class MemoryTracker:
+    """Follows objects through a clip by the model's own video memory.
 
-    backbone: Backbone
-    tracks: dict[str, _Track]
-    handover: Handover
+    An object that nobody has marked is searched for by its concept, frame by frame, until it is
+    found; that mask seeds its memory. Where the memory has seen nothing of it for longer than the
+    handover's patience, the search goes on beside the memory, and what it finds is a further seed.
+    Each pixel belongs to the followed object with the highest logit; a mask that was searched gives
+    way to those, and to searched ones with a higher score.
 
-    def answers(
-        self, frames: Iterable[Source | VideoFrame], first: Mapping[str, Source]
-    ) -> Iterator[FrameResult]:
-        for number, image in enumerate(pictures(frames)):
-            size = image.shape[:2]
-            given = first_masks(first, size) if number == 0 else {}
+    A frame is encoded once, and what is remembered does not grow with the clip. The score of a
+    followed mask is the memory's belief, 0..1, that the object is in the frame; of a searched one,
+    the concept's score.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        concepts: Mapping[str, Concept],
+        handover: Handover | None = None,
+        memory: VideoMemory | None = None,
+    ) -> None:
+        """Start with nothing remembered.
+
+        Args:
+            backbone: of the SAM 2 or EdgeTAM family.
+            concepts: what to follow, by name, learnt with that backbone on any picture.
+            handover: thresholds between search and memory; None for the defaults.
+            memory: of the backbone, where it is loaded already; None loads it.
+
+        Raises:
+            InputError: a model without a video memory.
+        """
+        from persam.models.sam2_video import video_memory
+
+        memory = memory or video_memory(backbone)
+        self.backbone = backbone
+        self._resumed = -1
+        self.handover = handover or Handover()
+        seeds = self.handover.seeds
+        self.tracks = {
+            name: _Track(concept, memory.remember(seeds)) for name, concept in concepts.items()
+        }
+
+    def step(self, image: np.ndarray, number: int, marked: Mapping[str, np.ndarray]) -> FrameResult:
+        """Find the objects in the next frame; see :class:`FrameTracker`."""
+        size = image.shape[:2]
+        embedding = self.backbone.encode(image)
+        found = self._seeded(number, marked, embedding)
+        found |= self._followed(number, embedding, found)
+        found |= self._searched(number, embedding, found)
+        return {name: found.get(name) or empty_prediction(*size) for name in self.tracks}
+
+    def plan(self, history: Sequence[Mapping[str, FrameObject]]) -> None:
+        """Note the last frame of an earlier run, from which the memory starts anew."""
+        self._resumed = len(history) - 1
+
+    def recall(
+        self, image: np.ndarray, number: int, masks: Callable[[], Mapping[str, np.ndarray]]
+    ) -> None:
+        """Seed the memories with the masks of the last frame that is done."""
+        if number == self._resumed:
             embedding = self.backbone.encode(image)
-            found = self._seeded(given, embedding) if given else self._followed(number, embedding)
-            found |= self._searched(number, embedding, found)
-            yield {name: found.get(name) or empty_prediction(*size) for name in self.tracks}
+            # A mask of nothing, or of everything, shows no object.
+            given = {n: m for n, m in masks().items() if m.any() and not m.all()}
+            self._seeded(number, given, embedding)
 
     def _seeded(
-        self, given: Mapping[str, np.ndarray], embedding: Embedding
-    ) -> dict[str, Prediction]:
-        for name, mask in given.items():
-            self.tracks[name].memory.seed(0, embedding, mask)
-        return {name: _prediction(mask, 1.0) for name, mask in given.items()}
+        self, number: int, marked: Mapping[str, np.ndarray], embedding: Embedding
+    ) -> dict[str, TrackedPrediction]:
+        for name, mask in marked.items():
+            self.tracks[name].memory.seed(number, embedding, mask)
+            self.tracks[name].unseen = 0
+        return {name: _prediction(mask, 1.0, "marked") for name, mask in marked.items()}
 
-    def _followed(self, number: int, embedding: Embedding) -> dict[str, Prediction]:
-        """What the memories see in a frame, each pixel of one object."""
+    def _followed(
+        self, number: int, embedding: Embedding, marked: Mapping[str, TrackedPrediction]
+    ) -> dict[str, TrackedPrediction]:
+        """What the memories see of the other objects in a frame, each pixel of one object."""
         found, size = {}, (embedding.frame.height, embedding.frame.width)
-        for name, track in self.tracks.items():
+        others = {name: track for name, track in self.tracks.items() if name not in marked}
+        for name, track in others.items():
             one = track.memory.follow(number, embedding) if track.memory.seeded else None
             if one is not None and one.present:
                 # From the model's masks to the picture in one step, as the family's processor.
@@ -166,19 +167,18 @@ class _Follower:
                 belief = float(sigmoid(np.float64(one.presence)))
                 found[name] = ObjectLogits(logits, belief, Prompts())
         masks = resolve_overlaps(found) if found else {}
-        predictions = {name: _prediction(mask, found[name].score) for name, mask in masks.items()}
+        taken = _union(marked, size)
+        predictions = {n: _prediction(mask & ~taken, found[n].score) for n, mask in masks.items()}
         visible = {name: one for name, one in predictions.items() if one.present}
-        for name, track in self.tracks.items():
+        for name, track in others.items():
             track.unseen = 0 if name in visible else track.unseen + 1
         return visible
 
     def _searched(
         self, number: int, embedding: Embedding, followed: Mapping[str, Prediction]
-    ) -> dict[str, Prediction]:
+    ) -> dict[str, TrackedPrediction]:
         """What the concepts find of the objects that no memory sees; it seeds their memories."""
-        taken = np.zeros((embedding.frame.height, embedding.frame.width), dtype=bool)
-        for prediction in followed.values():
-            taken |= prediction.mask
+        taken = _union(followed, (embedding.frame.height, embedding.frame.width))
         answer = {}
         for name, found in self._candidates(embedding, followed):
             free = found.mask & ~taken
@@ -187,7 +187,9 @@ class _Follower:
             self.tracks[name].memory.seed(number, embedding, free)
             self.tracks[name].unseen = 0
             taken |= free
-            answer[name] = replace(found, mask=free, box=mask_box(free))
+            answer[name] = TrackedPrediction(
+                free, found.score, mask_box(free), found.points, found.labels, found.likeness
+            )
         return answer
 
     def _candidates(
@@ -205,6 +207,15 @@ class _Follower:
         return sorted(kept, key=lambda pair: -pair[1].score)
 
 
-def _prediction(mask: np.ndarray, score: float) -> Prediction:
+def _union(found: Mapping[str, Prediction], size: tuple[int, int]) -> np.ndarray:
+    """``(height, width)`` bool: the pixels that objects have already."""
+    taken = np.zeros(size, dtype=bool)
+    for one in found.values():
+        taken |= one.mask
+    return taken
+
+
+def _prediction(mask: np.ndarray, score: float, event: Event = "") -> TrackedPrediction:
     prompts = Prompts()
-    return Prediction(mask, score, mask_box(mask), prompts.points, prompts.labels)
+    box = mask_box(mask)
+    return TrackedPrediction(mask, score, box, prompts.points, prompts.labels, event=event)

@@ -5,14 +5,57 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Literal, Protocol
 
 import numpy as np
 
 from persam.prediction import Prediction
+from persam.structures import Box
+from persam.video.evidence import MaskEvidence, Reason
 
-FrameResult = Mapping[str, Prediction]
+Event = Literal["", "marked", "lost", "found again"]
 _REASONS = 20
 UNSPECIFIED = 2  # of ITU-T H.273, for every property of colour
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedPrediction(Prediction):
+    """The object in one frame of a clip.
+
+    Attributes:
+        doubt: 0..1, how far the mask is from what is usual for the object.
+        reason: the weakest sign of a doubtful mask: ``"unlike"`` the object, ``"disagrees"`` with
+            the memory of object and background, ``"drifted"`` from the mask before, ``"grown"`` or
+            ``"shrunk"``.
+        event: ``"marked"`` by a person, ``"lost"`` in this frame, or ``"found again"``.
+        evidence: what the doubt comes from; None where nothing was compared.
+        region: the part of the frame that it was found in; None for the whole.
+        new_shot: whether the clip is cut before this frame.
+    """
+
+    doubt: float = 0.0
+    reason: Reason = ""
+    event: Event = ""
+    evidence: MaskEvidence | None = None
+    region: Box | None = None
+    new_shot: bool = False
+
+
+FrameResult = Mapping[str, TrackedPrediction]
+
+
+class FrameTracker(Protocol):
+    """Finds objects in one frame after the other."""
+
+    def step(self, image: np.ndarray, number: int, marked: Mapping[str, np.ndarray]) -> FrameResult:
+        """Find them in the next frame.
+
+        Args:
+            image: ``(height, width, 3)`` uint8 RGB, of one size for the whole clip.
+            number: of the frame; a later one than the last.
+            marked: masks that a person gave for this frame, by object name: they are its answer.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,3 +132,16 @@ class Damage:
         """Begin to count anew."""
         self.lost = self.concealed = self.retimed = 0
         self.reasons.clear()
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a reading begins.
+
+    Attributes:
+        index: number of the frame.
+        pts: its time in the clip's units, by which it is found.
+    """
+
+    index: int
+    pts: int

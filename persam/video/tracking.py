@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from persam.video import official, propagation
 from persam.video.choices import Tracking
 from persam.video.frames import by_name, first_masks, pictures, shared_backbone
-from persam.video.overlaps import ObjectLogits, empty_prediction, predictions
-from persam.video.propagation import TrackState
+from persam.video.region_tracker import RegionTracker
+from persam.video.script_tracker import ScriptTracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    import numpy as np
-
     from persam.concept import Concept
     from persam.io.images import Source
-    from persam.models.base import Backbone
-    from persam.prediction import Prediction
-    from persam.structures import Embedding
-    from persam.video.structures import FrameResult, VideoFrame
+    from persam.video.structures import FrameResult, FrameTracker, VideoFrame
 
 
 def track(
@@ -51,71 +45,40 @@ def track(
             has, no such variant; while frames are pulled: a frame or mask that cannot be read, or
             is of another size.
     """
-    named, masks = by_name(concepts), dict(first or {})
-    backbone = shared_backbone(named, masks)
+    masks = dict(first or {})
+    tracker = make_tracker(concepts, masks, variant)
+    return _answers(tracker, frames, masks)
+
+
+def make_tracker(
+    concepts: Mapping[str, Concept] | Concept,
+    marked: Iterable[str] = (),
+    variant: str | Tracking = "default",
+) -> FrameTracker:
+    """What follows objects, frame by frame.
+
+    Args:
+        concepts: what to follow, by name; a single concept is named ``"object"``.
+        marked: names of objects of which masks are going to be given.
+        variant: as :func:`track` takes it.
+
+    Raises:
+        InputError: as :func:`track`, before any frame.
+    """
+    named = by_name(concepts)
+    backbone = shared_backbone(named, marked)
     if variant == "memory":
-        from persam.video.sam2_tracking import follow
+        from persam.video.sam2_tracking import MemoryTracker
 
-        return follow(named, frames, first=masks)
+        return MemoryTracker(backbone, named)
     choices = variant if isinstance(variant, Tracking) else Tracking.named(variant)
-    return _follow(backbone, named, frames, masks, choices)
+    kind = ScriptTracker if choices.as_scripts else RegionTracker
+    return kind(backbone, named, choices)
 
 
-def _follow(
-    backbone: Backbone,
-    named: Mapping[str, Concept],
-    frames: Iterable[Source | VideoFrame],
-    first: Mapping[str, Source],
-    choices: Tracking,
+def _answers(
+    tracker: FrameTracker, frames: Iterable[Source | VideoFrame], first: Mapping[str, Source]
 ) -> Iterator[FrameResult]:
-    concepts = {
-        name: official.as_scripts(concept) if choices.as_scripts else concept
-        for name, concept in named.items()
-    }
-    states = dict.fromkeys(concepts, TrackState())
     for number, image in enumerate(pictures(frames)):
-        given = first_masks(first, image.shape[:2]) if number == 0 else {}
-        embedding = backbone.encode(image)
-        if not choices.as_scripts:
-            concepts = _adapted(concepts, embedding, given)
-        found = {
-            name: ObjectLogits.from_mask(given[name])
-            if name in given
-            else _find(concepts[name], embedding, state, choices)
-            for name, state in states.items()
-        }
-        answer = predictions(found)
-        states = _after(states, found, answer, choices)
-        yield {name: answer.get(name) or empty_prediction(*image.shape[:2]) for name in named}
-
-
-def _after(
-    states: Mapping[str, TrackState],
-    found: Mapping[str, ObjectLogits],
-    answer: Mapping[str, Prediction],
-    choices: Tracking,
-) -> dict[str, TrackState]:
-    """The states before the next frame; objects that are missing in it were given up."""
-    boxes = {name: prediction.box for name, prediction in answer.items()}
-    if choices.boxes_by_position:
-        return {name: TrackState(box) for name, box in official.boxes_by_position(boxes).items()}
-    return {name: state.after(found[name], boxes[name]) for name, state in states.items()}
-
-
-def _adapted(
-    concepts: Mapping[str, Concept], embedding: Embedding, given: Mapping[str, np.ndarray]
-) -> dict[str, Concept]:
-    """The concepts with the cells of what the first frame shows of them."""
-    return {
-        name: propagation.adapted(concept, embedding, given[name]) if name in given else concept
-        for name, concept in concepts.items()
-    }
-
-
-def _find(
-    concept: Concept, embedding: Embedding, state: TrackState, choices: Tracking
-) -> ObjectLogits:
-    if not choices.as_scripts:
-        return propagation.find(concept, embedding, state, choices)
-    step = official.step(concept, embedding, state.box, areas_as_uint8=choices.areas_as_uint8)
-    return ObjectLogits.from_step(step, embedding)
+        marked = first_masks(first, image.shape[:2]) if number == 0 else {}
+        yield tracker.step(image, number, marked)

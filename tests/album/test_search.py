@@ -13,6 +13,7 @@ from PIL import Image
 import persam
 from persam import samples
 from persam.album.search import Hit, search
+from persam.errors import InputError
 
 DOG, MASK = samples.files(samples.PICTURES, 0)
 OTHERS = [samples.files(samples.PICTURES, number)[0] for number in (1, 2)]
@@ -50,11 +51,10 @@ def test_a_hit_is_what_the_concept_finds(dog):
     assert hit.box == found.box
 
 
-def test_without_presence_the_score_decides(dog):
+def test_a_concept_that_cannot_tell_is_refused(dog):
     blind = replace(dog, calibration=None)
-    hits = search(blind, OTHERS)
-    assert [hit.presence for hit in hits] == [None, None]
-    assert hits[0].score >= hits[1].score > 0
+    with pytest.raises(InputError, match=r"cannot be told.*--also.*Every photo would seem"):
+        search(blind, OTHERS)
 
 
 def test_lines_hold_what_a_hit_is():
@@ -65,5 +65,6 @@ def test_lines_hold_what_a_hit_is():
         "presence": 0.5,
         "score": 0.25,
         "box": [1, 2, 3, 4],
+        "doubtful": False,
     }
     assert json.loads(Hit("/b.jpg", error="gone").to_json()) == {"photo": "/b.jpg", "error": "gone"}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from app_page import MASKS, PHOTOS, Server, write_clip
+from PIL import Image
 
 from persam.io.masks import read_labels, read_mask
 from persam.metrics import iou
@@ -327,3 +328,40 @@ def test_8_every_view_fits_its_width_in_light_and_dark(window: Window, scheme: s
     if scheme == "dark" and os.environ.get("PERSAM_SCREENSHOTS"):
         window.go("find")
         window.picture("dark")
+
+
+def test_9_many_photos(browser: Any, tmp_path: Path):
+    """500 of them under `make test-app`; fewer in every run of the tests."""
+    count = int(os.environ.get("PERSAM_APP_PHOTOS", "40"))
+    album = tmp_path / "many"
+    album.mkdir()
+    for number in range(count):
+        with Image.open(PHOTOS / f"0{number % 7}.jpg") as photo:
+            photo.resize((160, 120)).save(album / f"{number:04}.jpg")
+    server = Server(album, tmp_path / "run")
+    window = Window(browser.new_page(viewport={"width": 1440, "height": 900}), server)
+    page = window.page
+    window.go("show")
+    window.drag((190, 50), (440, 460))  # places of a 640x480 photo, which has the same shape
+    page.locator(".actions .primary:enabled").wait_for()
+    page.keyboard.press("Enter")
+    window.toast("Shown: this is object.")
+    window.button("Find it in").click()
+    page.locator(".grid .meter").first.wait_for()
+    window.button("Stop").click()
+    window.button("Go on|Search again").first.wait_for()
+    window.button("Go on|Search again").first.click()
+    page.set_default_timeout(10 * WAIT)
+    window.button("Search again").wait_for()
+    assert page.locator(".grid .tile").count() == count
+    script = """() => new Promise(resolve => {
+        const slider = document.getElementById("presence");
+        const began = performance.now();
+        slider.value = 90;
+        slider.dispatchEvent(new Event("input"));
+        requestAnimationFrame(() => resolve(performance.now() - began));
+    })"""
+    assert page.evaluate(script) < 2000  # milliseconds to sort anew, on a busy machine
+    page.close()
+    assert not window.errors
+    server.end()

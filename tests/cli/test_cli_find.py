@@ -215,7 +215,7 @@ def test_a_run_knows_the_names_that_it_gave(tmp_path: Path) -> None:
     for photo, stem in (("a/dog.jpg", "dog"), ("b/dog.jpg", "b__dog")):
         place = str(Path(photo).absolute())
         manifest.add(Record(place, f"{stem}.png", 0.5, None, (), seconds=1.0, stamp=stamp))
-    with pytest.raises(InputError, match="without a photo of that name: dog"):
+    with pytest.raises(InputError, match="no photo has the name of dog"):
         corrections([Path("b/dog.jpg")], folder, out)
     (pair,) = corrections([Path("a/dog.jpg"), Path("b/dog.jpg")], folder, out)
     assert pair == (Path("a/dog.jpg"), folder / "dog.png")
@@ -238,8 +238,8 @@ def test_a_label_map_of_several_objects_is_no_correction(masks: Path, concept: s
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ([], "got none at all"),
-        (["dog.png", "cot.png"], "without a photo of that name: cot.png"),
+        ([], "it has no mask"),
+        (["dog.png", "cot.png"], "no photo has the name of cot.png"),
         (["dog.png", "manifest.jsonl"], "holds the results of a run"),
     ],
 )

@@ -224,3 +224,51 @@ def test_names_and_files() -> None:
     for word in ("=a.png", "a="):
         with pytest.raises(InputError, match="takes NAME=FILE"):
             named_files([word], "--object")
+
+
+def test_a_box_or_point_marks_the_clips_own_frame(
+    clip: Path, masks: dict[str, Path], model: list[object], tmp_path: Path
+) -> None:
+    words = ["track", clip, *model, "--box", "10,10,30,30"]
+    result = run(*words, "--out", tmp_path / "a")
+    assert result.exit_code == 0, result.output
+    assert objects(tmp_path / "a") == ["object"]
+    assert event(tmp_path / "a", 0) == "marked"
+    result = run(*words, "--out", tmp_path / "b", "--at", "0.08", "--not-point", "60,2")
+    assert result.exit_code == 0, result.output
+    assert [event(tmp_path / "b", number) for number in (0, 2)] == ["", "marked"]
+    for more, said in (
+        (["--at", "7"], "ends before 7 s"),
+        (["--at", "soon"], "--at takes a time as 12.5"),
+    ):
+        result = run(*words, "--out", tmp_path / "c", *more)
+        assert (result.exit_code, said in text(result)) == (2, True), result.output
+    result = run("track", clip, "--out", tmp_path / "c", "--first-mask", masks["dog"], "--at", "1")
+    assert (result.exit_code, "--at would do nothing" in text(result)) == (2, True)
+
+
+def test_a_keyframe_is_kept_and_changes_the_frames_round_it(
+    clip: Path, masks: dict[str, Path], model: list[object], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ["track", clip, "--out", out, "--object", f"dog={masks['dog']}", *model]
+    assert run(*words).exit_code == 0
+    result = run(*words, "--keyframe", f"dog@2={masks['cat']}")
+    assert result.exit_code == 0, result.output
+    assert event(out, 2, "dog") == "marked"
+    assert np.array_equal(read(out / "masks" / "00002.png") > 0, labels() == 5)
+    for mark, said in (
+        ("2", "--keyframe takes 120=mask.png"),
+        ("2:line=3,4", "got 'line'"),
+        ("2:not=3,4", "--keyframe takes"),
+        ("9:point=3,4", "ends before frame 9"),
+        (f"dog@2={masks['both']}", "shows 2 objects"),
+    ):
+        result = run(*words, "--keyframe", mark)
+        assert (result.exit_code, said in text(result)) == (2, True), (mark, result.output)
+        assert "Traceback" not in result.output
+
+
+def event(out: Path, number: int, name: str = "object") -> str:
+    lines = (out / "manifest.jsonl").read_text().splitlines()
+    return json.loads(lines[number])["objects"][name]["event"]

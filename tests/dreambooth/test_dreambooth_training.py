@@ -211,7 +211,7 @@ def test_other_settings_are_refused_and_more_steps_are_not(models, tmp_path):
 
 
 def test_models_that_cannot_be_trained(models, tmp_path):
-    with pytest.raises(ModelNotFound, match="no diffusion model on this machine"):
+    with pytest.raises(ModelNotFound, match="it is no diffusion model"):
         load_base(tmp_path, "cpu", RECIPE)
     other = tmp_path / "flux"
     other.mkdir()

@@ -46,8 +46,8 @@ def file(tmp_path):
 
 
 def test_the_names():
-    assert resolve_method("persam") is personalize
-    assert resolve_method("persam-f") is finetune
+    assert resolve_method("persam").__wrapped__ is personalize
+    assert resolve_method("persam-f").__wrapped__ is finetune
     patches = {"nearest-neighbour", "matcher", "gf-sam", "insid3", "p2sam"}
     assert set(NAMES) - set(WITH_VARIANT) == {"seggpt"} | patches
     for name in (*WITH_VARIANT, *patches):

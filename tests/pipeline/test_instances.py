@@ -12,6 +12,7 @@ from persam.errors import InputError
 from persam.methods.persam import personalize
 from persam.models.loading import load
 from persam.pipeline import instances
+from persam.pipeline.one_piece import pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +93,7 @@ def test_an_embedding_of_another_model_is_refused(
 def test_pieces_leave_crumbs_out() -> None:
     mask = np.zeros((20, 40), dtype=bool)
     mask[2:12, 2:12] = mask[2:12, 20:25] = mask[14:18, 30:40] = True
-    assert [np.count_nonzero(piece) for piece in instances._pieces(mask)] == [100, 50]
+    assert [np.count_nonzero(piece) for piece in pieces_of(mask, instances.PIECE_AREA)] == [100, 50]
 
 
 def test_a_pixel_goes_to_the_highest_logit(dog: Concept) -> None:

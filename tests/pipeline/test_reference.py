@@ -14,7 +14,7 @@ from persam.errors import InputError
 from persam.methods.fit import Lesson, fit
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
-from persam.pipeline.reference import Reference
+from persam.pipeline.reference import Reference, encode_reference
 from persam.structures import unit_length
 from persam.variants import Variant
 
@@ -208,3 +208,26 @@ def test_points_on_parts_lie_between_the_peak_and_the_point_off_it(parity_sam):
     assert parted.points[[0, -1]].tolist() == plain.points.tolist()
     assert (parted.points >= 0).all()
     assert (parted.points < (TEST.shape[1], TEST.shape[0])).all()
+
+
+def test_input_that_cannot_be_meant_is_refused_unless_it_is_given_so(tiny) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    mask = np.ones((60, 80), dtype=bool)
+    mask[20:40, 30:50] = False
+    for way, words in (
+        ({"mask": mask}, "inverted"),
+        ({"mask": picture.max(axis=2)}, "is a photo"),
+        ({"box": (10, 20, 12, 40)}, "sliver"),
+    ):
+        with pytest.raises(InputError, match=words):
+            encode_reference(tiny("sam"), Reference(picture, **way), Variant())
+        if "box" not in way:
+            encode_reference(tiny("sam"), Reference(picture, **way, as_given=True), Variant())
+
+
+def test_a_reference_knows_in_how_many_pieces_it_shows_the_object(tiny) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    mask = np.zeros((60, 80), dtype=bool)
+    mask[10:30, 10:30] = mask[35:55, 40:70] = mask[2, 2] = True
+    found = encode_reference(tiny("sam"), Reference(picture, mask=mask), Variant())
+    assert found.facts["pieces"] == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +10,11 @@ import numpy as np
 import pytest
 
 from persam.pipeline.prompts import mask_box
-from persam.prediction import Prediction
+from persam.video.structures import TrackedPrediction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-
-    from persam.video.structures import FrameResult, VideoFrame
 
 
 def need_av() -> Any:
@@ -113,18 +111,33 @@ def seconds(path: Path) -> list[Fraction]:
         return [frame.pts * frame.time_base for frame in container.decode(video=0)]
 
 
-def follow_squares(
-    frames: Iterable[VideoFrame], *, first: Mapping[str, np.ndarray] | None = None
-) -> Iterator[FrameResult]:
-    """A tracker that goes by colour and remembers nothing."""
-    for frame in frames:
-        red, _, blue = (frame.image[..., channel].astype(int) for channel in range(3))
-        found = {"red": red > blue + 90, "blue": blue > red + 90}
-        yield {name: prediction(mask) for name, mask in found.items()}
+class ColourTracker:
+    """A tracker that goes by colour and remembers nothing.
+
+    Attributes:
+        calls: numbers of the frames that it was asked for.
+    """
+
+    def __init__(self, names: Sequence[str] = ("red", "blue"), calls: list[int] | None = None):
+        self.calls = [] if calls is None else calls
+
+    def step(self, image: np.ndarray, number: int, marked: Mapping[str, np.ndarray]) -> Any:
+        self.calls.append(number)
+        red, _, blue = (image[..., channel].astype(int) for channel in range(3))
+        found = {"red": red > blue + 90, "blue": blue > red + 90} | dict(marked)
+        answer = {name: prediction(mask) for name, mask in found.items()}
+        return answer | {name: replace(answer[name], event="marked") for name in marked}
+
+    def plan(self, history: Sequence[Any]) -> None:
+        self.history = history
+
+    def recall(self, image: np.ndarray, number: int, masks: Any) -> None:
+        self.recalled = number
 
 
-def prediction(mask: np.ndarray) -> Prediction:
+def prediction(mask: np.ndarray, **more: Any) -> TrackedPrediction:
     """What a tracker would say of a mask."""
     points, labels = np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.int64)
     score = float(mask.any()) * 0.75
-    return Prediction(mask, score, mask_box(mask), points, labels, likeness=0.5)
+    box = mask_box(mask)
+    return TrackedPrediction(mask, score, box, points, labels, likeness=0.5, **more)

@@ -26,7 +26,9 @@ def write(path: Path, recipe: Codec, clip: Clip, *, alpha: bool) -> list[np.ndar
     for frame in clip:
         assert not path.exists()
         mask = squares(frame.index, clip.height, clip.width)["red"]
-        writer.write(frame, with_alpha(frame.image, mask) if alpha else frame.image)
+        writer.write(
+            frame, with_alpha(frame.image, mask.astype(np.uint8) * 255) if alpha else frame.image
+        )
         masks.append(mask)
     writer.close()
     writer.discard()
@@ -87,12 +89,12 @@ def test_colours_stay_round_the_object_and_nowhere_else() -> None:
     image = np.full((64, 64, 3), 200, dtype=np.uint8)
     mask = np.zeros((64, 64), dtype=bool)
     mask[:8, :8] = True
-    rgba = with_alpha(image, mask)
+    rgba = with_alpha(image, mask.astype(np.uint8) * 255)
     assert (rgba[..., 3] == mask * 255).all()
     assert (rgba[:24, :24, :3] == 200).all()
     assert not rgba[24:, :, :3].any()
     assert not rgba[:, 24:, :3].any()
-    assert not with_alpha(image, np.zeros_like(mask)).any()
+    assert not with_alpha(image, np.zeros_like(mask, dtype=np.uint8)).any()
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_two_frames_in_one_millisecond_are_refused_by_webm(tmp_path: Path) -> No
     writer = VideoWriter(tmp_path / "a.webm", VP9, clip.format)
     with pytest.raises(InputError, match=r"within 0\.001 s, which a\.webm cannot tell apart"):
         for frame in clip:
-            writer.write(frame, with_alpha(frame.image, np.zeros((48, 64), dtype=bool)))
+            writer.write(frame, with_alpha(frame.image, np.zeros((48, 64), dtype=np.uint8)))
     writer.discard()
     assert not list(tmp_path.glob("*.webm"))
 

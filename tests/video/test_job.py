@@ -12,21 +12,18 @@ from typing import TYPE_CHECKING, Any
 import made_clips
 import numpy as np
 import pytest
-from made_clips import Made, follow_squares, make, picture, prediction, squares
+from made_clips import ColourTracker, Made, make, picture, prediction, squares
 from PIL import Image
 
 from persam.errors import InputError
 from persam.video.clip import open_clip
 from persam.video.job import ClipSummary, TrackRequest, segment_clip
 from persam.video.output_files import PRODUCTS, ClipOutput
-from persam.video.structures import VideoFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from persam.video.structures import FrameResult
-
-EVERYTHING = frozenset(PRODUCTS)
+EVERYTHING = frozenset(PRODUCTS) - {"soft", "png16", "exr"}
 UNEVEN = (0, 1, 2, 5, 6, 12, 13, 20, 21, 30)
 
 
@@ -43,23 +40,12 @@ def folder(tmp_path: Path) -> Path:
 def search(
     objects: tuple[str, ...] = ("red", "blue"), settings: Mapping[str, Any] | None = None
 ) -> TrackRequest:
-    return TrackRequest(objects, follow_squares, settings=settings or {})
+    return TrackRequest(objects, ColourTracker, settings=settings or {})
 
 
-def counted(calls: list[int]) -> Callable[..., Iterator[FrameResult]]:
-    """The same tracker, which notes the frames that it found at."""
-
-    def follow(
-        frames: Iterable[VideoFrame], *, first: Mapping[str, np.ndarray] | None = None
-    ) -> Iterator[FrameResult]:
-        def noted() -> Iterator[VideoFrame]:
-            for frame in frames:
-                calls.append(frame.index)
-                yield frame
-
-        yield from follow_squares(noted(), first=first)
-
-    return follow
+def counted(calls: list[int]) -> Callable[..., ColourTracker]:
+    """The same tracker, which notes the frames that it looks at."""
+    return lambda names: ColourTracker(names, calls)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -91,6 +77,13 @@ def test_masks_and_manifest_of_a_folder(folder: Path, tmp_path: Path) -> None:
         "score": 0.75,
         "box": [10, 8, 24, 24],
         "likeness": 0.5,
+        "area": 224,
+        "doubt": 0.0,
+        "reason": "",
+        "event": "",
+        "evidence": None,
+        "region": None,
+        "new_shot": False,
     }
 
 
@@ -117,7 +110,8 @@ def test_everything_that_can_be_saved(tmp_path: Path) -> None:
     segment_clip(search(), open_clip(path), ClipOutput(out, EVERYTHING))
     assert sorted(p.name for p in out.iterdir()) == [
         "alpha-blue.mov", "alpha-blue.webm", "alpha-red.mov", "alpha-red.webm",
-        "annotations.json", "cutouts", "manifest.jsonl", "masks", "overlay.mp4", "run.json",
+        "annotations.json", "cutouts", "manifest.jsonl", "masks", "overlay.mp4", "review.json",
+        "run.json",
     ]  # fmt: skip
     times = made_clips.seconds(path)
     for video in (*out.glob("alpha-*"), out / "overlay.mp4"):
@@ -167,24 +161,21 @@ def test_a_run_goes_on_behind_its_last_frame(folder: Path, tmp_path: Path) -> No
     output = ClipOutput(out, frozenset({"cutouts", "coco"}))
     done = segment_clip(again, open_clip(folder), output)
     assert (done.frames, done.resumed) == (6, 4)
-    assert calls == [3, 4, 5]  # the last one that was done, and the rest
+    assert calls == [4, 5]
     assert files(out) == files(whole)
     calls.clear()
     assert segment_clip(again, open_clip(folder), output).resumed == 6
     assert calls == []
 
 
-def test_tracking_begins_again_at_the_last_masks(folder: Path, tmp_path: Path) -> None:
-    known: list[Mapping[str, np.ndarray] | None] = []
+def test_a_tracker_is_told_what_is_done(folder: Path, tmp_path: Path) -> None:
+    made: list[ColourTracker] = []
 
-    def follow(frames: Iterable[VideoFrame], *, first: Any = None) -> Iterator[FrameResult]:
-        known.append(first)
-        for frame in frames:
-            masks = squares(frame.index, 48, 64)
-            yield {"red": prediction(masks["red"]), "blue": prediction(masks["blue"] & False)}
+    def tracker(names: Sequence[str]) -> ColourTracker:
+        made.append(ColourTracker(names))
+        return made[-1]
 
-    given = {"red": squares(0, 48, 64)["red"]}
-    task = TrackRequest(("red", "blue"), follow, first=given)
+    task = TrackRequest(("red", "blue"), tracker)
 
     def stop(line: Any) -> None:
         if line.index == 2:
@@ -193,10 +184,11 @@ def test_tracking_begins_again_at_the_last_masks(folder: Path, tmp_path: Path) -
     with pytest.raises(KeyboardInterrupt):
         segment_clip(task, open_clip(folder), tmp_path, stop)
     segment_clip(task, open_clip(folder), tmp_path)
-    assert known[0] is given
-    assert known[1] is not None
-    assert list(known[1]) == ["red"]  # what is not there is looked for, not shown
-    assert np.array_equal(known[1]["red"], squares(2, 48, 64)["red"])
+    again = made[1]
+    assert [line["red"].box for line in again.history] == [
+        (4 + 2 * n, 8, 18 + 2 * n, 24) for n in range(3)
+    ]
+    assert (again.recalled, again.calls) == (2, [3, 4, 5])
 
 
 def test_what_is_asked_for_later_is_made_from_the_masks(tmp_path: Path) -> None:
@@ -209,10 +201,12 @@ def test_what_is_asked_for_later_is_made_from_the_masks(tmp_path: Path) -> None:
     assert len(calls) == 10
     assert made_clips.seconds(out / "alpha.mov") == made_clips.seconds(clip.path)
     assert len(list((out / "cutouts" / "red").iterdir())) == 10
-    # A lost mask is found again.
-    (out / "masks" / "00008.png").unlink()
-    assert segment_clip(task, clip, out).resumed == 8
-    assert (out / "masks" / "00008.png").is_file()
+    # A lost mask is found again, and that frame alone.
+    (out / "masks" / "00007.png").unlink()
+    calls.clear()
+    assert segment_clip(task, clip, out).resumed == 9
+    assert calls == [7]
+    assert (out / "masks" / "00007.png").is_file()
 
 
 @pytest.mark.parametrize("change", ["settings", "objects", "clip"])
@@ -278,23 +272,13 @@ def test_names_that_are_no_file_names(folder: Path, tmp_path: Path, name: str) -
         ClipOutput(tmp_path, frozenset({"movies"}))
 
 
-def test_a_tracker_answers_every_frame(folder: Path, tmp_path: Path) -> None:
-    def lazy(frames: Iterable[VideoFrame], *, first: Any = None) -> Iterator[FrameResult]:
-        for frame in frames:
-            if frame.index < 4:
-                yield next(follow_squares([frame]))
-
-    with pytest.raises(ValueError, match="2 frames without an answer"):
-        segment_clip(TrackRequest(("red",), lazy), open_clip(folder), tmp_path)
-
-
 def test_overlapping_masks_are_an_error(folder: Path, tmp_path: Path) -> None:
-    def greedy(frames: Iterable[VideoFrame], *, first: Any = None) -> Iterator[FrameResult]:
-        for _ in frames:
-            yield dict.fromkeys(("red", "blue"), prediction(np.ones((48, 64), dtype=bool)))
+    class Greedy(ColourTracker):
+        def step(self, image: np.ndarray, number: int, marked: Any) -> Any:
+            return dict.fromkeys(("red", "blue"), prediction(np.ones((48, 64), dtype=bool)))
 
     with pytest.raises(InputError, match="'blue' overlaps"):
-        segment_clip(TrackRequest(("red", "blue"), greedy), open_clip(folder), tmp_path)
+        segment_clip(TrackRequest(("red", "blue"), Greedy), open_clip(folder), tmp_path)
 
 
 def test_damage_is_reported_also_by_a_run_that_finds_all_done(tmp_path: Path) -> None:
@@ -312,18 +296,18 @@ def test_damage_is_reported_also_by_a_run_that_finds_all_done(tmp_path: Path) ->
 KILLED = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from made_clips import follow_squares
+from made_clips import ColourTracker
 from persam.video.clip import open_clip
 from persam.video.job import TrackRequest, segment_clip
 from persam.video.output_files import PRODUCTS, ClipOutput
 
-def slow(frames, *, first=None):
-    for answer in follow_squares(frames):
+class Slow(ColourTracker):
+    def step(self, image, number, marked):
         time.sleep(0.05)
-        yield answer
+        return super().step(image, number, marked)
 
-output = ClipOutput(sys.argv[3], frozenset(PRODUCTS))
-segment_clip(TrackRequest(("red", "blue"), slow), open_clip(sys.argv[2]), output)
+output = ClipOutput(sys.argv[3], frozenset(PRODUCTS) - {"soft", "png16", "exr"})
+segment_clip(TrackRequest(("red", "blue"), Slow), open_clip(sys.argv[2]), output)
 """
 
 
@@ -360,3 +344,35 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(tmp_path: Path) -> None:
         assert made_clips.seconds(out / name) == made_clips.seconds(whole / name)
         for one, other in zip(open_clip(out / name), open_clip(whole / name), strict=True):
             assert np.abs(one.image.astype(int) - other.image).mean() < 2, name
+
+
+def test_soft_edges_in_every_form(tmp_path: Path) -> None:
+    pytest.importorskip("pymatting", reason="needs pymatting: pip install 'persam[matting]'")
+    made = Made(times=(0, 2, 3), options={"crf": "5"})
+    clip = open_clip(make(tmp_path / "clip.mp4", made))
+    out = tmp_path / "out"
+    done = segment_clip(
+        search(("red",)), clip, ClipOutput(out, frozenset({"soft", "png16", "exr"}))
+    )
+    assert done.frames == 3
+    assert made_clips.seconds(out / "soft.mov") == made_clips.seconds(clip.path)
+    av = made_clips.need_av()
+    for name, number in (("png16/red/00001.png", 65535), ("exr/red/00001.exr", 1)):
+        with av.open(str(out / name)) as container:
+            (frame,) = container.decode(video=0)
+            if number == 1:
+                assert frame.format.name == "gbrapf32le"
+                alpha = np.frombuffer(bytes(frame.planes[3]), "<f4").reshape(48, -1)[:, :64]
+            else:
+                alpha = frame.to_ndarray(format="rgba64le")[..., 3]
+        mask = squares(1, 48, 64)["red"]
+        assert np.mean((alpha > number / 2) == mask) > 0.97
+        assert alpha[14:18, 10:16].min() == number
+
+
+def test_an_exr_of_wide_colours_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pymatting", reason="needs pymatting: pip install 'persam[matting]'")
+    made = Made("ffv1", "yuv444p10le", space="BT2020", times=(0,))
+    clip = open_clip(make(tmp_path / "wide.mkv", made))
+    with pytest.raises(InputError, match="another kind than sRGB"):
+        segment_clip(search(("red",)), clip, ClipOutput(tmp_path / "o", frozenset({"exr"})))

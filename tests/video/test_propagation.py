@@ -7,15 +7,19 @@ import pytest
 
 import persam
 from persam.pipeline import similarity
-from persam.structures import Calibration, Prompts
+from persam.pipeline.prompts import mask_box
+from persam.structures import Calibration
 from persam.video import propagation
 from persam.video.choices import Tracking
-from persam.video.overlaps import ObjectLogits
-from persam.video.propagation import TrackState
+from persam.video.encoded_frame import EncodedFrame
+from persam.video.evidence import Usual
+from persam.video.regions import whole
+from persam.video.target import TrackedObject, adapted, likeness_within
 
 SIZE = (40, 52)
 MASK = np.zeros(SIZE, dtype=bool)
 MASK[8:36, 10:42] = True
+WHOLE = Tracking(region=0)
 
 
 def noise(seed: int) -> np.ndarray:
@@ -33,90 +37,94 @@ def concept(sam):
     return persam.personalize(sam, noise(0), mask=MASK, variant=bare)
 
 
+def marked(sam, concept) -> TrackedObject:
+    target = TrackedObject(concept)
+    frame = EncodedFrame(sam, noise(0), 0)
+    target.mark(frame, whole(SIZE), MASK)
+    return target
+
+
 def test_a_recipe_without_cells_is_compared_by_the_first_frames(sam, concept):
     embedding = sam.encode(noise(0))
     assert len(concept.features.foreground) == 0
-    assert propagation.likeness_within(concept, embedding, MASK) is None
-    known = propagation.adapted(concept, embedding, MASK)
-    inside = similarity.covered_cells(MASK, embedding.frame, embedding.matching.shape[2:])
+    assert likeness_within(concept, embedding, MASK) is None
+    known = adapted(concept, embedding, MASK)
+    inside = similarity.covered_cells(MASK, embedding.frame, embedding.cells.shape[:2])
     rows, columns = 3, 4  # of 4 x 4 cells the picture covers 52 x 40 pixels
     assert len(known.features.foreground) == inside.sum()
     assert len(known.features.background) == rows * columns - inside.sum()
     assert np.array_equal(known.features.target_feature, concept.features.target_feature)
-    assert propagation.likeness_within(known, embedding, MASK) == pytest.approx(1, abs=1e-5)
+    assert likeness_within(known, embedding, MASK) == pytest.approx(1, abs=1e-5)
 
 
 def test_likeness_within_a_mask_by_hand(sam, concept):
     embedding = sam.encode(noise(1))
-    known = propagation.adapted(concept, sam.encode(noise(0)), MASK)
+    known = adapted(concept, sam.encode(noise(0)), MASK)
     part = np.zeros(SIZE, dtype=bool)
     part[:26, :26] = True  # the four cells at the top left
     unit = embedding.cells[:2, :2].reshape(4, -1)
     expected = (known.features.foreground @ unit.T).max(axis=1).mean()
-    found = propagation.likeness_within(known, embedding, part)
+    found = likeness_within(known, embedding, part)
     assert found == pytest.approx(float(expected), abs=1e-6)
     assert found < 1 - 1e-3
 
 
 def test_a_first_mask_takes_the_place_of_another_photos_cells(sam):
     photo = persam.personalize(sam, noise(5), mask=MASK, variant=persam.Variant(contrast=0.5))
-    known = propagation.adapted(photo, sam.encode(noise(0)), MASK)
+    known = adapted(photo, sam.encode(noise(0)), MASK)
     assert not np.array_equal(known.features.foreground, photo.features.foreground)
 
 
-def test_the_box_and_its_centre_are_asked_where_the_object_was(sam, concept):
-    embedding, last = sam.encode(noise(0)), (10, 8, 41, 35)
-    own = concept.locate(embedding).prompts.points.tolist()
-    there = propagation.find(concept, embedding, TrackState(last), Tracking())
-    assert there.prompts.box == last
-    assert there.prompts.points.tolist() == [*own, [25, 21]]
-    assert there.prompts.labels.tolist() == [1, 0, 1]
-    bare = propagation.find(concept, embedding, TrackState(last), Tracking(centre_point=False))
-    assert bare.prompts.points.tolist() == own
-    for search in (
-        propagation.find(concept, embedding, TrackState(), Tracking()),
-        propagation.find(concept, embedding, TrackState(last), Tracking(last_box=False)),
-    ):
-        assert search.prompts.points.tolist() == own
+def test_the_decoder_is_asked_where_the_object_was(sam, concept):
+    target, frame = marked(sam, concept), EncodedFrame(sam, noise(0), 1)
+    found = propagation.find_near(target, frame, (10, 8, 42, 36), WHOLE)
+    assert found.prompts.box in ((10, 8, 42, 36), (6, 4, 46, 40))  # the box, or the wider one
+    assert len(found.prompts.points) == 1
+    assert found.evidence is not None
+    # The frame that was marked, once more: nothing speaks against what the memory holds.
+    same = propagation._judged(
+        target, frame, whole(SIZE), propagation._Candidate(_logits(MASK), 0.5, found.prompts)
+    )
+    assert same.evidence.likeness == pytest.approx(1, abs=1e-5)
+    assert same.doubt == 0
 
 
 def test_a_search_is_the_concepts_own(sam, concept):
-    embedding = sam.encode(noise(1))
-    found = propagation.find(concept, embedding, TrackState(), Tracking())
-    expected = concept.segment_embedding(embedding)
+    frame = EncodedFrame(sam, noise(1), 0)
+    found = propagation.find(TrackedObject(concept), frame, WHOLE)
+    expected = concept.segment_embedding(frame.embedding)
     assert np.array_equal(found.logits > 0, expected.mask)
     assert found.score == expected.score
 
 
 def test_what_is_not_like_the_object_is_denied(sam, concept):
-    known = propagation.adapted(concept, sam.encode(noise(0)), MASK)
-    embedding, last = sam.encode(noise(1)), (10, 8, 41, 35)
-    denied = propagation.find(known, embedding, TrackState(last, level=1.0), Tracking(kept=1.0))
+    target, frame = marked(sam, concept), EncodedFrame(sam, noise(1), 1)
+    assert propagation.find(target, frame, WHOLE).evidence is not None
+    target.state = replace(target.state, usual=Usual(likeness=3.0))
+    denied = propagation.find(target, frame, replace(WHOLE, kept=1.0))
     assert not (denied.logits > 0).any()
     assert denied.score == 0
     # The concept's own recipe has the say where the tracking has none.
-    strict = replace(known.variant, min_presence=1.0)
-    cautious = replace(known, variant=strict, calibration=Calibration(0.3, 40.0))
-    assert not (propagation.find(cautious, embedding, TrackState(), Tracking()).logits > 0).any()
-    assert (propagation.find(known, embedding, TrackState(last), Tracking()).logits > 0).any()
+    strict = replace(target.concept.variant, min_presence=1.0)
+    cautious = replace(target.concept, variant=strict, calibration=Calibration(0.3, 40.0))
+    assert not (propagation.find(TrackedObject(cautious), frame, WHOLE).logits > 0).any()
 
 
-def test_a_trail_keeps_the_last_box_and_the_usual_likeness():
-    def found(within: float | None) -> ObjectLogits:
-        return ObjectLogits(np.zeros((2, 2)), 0.5, Prompts(), within=within)
+def test_an_object_is_seen_through_a_region(sam, concept):
+    large = np.tile(noise(0), (8, 8, 1))
+    mask = np.zeros(large.shape[:2], dtype=bool)
+    mask[100:140, 150:200] = True
+    target, frame = TrackedObject(concept), EncodedFrame(sam, large, 0)
+    region = propagation.region_of(mask_box(mask), frame, Tracking())
+    assert region[2] - region[0] == region[3] - region[1] == 128
+    target.mark(frame, region, mask)
+    found = propagation.find(target, EncodedFrame(sam, large, 1), Tracking())
+    x0, y0, x1, y1 = region
+    outside = found.logits.copy()
+    outside[y0:y1, x0:x1] = -1
+    assert not (outside > 0).any()
+    assert found.region == region
 
-    start = TrackState((0, 0, 1, 1))
-    first = start.after(found(0.8), (1, 1, 2, 2))
-    assert first == TrackState((1, 1, 2, 2), 0.8)
-    second = first.after(found(0.6), (2, 2, 3, 3))
-    assert second.level == pytest.approx(0.78)
-    assert second.after(found(0.1), None) == second  # it was not there
-    assert start.after(found(None), (1, 1, 2, 2)) == TrackState(
-        (1, 1, 2, 2)
-    )  # or cannot be compared
 
-
-def test_a_given_mask_is_beyond_doubt():
-    given = ObjectLogits.from_mask(MASK)
-    assert np.array_equal(given.logits > 0, MASK)
-    assert given.score == 1
+def _logits(mask: np.ndarray) -> np.ndarray:
+    return np.where(mask, 1.0, -1.0).astype(np.float32)

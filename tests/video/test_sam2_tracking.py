@@ -16,7 +16,8 @@ from persam.errors import InputError
 from persam.methods.persam import personalize
 from persam.models.sam2_video import VideoMemory, video_memory
 from persam.prediction import Prediction
-from persam.video.sam2_tracking import Handover, follow
+from persam.video.frames import by_name, first_masks, pictures, shared_backbone
+from persam.video.sam2_tracking import Handover, MemoryTracker
 from persam.video.tracking import track
 
 if TYPE_CHECKING:
@@ -31,6 +32,20 @@ LEFT, RIGHT = tiny_video.block(2, 5, 22, 30), tiny_video.block(28, 12, 50, 38)
 # A random model's own scores say nothing, so every search counts but where a test says otherwise.
 EAGER = Handover(min_score=0.0, patience=0)
 NEVER = Handover(min_score=1.1)
+
+
+def follow(concepts: Any, frames: Any, *, first: Any = None, **parts: Any) -> Iterator[Any]:
+    """Every frame's answer by a tracker with a handover and a memory of the test's choice."""
+    named, first = by_name(concepts), first or {}
+    tracker = MemoryTracker(shared_backbone(named, first), named, **parts)
+
+    def answers() -> Iterator[Any]:
+        for number, image in enumerate(pictures(frames)):
+            yield tracker.step(
+                image, number, first_masks(first, image.shape[:2]) if number == 0 else {}
+            )
+
+    return answers()
 
 
 @pytest.fixture(scope="module", params=tiny_video.FAMILIES)

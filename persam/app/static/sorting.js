@@ -21,9 +21,18 @@ export function judge(photo, name) {
   const there = Boolean(found.box) && presence >= store.threshold;
   if (mark === "wrong") return { state: "wrong", doubt: 1, presence, mark };
   const far = found.presence === null ? CLOSE : Math.abs(logit(presence) - logit(store.threshold));
-  const doubt = 0.7 * Math.exp(-far) + (there ? 0.3 * (1 - Math.min(1, Math.max(0, found.score))) : 0);
+  const doubt = expectedError(found, presence, there);
   const doubtful = far < CLOSE && found.presence !== null ? true : there && found.score < WEAK;
   return { state: there ? "present" : "absent", doubt, doubtful, presence, score: found.score, mark };
+}
+
+// As persam.album.doubt weighs its signs, those that need no second look at the photo.
+function expectedError(found, presence, there) {
+  const { threshold, doubtWeights } = store;
+  const room = presence >= threshold ? 1 - threshold : threshold;
+  const near = found.presence === null || !room ? 0 : Math.max(0, 1 - Math.abs(presence - threshold) / room);
+  const unsure = there ? 1 - Math.min(1, Math.max(0, found.score)) : 0;
+  return doubtWeights.presence * near + doubtWeights.score * unsure;
 }
 
 export function judgeAll(photo) {

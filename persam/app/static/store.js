@@ -11,6 +11,7 @@ export const store = {
   clips: [],
   active: null, // name of the object that clicks are about
   threshold: 0.25,
+  doubtWeights: { presence: 0, score: 0 },
   sort: "likelihood",
   filter: "all",
   changed: new Set(), // photos whose answer the last search changed
@@ -44,6 +45,7 @@ export function takeSession(session) {
     run: session.run,
     version: session.version,
     progress: { ...session.progress, at: performance.now() },
+    doubtWeights: session.doubtWeights,
     threshold: session.minPresence ?? session.defaultPresence,
   });
   takeObjects(session);

@@ -75,7 +75,7 @@ def study(backbone: Backbone, image: Source, mask: Source, variant: str | Varian
         InputError: unreadable or unusable input.
     """
     recipe = resolve(variant, "persam-f", backbone)
-    reference = encode_reference(backbone, Reference(image, mask=mask), recipe)
+    reference = encode_reference(backbone, Reference(image, mask=mask, as_given=True), recipe)
     concept = learn(backbone, [reference], recipe)
     return Study(reference, concept, concept.locate(reference.embedding))
 

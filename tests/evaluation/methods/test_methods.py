@@ -26,9 +26,10 @@ def block() -> np.ndarray:
     return mask
 
 
+@pytest.mark.parametrize("family", ["sam", "sam2", "pocket"])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_family_answers_at_the_picture_s_size(backbone, name, noise, block):
-    found = resolve_method(name)(backbone, noise, mask=block).segment(noise[:40])
+def test_families_answer_at_the_picture_s_size(tiny, family, name, noise, block):
+    found = resolve_method(name)(tiny(family), noise, mask=block).segment(noise[:40])
     assert found.mask.shape == (40, 64)
     assert found.mask.dtype == np.bool_
     assert 0 <= found.score <= 1 or name in ("gf-sam", "p2sam")  # random models estimate anything

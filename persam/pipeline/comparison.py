@@ -1,0 +1,130 @@
+"""Which of several objects is it? Their evidence in one picture, compared with each other.
+
+One object's likeness says how well it finds its like; some objects find something like them in
+every picture. Here each object's likeness is measured against what it finds in the *others'*
+reference pictures, where it is known not to be, and a softmax over all objects and "none of them"
+turns the log-odds into shares. Measured on albums of eight objects: ``benchmarks/albums.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from persam.pipeline.features import check_embedding
+from persam.pipeline.presence import Evidence, judge, likeness_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from persam.pipeline.features import SearchTarget
+    from persam.structures import Embedding
+
+# In company of others an object is there by its share, of which a third of the presence that it
+# needs alone is enough; or, as several objects may be in one picture, by a presence that leaves no
+# doubt.
+IN_COMPANY = 1 / 3
+SURE_ALONE = 0.8
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one of several objects stands in a picture.
+
+    Attributes:
+        evidence: its own.
+        odds: log-odds that it is there, after what it finds where it is not; 0 without a
+            calibration.
+        share: softmax of the odds over all objects and none of them, 0..1; None where an object of
+            the set has no calibration, so that they do not compare.
+    """
+
+    evidence: Evidence
+    odds: float = 0.0
+    share: float | None = None
+
+    def absent(self, min_presence: float) -> bool:
+        """Whether the object is called absent at this threshold."""
+        if self.share is None:
+            return self.evidence.absent(min_presence)
+        if self.share >= IN_COMPANY * min_presence:
+            return False
+        return self.evidence.absent(max(min_presence, SURE_ALONE))
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectSet:
+    """Objects that are looked for together, and what was learnt of the set.
+
+    Attributes:
+        targets: by name; of one model.
+        offsets: by name, how much more than the others an object finds its like where it is not,
+            in likeness; None where the objects do not compare.
+    """
+
+    targets: Mapping[str, SearchTarget]
+    offsets: Mapping[str, float] | None
+
+    @classmethod
+    def of(cls, targets: Mapping[str, SearchTarget]) -> ObjectSet:
+        """Learn the offsets of a set from its own references."""
+        every = targets.values()
+        if len(targets) < 2 or not all(t.calibration and t.features.has_cells for t in every):
+            return cls(targets, None)
+        elsewhere = {name: _elsewhere(name, targets) for name in targets}
+        mean = fmean(elsewhere.values())
+        return cls(targets, {name: found - mean for name, found in elsewhere.items()})
+
+    def judge(self, embedding: Embedding) -> dict[str, Standing]:
+        """How every object stands in a picture, by its matching features alone.
+
+        Raises:
+            InputError: the embedding is another model's.
+        """
+        found = {}
+        for name, target in self.targets.items():
+            check_embedding(embedding, target)
+            found[name] = judge(target, embedding)
+        if self.offsets is None:
+            return {name: Standing(evidence) for name, evidence in found.items()}
+        odds = {name: self._odds(name, evidence) for name, evidence in found.items()}
+        shares = _shares(list(odds.values()))
+        return {
+            name: Standing(found[name], odds[name], share)
+            for name, share in zip(found, shares, strict=True)
+        }
+
+    def _odds(self, name: str, evidence: Evidence) -> float:
+        calibration = self.targets[name].calibration
+        if calibration is None or evidence.likeness is None or self.offsets is None:
+            return 0.0
+        return calibration.slope * (evidence.likeness - self.offsets[name] - calibration.middle)
+
+
+def _elsewhere(name: str, targets: Mapping[str, SearchTarget]) -> float:
+    """Mean likeness of the other objects' reference pictures to an object."""
+    features = targets[name].features
+    pictures = [
+        np.concatenate(pair)
+        for other, target in targets.items()
+        if other != name
+        for pair in zip(target.features.foregrounds, target.features.backgrounds, strict=True)
+    ]
+    return fmean(likeness_of(vectors, features) for vectors in pictures)
+
+
+def _shares(odds: list[float]) -> list[float]:
+    """Softmax over log-odds and 0, which stands for none of them.
+
+    Example:
+        >>> [round(share, 2) for share in _shares([0.0, 0.0])]
+        [0.33, 0.33]
+    """
+    top = max(0.0, *odds)
+    weights = [math.exp(one - top) for one in odds]
+    total = sum(weights) + math.exp(-top)
+    return [weight / total for weight in weights]

@@ -1,0 +1,45 @@
+"""The list of masks to look at, the most doubtful first."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from persam.io.writers import write_text
+from persam.video.evidence import SURE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from persam.video.record import FrameLine
+
+
+def to_review(lines: Sequence[FrameLine]) -> list[dict[str, Any]]:
+    """Doubtful masks and the frames in which objects are lost or found again, worst first.
+
+    Args:
+        lines: of all frames.
+    """
+    return sorted(_entries(lines), key=lambda entry: (-entry["doubt"], entry["frame"]))
+
+
+def write_review(path: Path, lines: Sequence[FrameLine]) -> int:
+    """Write ``review.json``; how many masks it lists."""
+    entries = to_review(lines)
+    write_text(path, json.dumps(entries, indent=1) + "\n")
+    return len(entries)
+
+
+def _entries(lines: Sequence[FrameLine]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        for name, entry in line.objects.items():
+            if entry.doubt >= SURE or entry.event in ("lost", "found again"):
+                yield {
+                    "frame": line.index,
+                    "name": line.name,
+                    "seconds": line.seconds,
+                    "object": name,
+                    "doubt": entry.doubt,
+                    "why": " ".join(word for word in (entry.event, entry.reason) if word),
+                }
