@@ -40,6 +40,7 @@ def commands(folder: Path) -> None:
         ["correct", str(concept), *some, "--masks", str(folder / "mended"), "--out", str(concept)],
         ["track", str(folder / "frames"), *with_concept, "--out", str(folder / "clip")],
         ["models"],
+        ["doctor", "--system"],
     ):
         done = CliRunner().invoke(app, words)
         if done.exit_code != 0:

@@ -78,7 +78,7 @@ def meant(name: str) -> str:
     for word in words:
         if word in ALIASES:
             return f"Did you mean {ALIASES[word]}?"
-        encoder = next((key for key in reversed(ENCODERS) if word.startswith(key)), None)
+        encoder = next((key for key in reversed(list(ENCODERS)) if word.startswith(key)), None)
         if encoder is not None:
             title = encoder.replace("dino", "DINO")
             return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -22,6 +22,7 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 # What converts and runs, and what only runs, a network by each engine.
 PACKAGES = {"openvino": ("openvino",), "onnx": ("onnx", "onnxruntime", "onnxscript")}
 RUNNING = {"openvino": ("openvino",), "onnx": ("onnxruntime",)}
+_TORCH = ("torch", "transformers")
 
 # Families whose answers stay the same with an encoder in bf16. From
 # `python benchmarks/engines.py DATA`: cosine of the features to those in fp32 at least 0.9999, with
@@ -120,8 +121,7 @@ def missing(engine: str, *, run: bool = False) -> list[str]:
         engine: one of ``ENGINES``.
         run: to run what is converted already.
     """
-    needed = (RUNNING if run else PACKAGES).get(engine, ())
-    return [name for name in needed if importlib.util.find_spec(name) is None]
+    return _absent((RUNNING if run else PACKAGES).get(engine, ()))
 
 
 def require(engine: str, *, run: bool = False) -> None:
@@ -134,9 +134,17 @@ def require(engine: str, *, run: bool = False) -> None:
 
 def require_torch(what: str) -> None:
     """Raise MissingExtra, with the pip line, where torch or transformers is not there."""
-    absent = [name for name in ("torch", "transformers") if not importlib.util.find_spec(name)]
-    if absent:
+    if absent := _absent(_TORCH):
         raise MissingExtra(f"{what} needs {' and '.join(absent)}: pip install 'persam[torch]'")
+
+
+def has_torch() -> bool:
+    """Whether torch and transformers are there, without loading them."""
+    return not _absent(_TORCH)
+
+
+def _absent(packages: Iterable[str]) -> list[str]:
+    return [name for name in packages if importlib.util.find_spec(name) is None]
 
 
 def _best_engine(device: str) -> str:

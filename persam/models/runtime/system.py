@@ -10,13 +10,18 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING
 
 from persam.models import registry
-from persam.models.runtime.choice import RuntimeChoice
+from persam.models.runtime.choice import RuntimeChoice, has_torch
+from persam.models.runtime.cpu import cpu_class, thread_count
 from persam.models.runtime.devices import choose_device
+from persam.models.runtime.packaged import runs_packaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LIBRARIES = ("persam", "torch", "transformers", "numpy", "pillow", "huggingface-hub")
+LIBRARIES = (
+    *("persam", "numpy", "pillow", "onnxruntime", "openvino"),
+    *("torch", "transformers", "huggingface-hub"),
+)
 FAMILIES = ("pocket", "sam", "sam2")
 _REQUIREMENT = re.compile(r"^([\w.-]+).*extra\s*==\s*['\"]([\w-]+)['\"]")
 
@@ -70,11 +75,12 @@ def _extras() -> Iterator[SystemFact]:
 
 
 def _devices() -> Iterator[SystemFact]:
-    import torch
+    cores = f"{cpu_class()}, {os.cpu_count()} cores, {thread_count()} threads"
+    yield SystemFact("processor", cores)
+    device = _device()
+    if device.startswith("cuda"):
+        import torch
 
-    device = choose_device("auto")
-    yield SystemFact("processor", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads")
-    if device.type == "cuda":
         memory = torch.cuda.get_device_properties(device).total_memory / 2**30
         yield SystemFact("device", f"{torch.cuda.get_device_name(device)}, {memory:.0f} GiB")
         return
@@ -82,19 +88,29 @@ def _devices() -> Iterator[SystemFact]:
         "With an NVIDIA GPU and torch's CUDA build, encoders run there, the large ones in bf16, "
         "and albums in larger batches; nothing else changes."
     )
-    yield SystemFact("device", str(device), advice)
+    yield SystemFact("device", device, advice)
+
+
+def _device() -> str:
+    """Where models run; without torch nothing but the CPU."""
+    return str(choose_device("auto")) if has_torch() else "cpu"
 
 
 def _engines() -> Iterator[SystemFact]:
     """What the families' encoders would be run by, in which number format."""
-    device = choose_device("auto")
     wished = RuntimeChoice().wished()
     set_by = [name for name in ("PERSAM_ENGINE", "PERSAM_PRECISION") if name in os.environ]
     for family in FAMILIES:
-        choice = wished.settled(family, device)
+        built_in = family == registry.POCKET and runs_packaged("auto", wished)
+        if not built_in and not has_torch():
+            advice = "pip install 'persam[torch]'"
+            yield SystemFact(f"engine for {family}", "none: torch is missing", advice)
+            continue
+        device = "cpu" if built_in else _device()
+        choice = wished.settled(family, device, run=built_in)
         found = f"{choice.engine}, {choice.precision}"
         found += f" (by {' and '.join(set_by)})" if set_by else ""
-        slow = device.type == "cpu" and choice.engine == "torch" and not set_by
+        slow = device == "cpu" and choice.engine == "torch" and not set_by
         advice = "quicker on this device: pip install 'persam[openvino]'" if slow else ""
         yield SystemFact(f"engine for {family}", found, advice)
 
