@@ -314,4 +314,5 @@ def test_the_reference_is_told_in_json(learnt):
     assert json.loads(json.dumps(dict(learnt["persam"].references[0].facts))) == {
         "size": [180, 240],
         "prompt": "mask",
+        "pieces": 1,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -136,19 +135,25 @@ class TrackArgs:
             InputError: something cannot be read, or was learnt with another model.
         """
         from persam.concept import Concept
+        from persam.pipeline.reference import Reference
         from persam.video.official import learn_object
 
         concepts = {name: Concept.load(path, backbone) for name, path in self.concepts.items()}
-        teach = partial(learn_object, backbone, method=method)
-        if variant != "official":
+
+        def teach(frame: np.ndarray, mask: np.ndarray) -> Concept:
+            if variant == "official":
+                return learn_object(backbone, frame, mask=mask, method=method)
             recipe = resolve_variant("default", method, own=backbone.recipe)
-            teach = partial(learner(method), backbone, variant=recipe)
+            # Marked in the clip itself, and looked at there: it is meant as it is.
+            shown = Reference(frame, mask=mask, as_given=True)
+            return learner(method)(backbone, shown, variant=recipe)
+
         if self.reference is not None:
             concepts[self.name] = self._by_reference(self.reference, backbone, method, variant)
         for number in sorted(marked):
             for name, mask in marked[number].items():
                 if name not in concepts:
-                    concepts[name] = teach(frames[number], mask=mask)
+                    concepts[name] = teach(frames[number], mask)
         return concepts
 
     def _by_reference(

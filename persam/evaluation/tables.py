@@ -73,6 +73,7 @@ def _objects(report: Mapping[str, Any]) -> dict[str, float]:
     return {
         name: float(one["iou"]) if "iou" in one else (one["j"]["mean"] + one["f"]["mean"]) / 2
         for name, one in found.items()
+        if one.keys() & {"iou", "j"}
     }
 
 

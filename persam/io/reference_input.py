@@ -105,5 +105,7 @@ def _is_flat(picture: np.ndarray) -> bool:
 def _is_inverted(mask: np.ndarray) -> bool:
     sides = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
     border = np.concatenate(sides).mean()
-    touches = all(side.any() for side in sides)
+    touches = (
+        all(side.any() for side in sides) and not mask.all()
+    )  # a full one is none turned round
     return bool(touches and border >= _MOST_OF_THE_BORDER and mask.mean() >= _MOST_OF_IT)

@@ -232,7 +232,7 @@ def test_another_model_and_another_picture_have_entries_of_their_own(dog, square
     loader = LoaderOptions(batch=1, cache=Cache(tmp_path / "cache"))
     search(dog, album, loader=loader)
     before = encoded(square)
-    search(square, album, loader=loader)
+    segment_album(square, album, tmp_path / "out", loader=loader)
     assert encoded(square) == before + 5
     before = encoded(dog)
     Image.fromarray(scene(3)).save(album[0])

@@ -33,7 +33,7 @@ def shown(number: int) -> persam.Reference:
 
 def inverted(number: int) -> persam.Reference:
     image, mask = FILES[number]
-    return persam.Reference(image, mask=np.asarray(Image.open(mask)) == 0)
+    return persam.Reference(image, mask=np.asarray(Image.open(mask)) == 0, as_given=True)
 
 
 def beside_it(number: int) -> persam.Reference:
