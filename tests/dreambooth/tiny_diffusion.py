@@ -13,6 +13,7 @@ from PIL import Image
 from persam.dreambooth.exports import export
 from persam.dreambooth.subject import Choices, SubjectFolder, SubjectPhoto, write_subject
 from persam.io.writers import write_png, write_text
+from persam.runs import OwnFiles
 
 SIDE = 32  # pixels; an autoencoder of two levels makes 16 x 16 latents of them
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -69,7 +70,7 @@ def subject(folder: Path, photos: int = 3, **choices: Any) -> SubjectFolder:
         write_text(made.caption(photo), "a photo of sks dog\n")
         rows.append(photo)
     whole = SubjectFolder(folder, made.choices, tuple(rows))
-    export(whole)
+    export(whole, OwnFiles(folder))
     write_subject(whole)
     return whole
 
