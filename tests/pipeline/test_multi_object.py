@@ -12,6 +12,7 @@ from persam.errors import InputError
 from persam.methods.persam import personalize
 from persam.models.loading import load
 from persam.pipeline import multi_object
+from persam.pipeline.comparison import ObjectSet
 from persam.pipeline.multi_object import segment_objects
 from persam.pipeline.prompts import mask_box
 from persam.structures import Frame
@@ -59,7 +60,9 @@ def test_what_both_claim_goes_to_one_of_them_and_the_rest_stays(
     left[100:400, 50:300], right[100:400, 250:500] = True, True
     alone = {"dog": dog.segment_embedding(embedding), "bear": bear.segment_embedding(embedding)}
     claims = {"dog": replace(alone["dog"], mask=right), "bear": replace(alone["bear"], mask=left)}
-    found = multi_object.resolve_overlaps({"dog": dog, "bear": bear}, embedding, claims)
+    both = {"dog": dog, "bear": bear}
+    standings = ObjectSet.of(both).judge(embedding)
+    found = multi_object.resolve_overlaps(both, embedding, claims, standings)
     assert not (found["dog"].mask & found["bear"].mask).any()
     np.testing.assert_array_equal(found["dog"].mask | found["bear"].mask, left | right)
     contested = left & right
