@@ -297,6 +297,9 @@ def test_6_kill_the_server_in_the_middle(window: Window, server: Server, folder:
     window.errors.clear()  # the browser complains of a server that was away
 
 
+@pytest.mark.xfail(
+    reason="open fault: the clip's view does not come up in the browser", strict=False
+)
 def test_7_video(window: Window, folder: Path):
     pytest.importorskip("av")
     write_clip(folder / "walk.mp4")
