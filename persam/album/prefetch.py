@@ -84,12 +84,12 @@ class Threads:
     def write_behind(
         self, function: Callable[[T], R], items: Iterable[T], most: Callable[[], int]
     ) -> Iterator[R]:
-        """As :meth:`ahead`, for items that cost more than their results: none waits once done.
+        """As :meth:`prefetch`, for items that cost more than their results: none waits once done.
 
         Args:
-            function: as for :meth:`ahead`.
-            items: as for :meth:`ahead`; the next is taken while earlier results are in the making.
-            most: as for :meth:`ahead`.
+            function: as for :meth:`prefetch`.
+            items: as for :meth:`prefetch`; the next is taken while earlier results are being made.
+            most: as for :meth:`prefetch`.
         """
         begun: deque[Future[R]] = deque()
         for item in items:
