@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from persam.errors import InputError, MissingExtra
+from persam.errors import InputError
+from persam.io.extras import import_extra
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,7 +142,7 @@ class Prediction:
         Raises:
             MissingExtra: pycocotools is not installed.
         """
-        rle: Any = _extra("pycocotools.mask", "coco", "COCO annotations")
+        rle: Any = import_extra("pycocotools.mask", "coco", "COCO annotations")
         encoded = rle.encode(np.asfortranarray(self.mask, dtype=np.uint8))
         counts = encoded["counts"].decode("ascii")
         return {
@@ -164,7 +164,7 @@ class Prediction:
         Raises:
             MissingExtra: supervision is not installed.
         """
-        supervision: Any = _extra("supervision", "supervision", "supervision.Detections")
+        supervision: Any = import_extra("supervision", "supervision", "supervision.Detections")
         if self.box is None:
             return supervision.Detections.empty()
         return supervision.Detections(
@@ -185,11 +185,3 @@ class Prediction:
                 f"{columns}x{rows} (width x height). Give the picture that was segmented."
             )
         return picture
-
-
-def _extra(module: str, extra: str, what: str) -> Any:
-    """Import an optional package, or name the pip line."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise MissingExtra(f"{what} need an extra: pip install 'persam[{extra}]'") from error

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from persam.errors import MissingExtra
+from persam.io.extras import import_extra
 from persam.io.writers import written_whole
 
 if TYPE_CHECKING:
@@ -22,10 +21,7 @@ def load_mask_api() -> Any:
     Raises:
         MissingExtra: it is not installed.
     """
-    try:
-        return import_module("pycocotools.mask")
-    except ImportError as error:
-        raise MissingExtra("COCO files need an extra: pip install 'persam[coco]'.") from error
+    return import_extra("pycocotools.mask", "coco", "COCO files")
 
 
 def annotate(mask: np.ndarray) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from persam.errors import InputError, MissingExtra
+from persam.errors import InputError
+from persam.io.extras import import_extra
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +23,7 @@ def coding() -> Any:
     Raises:
         MissingExtra: it is not installed.
     """
-    try:
-        return import_module("pycocotools.mask")
-    except ImportError as error:
-        raise MissingExtra("Label files need an extra: pip install 'persam[labels]'") from error
+    return import_extra("pycocotools.mask", "labels", "Label files")
 
 
 def encode(mask: np.ndarray) -> bytes:
