@@ -18,6 +18,7 @@ from persam.io.concept_file import (
     write_concept,
 )
 from persam.io.images import read_image
+from persam.io.same_concept import says_the_same
 from persam.pipeline import segment as stages
 from persam.pipeline.features import ObjectFeatures, ReferenceFeatures, check_embedding
 from persam.pipeline.instances import find_instances
@@ -214,6 +215,9 @@ class Concept:
     def save(self, path: str | Path) -> None:
         """Write the concept, but not its model, to a safetensors file, whole or not at all.
 
+        A file that says the same but for rounding stays as it is: what was found with it is known
+        by its very numbers.
+
         Raises:
             InputError: the file cannot be written.
         """
@@ -226,7 +230,8 @@ class Concept:
             references=tuple(map(_to_store, self.references)),
             negatives=tuple(map(_to_store, self.negatives)),
         )
-        write_concept(stored, path)
+        if not says_the_same(path, stored):
+            write_concept(stored, path)
 
     @classmethod
     def load(cls, path: str | Path, backbone: Backbone) -> Concept:
