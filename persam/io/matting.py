@@ -28,8 +28,8 @@ _SETTLED = 0.03  # as near to 0 or 1, a pixel of the smaller copy is taken as kn
 _SMOOTH = 2e-4  # epsilon of the matting Laplacian, for colours of 0..1: about the noise of a photo
 _TOLERANCE = 1e-4
 # pymatting's compiled loops have threads of their own, which no two threads of ours may enter; and
-# where they are loaded they set OpenMP's number of threads, which is each thread's own. Loaded here,
-# they leave a network's number alone.
+# where they are loaded they set OpenMP's number of threads, which is each thread's own. Loaded
+# here, they leave a network's number alone.
 _BESIDE = ThreadPoolExecutor(1, "persam-matting")
 
 
