@@ -68,6 +68,25 @@ def refuse_other_settings(
         )
 
 
+def refuse_strange(folder: Path, run: str) -> None:
+    """Refuse a folder that holds files and no run.
+
+    Args:
+        folder: of the results.
+        run: name of the file that a run begins with.
+
+    Raises:
+        InputError: names some of the files.
+    """
+    strange = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    strange = sorted(name for name in strange if not name.startswith("."))
+    if strange:
+        raise InputError(
+            f"{folder} holds files of its own ({', '.join(strange[:5])}) and no {run}, so it is "
+            f"no run to go on with. Choose an empty folder, or a new one."
+        )
+
+
 class _Nothing:
     def __repr__(self) -> str:
         return "(nothing)"

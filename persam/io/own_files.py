@@ -184,6 +184,25 @@ def _parse_written(line: str) -> _Written:
     return _Written(**fields)
 
 
+def refuse_replacing(path: str | Path, *, overwrite: bool = False) -> None:
+    """Refuse to replace a single file that is there, whoever wrote it; an empty one may be.
+
+    Args:
+        path: the file to be.
+        overwrite: somebody has asked for it.
+
+    Raises:
+        InputError: there is something of that name.
+    """
+    path = Path(path)
+    empty = path.is_file() and path.stat().st_size == 0
+    if os.path.lexists(path) and not (overwrite and path.is_file()) and not empty:
+        raise InputError(
+            f"{path} is there already and would be replaced. Choose another name, or say "
+            f"--overwrite."
+        )
+
+
 def file_sha256(path: Path) -> str | None:
     """SHA-256 of a file's content; None where there is no file.
 

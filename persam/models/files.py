@@ -22,6 +22,7 @@ from persam.models.runtime.exported import load_exported
 from persam.models.runtime.exported_facts import EXPORTED
 from persam.models.sam import SamBackbone
 from persam.models.sam2 import Sam2Backbone
+from persam.models.seal import check_seal
 from persam.models.weights import is_official, load_sam
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def read_state(path: Path) -> State:
         )
     try:
         if path.suffix.lower() == ".safetensors":
+            check_seal(path)
             return _unwrapped(safetensors.torch.load_file(path))
         _require_torch_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -152,9 +154,14 @@ def _require_torch_file(path: Path) -> None:
         raise ValueError("torch.save did not write it")
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
+        stored = all(member.compress_type == zipfile.ZIP_STORED for member in archive.infolist())
+        # torch itself does not compare the checksums that it writes.
+        damaged = archive.testzip() if stored else None
     # torch.save stores without compression: whatever grows on unpacking was made by something else.
     if unpacked > 2 * path.stat().st_size + 1_000_000:
         raise ValueError(f"it unpacks to {unpacked:,} bytes")
+    if damaged is not None:
+        raise ValueError(f"the checksum of {damaged} in it differs")
 
 
 def _tensors(content: Any, path: Path) -> State:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persam.errors import InputError
+from persam.io.folders import refuse_used
 from persam.models.adapter import Adapter
 from persam.models.runtime.choice import require
 from persam.models.runtime.convertible import ENCODER
@@ -55,8 +56,7 @@ def export(
             f"and neither is what was exported already. Load the model alone, on the CPU."
         )
     require(form)
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty; choose a new folder.")
+    refuse_used(folder)
     part = folder.parent / f".persam-{folder.name}-{os.getpid()}.part"
     try:
         part.mkdir(parents=True)
