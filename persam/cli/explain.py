@@ -76,9 +76,9 @@ def explain(
 
     found = explained(learnt, photo, reference=reference)
     if out.suffix.lower() == ".png":
-        from persam.io.writers import write_png
+        from persam.io.writers import png, write_single
 
-        write_png(out, np.asarray(found.figure()))
+        write_single(out, png(np.asarray(found.figure())))
     else:
         found.write(out)
     say(f"{found.sections[0].text}\n{out}")

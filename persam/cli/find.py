@@ -86,7 +86,7 @@ def find(
         refuse_replacing(out, overwrite=overwrite)
     loader = loader_options(batch, jobs, cache, cache_size, max_pixels)
     from persam.album.search import search
-    from persam.io.writers import write_text
+    from persam.io.writers import write_single
 
     learnt = stored_concept(concept, model, device=device, precision=precision, engine=engine)
     learnt = with_min_presence(learnt, min_presence)
@@ -94,7 +94,7 @@ def find(
         hits = search(learnt, listing.photos, lambda _: step(), loader=loader)
     lines = "".join(hit.to_json() + "\n" for hit in hits)
     if out is not None:
-        write_text(out, lines)
+        write_single(out, lines)
     if json:
         say(lines.rstrip("\n"))
     elif not quiet:

@@ -36,7 +36,7 @@ def report(
     from persam.evaluation.tables import markdown, read_report
     from persam.io.folders import refuse_overwriting
     from persam.io.own_files import refuse_replacing
-    from persam.io.writers import write_text
+    from persam.io.writers import write_single
 
     if out is not None:
         refuse_overwriting([out], reports, "Choose another --out.")
@@ -44,7 +44,7 @@ def report(
     lines = [read_report(path) for path in reports]
     text = markdown(lines)
     if out is not None:
-        write_text(out, text)
+        write_single(out, text)
     say(text.rstrip("\n"))
     if plots is not None:
         from persam.evaluation.plots import write_plots

@@ -17,7 +17,7 @@ from safetensors.numpy import save
 
 from persam.errors import InputError
 from persam.io.records import MOST_LETTERS, parse
-from persam.io.writers import write_bytes
+from persam.io.writers import write_single
 from persam.structures import Calibration, ModelSpec
 from persam.variants import Method, Variant
 
@@ -88,7 +88,7 @@ def write_concept(stored: StoredConcept, path: str | Path) -> None:
         for number, one in enumerate(several):
             for name in ARRAYS:
                 arrays[f"{kind}.{number}.{name}"] = np.ascontiguousarray(one.arrays[name])
-    write_bytes(path, in_order(save(arrays, header)))
+    write_single(path, in_order(save(arrays, header)))
 
 
 def in_order(data: bytes) -> bytes:

@@ -21,7 +21,7 @@ from safetensors.numpy import save
 from persam.errors import InputError
 from persam.io.concept_file import in_order, refuse_other_file
 from persam.io.labels.stored import set_fields, set_from
-from persam.io.writers import write_bytes
+from persam.io.writers import write_bytes, write_single
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,7 +114,7 @@ def write_concept_set(path: str | Path, concepts: ConceptSet) -> None:
         _LABELS: json.dumps(set_fields(concepts.labels), allow_nan=False),
         _FILES: json.dumps([[one.size, one.sha256] for one in concepts.contents]),
     }
-    write_bytes(path, in_order(save(arrays, header)))
+    write_single(path, in_order(save(arrays, header)))
 
 
 def is_concept_set(path: str | Path) -> bool:

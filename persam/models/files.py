@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
 import pickle
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -13,10 +12,12 @@ import safetensors
 import safetensors.torch
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from transformers.utils import logging
 
 from persam.errors import InputError, MissingExtra
 from persam.models import sam, sam2
+from persam.models.config_file import read_config
 from persam.models.mobile_sam import is_mobile_sam, load_mobile_sam
 from persam.models.runtime.exported import load_exported
 from persam.models.runtime.exported_facts import EXPORTED
@@ -74,7 +75,7 @@ def read_folder(folder: Path, known: Mapping[str, str] = SAM_TYPES) -> Any:
         InputError: no usable config, an unknown type, or tensors missing or of another shape.
         MissingExtra: EdgeTAM without the packages of its image encoder.
     """
-    kind = _model_type(folder)
+    kind = str(read_config(folder).get("model_type"))
     if kind not in known:
         raise InputError(
             f"{folder} holds a model of type {kind!r}; what runs here is "
@@ -88,12 +89,17 @@ def read_folder(folder: Path, known: Mapping[str, str] = SAM_TYPES) -> Any:
                 folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
             )
     except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        ImportError,
+        LookupError,
+        MemoryError,
         OSError,
         RuntimeError,
-        ValueError,
-        KeyError,
         TypeError,
-        AttributeError,
+        ValueError,
+        StrictDataclassError,
         pickle.UnpicklingError,
         safetensors.SafetensorError,
     ) as error:
@@ -210,18 +216,6 @@ def _require_packages(family: str) -> None:
     absent = [name for name in needed if importlib.util.find_spec(name) is None]
     if absent:
         raise MissingExtra(f"{family} needs {' and '.join(absent)}: pip install 'persam[edgetam]'")
-
-
-def _model_type(folder: Path) -> str:
-    config = folder / "config.json"
-    try:
-        content = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder} is no model folder: {config.name} cannot be read ({_first_line(error)}). "
-            "Give a folder that save_pretrained wrote, or a model file."
-        ) from error
-    return str(content.get("model_type")) if isinstance(content, dict) else "none"
 
 
 @contextlib.contextmanager

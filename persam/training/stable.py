@@ -60,6 +60,7 @@ def train(
     steps, workers = recipe.steps(len(task.pairs)), Workers.here()
     if len(task.pairs) < recipe.batch:
         raise InputError(f"A batch is {recipe.batch} pictures, but the data has {len(task.pairs)}.")
+    out.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.Adam(task.plug.parameters)
     step = restore(out / CHECKPOINT, task, recipe, optimiser)
     if workers.rank == 0:
