@@ -82,9 +82,14 @@ class OwnFiles:
         return bool(self._known)
 
     @property
-    def paths(self) -> list[Path]:
-        """All files that are known, there or not."""
-        return [self.folder / name for name in self._known]
+    def names(self) -> tuple[str, ...]:
+        """All files that runs have written, whether they are still there or not."""
+        return tuple(self._known)
+
+    def adopt(self, other: OwnFiles) -> None:
+        """Know another folder's files as one's own; :meth:`tidy` writes that down."""
+        for name, contents in other._known.items():
+            self._known.setdefault(name, set()).update(contents)
 
     def announce(self, path: Path, sha256: str) -> None:
         """Say which content a file is going to have, before it is replaced.
@@ -121,7 +126,7 @@ class OwnFiles:
             yield part
             self.announce(Path(path), str(file_sha256(part)))
 
-    def adopt(self, path: Path) -> None:
+    def claim(self, path: Path) -> None:
         """Take a file that is there for one that a run wrote, as it is now.
 
         Raises:

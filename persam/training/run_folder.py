@@ -52,7 +52,7 @@ def opened(out: Path, kind: str) -> Iterator[OwnFiles]:
         own = OwnFiles(out)
         if begun is None:  # a run of an earlier version had no list of its files
             for path in (*out.glob("*.safetensors"), out / "plugin.json"):
-                own.adopt(path)
+                own.claim(path)
         own.tidy()
         yield own
 

@@ -201,7 +201,8 @@ def remove_results(files: ClipFiles) -> None:
             way; then nothing is deleted. Or something cannot be deleted.
     """
     own = files.own
-    changed = [path for path in own.paths if own.state(path) == "changed"]
+    written = [own.folder / name for name in own.names]
+    changed = [path for path in written if own.state(path) == "changed"]
     foreign = [path for path in files.of_all_frames() if own.state(path) == "foreign"]
     if changed or foreign:
         names = ", ".join(str(path) for path in (*changed, *foreign)[:_NAMED])
@@ -210,7 +211,7 @@ def remove_results(files: ClipFiles) -> None:
             f"persam did not write: {names}. Move them away, or replace them by "
             f"--overwrite-hand-work."
         )
-    for path in (*own.paths, *files.of_all_frames()):
+    for path in (*written, *files.of_all_frames()):
         own.remove(path)
     try:
         for path in (files.manifest, files.run):
@@ -229,6 +230,6 @@ def adopt_results(files: ClipFiles) -> None:
         paths = [files.mask(line.name)]
         paths += [files.picture(p, name, line.name) for p in _PICTURES for name in line.objects]
         for path in filter(files.contains, paths):
-            files.own.adopt(path)
+            files.own.claim(path)
     for path in files.of_all_frames():
-        files.own.adopt(path)
+        files.own.claim(path)

@@ -95,9 +95,14 @@ def test_a_second_page_on_the_same_folder_knows_everything(page: Page, album: Pa
 
 
 def test_the_command_line_goes_on_where_the_page_was(page: Page):
-    """Its lines learn the same concept and search into the same folder."""
+    """Its lines learn the same concept and search into the same folder.
+
+    The threads of the page and of the command line round differently on some machines; what is
+    learnt again is the same all the same, and is done already.
+    """
     import shlex
 
+    import torch
     from typer.testing import CliRunner
 
     from persam.cli import app
@@ -112,7 +117,11 @@ def test_the_command_line_goes_on_where_the_page_was(page: Page):
     for line in lines:
         words = shlex.split(line)
         assert words[0] == "persam"
-        result = CliRunner().invoke(app, words[1:])
+        torch.set_num_threads(2)  # rounds differently from the page's one
+        try:
+            result = CliRunner().invoke(app, words[1:])
+        finally:
+            torch.set_num_threads(1)
         assert result.exit_code == 0, result.output
     assert fingerprint(Concept.load(file, page.session.model.clicks)) == learnt
     assert "skipped, done already" in result.output

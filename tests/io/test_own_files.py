@@ -78,8 +78,8 @@ def test_what_is_a_persons_is_not_replaced_unless_all_is_the_runs(tmp_path: Path
     with pytest.raises(InputError, match=r"a\.png would be replaced, which somebody has changed"):
         own.refuse_others(mine)
     OwnFiles(tmp_path, all_own=True).refuse_others(theirs)
-    own.adopt(theirs)
-    own.adopt(tmp_path / "none.png")
+    own.claim(theirs)
+    own.claim(tmp_path / "none.png")
     assert OwnFiles(tmp_path).state(theirs) == "own"
 
 

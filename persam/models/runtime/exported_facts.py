@@ -12,7 +12,6 @@ from persam.io.records import is_file_name, parse
 from persam.io.writers import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 EXPORTED = "persam.json"
@@ -62,7 +61,7 @@ class Facts:
     recipe: str
     ambiguous: bool
     calibration: tuple[float, float] | None = None
-    sha256: Mapping[str, str] = field(default_factory=dict)
+    sha256: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         sizes = (self.square, *self.grid, *self.std, 1 + self.extras)
