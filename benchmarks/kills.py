@@ -111,7 +111,7 @@ def run(words: list[str], after: float | None = None) -> int:
 
 
 def warm_up(words: list[str]) -> None:
-    """Run a command here, so that its modules and model are there for all copies of this process."""
+    """Run a command here, so that copies of this process have its modules and model."""
     from persam.cli import app
 
     with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing):
