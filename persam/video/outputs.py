@@ -12,10 +12,10 @@ import numpy as np
 
 from persam.errors import InputError
 from persam.io import drawing
+from persam.io.labels.coco_writer import mask_fields, write_coco_file
 from persam.io.matting import Matte, require_matting
 from persam.io.palette import colour
 from persam.io.writers import write_cutout, write_labels
-from persam.video.coco import annotate, write_coco
 from persam.video.encoders import PRORES, VP9, VideoWriter, h264, with_alpha
 from persam.video.labels import label_map, split_labels
 from persam.video.sequences import write_exr, write_png16
@@ -185,7 +185,8 @@ def write_annotations(
         }
         for line in lines
     )
-    write_coco(files.annotations, numbers, images, _annotations(lines, numbers, read))
+    categories = ({"id": number, "name": name} for name, number in numbers.items())
+    write_coco_file(files.annotations, categories, images, _annotations(lines, numbers, read))
 
 
 def _annotations(
@@ -200,5 +201,5 @@ def _annotations(
                     "track_id": numbers[name],
                     "iscrowd": 0,
                     "score": line.objects[name].score,
-                    **annotate(mask),
+                    **mask_fields(mask),
                 }

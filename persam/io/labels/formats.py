@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
 from persam.io.labels import coco, cvat, label_studio, labelme, supervisely, voc, yolo
+from persam.io.labels.coco_writer import write_coco
 from persam.io.labels.cvat_writer import write_cvat
 from persam.io.labels.fields import read_json
+from persam.io.labels.label_set import LabelSet
 from persam.io.labels.label_studio_writer import write_label_studio
 from persam.io.labels.pictures import PictureFolder
-from persam.io.labels.structures import LabelSet
 from persam.io.labels.voc_writer import write_voc
 from persam.io.labels.writing import ERROR, Pictures, Target, Written
 
@@ -42,7 +43,7 @@ class LabelFormat:
 
 
 FORMATS = {
-    "coco": LabelFormat(coco.read_coco, coco.write_coco),
+    "coco": LabelFormat(coco.read_coco, write_coco),
     "yolo": LabelFormat(yolo.read_yolo, yolo.write_yolo),
     "labelme": LabelFormat(labelme.read_labelme, labelme.write_labelme),
     "cvat": LabelFormat(cvat.read_cvat, write_cvat),

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from persam.errors import InputError
-from persam.io.labels.structures import LabelledPicture
+from persam.io.labels.label_set import LabelledPicture
 from persam.io.writers import written_whole
 
 Pictures = Literal["copy", "link", "none"]
