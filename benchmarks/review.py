@@ -15,7 +15,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +129,26 @@ def _pairs(album: Album) -> list[tuple[float, object]]:
     return pairs
 
 
+def measured(albums: Iterable[Album], weights: dict) -> dict:
+    """The figures of albums that the weights were not fitted on."""
+    doubt, chance, likely = [], [], []
+    for album in albums:
+        first = _first(album)
+        likely += [(value, doubt_of(signs, weights)) for value, signs in first.values()]
+        doubt.append(run(album, first, None, weights))
+        orders = (np.random.default_rng(seed) for seed in range(ORDERS))
+        chance += [run(album, first, order, weights) for order in orders]
+    values, doubts = np.array(likely).T
+    return {
+        "albums": len(doubt),
+        "photos_in_an_album": OBJECTS * 4,
+        "weights_fitted_on_other_albums": weights,
+        "rank_correlation_of_doubt_and_error": round(_rank(doubts, 1 - values), 3),
+        "miou_all_photos": _table(doubt, chance, 0),
+        "miou_uncorrected_photos": _table(doubt, chance, 1),
+    }
+
+
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -140,29 +162,12 @@ def main() -> None:
     # Every third object after the other, so that an album has few objects of one class.
     names = [name for start in range(3) for name in names[start::3]][: OBJECTS * options.albums]
     groups = [names[start : start + OBJECTS] for start in range(0, len(names), OBJECTS)]
+    albums = (Album(backbone, options.folder, group) for group in groups)
     half = len(groups) // 2
-    known = [_pairs(Album(backbone, options.folder, group)) for group in groups[:half]]
-    weights = fitted([pair for pairs in known for pair in pairs])
-    doubt, chance, likely = [], [], []
-    for group in groups[half:]:
-        album = Album(backbone, options.folder, group)
-        first = _first(album)
-        likely += [(value, doubt_of(signs, weights)) for value, signs in first.values()]
-        doubt.append(run(album, first, None, weights))
-        for seed in range(ORDERS):
-            chance.append(run(album, first, np.random.default_rng(seed), weights))
-    values, doubts = np.array(likely).T
-    report = {
-        "command": f"python benchmarks/review.py {options.folder.name}",
-        "model": backbone.name,
-        "albums": len(doubt),
-        "photos_in_an_album": OBJECTS * 4,
-        "weights_fitted_on_other_albums": weights,
-        "rank_correlation_of_doubt_and_error": round(_rank(doubts, 1 - values), 3),
-        "miou_all_photos": _table(doubt, chance, 0),
-        "miou_uncorrected_photos": _table(doubt, chance, 1),
-    }
-    text = json.dumps(report, indent=1)
+    weights = fitted([pair for album in islice(albums, half) for pair in _pairs(album)])
+    command = f"python benchmarks/review.py {options.folder.name}"
+    figures = measured(albums, weights)
+    text = json.dumps({"command": command, "model": backbone.name} | figures, indent=1)
     sys.stdout.write(f"{text}\n")
     if options.json is not None:
         options.json.write_text(f"{text}\n", encoding="utf-8")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from persam.errors import InputError
 from persam.io.labels.structures import Label, LabelClass
@@ -21,8 +24,9 @@ class LabelledPicture:
         name: as its label file calls it, a path with ``/``.
         size: ``(height, width)``, upright.
         labels: in the order of the file; none where somebody saw that nothing is there.
-        path: the picture itself, None where it is not at hand.
+        path: the picture itself, None where there is no such file at hand.
         number: its id in files whose format has ids.
+        data: contents of the picture's file, where only the label file has them.
     """
 
     name: str
@@ -30,6 +34,25 @@ class LabelledPicture:
     labels: tuple[Label, ...] = ()
     path: Path | None = None
     number: int | None = None
+    data: bytes | None = None
+
+    @property
+    def source(self) -> Path | Image.Image:
+        """The picture, for whoever reads it.
+
+        Raises:
+            InputError: it is not at hand.
+        """
+        if self.path is not None:
+            return self.path
+        if self.data is None:
+            raise InputError(f"{self.name} is not at hand; name its folder by --images.")
+        return Image.open(BytesIO(self.data))
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether the picture itself is there."""
+        return self.path is not None or self.data is not None
 
     @property
     def by_person(self) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from persam.errors import InputError
 from persam.io.labels import bitmaps, outlines
@@ -84,6 +87,7 @@ def _picture(
     name = as_text(required(data, "imagePath", "it"), "its imagePath").replace("\\", "/")
     beside = file.parent / name
     path = beside if beside.is_file() else pictures.find(name)
+    held = _held(data) if path is None else None
     if data.get("imageHeight") is None and path is not None:
         size = upright_size(path)
     else:
@@ -93,7 +97,27 @@ def _picture(
         with problems.noted(f"{file}: shape {number}"):
             labels.append(_label(as_mapping(one, "it"), size))
     united = tuple(with_origin(label) for label in grouped(labels))
-    return upright(LabelledPicture(name, size, united), path)
+    return upright(LabelledPicture(name, size, united, data=held), path)
+
+
+def _held(data: dict[str, Any]) -> bytes | None:
+    """The picture that a file of LabelMe may hold within itself, as it was saved."""
+    text = data.get("imageData")
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        held = base64.b64decode(text, validate=True)
+        with Image.open(BytesIO(held)) as image:
+            image.load()
+            size = image.height, image.width
+    except (ValueError, OSError) as error:
+        raise InputError("its imageData is no picture, or damaged") from error
+    said = data.get("imageHeight"), data.get("imageWidth")
+    if said != size:
+        raise InputError(
+            f"its imageData has {size[1]}x{size[0]} pixels, but is said to have {said[1]}x{said[0]}"
+        )
+    return held
 
 
 def _label(shape: dict[str, Any], size: tuple[int, int]) -> Label:

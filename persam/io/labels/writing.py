@@ -10,7 +10,7 @@ from typing import Literal
 
 from persam.errors import InputError
 from persam.io.labels.label_set import LabelledPicture
-from persam.io.writers import written_whole
+from persam.io.writers import write_bytes, written_whole
 
 Pictures = Literal["copy", "link", "none"]
 ERROR = 1.0  # pixels that a polygon may leave a mask's outline, where nothing else is asked for
@@ -44,8 +44,11 @@ class Target:
         Raises:
             InputError: it cannot be written there.
         """
+        place = self.folder / name
         if picture.path is not None:
-            place_picture(picture.path, self.folder / name, self.pictures)
+            place_picture(picture.path, place, self.pictures)
+        elif picture.data is not None and self.pictures != "none" and not os.path.lexists(place):
+            write_bytes(place, picture.data)
 
     def stem_of(self, picture: LabelledPicture) -> PurePosixPath:
         """Name of the picture's own files below a folder, without an ending; never outside of it.
