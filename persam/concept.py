@@ -18,11 +18,13 @@ from persam.io.concept_file import (
     write_concept,
 )
 from persam.io.images import read_image
+from persam.io.same_concept import says_the_same
 from persam.pipeline import segment as stages
 from persam.pipeline.features import ObjectFeatures, ReferenceFeatures, check_embedding
 from persam.pipeline.instances import find_instances
 from persam.pipeline.presence import calibrate, judge
 from persam.pipeline.reference import Reference, encode_reference, reference_features
+from persam.pipeline.second_look import with_pixels
 from persam.structures import Embedding
 
 if TYPE_CHECKING:
@@ -116,17 +118,22 @@ class Concept:
             InputError: a picture cannot be read.
         """
         if not isinstance(image, list | tuple):
-            embedding = self.backbone.encode(read_image(image))
+            picture = read_image(image)
+            embedding = with_pixels(self.backbone.encode(picture), picture, [self])
             return self.segment_embedding(embedding, trace=trace)
         found: list[Prediction] = []
         for start in range(0, len(image), _TOGETHER):
             pictures = [read_image(one) for one in image[start : start + _TOGETHER]]
-            for embedding in self.backbone.encode_batch(pictures):
-                found.append(self.segment_embedding(embedding, trace=trace))
+            encoded = self.backbone.encode_batch(pictures)
+            for embedding, picture in zip(encoded, pictures, strict=True):
+                shown = with_pixels(embedding, picture, [self])
+                found.append(self.segment_embedding(shown, trace=trace))
         return found
 
     def segment_embedding(self, embedding: Embedding, *, trace: bool = False) -> Prediction:
         """Find the object in a picture that this concept's backbone has encoded already.
+
+        A recipe with a second look takes it where the embedding has the picture's pixels.
 
         Raises:
             InputError: the embedding is another model's.
@@ -228,6 +235,9 @@ class Concept:
     def save(self, path: str | Path) -> None:
         """Write the concept, but not its model, to a safetensors file, whole or not at all.
 
+        A file that says the same but for rounding stays as it is: what was found with it is known
+        by its very numbers.
+
         Raises:
             InputError: the file cannot be written.
         """
@@ -240,7 +250,8 @@ class Concept:
             references=tuple(map(_to_store, self.references)),
             negatives=tuple(map(_to_store, self.negatives)),
         )
-        write_concept(stored, path)
+        if not says_the_same(path, stored):
+            write_concept(stored, path)
 
     @classmethod
     def load(cls, path: str | Path, backbone: Backbone) -> Concept:

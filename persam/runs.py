@@ -199,6 +199,16 @@ class OwnFiles:
         """Whether any file is known."""
         return bool(self._known)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All files that runs have written, whether they are still there or not."""
+        return tuple(self._known)
+
+    def adopt(self, other: OwnFiles) -> None:
+        """Know another folder's files as one's own; :meth:`tidy` writes that down."""
+        for name, contents in other._known.items():
+            self._known.setdefault(name, set()).update(contents)
+
     def announce(self, path: Path, sha256: str) -> None:
         """Say which content a file is going to have, before it is replaced.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from persam.album.shards import Shard
 from persam.errors import InputError
 from persam.io.cutouts import CutoutStyle
 
@@ -33,6 +34,7 @@ class Output:
         mirror: folders whose sub-folders are made again among the results.
         style: how cut-outs look.
         strip: leave the photos' ICC, EXIF and XMP out of the results.
+        shard: look at this part of the photos alone; results are named as those of all are.
     """
 
     folder: str | Path
@@ -44,6 +46,7 @@ class Output:
     mirror: tuple[str | Path, ...] = ()
     style: CutoutStyle = field(default_factory=CutoutStyle)
     strip: bool = False
+    shard: Shard | None = None
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.save) - set(PRODUCTS))

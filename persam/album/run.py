@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +15,8 @@ from persam.album.manifest import Manifest, Record
 from persam.album.output import PRODUCTS, RESERVED, Output, Product
 from persam.album.planned_files import refuse_clashes, to_be_written
 from persam.album.reader import STOPS_A_PHOTO, one_line
+from persam.album.shards import ShardPlan, write_plan
+from persam.album.summary import Summary
 from persam.album.targets import AlbumTarget, fingerprint
 from persam.errors import InputError
 from persam.io.folders import name_outputs
@@ -39,59 +41,6 @@ __all__ = [
     "fingerprint",
     "segment_album",
 ]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run did.
-
-    Attributes:
-        records: one for each photo, in the order of the photos.
-        skipped: how many of them were done already by an earlier run, or by hand.
-        manifest: the written ``manifest.jsonl``.
-        sheet: the written contact sheet, None where none was asked for or written.
-        not_written: why further results are missing, one line for each kind; masks are there.
-    """
-
-    records: tuple[Record, ...]
-    skipped: int
-    manifest: Path
-    sheet: Path | None = None
-    not_written: tuple[str, ...] = ()
-
-    @property
-    def failed(self) -> tuple[Record, ...]:
-        """The photos without a mask."""
-        return tuple(record for record in self.records if record.error is not None)
-
-    @property
-    def written(self) -> int:
-        """How many masks this run wrote."""
-        return len(self.records) - self.skipped - len(self.failed)
-
-    @property
-    def done(self) -> int:
-        """How many photos have a mask, empty ones included, of this run, an earlier one or hand."""
-        return len(self.records) - len(self.failed)
-
-    @property
-    def present(self) -> tuple[Record, ...]:
-        """The photos in which something was found."""
-        return tuple(record for record in self.records if record.present)
-
-    @property
-    def doubtful(self) -> tuple[Record, ...]:
-        """The photos that a person should look at."""
-        return tuple(
-            record
-            for record in self.records
-            if any(one.doubtful for one in (record, *(record.found or ())))
-        )
-
-    @property
-    def by_hand(self) -> tuple[Record, ...]:
-        """The photos whose masks somebody has changed, and that were left so."""
-        return tuple(record for record in self.records if record.origin == "hand")
 
 
 def segment_album(
@@ -154,15 +103,18 @@ class _AlbumRun:
     """One pass over the photos: what is settled before the first of them, and the loop."""
 
     def __init__(self, target: AlbumTarget, photos: list[Path], output: Output) -> None:
-        self.target, self.photos, self.output = target, photos, output
+        self.target, self.output = target, output
         self.manifest, self.own = Manifest(output.folder), OwnFiles(output.folder)
         settings = target.settings(output.identity)
         self.past = EarlierRuns(self.manifest, self.own, settings)
         self.past.adopt_moved(photos)
         names = name_outputs(photos, self.manifest.names, output.mirror, RESERVED)
-        self.files = [output.files(name) for name in names]
-        refuse_clashes(target, output, self.files, photos)
-        pairs = zip(photos, self.files, strict=True)
+        every = [output.files(name) for name in names]
+        refuse_clashes(target, output, every, photos)
+        plan = output.shard and ShardPlan.of(output.shard, photos, output.mirror)
+        mine = range(len(photos)) if plan is None else plan.places.values()
+        self.photos, self.files = [photos[n] for n in mine], [every[n] for n in mine]
+        pairs = zip(self.photos, self.files, strict=True)
         again, by_hand_too = output.overwrite, output.overwrite_hand_work
         self.earlier = [
             self.past.done(*pair, again=again, by_hand_too=by_hand_too) for pair in pairs
@@ -173,7 +125,8 @@ class _AlbumRun:
             remove_leftovers(folder)
         self.manifest.tidy()
         self.own.tidy()
-        pairs = zip(photos, self.earlier, strict=True)
+        write_plan(output.folder, plan)
+        pairs = zip(self.photos, self.earlier, strict=True)
         # Before reading: a later change is then noticed next time.
         self.new = {photo: self.past.stamp(photo) for photo, record in pairs if record is None}
         self.extras = Extras(target, output, self.own)

@@ -25,6 +25,7 @@ from persam.cli.export import export
 from persam.cli.find import find
 from persam.cli.label_studio import label_studio
 from persam.cli.learn import learn
+from persam.cli.merge import merge
 from persam.cli.models import models
 from persam.cli.report import report
 from persam.cli.review import review
@@ -108,6 +109,7 @@ def _persam(
 
 app.command("app")(page)
 app.command()(segment)
+app.command()(merge)
 app.command()(track)
 app.command()(learn)
 app.command()(find)

@@ -52,6 +52,15 @@ RecursiveOption = Annotated[
     bool,
     typer.Option("--recursive", "-r", help="Look into the sub-folders of folders, too."),
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="K/N",
+        help="Look at the K-th of N parts of the photos, told by a hash of their names; each part "
+        "into a folder of its own, and `persam merge` puts them together.",
+    ),
+]
 MaxPixelsOption = Annotated[
     int | None,
     typer.Option(

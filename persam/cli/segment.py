@@ -43,11 +43,13 @@ from persam.cli.model_args import (
     ModelOption,
     PluginOption,
     PrecisionOption,
+    QualityOption,
     StableOption,
     VariantOption,
     WithoutOption,
     plugin_of,
     with_min_presence,
+    with_quality,
 )
 from persam.cli.object_args import ReferenceArgs
 from persam.cli.object_options import (
@@ -68,6 +70,7 @@ from persam.cli.run_args import (
     JobsOption,
     MaxPixelsOption,
     RecursiveOption,
+    ShardOption,
     loader_options,
 )
 from persam.cli.search_args import LearningArgs, search_source, settings_words
@@ -109,6 +112,7 @@ def segment(
     without: WithoutOption = None,
     alpha: AlphaOption = None,
     min_presence: MinPresenceOption = None,
+    quality: QualityOption = None,
     save: Annotated[
         str,
         typer.Option(
@@ -143,6 +147,7 @@ def segment(
     cache: CacheOption = None,
     cache_size: CacheSizeOption = None,
     max_pixels: MaxPixelsOption = None,
+    shard: ShardOption = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
     ] = False,
@@ -164,12 +169,17 @@ def segment(
     saved = SaveArgs.of(save, (polygon_error, pictures, overwrite_hand_work), typed)
     style = cutout_style((edges, crop, background, format_), saved.products, typed)
     from persam.album.run import Output, segment_album
+    from persam.album.shards import Shard
     from persam.album.targets import AlbumTarget
 
+    part = None if shard is None else Shard.parse(shard)
     learning = LearningArgs(method, model, match_with, plugin_of(plugin, stable=stable), typed)
     place = {"device": device, "precision": precision, "engine": engine}
     learnt = learning.concepts(source, (variant, without, alpha), place)
-    learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
+    learnt = {
+        name: with_quality(with_min_presence(one, min_presence), quality)
+        for name, one in learnt.items()
+    }
     several = isinstance(source, ConceptArgs) and source.several
     objects = learnt if several else next(iter(learnt.values()))
     output = Output(
@@ -185,10 +195,12 @@ def segment(
         mirror=tuple(path for path in photos if path.is_dir()) if recursive else (),
         style=style,
         strip=strip,
+        shard=part,
     )
     target = AlbumTarget.of(objects, instances=instances)
     others, known = without_references(listing.photos, sets_of(learning.files(source)))
-    with progress(len(others), "Looking", quiet=quiet) as step:
+    total = len(others) if part is None else len(part.positions(others, output.mirror))
+    with progress(total, "Looking", quiet=quiet) as step:
         summary = segment_album(target, others, output, lambda _: step(), loader=loader)
     report_album(summary, listing, _least(learnt.values(), quiet=quiet), quiet=quiet)
     done = (summary.records, summary.manifest.parent, {})

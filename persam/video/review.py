@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from persam.video.record import FrameLine
+    from persam.video.record import FrameLine, FrameObject
 
 
 def to_review(lines: Sequence[FrameLine]) -> list[dict[str, Any]]:
@@ -22,6 +22,11 @@ def to_review(lines: Sequence[FrameLine]) -> list[dict[str, Any]]:
         lines: of all frames.
     """
     return sorted(_entries(lines), key=lambda entry: (-entry["doubt"], entry["frame"]))
+
+
+def needs_review(entry: FrameObject) -> bool:
+    """Whether a frame's mask is doubtful, or its object is lost or found again there."""
+    return entry.doubt >= SURE or entry.event in ("lost", "found again")
 
 
 def write_review(path: Path, lines: Sequence[FrameLine]) -> int:
@@ -34,7 +39,7 @@ def write_review(path: Path, lines: Sequence[FrameLine]) -> int:
 def _entries(lines: Sequence[FrameLine]) -> Iterator[dict[str, Any]]:
     for line in lines:
         for name, entry in line.objects.items():
-            if entry.doubt >= SURE or entry.event in ("lost", "found again"):
+            if needs_review(entry):
                 yield {
                     "frame": line.index,
                     "name": line.name,
