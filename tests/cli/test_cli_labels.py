@@ -156,3 +156,27 @@ def test_a_mask_painted_over_is_a_persons_label(plush_concepts: Path, photos: Pa
     by: dict[str, LabelSet] = {one.name: one.labels[0].origin.by for one in found.pictures}
     assert by["photo2.jpg"] == "person"
     assert by["photo3.jpg"] == "model"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--save", "coco,kitti"), "--save takes masks, cutouts, overlays, sheet, coco, yolo"),
+        (("--save", "coco", "--polygon-error", -3), "0 to 100 pixels; got -3"),
+    ],
+)
+def test_what_cannot_be_saved_is_refused_before_anything_is_looked_for(
+    words: tuple[object, ...], said: str, plush_concepts: Path, photos: Path, tmp_path: Path
+):
+    command = ("segment", "--concept", plush_concepts, photos, "--out", tmp_path / "out")
+    code, answer = run(*command, *words)
+    assert (code, said in answer) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_without_their_pictures_say_so(photos: Path, tmp_path: Path):
+    labels = labelled_in(tmp_path, "yolo", photos)
+    code, said = run("learn", labels, "--out", tmp_path / "a.safetensors")
+    assert code == 2
+    assert "no picture photo0 in" in said
+    assert f"Nothing could be read of {labels}, for the reasons above" in said

@@ -161,10 +161,23 @@ def _of_folder(folder: Path) -> tuple[str, Path] | None:
         return "voc", folder
     if any(folder.glob("*.y*ml")):
         return "yolo", folder
-    inside = _of_json_files(folder)
+    inside = _of_our_run(folder) or _of_json_files(folder)
     if inside is not None:
         return inside
-    return ("voc", folder) if any(folder.rglob("*.png")) else None
+    maps = (folder / "labelmap.txt").is_file() or voc.has_label_maps(folder)
+    return ("voc", folder) if maps else None
+
+
+def _of_our_run(folder: Path) -> tuple[str, Path] | None:
+    """What `persam segment --save` wrote: a folder a format, below the run's own."""
+    for place in (folder, folder / "labels"):
+        written = [place / name for name in FORMATS if (place / name).is_dir()]
+        if len(written) > 1:
+            names = ", ".join(one.name for one in written)
+            raise InputError(f"{place} has labels in {names}. Name one of these folders.")
+        if written:
+            return _of_folder(written[0])
+    return None
 
 
 def _of_json_files(folder: Path) -> tuple[str, Path] | None:

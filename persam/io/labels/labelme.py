@@ -57,9 +57,10 @@ def read_labelme(path: Path, pictures: PictureFolder) -> LabelSet:
     classes: dict[str, LabelClass] = {}
     for file in files:
         with problems.noted(str(file)):
-            data = as_mapping(read_json(file), "it")
-            if "shapes" not in data and path.is_dir():
+            read = read_json(file)
+            if path.is_dir() and not (isinstance(read, dict) and "shapes" in read):
                 continue  # another program's
+            data = as_mapping(read, "it")
             own = data.get(NOTE)
             for one in own.get("classes", []) if isinstance(own, dict) else []:
                 known = class_from(one)

@@ -31,8 +31,7 @@ class Target:
     pictures: Pictures = "copy"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.error <= 100:
-            raise InputError(f"Polygons leave outlines by 0 to 100 pixels; got {self.error}.")
+        check_error(self.error)
 
     def place(self, picture: LabelledPicture, name: str | PurePosixPath) -> None:
         """Put a picture where the tool looks for it, if it is at hand and not there already.
@@ -79,6 +78,16 @@ class Written:
 
     files: tuple[Path, ...]
     losses: tuple[str, ...] = ()
+
+
+def check_error(error: float) -> None:
+    """Refuse polygons that have nothing to do with the mask.
+
+    Raises:
+        InputError: names what is allowed.
+    """
+    if not 0 <= error <= 100:
+        raise InputError(f"Polygons leave outlines by 0 to 100 pixels; got {error}.")
 
 
 def place_picture(source: Path, target: Path, how: Pictures) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from pathlib import Path
 
 import made_labels as made
@@ -308,3 +309,19 @@ def test_a_bad_picture_within_a_labelme_file_is_named(held: bytes, said: str, tm
     found = read_label_set(embedded(tmp_path, held))
     assert len(found.problems) == 1
     assert f"its imageData {said}" in found.problems[0]
+
+
+def test_a_folder_of_photos_is_no_set_of_label_maps(tmp_path: Path):
+    made.picture_file(tmp_path / "photos", "a.png", (4, 4))
+    with pytest.raises(InputError, match="in no known label format"):
+        read_label_set(tmp_path / "photos")
+
+
+def test_a_run_with_labels_in_several_formats_asks_which(tmp_path: Path):
+    for name in ("labelme", "label-studio"):
+        write_label_set(made.scene(tmp_path / "in"), tmp_path / "run" / "labels" / name, name)
+    for folder in (tmp_path / "run", tmp_path / "run" / "labels"):
+        with pytest.raises(InputError, match=r"labels in labelme, label-studio\. Name one"):
+            read_label_set(folder)
+    shutil.rmtree(tmp_path / "run" / "labels" / "label-studio")
+    assert len(read_label_set(tmp_path / "run").pictures) == 3
