@@ -15,7 +15,8 @@ from persam.io.labels.writing import Written
 from persam.io.writers import written_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from persam.io.labels.label_set import LabelSet
@@ -53,6 +54,8 @@ def write_coco_file(
     categories: Iterable[Mapping[str, Any]],
     images: Iterable[Mapping[str, Any]],
     annotations: Iterable[Mapping[str, Any]],
+    *,
+    written: Callable[[str | Path], AbstractContextManager[Path]] = written_whole,
 ) -> None:
     """Write a COCO file piece by piece, whole or not at all.
 
@@ -61,13 +64,14 @@ def write_coco_file(
         categories: entries of the list of that name.
         images: likewise.
         annotations: likewise; they get their ids here, from 1 on.
+        written: gives a file to fill that takes the place of ``path``.
 
     Raises:
         InputError: the file cannot be written.
     """
     numbered = ({"id": number, **one} for number, one in enumerate(annotations, start=1))
     lists = {"categories": categories, "images": images, "annotations": numbered}
-    with written_whole(path) as part, part.open("w", encoding="utf-8", errors="replace") as file:
+    with written(path) as part, part.open("w", encoding="utf-8", errors="replace") as file:
         for opening, (name, entries) in zip("{,,", lists.items(), strict=True):
             file.write(f'{opening}\n"{name}": [')
             for number, entry in enumerate(entries):
