@@ -20,11 +20,15 @@ from persam.io.concept_file import (
 from persam.io.images import read_image
 from persam.io.same_concept import says_the_same
 from persam.pipeline import segment as stages
-from persam.pipeline.features import ObjectFeatures, ReferenceFeatures, check_embedding
+from persam.pipeline.features import (
+    ObjectFeatures,
+    ReferenceFeatures,
+    check_embedding,
+    with_pixels,
+)
 from persam.pipeline.instances import find_instances
 from persam.pipeline.presence import calibrate, judge
 from persam.pipeline.reference import Reference, encode_reference, reference_features
-from persam.pipeline.second_look import with_pixels
 from persam.structures import Embedding
 
 if TYPE_CHECKING:
