@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from persam.io.writers import write_text
 from persam.video.evidence import SURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
+    from persam.video.output_files import ClipFiles
     from persam.video.record import FrameLine, FrameObject
 
 
@@ -29,10 +28,11 @@ def needs_review(entry: FrameObject) -> bool:
     return entry.doubt >= SURE or entry.event in ("lost", "found again")
 
 
-def write_review(path: Path, lines: Sequence[FrameLine]) -> int:
-    """Write ``review.json``; how many masks it lists."""
+def write_review(files: ClipFiles, lines: Sequence[FrameLine]) -> int:
+    """Write ``review.json``, unless somebody has changed it; how many masks it lists."""
     entries = to_review(lines)
-    write_text(path, json.dumps(entries, indent=1) + "\n")
+    if files.own.state(files.review) in ("missing", "own"):
+        files.own.write(files.review, (json.dumps(entries, indent=1) + "\n").encode())
     return len(entries)
 
 

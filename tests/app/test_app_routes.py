@@ -100,7 +100,7 @@ def test_a_second_page_on_the_same_folder_knows_everything(page: Page, album: Pa
 def test_the_command_line_goes_on_where_the_page_was(page: Page):
     """Its lines learn the same concept and search into the same folder.
 
-    The threads of the page and of the command line round differently on some machines; what is
+    With another number of threads the command line rounds differently from the page; what is
     learnt again is the same all the same, and is done already.
     """
     import shlex
