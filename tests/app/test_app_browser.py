@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 FLAGS += ["--disable-component-update", "--no-first-run"]
-WAIT = 60_000  # milliseconds; machines that do other work meanwhile are slow
+WAIT = 180_000  # milliseconds; machines that do other work meanwhile are slow to load a model
 HOSTILE = "<img src=x onerror=document.title='taken'> & “dog”.jpg"
 WIDTHS = {"wide": (1440, 900), "phone": (400, 800), "4k": (3840, 2160)}
 
