@@ -14,7 +14,7 @@ from persam.album.contact_sheet import make_tile, sheet_page
 from persam.album.run import Output, segment_album
 from persam.dreambooth.backgrounds import read_backgrounds, replace_background
 from persam.dreambooth.exports import export, export_files, write_own
-from persam.dreambooth.masks import cell_pixels, loss_weights
+from persam.dreambooth.masks import cell_pixels, loss_weights, trained_share
 from persam.dreambooth.subject import (
     Choices,
     SubjectFolder,
@@ -201,7 +201,8 @@ def _make(
         return
     if not masked:
         weights = np.full_like(weights, 255)
-    share = round(float((weights > 127).mean()), 4)
+    hard = SubjectFolder(folder, choices, ()).hard
+    share = round(trained_share(weights, choices.resolution, hard=hard), 4)
     photo = SubjectPhoto(Path(record.output).stem, record.input, masked, share, record.score)
     made.photos.append(photo)
     subject = SubjectFolder(folder, choices, ())

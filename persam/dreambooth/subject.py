@@ -99,7 +99,7 @@ class SubjectPhoto:
         name: stem of its files.
         source: absolute path of the user's photo.
         masked: whether the subject was found, so that the mask says where it is.
-        share: part of the picture with a weight of at least a half, 0..1.
+        share: part of its latent cells that the loss is taken on, 0..1, as the check says it.
         score: the model's estimate of the mask's IoU; None for a mask that was given.
     """
 
