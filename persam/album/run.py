@@ -199,6 +199,9 @@ class _AlbumRun:
         return replace(stamp, sha256=file_sha256(photo))
 
     def _write_sheet(self, done: Sequence[_Finished]) -> Path | None:
+        changed = self.own.state(self.output.sheet) == "changed"
+        if changed and not self.output.overwrite_hand_work:
+            return self.output.sheet
         page = sheet_page([one.record for one in done], [one.tile for one in done])
         try:
             self.own.write(self.output.sheet, page)

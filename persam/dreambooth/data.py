@@ -16,6 +16,7 @@ from PIL import Image
 
 from persam.dreambooth.components import Condition
 from persam.dreambooth.masks import Crop, latent_mask, square_round
+from persam.dreambooth.subject import read_caption
 from persam.io.images import read_image
 from persam.io.masks import read_mask
 
@@ -72,7 +73,7 @@ def subject_items(subject: SubjectFolder, base: Base, side: int) -> list[Item]:
     for photo in subject.photos:
         image = read_image(subject.image(photo))
         weights = read_mask(subject.mask(photo), image.shape[:2], usable=False)
-        caption = subject.caption(photo).read_text(encoding="utf-8").strip()
+        caption = read_caption(subject.caption(photo))
         items.append(encoder.item(photo.name, image, weights, caption))
     return items
 

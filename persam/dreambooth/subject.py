@@ -211,6 +211,15 @@ class _SubjectFile:
     photos: tuple[SubjectPhoto, ...]
 
 
+def read_caption(path: Path) -> str:
+    """What a caption's file says, whoever wrote it, without blanks round it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return path.read_text(encoding="utf-8-sig", errors="replace").strip()
+
+
 def without_token(prompt: str, token: str) -> str:
     """Take the rare word out of a prompt.
 

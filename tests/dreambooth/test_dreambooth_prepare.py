@@ -158,7 +158,7 @@ def test_captions_that_somebody_wrote_are_kept(concept, desk, shown, tmp_path):
     again = prepare(
         concept, photos, shown, tmp_path / "out", replace(SMALL, class_name="toy")
     ).subject
-    assert captions["playroom"].read_text() == "my own words\n"
+    assert captions["playroom"].read_text() == "my own words"
     assert captions["dog"].read_text() == "a photo of zwx toy\n"
     assert (kohya_images(again) / "playroom.txt").read_text() == "my own words\n"
 
