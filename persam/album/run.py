@@ -134,6 +134,7 @@ class _AlbumRun:
 
     def run(self, loader: LoaderOptions, on_progress: Callable[[Record], None] | None) -> Summary:
         done: list[_Finished] = []
+        self.extras.show_reference()
         with loader.threads() as threads:
             for one in self._finished(loader, threads):
                 done.append(one)
@@ -202,7 +203,8 @@ class _AlbumRun:
         changed = self.own.state(self.output.sheet) == "changed"
         if changed and not self.output.overwrite_hand_work:
             return self.output.sheet
-        page = sheet_page([one.record for one in done], [one.tile for one in done])
+        pictures = [one.tile for one in done]
+        page = sheet_page([one.record for one in done], pictures, self.output.reference)
         try:
             self.own.write(self.output.sheet, page)
         except InputError as error:

@@ -43,7 +43,8 @@ def test_links_lead_somewhere(page: Path):
 
 def test_there_is_a_page_a_tool():
     assert {page.stem for page in TOOLS} == {
-        *("coco", "yolo", "labelme", "cvat", "label-studio", "voc", "others")
+        *("coco", "yolo", "labelme", "cvat", "label-studio", "voc", "supervisely"),
+        *("fiftyone", "supervision", "comfyui"),
     }
 
 
