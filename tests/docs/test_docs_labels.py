@@ -55,3 +55,16 @@ def test_corrections_by_doubt_are_better_and_the_page_says_what_was_measured():
     for step, row in figures.items():
         assert f"| {step} | {row['by_doubt']:.3f} | {row['at_random']:.3f} |" in page
         assert row["by_doubt"] >= row["at_random"]
+
+
+def test_the_page_says_what_the_story_on_real_photos_gave():
+    figures = json.loads((DOCS.parent / "benchmarks" / "labels.json").read_text())
+    page = (DOCS / "labels.md").read_text(encoding="utf-8")
+    told = {name: one for name, one in figures.items() if isinstance(one, dict)}
+    assert len(told) == 5
+    for name, one in told.items():
+        opened = one["opened"]
+        assert opened["classes_and_ids_equal"]
+        assert (one["photos"], opened["pictures"]) == (50, 55)
+        found = f"{one['found']} | {one['miou']:.3f} | {one['found_where_it_is_not']}"
+        assert f"| `{name}` | {opened['library']} {opened['version']} | {found} |" in page
