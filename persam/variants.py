@@ -240,6 +240,7 @@ _POCKET = dataclasses.replace(
     prior_mask=1.5,
     keep_best=True,
     one_piece=True,
+    second_look=0.15,
 )
 _RECIPES: dict[tuple[str, str], Variant] = {
     ("default", "persam"): dataclasses.replace(_PERSAM, **_MENDED, **_MORE),

@@ -164,7 +164,8 @@ class _Loop(Generic[T]):
             loader.cache,
             identity="" if loader.cache is None else task.backbone.identity,
             can_reject=task.can_reject,
-            pixels=pixels or task.wants_pixels,
+            pixels=pixels,
+            keep=task.wants_pixels,
             max_pixels=loader.max_pixels,
         )
 

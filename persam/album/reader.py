@@ -72,6 +72,7 @@ class Reader:
         identity: of the backbone, which is reckoned once; for the cache alone.
         can_reject: whether matching features may be enough, so that the rest can wait.
         pixels: read the pictures, even where the cache has them.
+        keep: give the pixels of pictures that are read anyway.
         max_pixels: photos of more are refused.
     """
 
@@ -80,6 +81,7 @@ class Reader:
     identity: str = ""
     can_reject: bool = False
     pixels: bool = False
+    keep: bool = False
     max_pixels: int = MAX_PIXELS
 
     def read(self, photo: Path) -> ReadPhoto:
@@ -116,7 +118,8 @@ class Reader:
             return ReadPhoto(photo, key, matching, entry, size=picture_size(photo))
         picture = self.picture(photo)
         size = picture.height, picture.width
-        image = picture.pixels if self.pixels and math.prod(size) <= _KEPT_PIXELS else None
+        kept = (self.pixels or self.keep) and math.prod(size) <= _KEPT_PIXELS
+        image = picture.pixels if kept else None
         if not missing:
             return ReadPhoto(photo, key, matching, entry, image=image, size=size)
         preprocessed = self.backbone.preprocess(picture.pixels)
