@@ -15,6 +15,7 @@ from persam.io import drawing
 from persam.io.matting import Matte, require_matting
 from persam.io.palette import colour
 from persam.io.writers import write_cutout, write_labels
+from persam.video.captions import Captions, captioned
 from persam.video.coco import annotate, write_coco
 from persam.video.encoders import PRORES, VP9, VideoWriter, h264, with_alpha
 from persam.video.labels import label_map, split_labels
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from persam.video.clip import Clip
     from persam.video.output_files import ClipFiles
-    from persam.video.record import FrameLine
+    from persam.video.record import FrameLine, FrameObject
     from persam.video.structures import VideoFrame
 
 _CODECS = {"mov": PRORES, "webm": VP9}
@@ -42,6 +43,7 @@ class _Drawn:
     image: np.ndarray
     masks: Mapping[str, np.ndarray]
     mattes: Mapping[str, Matte]
+    captions: Sequence[str] = ()
 
     def hard(self, name: str) -> np.ndarray:
         """An object for a video with transparency, ``(H, W, 4)`` uint8."""
@@ -87,6 +89,7 @@ class FrameWriters:
         """
         self._files, self._clip, self._numbers, self._save = files, clip, numbers, save
         self.notes: list[str] = []
+        self._captions = Captions()
         self._soft: dict[str, SoftAlpha] = {}
         self._videos: list[tuple[VideoWriter, Callable[[_Drawn], np.ndarray]]] = []
         if save & SOFT:
@@ -105,14 +108,26 @@ class FrameWriters:
         """Write the label map of a frame."""
         write_labels(self._files.mask(frame.name), label_map(masks, self._numbers))
 
-    def write(self, frame: VideoFrame, read_masks: Callable[[], Mapping[str, np.ndarray]]) -> None:
-        """Write everything else of a frame, but for pictures that are newer than its masks."""
+    def write(
+        self,
+        frame: VideoFrame,
+        objects: Mapping[str, FrameObject],
+        read_masks: Callable[[], Mapping[str, np.ndarray]],
+    ) -> None:
+        """Write everything else of a frame, but for pictures that are newer than its masks.
+
+        Args:
+            frame: the next one of the clip.
+            objects: what the record says of it.
+            read_masks: gives its masks by object name.
+        """
+        captions = self._captions.lines(objects)
         pictures = self._files.frame_pictures(self._save, frame.name)
         if not self._videos and not pictures:
             return
         masks = read_masks()
         mattes = {name: one.matte(frame.image, masks[name]) for name, one in self._soft.items()}
-        drawn = _Drawn(frame.image, masks, mattes)
+        drawn = _Drawn(frame.image, masks, mattes, captions)
         for video, paint in self._videos:
             video.write(frame, paint(drawn))
         made = self._files.mask(frame.name).stat().st_mtime_ns
@@ -150,7 +165,7 @@ class FrameWriters:
         image = drawn.image
         for name, mask in drawn.masks.items():
             image = drawing.overlay(image, mask, colour=self._tint(name))
-        return image
+        return captioned(image, drawn.captions)
 
     def _tint(self, name: str) -> drawing.Colour:
         if len(self._numbers) == 1:
