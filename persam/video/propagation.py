@@ -29,7 +29,7 @@ from persam.video.regions import paste, region_round, whole, within
 from persam.video.target import likeness_within
 
 if TYPE_CHECKING:
-    from persam.structures import Box, Embedding
+    from persam.structures import Box, Embedding, Frame
     from persam.video.choices import Tracking
     from persam.video.encoded_frame import EncodedFrame
     from persam.video.target import TrackedObject
@@ -38,6 +38,7 @@ _UNSURE_CELL = (
     0.02  # a cell's share of object is kept so far from 0 and 1 before its logit is taken
 )
 _WIDER = 0.12  # of the box's longer side: what a box is widened by on each side
+_APART = 0.4  # the same of the box within which a piece of the object may lie
 _OPEN = 0.05  # how near to 0 and 1 a cell's share comes, so that a sure decoder may overrule it
 _SMALLEST_REGION = 128.0  # side in pixels; less would be a guess about pixels that are not there
 
@@ -111,7 +112,7 @@ def _asked(target: TrackedObject, embedding: Embedding, box: Box) -> _Found:
     side = 4 * embedding.features.shape[-1]
     share = np.clip(readout, _UNSURE_CELL, 1 - _UNSURE_CELL).astype(np.float32)
     memory = geometry.bilinear(np.log(share / (1 - share))[None], (side, side))
-    wide = _widened(box, frame.height, frame.width)
+    wide = _widened(box, frame, _WIDER)
     asked = [_prompts(box, box), _prompts(box, wide), _prompts(box, box, memory)]
     backbone = target.concept.backbone
     # A box asks for the single mask, which no weights of three are needed for.
@@ -122,7 +123,7 @@ def _asked(target: TrackedObject, embedding: Embedding, box: Box) -> _Found:
     # Above 0 where the mean of the two is above one half.
     logits = (CERTAIN * (shares + remembered - 1)).astype(np.float32)
     score = float(np.mean([step.score for step in steps]))
-    far = (logits > 0) & ~in_place(logits > 0, wide)
+    far = (logits > 0) & ~in_place(logits > 0, _widened(box, frame, _APART))
     return _Found(np.where(far, -CERTAIN, logits), readout, score, asked[0])
 
 
@@ -205,14 +206,14 @@ def _believed(found: ObjectLogits, target: TrackedObject, choices: Tracking) -> 
     return found.evidence.likeness >= choices.kept * (1.0 if usual is None else usual)
 
 
-def _widened(box: Box, height: int, width: int) -> Box:
+def _widened(box: Box, frame: Frame, share: float) -> Box:
     x0, y0, x1, y1 = box
-    margin = round(_WIDER * max(x1 - x0, y1 - y0))
+    margin = round(share * max(x1 - x0, y1 - y0))
     return (
         max(0, x0 - margin),
         max(0, y0 - margin),
-        min(width, x1 + margin),
-        min(height, y1 + margin),
+        min(frame.width, x1 + margin),
+        min(frame.height, y1 + margin),
     )
 
 
