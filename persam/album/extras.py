@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from persam.album.output import Output, Product
     from persam.album.targets import AlbumTarget
     from persam.io.metadata import PhotoMetadata
-    from persam.runs import OwnFiles
+    from persam.io.own_files import OwnFiles
 
 
 class Extras:
@@ -61,6 +61,11 @@ class Extras:
     def metadata(self, photo: str | Path) -> PhotoMetadata:
         """What the photo says about itself, unless that is to be left out."""
         return NOTHING if self.output.strip else read_metadata(photo)
+
+    def show_reference(self) -> None:
+        """Write the picture of the reference, where there is one."""
+        if self.output.reference:
+            self._write("reference", self.output.reference_file, self.output.reference)
 
     def catch_up(self, record: Record, files: Mapping[Product, Path]) -> tuple[Record, Tile | None]:
         """Make what is asked for now and was not before, from the photo and its mask.

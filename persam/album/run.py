@@ -20,8 +20,9 @@ from persam.album.summary import Summary
 from persam.album.targets import AlbumTarget, fingerprint
 from persam.errors import InputError
 from persam.io.folders import name_outputs
+from persam.io.own_files import OwnFiles, file_sha256
 from persam.io.writers import remove_leftovers
-from persam.runs import OwnFiles, file_sha256, locked
+from persam.runs import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -133,6 +134,7 @@ class _AlbumRun:
 
     def run(self, loader: LoaderOptions, on_progress: Callable[[Record], None] | None) -> Summary:
         done: list[_Finished] = []
+        self.extras.show_reference()
         with loader.threads() as threads:
             for one in self._finished(loader, threads):
                 done.append(one)
@@ -198,7 +200,11 @@ class _AlbumRun:
         return replace(stamp, sha256=file_sha256(photo))
 
     def _write_sheet(self, done: Sequence[_Finished]) -> Path | None:
-        page = sheet_page([one.record for one in done], [one.tile for one in done])
+        changed = self.own.state(self.output.sheet) == "changed"
+        if changed and not self.output.overwrite_hand_work:
+            return self.output.sheet
+        pictures = [one.tile for one in done]
+        page = sheet_page([one.record for one in done], pictures, self.output.reference)
         try:
             self.own.write(self.output.sheet, page)
         except InputError as error:

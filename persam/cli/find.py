@@ -23,10 +23,12 @@ from persam.cli.run_args import (
     CacheSizeOption,
     JobsOption,
     MaxPixelsOption,
+    OverwriteOption,
     RecursiveOption,
     loader_options,
 )
 from persam.io.folders import list_images, refuse_overwriting
+from persam.io.own_files import refuse_replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +59,7 @@ def find(
         Path | None,
         typer.Option("--out", help="Write a JSON line for every photo to this file, best first."),
     ] = None,
+    overwrite: OverwriteOption = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print these lines instead of the table, for scripts.")
     ] = False,
@@ -80,9 +83,10 @@ def find(
     listing = list_images(photos, recursive=recursive)
     if out is not None:
         refuse_overwriting([out], [*listing.photos, concept], "Choose another --out.")
+        refuse_replacing(out, overwrite=overwrite)
     loader = loader_options(batch, jobs, cache, cache_size, max_pixels)
     from persam.album.search import search
-    from persam.io.writers import write_text
+    from persam.io.writers import write_single
 
     learnt = stored_concept(concept, model, device=device, precision=precision, engine=engine)
     learnt = with_min_presence(learnt, min_presence)
@@ -90,7 +94,7 @@ def find(
         hits = search(learnt, listing.photos, lambda _: step(), loader=loader)
     lines = "".join(hit.to_json() + "\n" for hit in hits)
     if out is not None:
-        write_text(out, lines)
+        write_single(out, lines)
     if json:
         say(lines.rstrip("\n"))
     elif not quiet:

@@ -63,6 +63,7 @@ from persam.cli.object_options import (
     OrientationOption,
     PointOption,
 )
+from persam.cli.reference_shown import ShownReference
 from persam.cli.run_args import (
     BatchOption,
     CacheOption,
@@ -78,8 +79,9 @@ from persam.errors import InputError
 from persam.io.folders import list_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from persam.cli.object_args import Examples
     from persam.concept import Concept
     from persam.io.folders import Listing
 
@@ -175,12 +177,12 @@ def segment(
     part = None if shard is None else Shard.parse(shard)
     learning = LearningArgs(method, model, match_with, plugin_of(plugin, stable=stable), typed)
     place = {"device": device, "precision": precision, "engine": engine}
-    learnt = learning.concepts(source, (variant, without, alpha), place)
     learnt = {
         name: with_quality(with_min_presence(one, min_presence), quality)
-        for name, one in learnt.items()
+        for name, one in learning.concepts(source, (variant, without, alpha), place).items()
     }
     several = isinstance(source, ConceptArgs) and source.several
+    shown_as = _reference(source, learnt)
     objects = learnt if several else next(iter(learnt.values()))
     output = Output(
         out,
@@ -195,6 +197,7 @@ def segment(
         mirror=tuple(path for path in photos if path.is_dir()) if recursive else (),
         style=style,
         strip=strip,
+        reference=shown_as.picture,
         shard=part,
     )
     target = AlbumTarget.of(objects, instances=instances)
@@ -202,11 +205,18 @@ def segment(
     total = len(others) if part is None else len(part.positions(others, output.mirror))
     with progress(total, "Looking", quiet=quiet) as step:
         summary = segment_album(target, others, output, lambda _: step(), loader=loader)
+    shown_as.tell(out / output.reference_file.name, quiet=quiet)
     report_album(summary, listing, _least(learnt.values(), quiet=quiet), quiet=quiet)
     done = (summary.records, summary.manifest.parent, {})
     write_labels_of(done, known, next(iter(learnt)) or "object", saved.labels, quiet=quiet)
     if summary.failed or summary.not_written:
         raise typer.Exit(1)
+
+
+def _reference(source: Examples | ConceptArgs, learnt: Mapping[str, Concept]) -> ShownReference:
+    if isinstance(source, ConceptArgs):
+        return ShownReference()
+    return ShownReference.of(source.references[0], next(iter(learnt.values())))
 
 
 def _least(concepts: Iterable[Concept], *, quiet: bool) -> float:

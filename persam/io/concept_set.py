@@ -19,8 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from persam.errors import InputError
+from persam.io.concept_file import in_order, refuse_other_file
 from persam.io.labels.stored import set_fields, set_from
-from persam.io.writers import write_bytes
+from persam.io.writers import write_bytes, write_single
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,6 +57,19 @@ class PictureContent:
             return cls(path.stat().st_size, sha256)
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+
+    @classmethod
+    def of_picture(cls, picture: LabelledPicture) -> PictureContent:
+        """Read a picture that is at hand, as a file or within its label file.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if picture.path is None and picture.data is not None:
+            return cls(len(picture.data), hashlib.sha256(picture.data).hexdigest())
+        if picture.path is None:
+            raise InputError(f"{picture.name} is not at hand; name its folder by --images.")
+        return cls.of(picture.path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +113,10 @@ def write_concept_set(path: str | Path, concepts: ConceptSet) -> None:
     """Write several concepts, whole or not at all.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or would replace one that holds no concepts.
     """
+    if not is_concept_set(path):
+        refuse_other_file(path)
     arrays = {
         str(number): np.frombuffer(data, dtype=np.uint8)
         for number, data in enumerate(concepts.concepts.values())
@@ -111,7 +127,7 @@ def write_concept_set(path: str | Path, concepts: ConceptSet) -> None:
         _LABELS: json.dumps(set_fields(concepts.labels), allow_nan=False),
         _FILES: json.dumps([[one.size, one.sha256] for one in concepts.contents]),
     }
-    write_bytes(path, save(arrays, header))
+    write_single(path, in_order(save(arrays, header)))
 
 
 def is_concept_set(path: str | Path) -> bool:

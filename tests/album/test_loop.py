@@ -171,7 +171,7 @@ def test_few_pictures_are_in_memory_however_many_there_are(  # noqa: PLR0917
         return picture
 
     monkeypatch.setattr("persam.album.reader.read_reduced", reading)
-    photos = [tmp_path / f"{number:03}.png" for number in range(60)]
+    photos = [tmp_path / f"{number:03}.png" for number in range(24)]
     for number, path in enumerate(photos):
         Image.fromarray(scene(number % 5)).save(path)
     gc.disable()

@@ -4,12 +4,19 @@ import { api } from "./api.js";
 import { button, fill, h, toast } from "./dom.js";
 import { Editor } from "./editor.js";
 import { heat, numbered, only, tinted } from "./layers.js";
-import { objectBar } from "./objects.js";
+import { activate, objectBar } from "./objects.js";
 import { judge, shownPhotos } from "./sorting.js";
 import { word } from "./tiles.js";
 import { busy, colourOf, css, on, store } from "./store.js";
 
 const SIDE = 1024;
+
+// Who comes to a photo comes for what was found there, rather than for what was not.
+function lookAtFound(photo) {
+  if (!photo || judge(photo, store.active).state === "present") return;
+  const found = store.objects.find((one) => judge(photo, one.name).state === "present");
+  if (found) activate(found.name);
+}
 
 export function correctView(id, go) {
   const bar = objectBar({ adding: false });
@@ -122,6 +129,7 @@ export function correctView(id, go) {
         h("span.quiet", {}, "Saved masks are never overwritten by a search."));
     }
     return fill(actions,
+      store.objects.length > 1 && h("strong.about", { style: { "--colour": css(colourOf(store.active)) } }, h("i"), store.active),
       state !== "absent" && state !== "unknown" && say("Right", "check", "R", "right"),
       say("Wrong", "cross", "W", "wrong"),
       say("Not here", "none", "N", "absent"),
@@ -131,11 +139,13 @@ export function correctView(id, go) {
   }
 
   async function verdict(kind) {
-    const { mark } = judge(store.photos.get(photo.id), store.active);
+    const judged = photo;
+    const { mark } = judge(store.photos.get(judged.id), store.active);
     try {
-      await api.verdict(photo.id, store.active, kind === mark ? "none" : kind);
+      await api.verdict(judged.id, store.active, kind === mark ? "none" : kind);
       if (kind === "wrong" && kind !== mark) toast("Put it right with the tools, or leave it: wrong masks are not taken away.");
-      if (["right", "absent"].includes(kind) && kind !== mark) step(1);
+      // Who went elsewhere meanwhile stays there.
+      if (element.isConnected && photo === judged && ["right", "absent"].includes(kind) && kind !== mark) step(1);
     } catch (error) {
       toast(error.message, { kind: "bad" });
     }
@@ -143,8 +153,10 @@ export function correctView(id, go) {
 
   async function save() {
     if (!editor.hasMask()) return;
+    const mended = photo;
     try {
-      await api.keepMask(photo.id, store.active, "corrected", await editor.drawing());
+      await api.keepMask(mended.id, store.active, "corrected", await editor.drawing());
+      if (photo !== mended) return;
       editor.clear();
       toast("Corrected. It becomes a reference when you ask for it.", store.unlearnt ? { kind: "good" } : { kind: "good", action: "Learn from it", onaction: improve });
       await masks();
@@ -174,6 +186,7 @@ export function correctView(id, go) {
     on("active", () => photo && (editor.clear(), masks())),
     on("progress", foot),
   ];
+  lookAtFound(store.photos.get(id));
   open(id);
   return {
     element,
