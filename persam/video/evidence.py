@@ -99,11 +99,11 @@ class Signs:
         return found
 
 
-def presence(found: Signs) -> float:
+def presence_by(found: Signs) -> float:
     """How probable it is that the object is in a frame, 0..1, by the signs of what was found there.
 
     Example:
-        >>> presence(Signs(1.0, 1.0, 1.0, 1.0, 1.0)) > 0.9 > 0.1 > presence(Signs(0, 0, 0, 1, 1))
+        >>> presence_by(Signs(1, 1, 1, 1, 1)) > 0.9 > 0.5 > presence_by(Signs(0, 0, 0, 1, 1))
         True
     """
     values = (1.0, found.unlike, found.disagrees, found.drifted)

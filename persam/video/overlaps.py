@@ -10,7 +10,7 @@ import numpy as np
 from persam import geometry
 from persam.pipeline.prompts import mask_box
 from persam.structures import Prompts
-from persam.video.evidence import presence
+from persam.video.evidence import presence_by
 from persam.video.structures import TrackedPrediction
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ObjectLogits:
         """How probable it is that the object is there, 0..1; None where nothing was compared."""
         if self.given:
             return 1.0
-        return None if self.signs is None else presence(self.signs)
+        return None if self.signs is None else presence_by(self.signs)
 
     @classmethod
     def from_step(

@@ -76,6 +76,9 @@ def find(target: TrackedObject, frame: EncodedFrame, choices: Tracking) -> Objec
         found = find_near(target, frame, box, choices)
         if _believed(found, target, choices):
             return found
+        searched = _search(target, frame, choices)
+        # Where the search has nothing to compare, what is at the last place says how sure that is.
+        return found.emptied() if searched.signs is None else searched
     return _search(target, frame, choices)
 
 
