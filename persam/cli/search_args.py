@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from persam.album.targets import AlbumTarget
     from persam.cli.model_args import Component
     from persam.cli.object_args import ReferenceArgs
     from persam.concept import Concept
@@ -82,3 +83,14 @@ def settings_words(
     variants = [concept.variant for concept in learnt.values()]
     places = source.places if isinstance(source, Examples) else ()
     return repr((backbone.name, backbone.precision, method, *variants, places))
+
+
+def target_of(
+    source: Examples | ConceptArgs, learnt: Mapping[str, Concept], *, instances: bool
+) -> AlbumTarget:
+    """What an album is searched for."""
+    from persam.album.targets import AlbumTarget
+
+    several = isinstance(source, ConceptArgs) and source.several
+    objects = learnt if several else next(iter(learnt.values()))
+    return AlbumTarget.of(objects, instances=instances)

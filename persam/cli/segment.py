@@ -71,7 +71,8 @@ from persam.cli.run_args import (
     ShardOption,
     loader_options,
 )
-from persam.cli.search_args import LearningArgs, search_source, settings_words
+from persam.cli.search_args import LearningArgs, search_source, settings_words, target_of
+from persam.cli.segment_stream import is_stream, segment_to_tar
 from persam.errors import InputError
 from persam.io.folders import list_images
 
@@ -84,8 +85,20 @@ if TYPE_CHECKING:
 
 def segment(
     context: typer.Context,
-    photos: Annotated[list[Path], typer.Argument(help="Photos, and folders of photos.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
+    photos: Annotated[
+        list[str],
+        typer.Argument(
+            help="Photos, and folders of photos; or tars, Parquet tables and stores (s3://...), "
+            "which are read as they come."
+        ),
+    ],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            help="Folder for the results; results.tar or results-%06d.tar for tars of masks.",
+        ),
+    ],
     *,
     reference: Annotated[
         Path | None, typer.Option("--reference", help="A picture that shows the object.")
@@ -161,44 +174,44 @@ def segment(
     source = search_source(
         reference and ReferenceArgs(reference, *shown), (also, not_), concept, typed
     )
-    listing = _listing(photos, out, recursive=recursive)
+    listing = None if is_stream(photos, out) else _listing(photos, out, recursive=recursive)
     loader = loader_options(batch, jobs, cache, cache_size, max_pixels)
     saved = SaveArgs.of(save, (polygon_error, pictures, overwrite_hand_work), typed)
     style = cutout_style((edges, crop, background, format_), saved.products, typed)
     from persam.album.run import Output, segment_album
     from persam.album.shards import Shard
-    from persam.album.targets import AlbumTarget
 
     part = None if shard is None else Shard.parse(shard)
     learning = LearningArgs(method, model, match_with, plugin_of(plugin, stable=stable), typed)
     place = {"device": device, "precision": precision, "engine": engine}
     learnt = learning.concepts(source, (variant, without, alpha), place)
     learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
-    several = isinstance(source, ConceptArgs) and source.several
-    objects = learnt if several else next(iter(learnt.values()))
+    target = target_of(source, learnt, instances=instances)
+    # A concept's own numbers name it: the page, too, goes on with what it has found.
+    words = "" if isinstance(source, ConceptArgs) else settings_words(source, learnt, method)
+    identity = words and digest(words, learning.files(source))
+    if listing is None:
+        segment_to_tar(photos, (out, identity, strip), (target, loader), typed, quiet=quiet)
+        return
     output = Output(
         out,
         saved.products,
         overwrite,
         overwrite_hand_work,
-        # A concept's own numbers name it: the page, too, goes on with what it has found.
-        identity=""
-        if isinstance(source, ConceptArgs)
-        else digest(settings_words(source, learnt, method), learning.files(source)),
+        identity=identity,
         protected=learning.files(source),
-        mirror=tuple(path for path in photos if path.is_dir()) if recursive else (),
+        mirror=tuple(path for path in photos if Path(path).is_dir()) if recursive else (),
         style=style,
         strip=strip,
         shard=part,
     )
-    target = AlbumTarget.of(objects, instances=instances)
     others, known = without_references(listing.photos, sets_of(learning.files(source)))
     total = len(others) if part is None else len(part.positions(others, output.mirror))
     with progress(total, "Looking", quiet=quiet) as step:
         summary = segment_album(target, others, output, lambda _: step(), loader=loader)
     report_album(summary, listing, _least(learnt.values(), quiet=quiet), quiet=quiet)
-    done = (summary.records, summary.manifest.parent, {})
-    write_labels_of(done, known, next(iter(learnt)) or "object", saved.labels, quiet=quiet)
+    name, done = next(iter(learnt)) or "object", (summary.records, summary.manifest.parent, {})
+    write_labels_of(done, known, name, saved.labels, quiet=quiet)
     if summary.failed or summary.not_written:
         raise typer.Exit(1)
 
@@ -218,10 +231,10 @@ def _least(concepts: Iterable[Concept], *, quiet: bool) -> float:
     return max(thresholds)
 
 
-def _listing(photos: Sequence[Path], out: Path, *, recursive: bool) -> Listing:
+def _listing(photos: Sequence[str], out: str, *, recursive: bool) -> Listing:
     """The photos, none of them in the folder of the results."""
     for path in photos:
-        if path.is_dir() and os.path.realpath(path) == os.path.realpath(out):
+        if Path(path).is_dir() and os.path.realpath(path) == os.path.realpath(out):
             raise InputError(
                 f"--out {out} is a folder of photos: a second run would take the masks for "
                 f"photos. Choose another folder."
