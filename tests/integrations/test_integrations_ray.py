@@ -14,6 +14,7 @@ from PIL import Image
 from persam.album.result_parts import read_parts
 from persam.album.rows import labels_in
 from persam.album.run import LoaderOptions, Output, segment_album
+from persam.album.search import asking
 from persam.concept import Concept
 from persam.errors import InputError
 from persam.integrations.ray import Segmenter, segment_on_ray
@@ -26,11 +27,10 @@ arrow = pytest.importorskip("pyarrow")
 
 
 @pytest.fixture(scope="module")
-def concept(
-    tiny_sam_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Concept]:
+def concept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Concept]:
     noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
-    learnt = personalize(load(tiny_sam_folder, device="cpu"), noise, box=(10, 10, 40, 40))
+    # Without torch, which every actor would have to import.
+    learnt = asking(personalize(load("pocket", engine="onnx"), noise, box=(10, 10, 40, 40)), 0.0)
     path = tmp_path_factory.mktemp("concept") / "thing.safetensors"
     learnt.save(path)
     return path, learnt
@@ -47,7 +47,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_segmenter_answers_a_batch(concept: tuple[Path, Concept], photos: Path) -> None:
-    segmenter = Segmenter(concept[0].read_bytes(), device="cpu", min_presence=0.0)
+    segmenter = Segmenter(concept[0].read_bytes(), engine="onnx", min_presence=0.0)
     every = sorted(photos.iterdir())
     batch = {"photo": [p.name for p in every], "data": [p.read_bytes() for p in every]}
     rows = {row["photo"]: row for row in segmenter(batch).to_pylist()}
@@ -72,7 +72,7 @@ def cluster() -> Iterator[None]:
 def test_an_album_on_a_cluster_is_the_album_of_one_run_and_goes_on(
     cluster: None, concept: tuple[Path, Concept], photos: Path, tmp_path: Path
 ) -> None:
-    out, how = str(tmp_path / "parts"), {"actors": 1, "cpus": 0.8, "part": 2, "device": "cpu"}
+    out, how = str(tmp_path / "parts"), {"actors": 1, "cpus": 0.8, "part": 2, "engine": "onnx"}
     first = segment_on_ray([str(photos / "IMG_[01].png")], concept[0], out, **how)
     assert (first.written, first.skipped, first.failed) == (2, 0, 0)
     rest = segment_on_ray([str(photos)], concept[0], out, **how)
