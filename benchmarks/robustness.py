@@ -32,8 +32,8 @@ from persam.io.concept_file import StoredConcept, StoredReference, read_concept,
 from persam.io.images import read_image, read_reduced
 from persam.io.masks import read_mask
 from persam.io.metadata import read_metadata
+from persam.io.own_files import OwnFiles
 from persam.io.picture_file import picture_size
-from persam.runs import OwnFiles
 from persam.structures import Calibration, ModelSpec
 from persam.variants import Variant
 from persam.video.record import ClipRun, FrameLine

@@ -24,6 +24,7 @@ from persam.pipeline.features import ObjectFeatures, ReferenceFeatures, check_em
 from persam.pipeline.instances import find_instances
 from persam.pipeline.presence import calibrate, judge
 from persam.pipeline.reference import Reference, encode_reference, reference_features
+from persam.pipeline.second_look import with_pixels
 from persam.structures import Embedding
 
 if TYPE_CHECKING:
@@ -116,17 +117,22 @@ class Concept:
             InputError: a picture cannot be read.
         """
         if not isinstance(image, list | tuple):
-            embedding = self.backbone.encode(read_image(image))
+            picture = read_image(image)
+            embedding = with_pixels(self.backbone.encode(picture), picture, [self])
             return self.segment_embedding(embedding, trace=trace)
         found: list[Prediction] = []
         for start in range(0, len(image), _TOGETHER):
             pictures = [read_image(one) for one in image[start : start + _TOGETHER]]
-            for embedding in self.backbone.encode_batch(pictures):
-                found.append(self.segment_embedding(embedding, trace=trace))
+            encoded = self.backbone.encode_batch(pictures)
+            for embedding, picture in zip(encoded, pictures, strict=True):
+                shown = with_pixels(embedding, picture, [self])
+                found.append(self.segment_embedding(shown, trace=trace))
         return found
 
     def segment_embedding(self, embedding: Embedding, *, trace: bool = False) -> Prediction:
         """Find the object in a picture that this concept's backbone has encoded already.
+
+        A recipe with a second look takes it where the embedding has the picture's pixels.
 
         Raises:
             InputError: the embedding is another model's.

@@ -95,12 +95,15 @@ class Embedding:
         frame: how the picture lies in the model's square.
         extras: whatever else the family's decoder wants of the picture (SAM 2's features of
             higher resolution, SAM-HQ's early features). Only the family's own adapter reads it.
+        image: ``(height, width, 3)`` uint8 RGB, the picture itself, for recipes with a second look;
+            None where it is not at hand, or not wanted.
     """
 
     features: np.ndarray
     matching: np.ndarray
     frame: Frame
     extras: tuple[np.ndarray, ...] = ()
+    image: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name, maps in (("features", self.features), ("matching", self.matching)):

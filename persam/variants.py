@@ -54,6 +54,8 @@ class Variant:
         keep_best: answer with the step of the highest score instead of the last one.
         one_piece: of the final mask, drop the pieces that are less likely places of the object
             than the best one, and close small holes.
+        second_look: a share of the picture: an object whose box covers less is looked at again in a
+            crop round it, for finer edges; 0 never does, 1 always. It wants the picture's pixels.
         fit: how PerSAM-F finds its weights: ``"official"`` runs the 1,000 steps of AdamW,
             ``"fast"`` searches the plane of the weights. PerSAM does not read it.
 
@@ -80,6 +82,7 @@ class Variant:
     refine_box: bool = True
     keep_best: bool = False
     one_piece: bool = False
+    second_look: float = 0.0
     fit: Fit = "fast"
 
     def __post_init__(self) -> None:
@@ -152,11 +155,11 @@ class Variant:
 
 
 # Fields that the first stored variants did not have -> what recipes did before there were any.
-_ADDED: dict[str, Any] = {"one_piece": False}
+_ADDED: dict[str, Any] = {"one_piece": False, "second_look": 0.0}
 
 
 def _check_shares(variant: Variant) -> None:
-    for name in ("smoothing", "min_presence"):
+    for name in ("smoothing", "min_presence", "second_look"):
         value = getattr(variant, name)
         if value > 1:
             raise InputError(f"A variant's {name} is at most 1; got {value!r}.")
@@ -184,7 +187,7 @@ _SWITCHES = (
     "keep_best",
     "one_piece",
 )
-_FACTORS = ("contrast", "smoothing", "min_presence", "alpha", "prior_mask")
+_FACTORS = ("contrast", "smoothing", "min_presence", "alpha", "prior_mask", "second_look")
 
 # The difference table. The official rows are persam.py and persam_f.py; a row below another says
 # only what differs from it.
@@ -207,6 +210,7 @@ _PERSAM = Variant(
     refine_box=True,
     keep_best=False,
     one_piece=False,
+    second_look=0.0,
     fit="official",
 )
 _PERSAM_F = dataclasses.replace(

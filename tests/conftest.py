@@ -16,6 +16,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("PERSAM_ENGINE", "torch")
 os.environ.setdefault("PERSAM_PRECISION", "fp32")
 
+# One thread for each worker, of engines and compiled loops, too.
+os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
+
 import drawings
 
 # Networks are converted once for all tests of a session, whoever of the workers comes first.
@@ -40,7 +43,6 @@ settings.register_profile("suite", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("suite")
 
 torch.set_num_threads(1)
-os.environ["OMP_NUM_THREADS"] = "1"  # the engines' threads
 
 
 def pytest_unconfigure() -> None:

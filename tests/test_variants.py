@@ -37,9 +37,9 @@ def test_json_round_trip(name, method):
     assert Variant.from_json(variant.to_json()) == variant
 
 
-def test_a_variant_from_before_there_was_one_piece_has_none():
+def test_a_variant_from_before_there_were_all_switches_has_none_of_them():
     stored = json.loads(Variant.named("pocket", "persam").to_json())
-    del stored["one_piece"]
+    del stored["one_piece"], stored["second_look"]
     assert Variant.from_json(json.dumps(stored)) == replace(
         Variant.named("pocket", "persam"), one_piece=False
     )

@@ -10,9 +10,9 @@ import numpy as np
 
 from persam.album.manifest import FoundObject, Record, Stamp
 from persam.errors import InputError
+from persam.io.own_files import OwnFiles, file_sha256
 from persam.io.picture_file import open_picture, picture_size
 from persam.pipeline.prompts import mask_box
-from persam.runs import OwnFiles, file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

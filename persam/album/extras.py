@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from persam.album.output import Output, Product
     from persam.album.targets import AlbumTarget
     from persam.io.metadata import PhotoMetadata
-    from persam.runs import OwnFiles
+    from persam.io.own_files import OwnFiles
 
 
 class Extras:

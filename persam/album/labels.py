@@ -21,8 +21,8 @@ from persam.io.labels import (
     write_label_set,
 )
 from persam.io.labels.writing import place_picture
+from persam.io.own_files import OwnFiles
 from persam.io.picture_file import open_picture
-from persam.runs import OwnFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -8,7 +8,8 @@ same at any loader, but for the rounding of an encoder's sums in batches of anot
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
@@ -44,6 +45,11 @@ class PhotoTask(Protocol[T_co]):
     @property
     def can_reject(self) -> bool:
         """Whether matching features alone are ever enough for an answer."""
+        ...
+
+    @property
+    def wants_pixels(self) -> bool:
+        """Whether an answer needs the picture itself beside its embedding."""
         ...
 
     def reject(self, embedding: Embedding) -> T_co | None:
@@ -163,7 +169,7 @@ class _Loop(Generic[T]):
             loader.cache,
             identity="" if loader.cache is None else task.backbone.identity,
             can_reject=task.can_reject,
-            pixels=pixels,
+            pixels=pixels or task.wants_pixels,
             max_pixels=loader.max_pixels,
         )
 
@@ -205,7 +211,14 @@ class _Loop(Generic[T]):
         spent = photo.seconds + found.seconds
         if found.embedding is None:
             return PhotoResult(photo.photo, error=found.error, seconds=spent)
-        return self._answer(photo, self.task.predict, found.embedding, found.seconds)
+        return self._answer(photo, partial(self._ask, photo), found.embedding, found.seconds)
+
+    def _ask(self, photo: ReadPhoto, embedding: Embedding) -> T:
+        if self.task.wants_pixels:
+            read = photo.image
+            pixels = self.reader.picture(photo.photo).pixels if read is None else read
+            embedding = replace(embedding, image=pixels)
+        return self.task.predict(embedding)
 
     def _answer(
         self,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from persam.album.manifest import Manifest, Record
 from persam.album.shards import Shard, ShardPlan
 from persam.errors import InputError
+from persam.io.own_files import OwnFiles, file_sha256
 from persam.io.writers import write_bytes
-from persam.runs import OwnFiles, file_sha256, locked
+from persam.runs import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -101,7 +101,7 @@ class Reader:
             entry = self._whole(found.key, found.matching_entry)
             if entry is not None:
                 return replace(found, entry=entry)
-            preprocessed = self.backbone.preprocess(self._picture(found.photo).pixels)
+            preprocessed = self.backbone.preprocess(self.picture(found.photo).pixels)
         except STOPS_A_PHOTO as error:
             return replace(found, error=one_line(error))
         return replace(found, matching_entry=None, preprocessed=preprocessed)
@@ -113,7 +113,7 @@ class Reader:
         missing = matching is None or (entry is None and not self.can_reject)
         if not (missing or self.pixels):
             return ReadPhoto(photo, key, matching, entry, size=picture_size(photo))
-        picture = self._picture(photo)
+        picture = self.picture(photo)
         size = picture.height, picture.width
         image = picture.pixels if self.pixels and math.prod(size) <= _KEPT_PIXELS else None
         if not missing:
@@ -123,7 +123,12 @@ class Reader:
         key = key if key == self._key(photo) else None
         return ReadPhoto(photo, key, preprocessed=preprocessed, image=image, size=size)
 
-    def _picture(self, photo: PictureSource) -> ReducedImage:
+    def picture(self, photo: PictureSource) -> ReducedImage:
+        """The photo's pixels, as the encoder is given them.
+
+        Raises:
+            InputError: it cannot be read.
+        """
         return read_reduced(photo, ENOUGH_PIXELS, max_pixels=self.max_pixels)
 
     def _key(self, photo: PictureSource) -> str | None:

@@ -226,6 +226,7 @@ class _Doubting:
 
     diagnosis: Diagnosis
     can_reject: bool = False
+    wants_pixels: bool = False
 
     @property
     def backbone(self) -> Backbone:

@@ -54,6 +54,7 @@ class _Task:
     concepts: Mapping[str, Concept]
     shapes: Mapping[str, Sequence[np.ndarray]]
     can_reject: bool = False
+    wants_pixels: bool = False
 
     @property
     def backbone(self) -> Backbone:

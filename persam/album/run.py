@@ -20,8 +20,9 @@ from persam.album.summary import Summary
 from persam.album.targets import AlbumTarget, fingerprint
 from persam.errors import InputError
 from persam.io.folders import name_outputs
+from persam.io.own_files import OwnFiles, file_sha256
 from persam.io.writers import remove_leftovers
-from persam.runs import OwnFiles, file_sha256, locked
+from persam.runs import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

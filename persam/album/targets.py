@@ -23,6 +23,7 @@ from persam.pipeline.comparison import ObjectSet
 from persam.pipeline.instances import MOST
 from persam.pipeline.multi_object import absence, check_concepts, segment_set
 from persam.pipeline.prompts import mask_box
+from persam.pipeline.second_look import wants_pixels
 
 if TYPE_CHECKING:
     from persam.io.metadata import PhotoMetadata
@@ -146,6 +147,11 @@ class AlbumTarget:
         """Whether matching features alone may show that nothing is there."""
         every = self.concepts.values()
         return all(one.calibration is not None and one.variant.min_presence > 0 for one in every)
+
+    @property
+    def wants_pixels(self) -> bool:
+        """Whether a recipe looks again at what it has found."""
+        return not self.instances and wants_pixels(self.concepts.values())
 
     def reject(self, embedding: Embedding) -> PhotoAnswer | None:
         """Answer where everything is absent, by the matching features alone; else None."""

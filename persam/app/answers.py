@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from persam.app.session import Session
 
 
+NEVER_KEPT = {"cache-control": "no-store"}  # headers of what may be another the next moment
+
+
 def reads(handler: Callable[[Session, Request], Response]) -> Callable[..., Any]:
     """Make a route of a handler that takes no body."""
 

@@ -20,6 +20,7 @@ from persam.io.writers import jpeg, write_bytes, write_text
 from persam.video.clip import open_clip
 from persam.video.output_files import ClipFiles
 from persam.video.record import FrameLine
+from persam.video.review import needs_review
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -151,7 +152,8 @@ class ClipFolder:
 def frame_json(line: FrameLine) -> dict[str, Any]:
     """What the page is told of a tracked frame."""
     found = {
-        name: {"present": one.present, "score": one.score, "likeness": one.likeness}
+        name: {"present": one.present, "score": one.score, "doubt": one.doubt}
+        | {"reason": one.reason, "event": one.event, "review": needs_review(one)}
         for name, one in line.objects.items()
     }
     return {"index": line.index, "seconds": line.seconds, "objects": found}

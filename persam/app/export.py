@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from persam.app.archive import EXPORTS
 from persam.app.commands import command_lines
 from persam.app.export_files import ExportWriter
 from persam.app.learning import at_presence
@@ -37,7 +38,7 @@ def export(session: Session, options: ExportOptions) -> Path:
         raise InputError("Choose what to take away.")
     if "cutouts" in options.products:
         options.cutouts.check()
-    folder = _new_folder(session.run / "exports", options.name)
+    folder = _new_folder(session.run / EXPORTS, options.name)
     photos = [photo for photo in session.media.photos.values() if accepted(session, photo, options)]
     if not photos and options.products != {"concepts"}:
         raise InputError("No photo shows the object at this presence. Move the slider, or search.")

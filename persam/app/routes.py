@@ -14,8 +14,8 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from persam.app import album, bodies, clicking, export, marking, tracking
-from persam.app.answers import answer, reads, writes
+from persam.app import album, archive, bodies, clicking, export, marking, tracking
+from persam.app.answers import NEVER_KEPT, answer, reads, writes
 from persam.app.commands import command_lines
 from persam.app.export_files import ExportOptions
 from persam.app.heat import confidence_png
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 STATIC = resources.files("persam.app") / "static"
 _LONG = {"cache-control": "private, max-age=31536000, immutable"}
-_NEVER = {"cache-control": "no-store"}
 
 
 def routes() -> list[Route | Mount]:
@@ -50,6 +49,8 @@ def routes() -> list[Route | Mount]:
         Route("/api/find", writes(bodies.FindBody, find), methods=["POST"]),
         Route("/api/cancel", writes(None, cancel), methods=["POST"]),
         Route("/api/export", writes(bodies.ExportBody, take_away), methods=["POST"]),
+        Route("/api/exports", reads(archive.exports)),
+        Route("/api/exports/{name}", reads(archive.download)),
         Route("/api/clips/{id}", reads(clip)),
         Route("/api/clips/{id}/open", writes(None, open_clip), methods=["POST"]),
         Route("/api/clips/{id}/track", writes(bodies.TrackBody, track_clip), methods=["POST"]),
@@ -66,12 +67,12 @@ def routes() -> list[Route | Mount]:
 
 def page(_request: Request) -> Response:
     """The page itself."""
-    return FileResponse(str(STATIC / "index.html"), headers=_NEVER)
+    return FileResponse(str(STATIC / "index.html"), headers=NEVER_KEPT)
 
 
 def whole_session(session: Session, _request: Request) -> Response:
     """Everything that a page needs to begin with."""
-    return JSONResponse(session_json(session), headers=_NEVER)
+    return JSONResponse(session_json(session), headers=NEVER_KEPT)
 
 
 async def events(request: Request) -> Response:
@@ -80,13 +81,13 @@ async def events(request: Request) -> Response:
     if told.full:
         return JSONResponse({"error": "Too many pages are open already. Close one."}, 503)
     stream = told.listen()
-    headers = {**_NEVER, "x-accel-buffering": "no"}
+    headers = {**NEVER_KEPT, "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
 def commands(session: Session, _request: Request) -> Response:
     """The command lines that do the same."""
-    return JSONResponse({"lines": command_lines(session)}, headers=_NEVER)
+    return JSONResponse({"lines": command_lines(session)}, headers=NEVER_KEPT)
 
 
 def add_object(session: Session, _request: Request, body: bodies.ObjectBody) -> Any:
@@ -133,7 +134,7 @@ def take_away(session: Session, _request: Request, body: bodies.ExportBody) -> A
 def clip(session: Session, request: Request) -> Response:
     """A clip: its frames, what is marked in them, and what was tracked."""
     found = session.clip(request.path_params["id"])
-    return JSONResponse(found.describe(session.state.objects), headers=_NEVER)
+    return JSONResponse(found.describe(session.state.objects), headers=NEVER_KEPT)
 
 
 def open_clip(session: Session, request: Request, _body: None) -> Any:
@@ -167,7 +168,7 @@ def labels(session: Session, request: Request) -> Response:
     photo, side = _photo(session, request), _side(request)
     found = session.labels(photo)
     if found is None:
-        return Response(status_code=204, headers=_NEVER)  # no mask yet
+        return Response(status_code=204, headers=NEVER_KEPT)  # no mask yet
     return Response(label_png(found, side), media_type="image/png", headers=_LONG)
 
 
@@ -175,7 +176,7 @@ def confidence(session: Session, request: Request) -> Response:
     """Where the object seems to be in a photo, before the decoder is asked."""
     photo = _photo(session, request)
     made = confidence_png(session, photo, request.query_params.get("object", ""), _side(request))
-    return Response(made, media_type="image/png", headers=_NEVER)
+    return Response(made, media_type="image/png", headers=NEVER_KEPT)
 
 
 def open_photo(session: Session, request: Request, _body: None) -> Any:
@@ -192,7 +193,7 @@ def outline(session: Session, request: Request, body: bodies.OutlineBody) -> Res
     model, drawing = session.model, _drawing(session, photo, body.drawing)
     found = clicking.outline(model.clicks, model.photos.get(photo), drawing, MASK_SIDE)
     score = "" if found.score is None else f"{found.score:.4f}"
-    headers = {**_NEVER, "x-score": score}
+    headers = {**NEVER_KEPT, "x-score": score}
     return Response(grey_png(found.mask.astype("uint8")), media_type="image/png", headers=headers)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from threadpoolctl import threadpool_limits
 
 from persam.app.routes import routes
 from persam.app.security import Guard
@@ -87,6 +88,9 @@ def serve(options: AppOptions, address: Address, on_ready: Callable[[str], None]
     Raises:
         InputError: a folder that cannot be used, or an address that is taken.
     """
+    # The threads of numpy's matrix products wait by turning, on the very cores that the model's
+    # threads want: a click beside a search would spend most of its time so.
+    threadpool_limits(1, user_api="blas")
     session = Session(options)
     token = address.token or secrets.token_urlsafe(24)
     with _bound(address) as listener:

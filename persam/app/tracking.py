@@ -42,7 +42,7 @@ def open_frames(session: Session, media_id: str) -> ClipFolder:
             clip.read(session.job.step)
             session.events.publish("clip", id=clip.clip.id)
 
-        session.job.start("Reading the clip", total, work)
+        session.job.start(f"Reading {clip.clip.path.name}", total, work)
     return clip
 
 

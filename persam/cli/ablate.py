@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from persam.cli.console import complain, progress, say
+from persam.cli.evaluate_args import refuse_other_report
 from persam.cli.model_args import (
     DeviceOption,
     EngineOption,
@@ -66,6 +67,7 @@ def ablate(
     from persam.evaluation.ablation_plan import plan
     from persam.models.loading import load
 
+    refuse_other_report(json)
     names = None if objects is None else [name.strip() for name in objects.split(",")]
     dataset = datasets.perseg(data, reference_index=reference_index, objects=names)
     backbone = load(model, match_with=match_with, device=device, precision=precision, engine=engine)

@@ -32,12 +32,12 @@ def convert(
 
     Exit code: 0 everything was converted, 1 some labels could not be read, 2 nothing was done.
     """
+    from persam.io.folders import refuse_used
     from persam.io.labels import FORMATS, read_label_set, write_label_set
 
     if to not in FORMATS:
         raise InputError(f"--to takes {', '.join(FORMATS)}; got {to!r}.")
-    if out.exists() and any(out.iterdir()):
-        raise InputError(f"--out {out} is not empty. Choose a new folder, so that nothing is lost.")
+    refuse_used(out)
     found = tell_problems(read_label_set(labels, images or ()))
     written = write_label_set(found, out, to, error=polygon_error, pictures=pictures)
     marks = sum(len(picture.labels) for picture in found.pictures)

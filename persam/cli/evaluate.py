@@ -10,7 +10,13 @@ import typer
 
 from persam.cli import evaluate_pictures, evaluate_video
 from persam.cli.console import complain
-from persam.cli.evaluate_args import FolderArgs, MethodArgs, refuse, typed_options
+from persam.cli.evaluate_args import (
+    FolderArgs,
+    MethodArgs,
+    refuse,
+    refuse_other_report,
+    typed_options,
+)
 from persam.cli.model_args import (
     AlphaOption,
     AnyMethodOption,
@@ -134,6 +140,7 @@ def evaluate(
     Exit code: 0 all is scored, 1 some predictions were missing, 2 nothing could be done.
     """
     typed = typed_options(context)
+    refuse_other_report(json)
     if score_only is not None:
         refuse([option for option in typed if option in _MAKING], "--score-only runs no model")
     from persam.evaluation.datasets import catalogue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,3 +122,19 @@ def typed_options(context: typer.Context) -> list[str]:
     """Names of the parameters that were given on the command line, in their order."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     return [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
+
+
+def refuse_other_report(path: Path | None) -> None:
+    """Refuse to replace a file that is no report, before anything is measured.
+
+    Raises:
+        InputError: there is such a file.
+    """
+    if path is None or not path.exists():
+        return
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        content = None
+    if not (isinstance(content, dict) and {"version", "environment"} <= content.keys()):
+        raise InputError(f"--json {path} would be replaced, and is no report. Choose another name.")

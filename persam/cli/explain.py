@@ -22,7 +22,10 @@ from persam.cli.model_args import (
 )
 from persam.cli.object_args import Examples, ReferenceArgs
 from persam.cli.object_options import BoxOption, MaskOption, PointOption
+from persam.cli.run_args import OverwriteOption
 from persam.errors import InputError
+from persam.io.folders import refuse_overwriting
+from persam.io.own_files import refuse_replacing
 
 
 def explain(
@@ -38,6 +41,7 @@ def explain(
     mask: MaskOption = None,
     box: BoxOption = None,
     point: PointOption = None,
+    overwrite: OverwriteOption = False,
     method: MethodOption = "persam",
     model: ModelOption = "pocket",
     match_with: MatchOption = None,
@@ -55,6 +59,9 @@ def explain(
         raise InputError("Say what is looked for by one of --concept and --reference.")
     if out.suffix.lower() not in (".html", ".png"):
         raise InputError(f"--out names a page (*.html) or a picture (*.png); got {out}.")
+    given = [photo, *(path for path in (concept, reference, mask) if path is not None)]
+    refuse_overwriting([out], given, "Choose another --out.")
+    refuse_replacing(out, overwrite=overwrite)
     place = {"device": device, "precision": precision, "engine": engine}
     if reference is None:
         learnt = stored_concept(Path(str(concept)), None, **place)
@@ -69,9 +76,9 @@ def explain(
 
     found = explained(learnt, photo, reference=reference)
     if out.suffix.lower() == ".png":
-        from persam.io.writers import write_png
+        from persam.io.writers import png, write_single
 
-        write_png(out, np.asarray(found.figure()))
+        write_single(out, png(np.asarray(found.figure())))
     else:
         found.write(out)
     say(f"{found.sections[0].text}\n{out}")

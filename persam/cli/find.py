@@ -23,11 +23,13 @@ from persam.cli.run_args import (
     CacheSizeOption,
     JobsOption,
     MaxPixelsOption,
+    OverwriteOption,
     RecursiveOption,
     loader_options,
 )
 from persam.errors import InputError
 from persam.io.folders import Listing, list_images, refuse_overwriting
+from persam.io.own_files import refuse_replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +80,7 @@ def find(
         Path | None,
         typer.Option("--out", help="Write a JSON line for every photo to this file, best first."),
     ] = None,
+    overwrite: OverwriteOption = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print these lines instead of the table, for scripts.")
     ] = False,
@@ -104,15 +107,16 @@ def find(
     if out is not None:
         sources = [*listing.photos, concept, *(index or ())]
         refuse_overwriting([out], sources, "Choose another --out.")
+        refuse_replacing(out, overwrite=overwrite)
     loader = loader_options(batch, jobs, cache, cache_size, max_pixels)
-    from persam.io.writers import write_text
+    from persam.io.writers import write_single
 
     learnt = stored_concept(concept, model, device=device, precision=precision, engine=engine)
     learnt = with_min_presence(learnt, min_presence)
     hits = _hits(learnt, (listing.photos, index or (), check), loader, quiet=quiet)
     lines = "".join(hit.to_json() + "\n" for hit in hits)
     if out is not None:
-        write_text(out, lines)
+        write_single(out, lines)
     if json:
         say(lines.rstrip("\n"))
     elif not quiet:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from persam.cli.console import REMARKS, say
+from persam.cli.run_args import OverwriteOption
 
 
 def report(
@@ -17,6 +18,7 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the table to this file, too.")
     ] = None,
+    overwrite: OverwriteOption = False,
     plots: Annotated[
         Path | None,
         typer.Option(
@@ -32,12 +34,17 @@ def report(
     Rows are comparable as far as their data are: the column says what each was measured on.
     """
     from persam.evaluation.tables import markdown, read_report
-    from persam.io.writers import write_text
+    from persam.io.folders import refuse_overwriting
+    from persam.io.own_files import refuse_replacing
+    from persam.io.writers import write_single
 
+    if out is not None:
+        refuse_overwriting([out], reports, "Choose another --out.")
+        refuse_replacing(out, overwrite=overwrite)
     lines = [read_report(path) for path in reports]
     text = markdown(lines)
     if out is not None:
-        write_text(out, text)
+        write_single(out, text)
     say(text.rstrip("\n"))
     if plots is not None:
         from persam.evaluation.plots import write_plots

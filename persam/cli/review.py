@@ -129,7 +129,8 @@ def _pictures(folders: Sequence[Path] | None, records: Sequence[Record]) -> list
 def _write(run: Path, queue: Sequence[Doubtful], first: int) -> None:
     """Write table and sheet into the folder of the run, but over nobody's own files."""
     from persam.album.review import QUEUE, SHEET, queue_csv, queue_sheet
-    from persam.runs import OwnFiles, locked
+    from persam.io.own_files import OwnFiles
+    from persam.runs import locked
 
     with locked(run):
         own = OwnFiles(run)

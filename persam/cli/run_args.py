@@ -48,6 +48,9 @@ CacheSizeOption = Annotated[
 ]
 
 
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the file that --out names, if it is there.")
+]
 RecursiveOption = Annotated[
     bool,
     typer.Option("--recursive", "-r", help="Look into the sub-folders of folders, too."),

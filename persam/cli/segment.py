@@ -43,11 +43,13 @@ from persam.cli.model_args import (
     ModelOption,
     PluginOption,
     PrecisionOption,
+    QualityOption,
     StableOption,
     VariantOption,
     WithoutOption,
     plugin_of,
     with_min_presence,
+    with_quality,
 )
 from persam.cli.object_args import ReferenceArgs
 from persam.cli.object_options import (
@@ -123,6 +125,7 @@ def segment(
     without: WithoutOption = None,
     alpha: AlphaOption = None,
     min_presence: MinPresenceOption = None,
+    quality: QualityOption = None,
     save: Annotated[
         str,
         typer.Option(
@@ -185,7 +188,10 @@ def segment(
     learning = LearningArgs(method, model, match_with, plugin_of(plugin, stable=stable), typed)
     place = {"device": device, "precision": precision, "engine": engine}
     learnt = learning.concepts(source, (variant, without, alpha), place)
-    learnt = {name: with_min_presence(one, min_presence) for name, one in learnt.items()}
+    learnt = {
+        name: with_quality(with_min_presence(one, min_presence), quality)
+        for name, one in learnt.items()
+    }
     target = target_of(source, learnt, instances=instances)
     # A concept's own numbers name it: the page, too, goes on with what it has found.
     words = "" if isinstance(source, ConceptArgs) else settings_words(source, learnt, method)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from persam.cli.console import progress, say
+from persam.cli.evaluate_args import refuse_other_report
 from persam.cli.model_args import (
     DeviceOption,
     EngineOption,
@@ -64,6 +65,7 @@ def stability(
     from persam.io.pairs import read_sets, spread
     from persam.models.loading import load
 
+    refuse_other_report(json)
     protocol = Protocol(prompts, noise, seed, stretch)
     sets = {name: spread(pairs, pictures) for name, pairs in read_sets(data).items()}
     backbone = load(model, plugin=plugin, device=device, precision=precision, engine=engine)

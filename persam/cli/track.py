@@ -122,7 +122,14 @@ def track(
         float | None, typer.Option("--fps", help="Frames per second of a folder of frames; 25.")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Put earlier results away and begin anew.")
+        bool, typer.Option("--overwrite", help="Delete earlier results and begin anew.")
+    ] = False,
+    overwrite_hand_work: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite-hand-work",
+            help="Replace also files that somebody has changed, or that persam did not write.",
+        ),
     ] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -155,7 +162,8 @@ def track(
     from persam.video.output_files import ClipOutput
 
     products = frozenset(word.strip() for word in save.split(","))
-    output = ClipOutput(out, products, overwrite, (*targets.files, *targets.marked_files))
+    protected = (*targets.files, *targets.marked_files)
+    output = ClipOutput(out, products, overwrite, overwrite_hand_work, protected)
     opened = open_clip(clip, fps)
     place = {"match_with": match_with, "device": device, "precision": precision, "engine": engine}
     backbone = _load(targets, model if "model" in typed else None, place)

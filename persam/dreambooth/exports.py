@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.dreambooth.subject import SubjectFolder, SubjectPhoto
-    from persam.runs import OwnFiles
+    from persam.io.own_files import OwnFiles
 
 ONETRAINER_MASK = "-masklabel"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +13,7 @@ import torch
 from persam.errors import InputError
 from persam.io.records import append_line, parse, read_json, read_lines
 from persam.io.writers import write_text, written_whole
-from persam.runs import refuse_other_settings
+from persam.runs import refuse_other_settings, refuse_strange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,8 @@ class Journal:
                 which differ. A run may only be made longer or shorter.
         """
         self.out = out
+        if read_settings(out) is None:
+            refuse_strange(out, SETTINGS)
         settings = {"base": base, "recipe": asdict(recipe), "subject_sha256": _digest(subject)}
         _refuse_others(out, settings)
         write_text(out / SETTINGS, json.dumps(settings, indent=2) + "\n")
@@ -47,7 +50,13 @@ class Journal:
         path = self.out / CHECKPOINT
         saved = None
         if path.is_file():
-            saved = torch.load(path, weights_only=True, map_location=device)
+            try:
+                saved = torch.load(path, weights_only=True, map_location=device)
+            except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+                raise InputError(
+                    f"{path} is no checkpoint, or not a whole one ({type(error).__name__}). Remove "
+                    f"it to begin anew."
+                ) from error
         lines = read_log(self.out)
         kept = [line for line in lines if saved is not None and line["step"] <= saved["step"]]
         write_text(self.out / LOG, "".join(json.dumps(line) + "\n" for line in kept))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ import torch
 from safetensors.torch import save as pack
 
 from persam.errors import InputError
-from persam.io.writers import write_bytes
+from persam.io.own_files import OwnFiles, file_sha256
+from persam.models.seal import sealed
 
 if TYPE_CHECKING:
     from persam.dreambooth.components import Base
@@ -55,15 +57,39 @@ def make_trainable(base: Base, recipe: DreamBoothRecipe) -> dict[str, torch.nn.P
     return chosen
 
 
-def save_trained(base: Base, recipe: DreamBoothRecipe, out: Path) -> Path:
+def refuse_others(own: OwnFiles) -> None:
+    """Refuse to train into a folder whose weights are not a run's own any more.
+
+    Raises:
+        InputError: somebody has changed them, or persam did not write them.
+    """
+    inside = (path for path in (own.folder / UNET).rglob("*") if path.is_file())
+    for path in (own.folder / LORA, own.folder / KOHYA, *inside):
+        own.refuse_others(path)
+
+
+def save_trained(base: Base, recipe: DreamBoothRecipe, own: OwnFiles) -> Path:
     """Write what was trained, each file whole: LoRA for diffusers and kohya's, or the U-Net.
+
+    Args:
+        base: the trained model.
+        recipe: of the run.
+        own: which files of its folder are the program's.
 
     Returns:
         The LoRA for diffusers, or the U-Net's folder.
+
+    Raises:
+        InputError: a file cannot be written, or would take the place of a person's.
     """
+    refuse_others(own)
+    out = own.folder
     if recipe.kind == "full":
         part = out / f"{UNET}.part"
         base.unet.save_pretrained(part)
+        for path in part.rglob("*"):
+            if path.is_file():
+                own.announce(out / UNET / path.relative_to(part), str(file_sha256(path)))
         shutil.rmtree(out / UNET, ignore_errors=True)
         part.replace(out / UNET)
         return out / UNET
@@ -72,14 +98,14 @@ def save_trained(base: Base, recipe: DreamBoothRecipe, out: Path) -> Path:
     tensors = get_peft_model_state_dict(base.unet)
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     type(base.pipeline).save_lora_weights(
-        out, unet_lora_layers=tensors, weight_name=LORA, save_function=_write
+        out, unet_lora_layers=tensors, weight_name=LORA, save_function=partial(_write, own)
     )
     facts = {
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(recipe.rank),
         "ss_network_alpha": str(float(recipe.rank)),
     }
-    _write(kohya_names(tensors, base), out / KOHYA, facts)
+    _write(own, kohya_names(tensors, base), out / KOHYA, facts)
     return out / LORA
 
 
@@ -121,5 +147,7 @@ def _stability_name(name: str, layers: int) -> str:
     return _BLOCK.sub(place, name)
 
 
-def _write(tensors: Any, path: str | Path, metadata: dict[str, str] | None = None) -> None:
-    write_bytes(Path(path), pack(tensors, {"format": "pt", **(metadata or {})}))
+def _write(
+    own: OwnFiles, tensors: Any, path: str | Path, metadata: dict[str, str] | None = None
+) -> None:
+    own.write(Path(path), sealed(pack(tensors, {"format": "pt", **(metadata or {})})))

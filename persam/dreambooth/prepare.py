@@ -25,8 +25,9 @@ from persam.dreambooth.subject import (
 from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.masks import read_mask
+from persam.io.own_files import OwnFiles
 from persam.io.writers import png, write_mask
-from persam.runs import OwnFiles, locked
+from persam.runs import locked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

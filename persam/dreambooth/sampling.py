@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam.errors import InputError
-from persam.io.writers import write_png, write_text
+from persam.io.writers import png, write_png, write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.dreambooth.components import Base
     from persam.dreambooth.recipe import DreamBoothRecipe, SamplingOptions
+    from persam.io.own_files import OwnFiles
 
 
 def class_pictures(
@@ -52,11 +53,18 @@ def class_pictures(
     return paths
 
 
-def draw_samples(base: Base, folder: Path, side: int, sampling: SamplingOptions) -> None:
-    """Draw every prompt once: ``00.png`` with its prompt in ``00.txt``, and so on."""
+def draw_samples(
+    base: Base, folder: Path, side: int, sampling: SamplingOptions, own: OwnFiles
+) -> None:
+    """Draw every prompt once: ``00.png`` with its prompt in ``00.txt``, and so on.
+
+    A file that somebody has changed, or put there, stays.
+    """
     base.unet.eval()
     for number, prompt in enumerate(sampling.prompts):
         drawn = base.draw(prompt, sampling.seed + number, side, sampling)
-        write_png(folder / f"{number:02d}.png", np.array(drawn.convert("RGB")))
-        write_text(folder / f"{number:02d}.txt", prompt + "\n")
+        picture = png(np.array(drawn.convert("RGB")))
+        for name, data in ((f"{number:02d}.png", picture), (f"{number:02d}.txt", prompt + "\n")):
+            if own.state(folder / name) in ("missing", "own"):
+                own.write(folder / name, data if isinstance(data, bytes) else data.encode())
     base.unet.train()

@@ -11,11 +11,12 @@ import torch
 from persam.dreambooth.components import load_base
 from persam.dreambooth.data import class_items, subject_items
 from persam.dreambooth.journal import Journal
-from persam.dreambooth.lora import make_trainable, save_trained
+from persam.dreambooth.lora import make_trainable, refuse_others, save_trained
 from persam.dreambooth.recipe import SamplingOptions
 from persam.dreambooth.sampling import class_pictures, draw_samples
 from persam.dreambooth.steps import DreamBoothState, train_step
 from persam.dreambooth.subject import read_subject
+from persam.io.own_files import OwnFiles
 from persam.runs import locked
 
 if TYPE_CHECKING:
@@ -75,13 +76,15 @@ def train(run: DreamBoothRun, recipe: DreamBoothRecipe, report: Report | None = 
     devices = [base.device] if base.device.type == "cuda" else []
     with locked(run.out), torch.random.fork_rng(devices):
         journal = Journal(run.out, recipe, run.base, subject)
+        own = OwnFiles(run.out)
+        refuse_others(own)
         items = subject_items(subject, base, recipe.resolution)
         prior = _prior(run, recipe, base, subject.choices.class_prompt())
         journal.list_pictures(items)
         state = _start(base, recipe, (items, prior), journal)
         base.unet.train()
-        _steps(run, state, journal, report)
-        return save_trained(base, recipe, run.out)
+        _steps(run, state, journal, own, report)
+        return save_trained(base, recipe, own)
 
 
 def _prior(run: DreamBoothRun, recipe: DreamBoothRecipe, base: Base, prompt: str) -> list[Item]:
@@ -113,7 +116,11 @@ def _start(
 
 
 def _steps(
-    run: DreamBoothRun, state: DreamBoothState, journal: Journal, report: Report | None
+    run: DreamBoothRun,
+    state: DreamBoothState,
+    journal: Journal,
+    own: OwnFiles,
+    report: Report | None,
 ) -> None:
     recipe, began = state.recipe, time.monotonic()
     while state.step < recipe.steps:
@@ -125,7 +132,7 @@ def _steps(
             report(line)
         if run.sampling.prompts and (done or state.step % run.sampling.every == 0):
             folder = run.out / "samples" / f"step-{state.step:06d}"
-            draw_samples(state.base, folder, recipe.resolution, run.sampling)
+            draw_samples(state.base, folder, recipe.resolution, run.sampling, own)
         if done or state.step % run.keep_every == 0:
             journal.keep(_kept(state))
 

@@ -61,8 +61,9 @@ def ablate(  # noqa: PLR0913  (what is run, on what; where it is kept, and under
         **(settings or {}),
     }
     with nullcontext(out) if out is not None else TemporaryDirectory(prefix="persam-") as folder:
-        jobs = [_job(row, Path(folder) / f"{number:02d}", facts) for number, row in enumerate(rows)]
         with locked(folder):
+            places = (Path(folder) / f"{number:02d}" for number in range(len(rows)))
+            jobs = [_job(row, place, facts) for row, place in zip(rows, places, strict=True)]
             predict(jobs, backbone, dataset, on_photo)
         reports = [score(dataset, job.predictions) for job in jobs]
     measured = (_measured(row, report) for row, report in zip(rows, reports, strict=True))

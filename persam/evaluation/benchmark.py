@@ -15,7 +15,7 @@ from persam.evaluation.predictions import Predictions
 from persam.evaluation.reports import ObjectReport, Report, environment
 from persam.evaluation.running import Job, describe, predict
 from persam.evaluation.scores import drawing, score
-from persam.io.writers import write_bytes
+from persam.io.own_files import OwnFiles
 from persam.methods.learner import Learner
 from persam.runs import locked
 
@@ -126,9 +126,17 @@ def copy_masks(dataset: Dataset, source: str | Path, target: str | Path) -> None
     """Copy the predictions of a data set, the masks alone, to another folder.
 
     Raises:
-        InputError: a mask cannot be written.
+        InputError: a mask cannot be written, or would take the place of a file that somebody has
+            changed, or that persam did not write; then none is written.
     """
-    for subject in dataset.subjects:
-        for photo in subject.targets:
-            name = Path(subject.name, f"{photo.stem}.png")
-            write_bytes(Path(target) / name, (Path(source) / name).read_bytes())
+    own = OwnFiles(target)
+    names = [
+        Path(subject.name, f"{photo.stem}.png")
+        for subject in dataset.subjects
+        for photo in subject.targets
+    ]
+    for name in names:
+        own.refuse_others(Path(target) / name)
+    for name in names:
+        own.write(Path(target) / name, (Path(source) / name).read_bytes())
+    own.tidy()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import importlib
 import io
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import MissingExtra
 from persam.evaluation.rows import MARK
-from persam.io.writers import write_bytes
+from persam.io.own_files import OwnFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from persam.evaluation.tables import Line
 
@@ -32,16 +32,17 @@ def write_plots(lines: Sequence[Line], folder: str | Path) -> list[Path]:
 
     Raises:
         MissingExtra: matplotlib is not installed.
-        InputError: a file cannot be written.
+        InputError: a file cannot be written, or would take the place of one that somebody has
+            changed, or that persam did not write.
     """
-    written = []
+    written, own_files = [], OwnFiles(folder)
     for dataset in dict.fromkeys(line.dataset for line in lines):
         own = [line for line in lines if line.dataset == dataset]
-        written.append(_write(bars(own), Path(folder) / f"{dataset}.svg"))
+        written.append(_write(own_files, bars(own), f"{dataset}.svg"))
         for number, (first, second) in enumerate(pairwise(own), start=1):
             if set(first.objects) & set(second.objects):
-                name = f"{dataset}-objects-{number}.svg"
-                written.append(_write(objects(first, second), Path(folder) / name))
+                figure = objects(first, second)
+                written.append(_write(own_files, figure, f"{dataset}-objects-{number}.svg"))
     return written
 
 
@@ -111,8 +112,10 @@ def _axes(width: float, height: float) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _write(figure: Any, path: Path) -> Path:
+def _write(own: OwnFiles, figure: Any, name: str) -> Path:
+    path = own.folder / name
+    own.refuse_others(path)
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
-    write_bytes(path, file.getvalue())
+    own.write(path, file.getvalue())
     return path

@@ -19,10 +19,12 @@ from persam import __version__
 from persam.errors import InputError
 from persam.evaluation.records import Finding, Learning, read_log, to_line
 from persam.evaluation.reports import environment
-from persam.evaluation.run_file import RUN, read_run, refuse_other, refuse_strange
+from persam.evaluation.run_file import RUN, read_run, refuse_other
 from persam.io.masks import read_labels, read_mask
+from persam.io.own_files import OwnFiles
 from persam.io.records import append_line
-from persam.io.writers import remove_leftovers, write_labels, write_mask, write_text
+from persam.io.writers import labels_png, mask_png, remove_leftovers, write_text
+from persam.runs import refuse_strange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,6 +41,7 @@ class Predictions:
             started on several; empty for masks of another program.
         learnt: by subject.
         found: by subject and stem.
+        own: which masks runs have written.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -51,6 +54,7 @@ class Predictions:
         self.run: dict[str, Any] = read_run(self.folder / RUN)
         self.learnt: dict[str, Learning] = {}
         self.found: dict[tuple[str, str], Finding] = {}
+        self.own = OwnFiles(self.folder)
         for record in read_log(self.folder / LOG):
             self._take(record)
 
@@ -74,8 +78,9 @@ class Predictions:
             refuse_other(
                 predictions.folder, predictions.run, {"version": __version__, "settings": wanted}
             )
+            predictions.own.tidy()
         else:
-            refuse_strange(predictions.folder)
+            refuse_strange(predictions.folder, RUN)
             predictions.run = {"version": __version__, "environment": {}, "settings": wanted}
         predictions._log_start({**environment(), "device": wanted.get("device")})
         for place in (predictions.folder, *filter(Path.is_dir, predictions.folder.iterdir())):
@@ -176,11 +181,12 @@ class Predictions:
             mask: ``(H, W)`` bool, or uint8 numbers of objects.
 
         Raises:
-            InputError: a file cannot be written.
+            InputError: a file cannot be written, or would take the place of a person's.
         """
         if isinstance(record, Finding) and mask is not None:
-            write = write_mask if mask.dtype == np.bool_ else write_labels
-            write(self.path(record.subject, record.stem), mask)
+            path = self.path(record.subject, record.stem)
+            self.own.refuse_others(path)
+            self.own.write(path, mask_png(mask) if mask.dtype == np.bool_ else labels_png(mask))
         append_line(self.folder / LOG, to_line(record).removesuffix("\n"))
         self._take(record)
 

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from persam.io.writers import write_text
+from persam.io.writers import write_single
 from persam.models.runtime.cpu import cpu_class, thread_count
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class AsJson:
         Raises:
             InputError: the file cannot be written.
         """
-        write_text(path, self.to_json())
+        write_single(path, self.to_json())
 
 
 @dataclass(frozen=True)

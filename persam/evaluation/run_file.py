@@ -42,21 +42,6 @@ def _placeless(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in dropped}
 
 
-def refuse_strange(folder: Path) -> None:
-    """Refuse a folder that holds files and no run.
-
-    Raises:
-        InputError: names some of the files.
-    """
-    strange = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    strange = sorted(name for name in strange if not name.startswith("."))
-    if strange:
-        raise InputError(
-            f"{folder} holds files of its own ({', '.join(strange[:5])}) and no {RUN}, so it is "
-            f"no run to go on with. Choose an empty folder, or a new one."
-        )
-
-
 def read_run(path: Path) -> dict[str, Any]:
     """The contents of the file; empty where there is none.
 

@@ -21,7 +21,7 @@ from persam import geometry
 from persam.errors import InputError
 from persam.evaluation.reports import environment
 from persam.evaluation.sloppy import NOISE, kinds
-from persam.io.writers import write_text
+from persam.io.writers import write_single
 from persam.metrics import boundary, overlap
 from persam.structures import Frame
 
@@ -131,7 +131,7 @@ class StabilityReport:
             InputError: the file cannot be written.
         """
         facts = asdict(self) | {"mean": {k: asdict(v) for k, v in self.mean.items()}}
-        write_text(path, json.dumps(facts, indent=2, allow_nan=False) + "\n")
+        write_single(path, json.dumps(facts, indent=2, allow_nan=False) + "\n")
 
 
 def evaluate_stability(

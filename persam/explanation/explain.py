@@ -13,7 +13,7 @@ from persam.explanation import panels
 from persam.explanation.page import page
 from persam.explanation.sections import Search, Section, sections
 from persam.io.images import read_image
-from persam.io.writers import write_text
+from persam.io.writers import write_single
 
 if TYPE_CHECKING:
     from persam.concept import Concept
@@ -47,7 +47,7 @@ class Explanation:
         Raises:
             InputError: the file cannot be written.
         """
-        write_text(path, self.html())
+        write_single(path, self.html())
 
     def figure(self) -> Image.Image:
         """All pictures of the page in one, a row a stage, for papers and notebooks."""

@@ -17,7 +17,7 @@ from safetensors.numpy import save
 
 from persam.errors import InputError
 from persam.io.records import MOST_LETTERS, parse
-from persam.io.writers import write_bytes
+from persam.io.writers import write_single
 from persam.structures import Calibration, ModelSpec
 from persam.variants import Method, Variant
 
@@ -88,11 +88,11 @@ def write_concept(stored: StoredConcept, path: str | Path) -> None:
         for number, one in enumerate(several):
             for name in ARRAYS:
                 arrays[f"{kind}.{number}.{name}"] = np.ascontiguousarray(one.arrays[name])
-    write_bytes(path, _in_order(save(arrays, header)))
+    write_single(path, in_order(save(arrays, header)))
 
 
-def _in_order(data: bytes) -> bytes:
-    """The same file with its header sorted, so that the same concept is the same bytes."""
+def in_order(data: bytes) -> bytes:
+    """A safetensors file with its header sorted, so that the same contents are the same bytes."""
     length = int.from_bytes(data[:8], "little")
     header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":"))
     padded = header.encode() + b" " * (-len(header.encode()) % 8)

@@ -19,8 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from persam.errors import InputError
+from persam.io.concept_file import in_order, refuse_other_file
 from persam.io.labels.stored import set_fields, set_from
-from persam.io.writers import write_bytes
+from persam.io.writers import write_bytes, write_single
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,8 +100,10 @@ def write_concept_set(path: str | Path, concepts: ConceptSet) -> None:
     """Write several concepts, whole or not at all.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or would replace one that holds no concepts.
     """
+    if not is_concept_set(path):
+        refuse_other_file(path)
     arrays = {
         str(number): np.frombuffer(data, dtype=np.uint8)
         for number, data in enumerate(concepts.concepts.values())
@@ -111,7 +114,7 @@ def write_concept_set(path: str | Path, concepts: ConceptSet) -> None:
         _LABELS: json.dumps(set_fields(concepts.labels), allow_nan=False),
         _FILES: json.dumps([[one.size, one.sha256] for one in concepts.contents]),
     }
-    write_bytes(path, save(arrays, header))
+    write_single(path, in_order(save(arrays, header)))
 
 
 def is_concept_set(path: str | Path) -> bool:

@@ -131,6 +131,25 @@ def refuse_overwriting(
             )
 
 
+def refuse_used(folder: str | Path) -> None:
+    """Refuse a folder that is not new or empty.
+
+    Raises:
+        InputError: it holds something, is no folder, or cannot be listed.
+    """
+    folder = Path(folder)
+    try:
+        used = os.path.lexists(folder) and any(folder.iterdir())
+    except NotADirectoryError:
+        used = True
+    except OSError as error:
+        raise InputError(f"{folder} cannot be listed: {error.strerror or error}.") from error
+    if used:
+        raise InputError(
+            f"{folder} is not empty, or no folder. Choose a new one, so that nothing is lost."
+        )
+
+
 def _same(path: str | Path) -> str:
     # Folders that ignore case exist; better to refuse once too often there. Unlike Path.resolve,
     # realpath takes links that lead round in a circle.

@@ -8,8 +8,8 @@ the size of the photo.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +27,10 @@ _WIDEST = 8  # pixels of a band on each side of the edge; wider ones begin at ha
 _SETTLED = 0.03  # as near to 0 or 1, a pixel of the smaller copy is taken as known
 _SMOOTH = 2e-4  # epsilon of the matting Laplacian, for colours of 0..1: about the noise of a photo
 _TOLERANCE = 1e-4
-# pymatting's compiled loops have threads of their own, which no two threads of ours may enter.
-_ONE_AT_A_TIME = Lock()
+# pymatting's compiled loops have threads of their own, which no two threads of ours may enter; and
+# where they are loaded they set OpenMP's number of threads, which is each thread's own. Loaded
+# here, they leave a network's number alone.
+_BESIDE = ThreadPoolExecutor(1, "persam-matting")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,7 @@ def require_matting() -> None:
     Raises:
         MissingExtra: pymatting is not installed.
     """
-    _pymatting()
+    _BESIDE.submit(_pymatting).result()
 
 
 def make_matte(image: np.ndarray, trimap: np.ndarray) -> Matte:
@@ -75,9 +77,8 @@ def make_matte(image: np.ndarray, trimap: np.ndarray) -> Matte:
     if not unknown.any():
         return Matte(alpha, colours)
     area = _around(unknown, _OVERLAP)
-    with _ONE_AT_A_TIME:
-        alpha[area] = _solve(image[area], trimap[area])
-        _estimate_colours(colours[area], alpha[area])
+    alpha[area] = _BESIDE.submit(_solve, image[area], trimap[area]).result()
+    _BESIDE.submit(_estimate_colours, colours[area], alpha[area]).result()
     return Matte(alpha, colours)
 
 
@@ -147,11 +148,8 @@ def _thickness(inside: np.ndarray, width: float) -> np.ndarray:
     """The largest distance to the edge near each pixel: half of how thick the object is there."""
     # Thicker than twice the band needs no care; the window is as wide as that.
     side = 2 * int(np.ceil(width)) + 1
-    return np.where(
-        ndimage.maximum_filter(inside, side) > 2 * width,
-        np.float32(np.inf),
-        ndimage.maximum_filter(inside, side),
-    )
+    largest = ndimage.maximum_filter(inside, side)
+    return np.where(largest > 2 * width, np.float32(np.inf), largest)
 
 
 def _solve(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:

@@ -7,6 +7,9 @@ system does in one step: whoever looks, or interrupts, finds the old file or the
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import socket
 import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from persam.io.metadata import PhotoMetadata
 
 _PART = ".persam-{}.part"
+# Of whom a temporary file is: a process that is gone from this machine needs it no more.
+_HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
+_OWNER = re.compile(rf"\.persam-{_HOST}-(\d+)-.*\.part")
 # Masks and labels are runs of one value: zlib's run-length strategy (Z_RLE) writes them in half the
 # time of its default one, and smaller. Cut-outs are photos, at half the time and a tenth larger.
 _RUNS = {"compress_type": zlib.Z_RLE}
@@ -42,7 +48,7 @@ def part_path(path: str | Path, tag: str = "") -> Path:
         tag: tells temporary files apart that one thread keeps open at once in one folder.
     """
     # A name of its own length, as the target's may already be as long as file systems allow.
-    return Path(path).parent / _PART.format(f"{os.getpid()}-{get_ident()}{tag}")
+    return Path(path).parent / _PART.format(f"{_HOST}-{os.getpid()}-{get_ident()}{tag}")
 
 
 @contextmanager
@@ -103,7 +109,46 @@ def write_text(path: str | Path, text: str) -> None:
 def remove_leftovers(folder: str | Path) -> None:
     """Delete the temporary files that a killed run may have left in ``folder``."""
     for part in Path(folder).glob(_PART.format("*")):
-        part.unlink(missing_ok=True)
+        if not part.is_dir():  # as `persam export` has it
+            part.unlink(missing_ok=True)
+
+
+def write_single(path: str | Path, data: bytes | str) -> None:
+    """Write a file that is a command's only one, atomically.
+
+    What killed runs left in its folder goes: nothing else would ever clear that away, as the
+    folder is no run's.
+
+    Args:
+        path: the file.
+        data: all of it; text becomes UTF-8.
+
+    Raises:
+        InputError: the operating system refuses.
+    """
+    remove_abandoned(Path(path).parent)
+    write_bytes(path, data.encode("utf-8", errors="replace") if isinstance(data, str) else data)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Delete the temporary files and folders of processes of this machine that are gone."""
+    if os.name != "posix":  # elsewhere to ask for a process is to end it
+        return
+    for part in folder.glob(_PART.format("*")):
+        owner = _OWNER.fullmatch(part.name)
+        if owner and not _runs(int(owner[1])):
+            with suppress(OSError):  # another user's
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_mask(path: str | Path, mask: np.ndarray) -> None:

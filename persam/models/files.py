@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
 import pickle
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -13,15 +12,18 @@ import safetensors
 import safetensors.torch
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from transformers.utils import logging
 
 from persam.errors import InputError, MissingExtra
 from persam.models import sam, sam2
+from persam.models.config_file import read_config
 from persam.models.mobile_sam import is_mobile_sam, load_mobile_sam
 from persam.models.runtime.exported import load_exported
 from persam.models.runtime.exported_facts import EXPORTED
 from persam.models.sam import SamBackbone
 from persam.models.sam2 import Sam2Backbone
+from persam.models.seal import check_seal
 from persam.models.weights import is_official, load_sam
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def read_folder(folder: Path, known: Mapping[str, str] = SAM_TYPES) -> Any:
         InputError: no usable config, an unknown type, or tensors missing or of another shape.
         MissingExtra: EdgeTAM without the packages of its image encoder.
     """
-    kind = _model_type(folder)
+    kind = str(read_config(folder).get("model_type"))
     if kind not in known:
         raise InputError(
             f"{folder} holds a model of type {kind!r}; what runs here is "
@@ -87,12 +89,17 @@ def read_folder(folder: Path, known: Mapping[str, str] = SAM_TYPES) -> Any:
                 folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
             )
     except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        ImportError,
+        LookupError,
+        MemoryError,
         OSError,
         RuntimeError,
-        ValueError,
-        KeyError,
         TypeError,
-        AttributeError,
+        ValueError,
+        StrictDataclassError,
         pickle.UnpicklingError,
         safetensors.SafetensorError,
     ) as error:
@@ -123,6 +130,7 @@ def read_state(path: Path) -> State:
         )
     try:
         if path.suffix.lower() == ".safetensors":
+            check_seal(path)
             return _unwrapped(safetensors.torch.load_file(path))
         _require_torch_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -152,9 +160,14 @@ def _require_torch_file(path: Path) -> None:
         raise ValueError("torch.save did not write it")
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
+        stored = all(member.compress_type == zipfile.ZIP_STORED for member in archive.infolist())
+        # torch itself does not compare the checksums that it writes.
+        damaged = archive.testzip() if stored else None
     # torch.save stores without compression: whatever grows on unpacking was made by something else.
     if unpacked > 2 * path.stat().st_size + 1_000_000:
         raise ValueError(f"it unpacks to {unpacked:,} bytes")
+    if damaged is not None:
+        raise ValueError(f"the checksum of {damaged} in it differs")
 
 
 def _tensors(content: Any, path: Path) -> State:
@@ -203,18 +216,6 @@ def _require_packages(family: str) -> None:
     absent = [name for name in needed if importlib.util.find_spec(name) is None]
     if absent:
         raise MissingExtra(f"{family} needs {' and '.join(absent)}: pip install 'persam[edgetam]'")
-
-
-def _model_type(folder: Path) -> str:
-    config = folder / "config.json"
-    try:
-        content = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder} is no model folder: {config.name} cannot be read ({_first_line(error)}). "
-            "Give a folder that save_pretrained wrote, or a model file."
-        ) from error
-    return str(content.get("model_type")) if isinstance(content, dict) else "none"
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ def fetch_repository(
 
     folder = cached_folder(repository, revision, cache)
     if folder is not None:
+        _check_cached(folder)
         return folder
     tried = f"{repository}{f' at revision {revision}' if revision else ''}"
     if constants.is_offline_mode():
@@ -82,6 +84,7 @@ def fetch_file(entry: ModelEntry) -> Path:
 
     target = file_on_this_machine(entry)
     if target.is_file():
+        _check_kept(target, entry.sha256)
         return target
     if constants.is_offline_mode():
         raise ModelNotFound(
@@ -144,25 +147,46 @@ class _Place:
         return True
 
 
+def _check_cached(folder: Path) -> None:
+    """Compare weights in the cache with the digest that the cache names them by, where it does."""
+    for name in WEIGHTS:
+        blob = Path(os.path.realpath(folder / name))
+        if blob.is_file() and blob.name != name and re.fullmatch(r"[0-9a-f]{64}", blob.name):
+            _check_kept(blob, blob.name)
+
+
 def _check(path: Path, expected: str, what: str) -> None:
-    """Compare a file with the hash it was announced by: sha256, or git's for small files."""
+    """Compare a download with the hash it was announced by: sha256, or git's for small files."""
     if len(expected) not in (40, 64):
         raise ModelNotFound(f"The server announced no checksum of {what}. {WAYS_ON}")
-    if len(expected) == 64:
-        digest = hashlib.sha256()
-    else:
+    found = _digest(path, git=len(expected) == 40)
+    if found != expected:
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
+        raise ModelNotFound(
+            f"{what} arrived damaged: its checksum is {found} instead of {expected}. It was "
+            f"deleted; try again. {WAYS_ON}"
+        )
+
+
+def _check_kept(path: Path, expected: str) -> None:
+    """Compare a file that was downloaded earlier; another program may own it, so it stays."""
+    if _digest(path) != expected:
+        raise ModelNotFound(
+            f"{path} has been damaged since it was downloaded: its SHA-256 is not {expected}. "
+            f"Delete it; it is downloaded again then. {WAYS_ON}"
+        )
+
+
+def _digest(path: Path, *, git: bool = False) -> str:
+    digest = hashlib.sha256()
+    if git:
         # Git's own name of a file, not a guard against forgery: that is the commit's work.
         digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
-    if digest.hexdigest() != expected:
-        path.resolve().unlink()
-        path.unlink(missing_ok=True)
-        raise ModelNotFound(
-            f"{what} arrived damaged: its checksum is {digest.hexdigest()} instead of {expected}. "
-            f"It was deleted; try again. {WAYS_ON}"
-        )
+    return digest.hexdigest()
 
 
 def _copy(url: str, target: Path) -> None:

@@ -14,6 +14,7 @@ from persam.io.palette import MOST
 from persam.pipeline.comparison import ObjectSet
 from persam.pipeline.presence import nearer_to_object
 from persam.pipeline.prompts import mask_box
+from persam.pipeline.second_look import with_pixels
 from persam.pipeline.segment import find, nothing
 from persam.pipeline.similarity import nearest
 from persam.structures import Embedding
@@ -53,7 +54,9 @@ def segment_objects(
     """
     check_concepts(concepts)
     if not isinstance(image, Embedding):
-        image = next(iter(concepts.values())).backbone.encode(read_image(image))
+        picture = read_image(image)
+        embedding = next(iter(concepts.values())).backbone.encode(picture)
+        image = with_pixels(embedding, picture, concepts.values())
     return segment_set(ObjectSet.of(concepts), image)
 
 

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from persam.pipeline.decoder import Step
     from persam.variants import Variant
 
-# A piece stays if it comes this near, in standard deviations of the prior, to the best piece's
-# likeliest pixel, and has this share of the best piece's area.
+# A piece stays if it has SMALLEST of the best piece's area and comes as near as SUPPORT, in
+# standard deviations of the prior, to the best piece's likeliest pixel. One within GAP of the best
+# piece's width is more likely a part of it, cut off by a collar or a strap.
 SUPPORT, SMALLEST = 0.95, 0.05
+GAP, SUPPORT_NEAR = 0.15, 0.7
 CRUMB = 0.15  # share of the largest piece's area, below which a piece is no part and no instance
 LARGEST_HOLE = 0.05  # share of the mask; larger ones are the object's own
 _TOUCHING = np.ones((3, 3))
@@ -63,9 +65,25 @@ def one_piece(mask: np.ndarray, prior: np.ndarray) -> np.ndarray:
     np.maximum.at(highest, numbers, standardise(prior)[mask])
     areas = np.bincount(numbers)
     best = int(highest.argmax())
-    supported = (highest >= SUPPORT * highest[best]) & (areas >= SMALLEST * areas[best])
+    near = _distances(pieces, count, best + 1) <= GAP * np.sqrt(areas[best])
+    least = np.where(near, SUPPORT_NEAR, SUPPORT) * highest[best]
+    supported = (highest >= least) & (areas >= SMALLEST * areas[best])
     supported[best] = True
     return without_small_holes(np.append(supported, False)[pieces - 1])
+
+
+def _distances(pieces: np.ndarray, count: int, best: int) -> np.ndarray:
+    """``(count,)`` pixels from each piece to the best one, on a grid of at most some 200 cells."""
+    from scipy import ndimage
+
+    step = max(1, max(pieces.shape) // 200)  # exact to a step, at a fraction of the time
+    coarse = pieces[::step, ::step]
+    away = np.asarray(ndimage.distance_transform_edt(coarse != best), dtype=np.float64) * step
+    shown = coarse > 0
+    nearest = np.full(count, np.inf)
+    if (coarse == best).any():
+        np.minimum.at(nearest, coarse[shown] - 1, away[shown])
+    return nearest
 
 
 def without_small_holes(mask: np.ndarray, largest: float = LARGEST_HOLE) -> np.ndarray:

@@ -14,6 +14,7 @@ from persam.pipeline.guidance import make_guidance
 from persam.pipeline.one_piece import final_object
 from persam.pipeline.presence import judge
 from persam.pipeline.prompts import make_prompts, mask_box
+from persam.pipeline.second_look import look_again
 from persam.pipeline.similarity import location_prior, similarity_map
 from persam.pipeline.trace import trace_of
 from persam.prediction import Prediction
@@ -59,7 +60,8 @@ def find(
     detection = detect(target, embedding, evidence)
     prompts, guidance = detection.prompts, detection.guidance
     steps = decode(target, embedding, prompts, guidance)  # (k, m, m) logits and (k,) scores each
-    final = final_object(steps, detection.prior, target.variant)
+    first = final_object(steps, detection.prior, target.variant)
+    final = look_again(target, embedding, first, detection.prior)
     stages = trace_of(target, embedding, detection, steps, final) if trace else {}
     return Prediction(
         mask=final.mask,  # (height, width) bool

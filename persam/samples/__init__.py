@@ -17,12 +17,24 @@ def copy(folder: str | Path) -> None:
     """Write the pictures that come with the package, in the layout of PerSeg.
 
     Args:
-        folder: is made where it is missing; files of the same names are replaced.
+        folder: is made where it is missing.
+
+    Raises:
+        InputError: a file of the same name is there and is another; then none is written.
     """
+    from persam.errors import InputError
     from persam.io.writers import write_bytes
 
-    for source in sorted(PICTURES.glob("*/*/*.*")):
-        write_bytes(Path(folder) / source.relative_to(PICTURES), source.read_bytes())
+    files = {
+        Path(folder) / source.relative_to(PICTURES): source.read_bytes()
+        for source in sorted(PICTURES.glob("*/*/*.*"))
+    }
+    for path, data in files.items():
+        if path.exists() and not (path.is_file() and path.read_bytes() == data):
+            raise InputError(f"{path} is there already and no sample. Choose another folder.")
+    for path, data in files.items():
+        if not path.exists():
+            write_bytes(path, data)
 
 
 def files(folder: str | Path, number: int) -> tuple[Path, Path]:

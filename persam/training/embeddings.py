@@ -11,6 +11,7 @@ import numpy as np
 
 from persam.errors import InputError
 from persam.io.writers import write_text
+from persam.runs import refuse_strange
 from persam.structures import Embedding
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Store:
         head = folder / "embeddings.json"
         folder.mkdir(parents=True, exist_ok=True)
         if not head.exists():
+            refuse_strange(folder, head.name)
             write_text(head, facts)
         if head.read_text() != facts:
             raise InputError(

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from persam.io.pairs import read_pairs
-from persam.io.writers import write_text
 from persam.models.plugs import decoder_of
 from persam.models.stable_sam.backbone import stable_plug
-from persam.models.stable_sam.plugin_file import Plugin, untrained, write_plugin
+from persam.models.stable_sam.plugin_file import Plugin, plugin_bytes, untrained
 from persam.training.collage import with_collages
 from persam.training.embeddings import Store
 from persam.training.processes import Workers
+from persam.training.run_folder import opened
 from persam.training.stable import train
 from persam.training.stable_state import Task
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from persam.models.stable_sam.modules import StableOptions
     from persam.training.stable_state import StableRecipe
 
-PLUGIN = "plugin.safetensors"
+PLUGIN, FACTS = "plugin.safetensors", "plugin.json"
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def train_plugin(
         The plugin's path; None in all but the first of several processes.
 
     Raises:
-        InputError: unreadable data, too little of it, a model without a SAM decoder, or a
-            checkpoint of another run.
+        InputError: unreadable data, too little of it, a model without a SAM decoder, a
+            checkpoint of another run, another run in the folder, or somebody's files in the way.
     """
     options, recipe = how
     decoder = decoder_of(backbone)
@@ -72,13 +72,16 @@ def train_plugin(
     stems = [pair.stem for pair in pairs]
     store = None if place.cache is None else Store.open(place.cache, backbone, stems)
     task = Task(backbone, stable_plug(decoder, parts), pairs, store, asdict(options))
-    steps = train(task, recipe, place.out, report)
-    if Workers.here().rank > 0:
-        return None
-    training = {"steps": steps, "pictures": len(pairs), "recipe": recipe.facts()}
-    training["data"] = [path.name for path in data]
-    write_plugin(Plugin(parts, backbone.name, training), place.out / PLUGIN)
-    facts = {**training, "model": backbone.name, "options": asdict(options)}
-    facts["parameters"] = parts.count
-    write_text(place.out / "plugin.json", json.dumps(facts, indent=2) + "\n")
+    with opened(place.out, "persam train stable") as own:
+        for name in (PLUGIN, FACTS):
+            own.refuse_others(place.out / name)
+        steps = train(task, recipe, place.out, report)
+        if Workers.here().rank > 0:
+            return None
+        training = {"steps": steps, "pictures": len(pairs), "recipe": recipe.facts()}
+        training["data"] = [path.name for path in data]
+        own.write(place.out / PLUGIN, plugin_bytes(Plugin(parts, backbone.name, training)))
+        facts = {**training, "model": backbone.name, "options": asdict(options)}
+        facts["parameters"] = parts.count
+        own.write(place.out / FACTS, (json.dumps(facts, indent=2) + "\n").encode())
     return place.out / PLUGIN

@@ -8,7 +8,6 @@ same weights.
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from persam.training import asking, episodes
 from persam.training.losses import WHOLE_OTHERS_WEIGHT, Losses, Wanted, judge
 from persam.training.parts import part
 from persam.training.processes import Workers
+from persam.training.run_folder import CHECKPOINT, cut_log, log, opened
 from persam.training.shown import Shown
 from persam.training.state import WEIGHTS, Initial, average, keep, restore, set_rate, trained
 from persam.training.watch import Watch
@@ -84,26 +84,28 @@ def train(
         The path of the finished weights.
 
     Raises:
-        InputError: unreadable data or too little of it, a device that is not there, or a checkpoint
-            of another recipe.
+        InputError: unreadable data or too little of it, a device that is not there, a checkpoint
+            of another recipe, another run in the folder, or somebody's files in the way.
     """
     device, workers = _place(run)
-    shown, state, watch = prepare(run, recipe, device)
-    run.out.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    while state.step < recipe.steps:
-        losses = _step(state, recipe, shown, workers)
-        if workers.rank > 0:
-            continue  # one process writes
-        done = state.step == recipe.steps
-        due = watch is not None and watch.due(state.step, last=done)
-        if state.step % KEEP_EVERY == 0 or due or done:
-            keep(state, recipe, run.out)
-        if watch is not None and due:
-            losses |= watch.look(run.out / WEIGHTS[16], device)
-        if state.step % LOG_EVERY == 0 or due or done:
-            seconds = round(time.monotonic() - started, 1)
-            _log(run.out, {"step": state.step, "seconds": seconds, **losses}, report)
+    with opened(run.out, "persam train pocket") as own:
+        shown, state, watch = prepare(run, recipe, device)
+        if workers.rank == 0:
+            cut_log(run.out, state.step)
+        started = time.monotonic()
+        while state.step < recipe.steps:
+            losses = _step(state, recipe, shown, workers)
+            if workers.rank > 0:
+                continue  # one process writes
+            done = state.step == recipe.steps
+            due = watch is not None and watch.due(state.step, last=done)
+            if state.step % KEEP_EVERY == 0 or due or done:
+                keep(state, recipe, run.out, own)
+            if watch is not None and due:
+                losses |= watch.look(run.out / WEIGHTS[16], device)
+            if state.step % LOG_EVERY == 0 or due or done:
+                seconds = round(time.monotonic() - started, 1)
+                log(run.out, {"step": state.step, "seconds": seconds, **losses}, report)
     return run.out / WEIGHTS[16]
 
 
@@ -116,7 +118,7 @@ def prepare(run: Run, recipe: Recipe, device: torch.device) -> tuple[Shown, Stat
     shown = Shown.read(run.data, run.scenes, recipe)
     watch = None if run.watched is None else Watch(run.watched)
     initial = Initial(run.initial, run.second)
-    return shown, restore(run.out / "checkpoint.pt", recipe, initial, device), watch
+    return shown, restore(run.out / CHECKPOINT, recipe, initial, device), watch
 
 
 def _place(run: Run) -> tuple[torch.device, Workers]:
@@ -127,15 +129,6 @@ def _place(run: Run) -> tuple[torch.device, Workers]:
             f"`--processes 1`, or `--device cpu`."
         )
     return device, workers
-
-
-def _log(
-    out: Path, line: dict[str, float], report: Callable[[dict[str, float]], None] | None
-) -> None:
-    with (out / "log.jsonl").open("a") as log:
-        log.write(json.dumps(line) + "\n")
-    if report is not None:
-        report(line)
 
 
 def computes_bf16(device: torch.device) -> bool:

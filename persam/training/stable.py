@@ -8,7 +8,6 @@ stopped, or shared among processes, arrives at the same weights.
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,9 +18,9 @@ import torch
 from persam import geometry
 from persam.errors import InputError
 from persam.evaluation.sloppy import kinds
-from persam.io.writers import write_text
 from persam.training.points import draws, point_losses
 from persam.training.processes import Workers
+from persam.training.run_folder import CHECKPOINT, cut_log, log
 from persam.training.stable_state import keep, restore
 
 if TYPE_CHECKING:
@@ -63,9 +62,9 @@ def train(
         raise InputError(f"A batch is {recipe.batch} pictures, but the data has {len(task.pairs)}.")
     out.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.Adam(task.plug.parameters)
-    step = restore(out / "checkpoint.pt", task, recipe, optimiser)
+    step = restore(out / CHECKPOINT, task, recipe, optimiser)
     if workers.rank == 0:
-        _cut_log(out / "log.jsonl", step)
+        cut_log(out, step)
     started, sums = time.monotonic(), np.zeros(3)
     while step < steps:
         for group in optimiser.param_groups:
@@ -76,12 +75,12 @@ def train(
         if workers.rank > 0:
             continue
         if step % KEEP_EVERY == 0 or step == steps:
-            keep(out / "checkpoint.pt", task, recipe, optimiser, step)
+            keep(out / CHECKPOINT, task, recipe, optimiser, step)
         if step % LOG_EVERY == 0 or step == steps:
             entropy, dice = (round(float(total / sums[2]), 4) for total in sums[:2])
             seconds = round(time.monotonic() - started, 1)
             sums[:] = 0
-            _log(out, {"step": step, "seconds": seconds, "entropy": entropy, "dice": dice}, report)
+            log(out, {"step": step, "seconds": seconds, "entropy": entropy, "dice": dice}, report)
     return steps
 
 
@@ -154,19 +153,3 @@ def _judge(backbone: Backbone, group: Sequence[_Question]) -> tuple[torch.Tensor
     truth = torch.stack([question.truth for question in group]).to(logits.device)
     places = torch.stack([question.places for question in group]).to(logits.device)
     return point_losses(logits, truth, places)
-
-
-def _cut_log(log: Path, step: int) -> None:
-    """Drop what was logged after the checkpoint; those steps are taken again."""
-    if log.exists():
-        lines = log.read_text().splitlines(keepends=True)
-        write_text(log, "".join(line for line in lines if json.loads(line)["step"] <= step))
-
-
-def _log(
-    out: Path, line: dict[str, float], report: Callable[[dict[str, float]], None] | None
-) -> None:
-    with (out / "log.jsonl").open("a") as log:
-        log.write(json.dumps(line) + "\n")
-    if report is not None:
-        report(line)

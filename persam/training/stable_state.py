@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
-from pickle import UnpicklingError
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from persam.errors import InputError
 from persam.evaluation.sloppy import NOISE, kinds
-from persam.io.writers import written_whole
 from persam.runs import refuse_other_settings
+from persam.training.run_folder import read_checkpoint, write_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,8 +134,7 @@ def keep(path: Path, task: Task, recipe: StableRecipe, optimiser: Any, step: int
         "optimiser": optimiser.state_dict(),
         "step": step,
     }
-    with written_whole(path) as part:
-        torch.save(state, part)
+    write_checkpoint(path, state)
 
 
 def restore(path: Path, task: Task, recipe: StableRecipe, optimiser: Any) -> int:
@@ -147,24 +143,11 @@ def restore(path: Path, task: Task, recipe: StableRecipe, optimiser: Any) -> int
     Raises:
         InputError: the checkpoint cannot be read, or is of another recipe, model, plug or data.
     """
-    if not path.exists():
+    saved = read_checkpoint(path, task.backbone.device)
+    if saved is None:
         return 0
-    saved = _read(path, task.backbone.device)
     advice = "Give another output folder, or go on as it was begun."
     refuse_other_settings(path, saved.get("run", {}), _facts(task, recipe), advice)
     task.plug.parts.load_state_dict(saved["parts"])
     optimiser.load_state_dict(saved["optimiser"])
     return int(saved["step"])
-
-
-def _read(path: Path, device: str) -> dict[str, Any]:
-    try:
-        saved = torch.load(path, weights_only=True, map_location=device)
-    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
-        raise InputError(
-            f"{path} is no checkpoint, or not a whole one ({type(error).__name__}). Remove it to "
-            f"begin anew."
-        ) from error
-    if not isinstance(saved, dict):
-        raise InputError(f"{path} is no checkpoint of a run; give another output folder.")
-    return saved

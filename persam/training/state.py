@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
 
 from persam.errors import InputError
 from persam.models.pocket.network import SQUARE, PocketModel
-from persam.models.pocket.weights_file import read_weights, write_weights
+from persam.models.pocket.weights_file import read_weights, weight_bytes
+from persam.runs import refuse_other_settings
+from persam.training.run_folder import CHECKPOINT, read_checkpoint, write_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from persam.io.own_files import OwnFiles
 
 # Bits a weight -> file in a run's folder. The package carries the smaller one.
 WEIGHTS = {16: "pocket.safetensors", 8: "pocket-8bit.safetensors"}
@@ -150,39 +153,50 @@ def restore(checkpoint: Path, recipe: Recipe, initial: Initial, device: torch.de
     groups = [{"params": others}, {"params": deep}]
     optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
     state = State(model, {k: v.clone() for k, v in model.state_dict().items()}, optimiser)
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True, map_location=device)
-        _check_same(Recipe(**saved["recipe"]), recipe, saved["step"])
+    saved = read_checkpoint(checkpoint, device)
+    if saved is not None:
+        _check_same(checkpoint, saved, recipe)
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
         state = State(model, saved["averaged"], optimiser, saved["step"])
     return state
 
 
-def _check_same(old: Recipe, new: Recipe, step: int) -> None:
+def _check_same(checkpoint: Path, saved: dict[str, Any], new: Recipe) -> None:
     """A run may be made longer or shorter as long as no step so far would have differed."""
-    same = replace(old, steps=new.steps) == new
-    if not same or any(old.rate(i) != new.rate(i) for i in range(step)):
-        raise InputError(
-            f"This run is at step {step} of another recipe, {old}; give another output folder, "
-            f"or that recipe to go on."
-        )
+    advice = "Give another output folder, or that recipe to go on."
+    old = saved.get("recipe")
+    if not isinstance(old, dict):
+        raise InputError(f"{checkpoint} is of another kind of run. Give another output folder.")
+    before = {**old, "steps": new.steps}
+    refuse_other_settings(checkpoint, before, asdict(new), advice)
+    recipe = Recipe(**old)
+    if any(recipe.rate(step) != new.rate(step) for step in range(saved["step"])):
+        steps = {"steps": recipe.steps}, {"steps": new.steps}
+        refuse_other_settings(checkpoint, *steps, advice)
 
 
-def keep(state: State, recipe: Recipe, out: Path) -> None:
-    """Write ``checkpoint.pt`` and the averaged weights in both precisions, each file whole."""
-    temporary = out / "checkpoint.tmp"
-    torch.save(
-        {
-            "recipe": asdict(recipe),
-            "model": state.model.state_dict(),
-            "averaged": state.averaged,
-            "optimiser": state.optimiser.state_dict(),
-            "step": state.step,
-        },
-        temporary,
-    )
-    temporary.replace(out / "checkpoint.pt")
+def keep(state: State, recipe: Recipe, out: Path, own: OwnFiles) -> None:
+    """Write ``checkpoint.pt`` and the averaged weights in both precisions, each file whole.
+
+    Args:
+        state: of the run.
+        recipe: of the run.
+        out: its folder.
+        own: which of the folder's files are the program's.
+
+    Raises:
+        InputError: a file cannot be written, or would take the place of a person's.
+    """
+    content = {
+        "recipe": asdict(recipe),
+        "model": state.model.state_dict(),
+        "averaged": state.averaged,
+        "optimiser": state.optimiser.state_dict(),
+        "step": state.step,
+    }
+    write_checkpoint(out / CHECKPOINT, content)
     metadata = {"recipe": json.dumps(asdict(recipe)), "step": str(state.step)}
     for bits, name in WEIGHTS.items():
-        write_weights(out / name, state.averaged, bits=bits, metadata=metadata)
+        own.refuse_others(out / name)
+        own.write(out / name, weight_bytes(state.averaged, bits=bits, metadata=metadata))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
@@ -13,7 +14,13 @@ from persam.io.writers import remove_leftovers, write_text
 from persam.runs import refuse_other_settings
 from persam.video.labels import number_objects, split_labels
 from persam.video.marks import Span, check_marks, digests, outdated
-from persam.video.output_files import ClipFiles, ClipOutput, refuse_to_overwrite, remove_results
+from persam.video.output_files import (
+    ClipFiles,
+    ClipOutput,
+    adopt_results,
+    refuse_to_overwrite,
+    remove_results,
+)
 from persam.video.record import ClipRun, FrameLine
 from persam.video.structures import Damage
 
@@ -51,7 +58,7 @@ class ClipState:
                 results of other settings, or a mark cannot be of this clip.
         """
         self.numbers = number_objects(objects)
-        self.files = ClipFiles(output.folder, objects)
+        self.files = ClipFiles(output.folder, objects, all_own=output.overwrite_hand_work)
         self.lines: dict[int, FrameLine] = {}
         self._size = (clip.height, clip.width)
         own = {"clip": clip.stamp, "rate": str(clip.rate), "objects": self.numbers}
@@ -59,11 +66,17 @@ class ClipState:
         refuse_to_overwrite(self.files, (clip.path, *output.protected))
         check_marks(marked, self._size, tuple(objects))
         self._before = ClipRun.read(self.files.run)
-        if output.overwrite:
+        if self._before is None:
+            self._refuse_foreign()
+        elif not self.files.own.any:
+            adopt_results(self.files)
+        if output.overwrite or (self._before is None and output.overwrite_hand_work):
             remove_results(self.files)
             self._before = None
-        else:
-            self._refuse_other()
+        elif self._before is not None:
+            advice = "Say --overwrite to begin anew, or choose another folder."
+            before = self._before.settings
+            refuse_other_settings(self.files.folder, before, self._settings, advice)
         self._digests = digests(marked)
         self._outdated, self.joined = self._changes()
 
@@ -90,9 +103,15 @@ class ClipState:
         """Write down what this run is, before its first frame."""
         for folder in (self.files.folder, *self.files.frame_folders()):
             remove_leftovers(folder)
+        self.files.own.tidy()
         if self._outdated:
-            for path in self.files.of_all_frames():
-                path.unlink(missing_ok=True)
+            outdated = self.files.of_all_frames()
+            for path in outdated:
+                self.files.own.refuse_others(path)
+            for path in outdated:
+                self.files.own.remove(path)
+        if self._before is None:  # so that what lies there has an owner from the first file on
+            self.write_run()
         self._write_lines()
         self.write_run()
 
@@ -140,16 +159,17 @@ class ClipState:
         # A killed run may have left half a line, which the next one must not be appended to.
         write_text(self.files.manifest, "".join(line.to_json() + "\n" for line in self.ordered))
 
-    def _refuse_other(self) -> None:
-        folder = self.files.folder
-        if self._before is not None:
-            advice = "Say --overwrite to begin anew, or choose another folder."
-            refuse_other_settings(folder, self._before.settings, self._settings, advice)
-            return
-        taken = [path for path in self.files.single_files() if path.exists()]
-        taken += [path for path in self.files.frame_folders() if path.is_dir()]
+    def _refuse_foreign(self) -> None:
+        """Refuse files that no run on a clip wrote, where there is no run to go on with."""
+        files, own = self.files, self.files.own
+        folders = filter(Path.is_dir, files.frame_folders())
+        inside = (path for folder in folders for path in folder.iterdir())
+        results = (*files.of_all_frames(), *filter(Path.is_file, inside))
+        taken = [path for path in results if own.state(path) in ("changed", "foreign")]
+        if files.manifest.exists() and not (own.any or own.all_own):
+            taken.append(files.manifest)
         if taken:
             raise InputError(
-                f"{taken[0]} is there already, and not from a run on a clip. Say --overwrite to "
-                f"write over it, or choose another folder."
+                f"{taken[0]} is there already, and not from a run on a clip. Choose another "
+                f"folder, or write over it by --overwrite-hand-work."
             )

@@ -11,7 +11,8 @@ from persam.io.extras import import_extra
 from persam.io.writers import written_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
@@ -50,6 +51,8 @@ def write_coco(
     categories: Mapping[str, int],
     images: Iterable[Mapping[str, Any]],
     annotations: Iterable[Mapping[str, Any]],
+    *,
+    written: Callable[[str | Path], AbstractContextManager[Path]] = written_whole,
 ) -> None:
     """Write a COCO file piece by piece, whole or not at all.
 
@@ -58,6 +61,7 @@ def write_coco(
         categories: name -> id.
         images: entries of the list of that name.
         annotations: likewise; they get their ids here, from 1 on.
+        written: gives a file to fill that takes the place of ``path``.
 
     Raises:
         InputError: the file cannot be written.
@@ -65,7 +69,7 @@ def write_coco(
     named = ({"id": number, "name": name} for name, number in categories.items())
     numbered = ({"id": number, **one} for number, one in enumerate(annotations, start=1))
     lists = {"categories": named, "images": images, "annotations": numbered}
-    with written_whole(path) as part, part.open("w", encoding="utf-8") as file:
+    with written(path) as part, part.open("w", encoding="utf-8") as file:
         for opening, (name, entries) in zip("{,,", lists.items(), strict=True):
             file.write(f'{opening}\n"{name}": [')
             for number, entry in enumerate(entries):

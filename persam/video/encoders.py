@@ -17,7 +17,7 @@ from persam.video.frame_pixels import ONE_THREAD
 from persam.video.sound import Sound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from persam.video.clip import ClipFormat
@@ -154,8 +154,11 @@ class VideoWriter:
             self._encode(self._waiting)
         self._waiting = made
 
-    def close(self) -> None:
+    def close(self, before: Callable[[Path, Path], None] = lambda path, part: None) -> None:
         """Write what is left and give the file its name.
+
+        Args:
+            before: called with that name and the finished file just before.
 
         Raises:
             InputError: the file cannot be written.
@@ -169,6 +172,7 @@ class VideoWriter:
                     self.notes.append(f"{self.path.name} has not all sound: {self._sound.problem}")
             self._container.mux(self._stream.encode(None))
             self._let_go()
+            before(self.path, self._part)
             self._part.replace(self.path)
 
     def discard(self) -> None:

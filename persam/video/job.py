@@ -104,7 +104,7 @@ def segment_clip(
                 if on_progress is not None:
                     on_progress(line)
         lines, files = run.state.ordered, run.state.files
-        doubtful = write_review(files.review, lines)
+        doubtful = write_review(files, lines)
     present = Counter(dict.fromkeys(request.objects, 0))
     for line in lines:
         present.update(name for name, entry in line.objects.items() if entry.present)

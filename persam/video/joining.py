@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam.io.masks import read_labels
+from persam.io.own_files import file_sha256
 from persam.io.records import append_line, read_lines
 from persam.io.writers import write_labels, write_text
 from persam.metrics import overlap
@@ -138,7 +139,10 @@ class Joiner:
         for line in lines:
             made = self._folder / f"{line.index}.png"
             if made.exists():
-                made.replace(self._files.mask(line.name))
+                mask = self._files.mask(line.name)
+                self._files.own.refuse_others(mask)
+                self._files.own.announce(mask, str(file_sha256(made)))
+                made.replace(mask)
             append_line(self._files.manifest, line.to_json())
         shutil.rmtree(self._folder, ignore_errors=True)
         return lines

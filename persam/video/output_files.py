@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from persam.album.manifest import NAME
 from persam.errors import InputError
+from persam.io.own_files import OwnFiles
 from persam.io.records import read_lines
 from persam.video.record import FrameLine
 
@@ -22,6 +23,7 @@ PRODUCTS: tuple[Product, ...] = get_args(Product)
 _VIDEOS = {"alpha": ("alpha", "mov"), "webm": ("alpha", "webm"), "soft": ("soft", "mov")}
 # A file of every object and frame: its suffix.
 _PICTURES = {"cutouts": "png", "png16": "png", "exr": "exr"}
+_NAMED = 3  # files in an error
 _NO_NAME = frozenset('/\\:*?"<>|')
 
 
@@ -34,13 +36,16 @@ class ClipOutput:
             ``alpha*.mov``, ``alpha*.webm``, ``soft*.mov``, ``overlay.mp4``, ``annotations.json``,
             ``review.json``, ``manifest.jsonl`` and ``run.json``.
         save: any of :data:`PRODUCTS`; masks are always written, as a run resumes from them.
-        overwrite: put away what an earlier run wrote and begin anew.
+        overwrite: delete what earlier runs wrote and begin anew.
+        overwrite_hand_work: replace and delete even files that somebody changed after a run wrote
+            them, and files that no run wrote.
         protected: files that must not be written over, besides the clip.
     """
 
     folder: str | Path
     save: frozenset[str] = frozenset({"masks"})
     overwrite: bool = False
+    overwrite_hand_work: bool = False
     protected: tuple[str | Path, ...] = ()
 
     def __post_init__(self) -> None:
@@ -52,8 +57,15 @@ class ClipOutput:
 class ClipFiles:
     """Absolute paths of everything that a run may write."""
 
-    def __init__(self, folder: str | Path, objects: Sequence[str]) -> None:
+    def __init__(
+        self, folder: str | Path, objects: Sequence[str], *, all_own: bool = False
+    ) -> None:
         """Settle them.
+
+        Args:
+            folder: of the results.
+            objects: their names.
+            all_own: see :class:`~persam.io.own_files.OwnFiles`.
 
         Raises:
             InputError: a name that cannot be a file's, or two that differ in case alone.
@@ -67,6 +79,21 @@ class ClipFiles:
         self.overlay = self.folder / "overlay.mp4"
         self.annotations = self.folder / "annotations.json"
         self.review = self.folder / "review.json"
+        self._all_own = all_own
+
+    @cached_property
+    def own(self) -> OwnFiles:
+        """Which of them runs have written."""
+        return OwnFiles(self.folder, all_own=self._all_own)
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write one of them, unless it would take the place of a person's.
+
+        Raises:
+            InputError: it would, or the operating system refuses.
+        """
+        self.own.refuse_others(path)
+        self.own.write(path, data)
 
     def contains(self, path: Path) -> bool:
         """Whether a file lies below the folder, whatever links lead there."""
@@ -167,19 +194,42 @@ def _same(path: Path) -> str:
 
 
 def remove_results(files: ClipFiles) -> None:
-    """Delete what an earlier run wrote, so that nothing of it passes for the new one's.
+    """Delete what earlier runs wrote, so that nothing of it passes for the new one's.
 
     Raises:
-        InputError: something cannot be deleted, or the manifest is another program's.
+        InputError: somebody has changed one of them, or another program wrote one that is in the
+            way; then nothing is deleted. Or something cannot be deleted.
     """
+    own = files.own
+    written = [own.folder / name for name in own.names]
+    changed = [path for path in written if own.state(path) == "changed"]
+    foreign = [path for path in files.of_all_frames() if own.state(path) == "foreign"]
+    if changed or foreign:
+        names = ", ".join(str(path) for path in (*changed, *foreign)[:_NAMED])
+        raise InputError(
+            f"{len(changed) + len(foreign)} files would be lost that somebody has changed, or that "
+            f"persam did not write: {names}. Move them away, or replace them by "
+            f"--overwrite-hand-work."
+        )
+    for path in (*written, *files.of_all_frames()):
+        own.remove(path)
     try:
-        for line in read_lines(files.manifest, FrameLine.from_json):
-            paths = [files.mask(line.name)]
-            paths += [files.picture(p, name, line.name) for p in _PICTURES for name in line.objects]
-            for path in filter(files.contains, paths):
-                with suppress(NotADirectoryError):
-                    path.unlink(missing_ok=True)
-        for path in files.single_files():
+        for path in (files.manifest, files.run):
             path.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{files.folder} cannot be cleared: {error.strerror}.") from error
+
+
+def adopt_results(files: ClipFiles) -> None:
+    """Take what the manifest lists for the run's own, in a folder that has lost its list of files.
+
+    Raises:
+        InputError: a file cannot be read, or the manifest is another program's.
+    """
+    for line in read_lines(files.manifest, FrameLine.from_json):
+        paths = [files.mask(line.name)]
+        paths += [files.picture(p, name, line.name) for p in _PICTURES for name in line.objects]
+        for path in filter(files.contains, paths):
+            files.own.claim(path)
+    for path in files.of_all_frames():
+        files.own.claim(path)

@@ -13,12 +13,13 @@ import numpy as np
 from persam.errors import InputError
 from persam.io import drawing
 from persam.io.matting import Matte, require_matting
+from persam.io.own_files import file_sha256
 from persam.io.palette import colour
-from persam.io.writers import write_cutout, write_labels
+from persam.io.writers import encode_cutout, labels_png
 from persam.video.coco import annotate, write_coco
 from persam.video.encoders import PRORES, VP9, VideoWriter, h264, with_alpha
 from persam.video.labels import label_map, split_labels
-from persam.video.sequences import write_exr, write_png16
+from persam.video.sequences import exr, png16
 from persam.video.soft_alpha import SoftAlpha
 
 if TYPE_CHECKING:
@@ -53,12 +54,12 @@ class _Drawn:
         return with_alpha(matte.colours, np.round(matte.alpha * 255).astype(np.uint8))
 
 
-_PICTURE_WRITERS: dict[str, Callable[[Path, _Drawn, str], None]] = {
-    "cutouts": lambda path, drawn, name: write_cutout(
-        path, drawing.cutout(drawn.image, drawn.masks[name])
+_ENCODERS: dict[str, Callable[[_Drawn, str], bytes]] = {
+    "cutouts": lambda drawn, name: encode_cutout(
+        drawing.cutout(drawn.image, drawn.masks[name]), ".png"
     ),
-    "png16": lambda path, drawn, name: write_png16(path, drawn.mattes[name]),
-    "exr": lambda path, drawn, name: write_exr(path, drawn.mattes[name]),
+    "png16": lambda drawn, name: png16(drawn.mattes[name]),
+    "exr": lambda drawn, name: exr(drawn.mattes[name]),
 }
 
 
@@ -103,7 +104,8 @@ class FrameWriters:
 
     def write_masks(self, frame: VideoFrame, masks: Mapping[str, np.ndarray]) -> None:
         """Write the label map of a frame."""
-        write_labels(self._files.mask(frame.name), label_map(masks, self._numbers))
+        labels = labels_png(label_map(masks, self._numbers))
+        self._files.write(self._files.mask(frame.name), labels)
 
     def write(self, frame: VideoFrame, read_masks: Callable[[], Mapping[str, np.ndarray]]) -> None:
         """Write everything else of a frame, but for pictures that are newer than its masks."""
@@ -118,14 +120,17 @@ class FrameWriters:
         made = self._files.mask(frame.name).stat().st_mtime_ns
         for product, name, path in pictures:
             if not (path.exists() and path.stat().st_mtime_ns >= made):
-                _PICTURE_WRITERS[product](path, drawn, name)
+                self._files.write(path, _ENCODERS[product](drawn, name))
 
     def finish(self) -> None:
         """Give the videos their names."""
         for video, _ in self._videos:
-            video.close()
+            video.close(self._announce)
             self.notes += video.notes
         self._videos = []
+
+    def _announce(self, path: Path, part: Path) -> None:
+        self._files.own.announce(path, str(file_sha256(part)))
 
     def discard(self) -> None:
         """Leave no half-written video behind."""
@@ -185,7 +190,8 @@ def write_annotations(
         }
         for line in lines
     )
-    write_coco(files.annotations, numbers, images, _annotations(lines, numbers, read))
+    found = _annotations(lines, numbers, read)
+    write_coco(files.annotations, numbers, images, found, written=files.own.written)
 
 
 def _annotations(

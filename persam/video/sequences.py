@@ -8,35 +8,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from persam.errors import InputError
-from persam.io.writers import write_bytes
 from persam.video.decoding import load_av
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from persam.io.matting import Matte
 
 
-def write_png16(path: Path, matte: Matte) -> None:
-    """Write an object as PNG of 16 bits a channel, alpha not multiplied in.
+def png16(matte: Matte) -> bytes:
+    """Encode an object as PNG of 16 bits a channel, alpha not multiplied in.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: it cannot be encoded.
         MissingExtra: PyAV is not installed.
     """
     alpha = np.round(matte.alpha * 65535).astype(np.uint16)[..., None]
     pixels = np.concatenate([matte.colours.astype(np.uint16) * 257, alpha], axis=2)
     frame = load_av().VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgba64le")
-    write_bytes(path, _encoded("png", frame.reformat(format="rgba64be"), path))
+    return _encoded("png", frame.reformat(format="rgba64be"))
 
 
-def write_exr(path: Path, matte: Matte) -> None:
-    """Write an object as OpenEXR of 32-bit floats: linear light, alpha multiplied in.
+def exr(matte: Matte) -> bytes:
+    """Encode an object as OpenEXR of 32-bit floats: linear light, alpha multiplied in.
 
     Colours are taken as sRGB; a clip of wider colours is refused before its first frame.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: it cannot be encoded.
         MissingExtra: PyAV is not installed.
     """
     linear = to_linear(matte.colours) * matte.alpha[..., None]
@@ -47,7 +44,7 @@ def write_exr(path: Path, matte: Matte) -> None:
         rows = np.zeros((height, plane.line_size // 4), dtype="<f4")
         rows[:, :width] = values
         plane.update(rows.tobytes())
-    write_bytes(path, _encoded("exr", frame, path))
+    return _encoded("exr", frame)
 
 
 def to_linear(colours: np.ndarray) -> np.ndarray:
@@ -62,7 +59,7 @@ def to_linear(colours: np.ndarray) -> np.ndarray:
     return np.where(values <= 0.04045, values / 12.92, curve).astype(np.float32)
 
 
-def _encoded(codec: str, frame: Any, path: Path) -> bytes:
+def _encoded(codec: str, frame: Any) -> bytes:
     av = load_av()
     try:
         encoder = av.CodecContext.create(codec, "w")
@@ -70,5 +67,5 @@ def _encoded(codec: str, frame: Any, path: Path) -> bytes:
         encoder.pix_fmt, encoder.time_base = frame.format.name, Fraction(1, 25)
         packets = [*encoder.encode(frame), *encoder.encode(None)]
     except (av.error.FFmpegError, ValueError) as error:
-        raise InputError(f"{path} cannot be encoded: {error}.") from error
+        raise InputError(f"A picture cannot be encoded as {codec}: {error}.") from error
     return b"".join(bytes(packet) for packet in packets)

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from persam.album.run import Output, segment_album
+from persam.album.embedding_cache import Cache
+from persam.album.run import LoaderOptions, Output, segment_album
 from persam.concept import Concept
 from persam.errors import InputError
 from persam.io.cutouts import CutoutStyle
@@ -226,7 +227,7 @@ from persam.models.loading import load
 folder, concept, cache = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 backbone = load(sys.argv[4], device="cpu")
 learnt = Concept.load(concept, backbone)
-loader = LoaderOptions(jobs=2, cache=Cache(cache))
+loader = LoaderOptions(batch=1, jobs=2, cache=Cache(cache))
 print("ready", flush=True)
 sys.stdin.readline()
 photos = sorted((folder / "album").glob("*.png"))
@@ -234,32 +235,32 @@ segment_album({"a": learnt, "b": learnt}, photos, folder / "out", loader=loader)
 """
 
 
-def test_killed_anywhere_and_run_again_ends_with_the_same_bytes(
+def test_killed_for_good_and_run_again_ends_with_the_same_bytes(
     concepts, album, tmp_path, tiny_sam_folder
 ):
+    """By the system's own signal; every single moment: test_killed_anywhere.py."""
     concepts[0].save(tmp_path / "c.safetensors")
     words = [str(tmp_path / "c.safetensors"), str(tmp_path / "cache"), str(tiny_sam_folder)]
     command = [sys.executable, "-c", KILLED, str(tmp_path), *words]
+    both = {"a": concepts[0], "b": concepts[0]}
 
-    def start() -> subprocess.Popen[str]:
-        run = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert run.stdin is not None and run.stdout is not None
-        assert run.stdout.readline() == "ready\n"
-        run.stdin.write("\n")
-        run.stdin.flush()
-        return run
+    def run_here(out: Path, cache: Path) -> None:
+        loader = LoaderOptions(batch=1, jobs=2, cache=Cache(cache))
+        segment_album(both, photos(album), out, loader=loader)
 
-    with start() as run:
-        run.wait()
-    wanted = contents(tmp_path / "out")
+    run_here(tmp_path / "whole", tmp_path / "other cache")
+    wanted = contents(tmp_path / "whole")
     assert len(wanted) == 4 + 4  # and the masks of single objects
-    shutil.rmtree(tmp_path / "out")
-    shutil.rmtree(tmp_path / "cache")
     for delay in (0.02, 0.06):
-        with start() as run:
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as run:
+            assert run.stdin is not None and run.stdout is not None
+            assert run.stdout.readline() == "ready\n"
+            run.stdin.write("\n")
+            run.stdin.flush()
             time.sleep(delay)
             run.send_signal(signal.SIGKILL)
-    with start() as run:
-        run.wait()
+    run_here(tmp_path / "out", tmp_path / "cache")
     assert contents(tmp_path / "out") == wanted
     assert not list(tmp_path.rglob("*.part"))

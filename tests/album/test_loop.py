@@ -124,6 +124,20 @@ def test_the_results_are_the_same_at_any_pace(dog, album, tmp_path):
         assert same(tmp_path / "0", tmp_path / str(number))
 
 
+@pytest.mark.parametrize("kept", [12_000_000, 0])
+def test_a_second_look_has_the_pixels_at_any_pace(dog, album, tmp_path, monkeypatch, kept):
+    monkeypatch.setattr("persam.album.reader._KEPT_PIXELS", kept)  # 0: every photo is read again
+    finer = replace(dog, variant=replace(dog.variant, second_look=1.0))
+    wanted = [finer.segment(photo).mask for photo in album[:3]]
+    assert not np.array_equal(wanted[1], dog.segment(album[1]).mask)
+    for number, loader in enumerate([PACES[0], replace(PACES[3], cache=Cache(tmp_path / "cache"))]):
+        out = tmp_path / str(number)
+        segment_album(finer, album[:3], out, loader=loader)
+        for photo, mask in zip(album, wanted, strict=False):
+            found = read_image(out / f"{Path(photo).stem}.png")[..., 0] > 0
+            assert np.count_nonzero(found != mask) <= 0.002 * mask.size
+
+
 def test_hits_are_the_same_at_any_pace(dog, album):
     first, *others = (search(dog, album, loader=loader) for loader in PACES[1:3])
     assert [hit.present for hit in first] == [True, True, False, False, False]
@@ -157,7 +171,7 @@ def test_few_pictures_are_in_memory_however_many_there_are(  # noqa: PLR0917
         return picture
 
     monkeypatch.setattr("persam.album.reader.read_reduced", reading)
-    photos = [tmp_path / f"{number:03}.png" for number in range(60)]
+    photos = [tmp_path / f"{number:03}.png" for number in range(24)]
     for number, path in enumerate(photos):
         Image.fromarray(scene(number % 5)).save(path)
     gc.disable()

@@ -130,7 +130,7 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@pytest.mark.parametrize("before", ["/static/", "/api/photos/", "/"])
+@pytest.mark.parametrize("before", ["/static/", "/api/photos/", "/api/exports/", "/"])
 def test_no_spelling_leads_out_of_the_folders(live: Server, before: str, spelling: str):
     answer = ask(live, before + spelling + ("/picture?side=320" if "photos" in before else ""))
     assert status(answer) in (400, 403, 404, 405)
@@ -161,6 +161,10 @@ def test_the_page_has_no_script_or_style_of_its_own_and_none_from_elsewhere():
 def test_large_bodies_are_cut_off_whether_they_say_their_length_or_not(live: Server):
     own = f"http://127.0.0.1:{live.port}"
     told = ask(live, "/api/objects", method="POST", Origin=own, Content_Length="99999999999")
+    assert status(told) == 413
+    told = ask(
+        live, "/api/uploads?name=a.jpg", method="POST", Origin=own, Content_Length="200000001"
+    )
     assert status(told) == 413
     chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
     flood = ask_chunks(live, own, chunk, 20)

@@ -39,7 +39,7 @@ def test_plots_stand_beside_the_table(tmp_path):
     reports = [BENCHMARKS / f"pocket-{name}-default.json" for name in ("persam", "persam-f")]
     done = run(*reports, "--plots", tmp_path / "plots")
     assert done.exit_code == 0, done.output
-    names = {path.name for path in (tmp_path / "plots").iterdir()}
+    names = {path.name for path in (tmp_path / "plots").glob("*.svg")}
     assert names == {"perseg.svg", "perseg-objects-1.svg"}
     bars = (tmp_path / "plots" / "perseg.svg").read_text(encoding="utf-8")
     objects = (tmp_path / "plots" / "perseg-objects-1.svg").read_text(encoding="utf-8")

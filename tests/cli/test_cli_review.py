@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import plush
@@ -20,14 +21,22 @@ def run(*words: object) -> tuple[int, str]:
     return result.exit_code, " ".join(result.output.split())
 
 
-@pytest.fixture
-def out(plush_concepts: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def album(plush_concepts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos, and what was found in them."""
+    folder = tmp_path_factory.mktemp("album")
     for number in range(4):
-        plush.photo_in(tmp_path / "photos", number)
-    Image.new("RGB", (120, 90), (90, 120, 90)).save(tmp_path / "photos" / "nothing.jpg")
-    words = ("segment", "--concept", plush_concepts, tmp_path / "photos", "--out", tmp_path / "out")
+        plush.photo_in(folder / "photos", number)
+    Image.new("RGB", (120, 90), (90, 120, 90)).save(folder / "photos" / "nothing.jpg")
+    words = ("segment", "--concept", plush_concepts, folder / "photos", "--out", folder / "out")
     assert run(*words)[0] == 0
-    return tmp_path / "out"
+    return folder
+
+
+@pytest.fixture
+def out(album: Path, tmp_path: Path) -> Path:
+    """The results, for one test alone."""
+    return shutil.copytree(album / "out", tmp_path / "out")
 
 
 def test_a_queue_in_the_order_of_doubt(plush_concepts: Path, out: Path):
@@ -62,8 +71,8 @@ def test_again_over_its_own_files_but_nobody_elses(plush_concepts: Path, out: Pa
     assert (out / "review.csv").read_text().endswith("my note\n")
 
 
-def test_what_cannot_be_reviewed(plush_concepts: Path, out: Path, tmp_path: Path):
-    code, said = run("review", tmp_path / "photos", "--concept", plush_concepts)
+def test_what_cannot_be_reviewed(plush_concepts: Path, album: Path, out: Path):
+    code, said = run("review", album / "photos", "--concept", plush_concepts)
     assert (code, "has no manifest.jsonl" in said) == (2, True)
     code, said = run("review", out)
     assert (code, "--concept FILE" in said) == (2, True)

@@ -12,8 +12,8 @@ from PIL import Image
 
 from persam.dreambooth.exports import export
 from persam.dreambooth.subject import Choices, SubjectFolder, SubjectPhoto, write_subject
+from persam.io.own_files import OwnFiles
 from persam.io.writers import write_png, write_text
-from persam.runs import OwnFiles
 
 SIDE = 32  # pixels; an autoencoder of two levels makes 16 x 16 latents of them
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -95,7 +95,12 @@ def test_masks_are_kept_and_photos_announced(root, tmp_path):
     assert seen == [("cat", "01"), ("cat", "02"), ("mug", "01")]
     kept = np.asarray(Image.open(tmp_path / "found" / "cat" / "02.png"))
     assert np.array_equal(kept == 255, box(0, 10, 20))
-    assert sorted(path.name for path in (tmp_path / "found").iterdir()) == ["cat", "mug"]
+    assert sorted(path.name for path in (tmp_path / "found").glob("[a-z]*")) == ["cat", "mug"]
+    mended = tmp_path / "found" / "cat" / "02.png"
+    mended.write_bytes(b"a person's")
+    with pytest.raises(InputError, match=r"02\.png would be replaced, which somebody has changed"):
+        benchmark.copy_masks(data, out, tmp_path / "found")
+    assert mended.read_bytes() == b"a person's"
 
 
 def test_an_empty_truth_is_refused(root):

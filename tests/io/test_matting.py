@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from threading import get_ident
 
 import drawn_alpha
 import numpy as np
@@ -106,3 +107,21 @@ def test_a_missing_extra_is_answered_with_its_pip_line(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "pymatting", None)
     with pytest.raises(MissingExtra, match=r"pip install 'persam\[matting\]'.*--edges hard"):
         matting.require_matting()
+
+
+def test_compiled_loops_are_loaded_in_a_thread_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where they are loaded they may set OpenMP's number of threads, and a network's with it."""
+    load, threads = matting._pymatting, set()
+
+    def loading():
+        threads.add(get_ident())
+        return load()
+
+    monkeypatch.setattr(matting, "_pymatting", loading)
+    matting.require_matting()
+    scene = drawn_alpha.draw(drawn_alpha.KINDS[0])
+    matting.soft_edges(scene.image, scene.coarse(2))
+    assert len(threads) == 1
+    assert get_ident() not in threads

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -101,3 +104,19 @@ def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "mine.part").write_bytes(b"whole")
     writers.remove_leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.part"]
+
+
+def test_a_commands_only_file_is_written_and_what_killed_runs_left_goes(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    own = writers.part_path(tmp_path / "dog.safetensors", "-other-thread")
+    left = tmp_path / own.name.replace(f"-{os.getpid()}-", f"-{gone.pid}-")
+    (tmp_path / left.name.replace("other", "export")).mkdir()
+    others = [own, tmp_path / ".persam-0-1-2.part", tmp_path / "mine.part"]
+    for path in (left, *others):
+        path.write_bytes(b"half")
+    writers.write_single(tmp_path / "new" / "dog.safetensors", b"whole")
+    assert left.exists()  # in a folder of its own
+    writers.write_single(tmp_path / "dog.safetensors", "whole")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"new", "dog.safetensors", *(path.name for path in others)}

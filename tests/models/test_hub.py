@@ -116,6 +116,15 @@ def test_a_damaged_file_is_deleted_and_said(name, server, tmp_path):
     assert (fetch(server, tmp_path) / name).read_bytes() == Hub.files[name]
 
 
+def test_weights_that_rotted_in_the_cache_are_named_and_left(server, tmp_path):
+    weights = fetch(server, tmp_path) / "model.safetensors"
+    blob = weights.resolve()
+    blob.write_bytes(WEIGHTS[:-1] + bytes([WEIGHTS[-1] ^ 1]))
+    with pytest.raises(ModelNotFound, match="has been damaged since it was downloaded"):
+        fetch(server, tmp_path)
+    assert blob.exists()
+
+
 @pytest.mark.parametrize(
     ("repository", "message"),
     [("owner/gated", "is gated: ask for access"), ("owner/missing", "could not be downloaded")],
@@ -155,8 +164,12 @@ def test_a_file_from_elsewhere_is_kept_and_verified(server, tmp_path, monkeypatc
     assert hub.fetch_file(known).read_bytes() == WEIGHTS
     assert registry.on_this_machine(known)
     Hub.asked.clear()
-    hub.fetch_file(known)
+    kept = hub.fetch_file(known)
     assert Hub.asked == []
+    kept.write_bytes(b"rotten")
+    with pytest.raises(ModelNotFound, match="has been damaged since it was downloaded"):
+        hub.fetch_file(known)
+    assert kept.read_bytes() == b"rotten"
 
 
 def test_a_file_from_elsewhere_without_a_network(tmp_path, monkeypatch):

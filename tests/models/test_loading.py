@@ -174,7 +174,7 @@ def test_a_picture_is_no_model(tmp_path):
 
 
 def test_folder_without_config(tmp_path):
-    with pytest.raises(InputError, match=r"config\.json cannot be read"):
+    with pytest.raises(InputError, match=r"it has no config\.json"):
         load(tmp_path, device="cpu")
 
 

@@ -39,6 +39,16 @@ def test_an_object_cut_in_two_stays_whole():
     assert np.array_equal(one_piece(mask, prior), mask)
 
 
+def test_a_fragment_beside_the_object_stays_with_less_support():
+    """A collar cuts a dog's head off, and the head is not the likeliest place of the dog."""
+    mask, prior = np.zeros((40, 60), dtype=bool), np.zeros((40, 60), np.float32)
+    mask[4:24, 4:24] = mask[4:24, 26:40] = True
+    prior[10, 10], prior[10, 32] = 1.0, 0.85
+    assert np.array_equal(one_piece(mask, prior), mask)
+    prior[10, 32] = 0.5
+    assert not one_piece(mask, prior)[:, 26:].any()
+
+
 def test_a_crumb_goes_even_where_it_is_likely():
     mask, prior = _two_pieces(), np.zeros((20, 30), np.float32)
     mask[16, 16] = True

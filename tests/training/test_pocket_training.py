@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from persam.errors import InputError
+from persam.io.own_files import OwnFiles
 from persam.io.pairs import Pair, read_pairs
 from persam.models.pocket.lite0 import EPSILON, EfficientNetLite0
 from persam.models.pocket.mobilenet import MobileNetV2, SameConv
@@ -168,7 +169,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(run, photos, tmp_path, nobody
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     train(run(whole, scenes=[photos]), RECIPE)
     _stop_at(2, run(stopped, scenes=[photos]))
-    with pytest.raises(InputError, match="another recipe"):
+    with pytest.raises(InputError, match=r"another run: learning_rate was .*, now 1\.0"):
         train(run(stopped, scenes=[photos]), replace(RECIPE, learning_rate=1.0))
     train(run(stopped, scenes=[photos]), RECIPE)
     expected = load_file(whole / "pocket.safetensors")
@@ -179,7 +180,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(run, photos, tmp_path, nobody
 
 def test_a_run_may_be_made_longer_while_its_steps_so_far_stay_the_same(run, tmp_path):
     _stop_at(2, run(tmp_path / "run"))
-    with pytest.raises(InputError, match="another recipe"):
+    with pytest.raises(InputError, match=r"another run: steps was \d, now 1\. Give another"):
         train(run(tmp_path / "run"), replace(RECIPE, steps=1))
     train(run(tmp_path / "run"), replace(RECIPE, steps=5))
 
@@ -190,10 +191,9 @@ def _stop_at(step, run):
     shown = Shown.read(run.data, run.scenes, RECIPE)
     initial = Initial(run.initial, run.second)
     state = restore(run.out / "checkpoint.pt", RECIPE, initial, torch.device("cpu"))
-    run.out.mkdir()
     while state.step < step:
         program._step(state, RECIPE, shown, Workers())
-    keep(state, RECIPE, run.out)
+    keep(state, RECIPE, run.out, OwnFiles(run.out))
 
 
 def _two_steps(run, out):

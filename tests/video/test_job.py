@@ -16,6 +16,7 @@ from made_clips import ColourTracker, Made, make, picture, prediction, squares
 from PIL import Image
 
 from persam.errors import InputError
+from persam.io.own_files import OWN_FILES
 from persam.video.clip import open_clip
 from persam.video.job import ClipSummary, TrackRequest, segment_clip
 from persam.video.output_files import PRODUCTS, ClipOutput
@@ -49,7 +50,8 @@ def counted(calls: list[int]) -> Callable[..., ColourTracker]:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    paths = [path for path in folder.rglob("*") if path.is_file()]
+    every = (path for path in folder.rglob("*") if path.is_file())
+    paths = [path for path in every if path.name != OWN_FILES]  # in the order of what happened
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(paths)}
 
 
@@ -108,7 +110,7 @@ def test_everything_that_can_be_saved(tmp_path: Path) -> None:
     path = make(tmp_path / "clip.mp4", Made(times=UNEVEN, sound="aac", options={"crf": "5"}))
     out = tmp_path / "out"
     segment_clip(search(), open_clip(path), ClipOutput(out, EVERYTHING))
-    assert sorted(p.name for p in out.iterdir()) == [
+    assert sorted(p.name for p in out.iterdir() if p.name != OWN_FILES) == [
         "alpha-blue.mov", "alpha-blue.webm", "alpha-red.mov", "alpha-red.webm",
         "annotations.json", "cutouts", "manifest.jsonl", "masks", "overlay.mp4", "review.json",
         "run.json",
@@ -257,7 +259,7 @@ def test_nothing_of_the_users_is_written_over(folder: Path, tmp_path: Path) -> N
 def test_the_manifest_of_an_album_is_not_taken_for_ones_own(folder: Path, tmp_path: Path) -> None:
     text = json.dumps({"input": "a.jpg", "error": "x"}) + "\n"
     (tmp_path / "manifest.jsonl").write_text(2 * text)
-    with pytest.raises(InputError, match="not a line of a persam run"):
+    with pytest.raises(InputError, match="is there already, and not from a run"):
         segment_clip(search(), open_clip(folder), ClipOutput(tmp_path, overwrite=True))
     assert (tmp_path / "manifest.jsonl").read_text() == 2 * text
 

@@ -14,6 +14,7 @@ from made_clips import ColourTracker, Made, make, picture, prediction, squares
 from PIL import Image
 
 from persam.errors import InputError
+from persam.io.own_files import OWN_FILES
 from persam.video.clip import open_clip
 from persam.video.job import TrackRequest, segment_clip
 from persam.video.joining import best_join
@@ -82,7 +83,8 @@ def present(out: Path, name: str) -> list[int]:
 
 
 def everything(out: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+    paths = sorted(path for path in out.rglob("*") if path.is_file() and path.name != OWN_FILES)
+    return {str(path.relative_to(out)): path.read_bytes() for path in paths}
 
 
 def test_frames_between_two_marks_come_from_the_nearer_one(clip: Clip, tmp_path: Path) -> None:

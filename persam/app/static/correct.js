@@ -131,11 +131,13 @@ export function correctView(id, go) {
   }
 
   async function verdict(kind) {
-    const { mark } = judge(store.photos.get(photo.id), store.active);
+    const judged = photo;
+    const { mark } = judge(store.photos.get(judged.id), store.active);
     try {
-      await api.verdict(photo.id, store.active, kind === mark ? "none" : kind);
+      await api.verdict(judged.id, store.active, kind === mark ? "none" : kind);
       if (kind === "wrong" && kind !== mark) toast("Put it right with the tools, or leave it: wrong masks are not taken away.");
-      if (["right", "absent"].includes(kind) && kind !== mark) step(1);
+      // Who went elsewhere meanwhile stays there.
+      if (element.isConnected && photo === judged && ["right", "absent"].includes(kind) && kind !== mark) step(1);
     } catch (error) {
       toast(error.message, { kind: "bad" });
     }
@@ -143,8 +145,10 @@ export function correctView(id, go) {
 
   async function save() {
     if (!editor.hasMask()) return;
+    const mended = photo;
     try {
-      await api.keepMask(photo.id, store.active, "corrected", await editor.drawing());
+      await api.keepMask(mended.id, store.active, "corrected", await editor.drawing());
+      if (photo !== mended) return;
       editor.clear();
       toast("Corrected. It becomes a reference when you ask for it.", store.unlearnt ? { kind: "good" } : { kind: "good", action: "Learn from it", onaction: improve });
       await masks();

@@ -35,6 +35,9 @@ export function fill(element, ...children) {
   return element;
 }
 
+// How large a pixel of the drawings is: 1, and more where large screens have larger letters.
+export const screenUnit = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
+
 const PATHS = {
   show: "M5 3l14 8-6 1.6L10 19z",
   find: "M10.5 4a6.5 6.5 0 1 1 0 13 6.5 6.5 0 0 1 0-13zM15.5 15.5L21 21",
@@ -85,7 +88,7 @@ export function button(label, { icon: name, key, hint, kind = "", ...props } = {
   const bare = kind.split(" ").includes("bare");
   return h(
     "button",
-    { type: "button", class: kind, title: told, "aria-label": bare ? label : null, onclick, ...props },
+    { type: "button", class: kind, title: told, "aria-label": label, onclick, ...props }, // narrow pages hide the words
     name && icon(name),
     !bare && h("span", {}, label),
     !bare && key && h("kbd", { "aria-hidden": "true" }, key),

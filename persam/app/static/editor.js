@@ -2,7 +2,7 @@
 // both views; what becomes of the mask, they say.
 
 import { api } from "./api.js";
-import { button, fill, h, toast } from "./dom.js";
+import { button, fill, h, screenUnit, toast } from "./dom.js";
 import { ADD, ERASE, anything, Paint, tinted } from "./layers.js";
 import { colourOf, on, store } from "./store.js";
 import { Viewport } from "./viewport.js";
@@ -303,10 +303,8 @@ export class Editor {
   }
 }
 
-const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
-
 function mark(context, [x, y], label) {
-  const unit = rem();
+  const unit = screenUnit();
   context.beginPath();
   context.arc(x, y, 7 * unit, 0, 2 * Math.PI);
   context.fillStyle = label ? "#0ca678" : "#e03131";

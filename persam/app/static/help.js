@@ -7,7 +7,7 @@ const KEYS = [
     ["Ctrl Z, Ctrl Y", "undo, redo"], ["wheel, + −, 0", "nearer, farther, the whole photo"], ["arrows, Enter", "move a crosshair in the photo, click with it"]]],
   ["Show", [["Enter", "use as reference"], ["X", "not this one"]]],
   ["Correct", [["R  W  N", "right, wrong, not here"], ["S", "save the correction"], ["U", "take back"], ["← →", "the photo before, the next"], ["B  P  C", "mask, points, confidence map"], ["L", "learn from what was corrected"]]],
-  ["Video", [["space", "play, stop"], ["← →", "a frame, with Shift ten"], ["Enter", "settle the frame"], ["T", "track"]]],
+  ["Video", [["space", "play, stop"], ["← →", "a frame, with Shift ten"], ["Enter", "settle the frame"], ["T", "track"], ["D", "the next doubtful frame"]]],
 ];
 
 export function showKeys() {

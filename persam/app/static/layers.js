@@ -124,7 +124,7 @@ export function heat(bits) {
     image.data[4 * i] = 255 * Math.min(1, 0.3 + share);
     image.data[4 * i + 1] = 220 * Math.max(0, 1 - Math.abs(share - 0.6) * 2.2);
     image.data[4 * i + 2] = 255 * Math.max(0, 0.55 - share);
-    image.data[4 * i + 3] = 40 + 165 * share;
+    image.data[4 * i + 3] = 215 * share;
   }
   context.putImageData(image, 0, 0);
   return canvas;

@@ -32,6 +32,7 @@ function route() {
   const wanted = name in VIEWS ? name : learnable() ? "find" : "show";
   if (current?.name === wanted && wanted !== "find") return current.view.open(argument);
   current?.view.destroy();
+  document.querySelectorAll(".toast:not(.bad)").forEach((note) => note.remove()); // of what was done there
   const view = VIEWS[wanted][2](argument, go);
   current = { name: wanted, view };
   place.className = wanted;

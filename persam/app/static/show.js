@@ -53,9 +53,10 @@ export function showView(id, go) {
   async function keep(kind) {
     const name = await activeObject();
     if (!name || !photo) return;
+    const shown = photo;
     try {
-      await api.keepMask(photo.id, name, kind, await editor.drawing());
-      editor.clear();
+      await api.keepMask(shown.id, name, kind, await editor.drawing());
+      if (photo === shown) editor.clear();
       const more = kind === "other" ? `The search keeps ${name} apart from it.` : `Shown: this is ${name}.`;
       const unfound = kind === "shown" && !busy();
       toast(more, unfound ? { kind: "good", action: "Find it", onaction: () => go("find/now") } : { kind: "good" });

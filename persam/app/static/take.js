@@ -1,7 +1,7 @@
 // Take away: what is written where, and the command line that does the same.
 
 import { api } from "./api.js";
-import { button, fill, h, toast } from "./dom.js";
+import { button, fill, h, icon, toast } from "./dom.js";
 import { counts } from "./sorting.js";
 import { busy, learnable, on, store } from "./store.js";
 
@@ -9,7 +9,7 @@ const PRODUCTS = [
   ["masks", "Masks", "PNG of each photo's size; several objects as an indexed one"],
   ["cutouts", "Cut-outs", "PNG with transparency, one for each object, as large as it is"],
   ["overlays", "Overlays", "The photos with the objects tinted, to look through"],
-  ["photos", "The found photos", "Copies of the photos that show the object"],
+  ["photos", "Copies of the found photos", "In a folder of their own; the originals stay where they are"],
   ["concepts", "Concept files", "What was learnt, to search other albums with"],
 ];
 const FORMATS = [
@@ -24,9 +24,10 @@ export function takeView(_argument, go) {
   const told = h("p.hint");
   const write = h("div.actions");
   const where = h("div.where");
+  const taken = h("div.commands");
   const commands = h("div.commands");
   const element = h("div.take", {}, h("section", {}, h("h1", {}, "Take away"), told, list,
-    h("label.field", {}, h("span", {}, "Folder"), name), write, where), h("section", {}, h("h2", {}, "The same on the command line"), commands));
+    h("label.field", {}, h("span", {}, "Folder"), name), write, where, taken), h("section", {}, h("h2", {}, "The same on the command line"), commands));
 
   function draw() {
     const all = counts();
@@ -57,7 +58,7 @@ export function takeView(_argument, go) {
   async function start() {
     try {
       const body = { products: [...chosen], min_presence: store.threshold, name: name.value.trim(), ...look };
-      store.lastFolder = (await api.takeAway(body)).folder;
+      await api.takeAway(body);
       name.value = "";
     } catch (error) {
       toast(error.message, { kind: "bad" });
@@ -71,9 +72,20 @@ export function takeView(_argument, go) {
       told.map((line) => h("div.command", {}, h("code", {}, line), copier(line))));
   }
 
-  const done = ({ folder, photos }) => fill(where, h("p.good", {}, `${photos} photos written to `), h("div.command", {}, h("code", {}, folder), copier(folder)));
+  const done = ({ folder, photos }) => {
+    fill(where, h("p.good", {}, `${photos} photos written to `), h("div.command", {}, h("code", {}, folder), copier(folder)));
+    earlier();
+  };
+
+  async function earlier() {
+    const names = await api.exports().catch(() => []);
+    fill(taken, names.length > 0 && h("h2", {}, "Taken away before"), names.map((one) => h("div.command", {}, h("code", {}, one),
+      h("a.button", { href: api.zip(one), download: `${one}.zip`, title: `Download ${one} as one file` }, icon("take"), h("span", {}, "zip")))));
+  }
+
   const stops = [on("session objects progress", draw), on("objects", lines), on("exported", done)];
   draw();
+  earlier();
   lines().catch((error) => toast(error.message, { kind: "bad" }));
   return { element, open() {}, key: () => false, destroy: () => stops.forEach((stop) => stop()) };
 }

@@ -1,15 +1,29 @@
 // A clip from its first frame to its last: a row an object, as high as its score where it is there,
-// and a diamond where a person settled a frame.
+// below it how doubtful that is, and a diamond where a person settled a frame.
 
-import { h } from "./dom.js";
+import { h, screenUnit } from "./dom.js";
 import { colourOf, css, store } from "./store.js";
 
-const ROW = 26;
+const ROW = 30;
+const DOUBT = 4; // height of the stripe that shows it
+const REASONS = {
+  unlike: "unlike the object", disagrees: "other pixels fit better", drifted: "has drifted off", grown: "much larger than before",
+  shrunk: "much smaller than before", cut: "after a cut",
+};
+
+// What tracking says of an object in a frame, in words.
+function frameWords(found) {
+  if (!found.present) return found.event ? `not here (${found.event})` : "not here";
+  const why = found.event === "marked" ? "by hand" : found.doubt ? `doubt ${Math.round(100 * found.doubt)} %` : "no doubt";
+  return [`score ${found.score.toFixed(2)}`, why, found.event === "marked" ? "" : found.event, REASONS[found.reason]].filter(Boolean).join(", ");
+}
 
 export class Timeline {
   constructor(onseek) {
     this.canvas = h("canvas", { tabIndex: 0, role: "slider", "aria-label": "Frame", "aria-valuemin": 1 });
     this.element = h("div.timeline", {}, this.canvas);
+    this.said = h("span.said");
+    this.legend = h("p.quiet.legend", {}, this.said, h("span.grow"), h("span", {}, "height: score"), h("span", {}, h("i.doubt"), "doubtful"), h("span", {}, "\u25c6 settled by you"));
     this.clip = null;
     this.frame = 0;
     const at = (event) => {
@@ -18,10 +32,25 @@ export class Timeline {
       if (this.clip?.frames) onseek(Math.min(this.clip.frames - 1, Math.floor(share * this.clip.frames)));
     };
     this.canvas.addEventListener("pointerdown", (event) => { this.canvas.setPointerCapture(event.pointerId); this.held = true; at(event); });
-    this.canvas.addEventListener("pointermove", (event) => this.held && at(event));
+    this.canvas.addEventListener("pointermove", (event) => (this.held ? at(event) : this.tell(event)));
     for (const kind of ["pointerup", "pointercancel"]) this.canvas.addEventListener(kind, () => { this.held = false; });
     this.watch = new ResizeObserver(() => this.paint());
     this.watch.observe(this.element);
+  }
+
+  // What tracking says of an object in the frame that is looked at.
+  say(name) {
+    const found = this.clip?.lines.find((line) => line.index === this.frame)?.objects[name];
+    this.said.textContent = found ? `${name}: ${frameWords(found)}` : "";
+    this.said.classList.toggle("warn", Boolean(found?.review));
+  }
+
+  // What is under the pointer, as a title.
+  tell(event) {
+    const { clip } = this;
+    const box = this.canvas.getBoundingClientRect();
+    const line = clip?.lines.find((one) => one.index === Math.floor(((event.clientX - box.left) / box.width) * clip.frames));
+    this.canvas.title = line ? [`Frame ${line.index + 1}`, ...Object.entries(line.objects).map(([name, found]) => `${name}: ${frameWords(found)}`)].join("\n") : "";
   }
 
   destroy() {
@@ -30,7 +59,7 @@ export class Timeline {
 
   show(clip) {
     this.clip = clip;
-    this.element.style.height = `${Math.max(1, store.objects.length) * ROW + 14}px`;
+    this.element.style.height = `${(Math.max(1, store.objects.length) * ROW + 14) / 15}rem`;
     this.paint();
   }
 
@@ -44,11 +73,12 @@ export class Timeline {
   paint() {
     const { canvas, clip } = this;
     const ratio = window.devicePixelRatio || 1;
-    const { clientWidth: width, clientHeight: height } = this.element;
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
+    const unit = screenUnit();
+    const [width, height] = [this.element.clientWidth / unit, this.element.clientHeight / unit];
+    canvas.width = Math.round(this.element.clientWidth * ratio);
+    canvas.height = Math.round(this.element.clientHeight * ratio);
     const context = canvas.getContext("2d");
-    context.scale(ratio, ratio);
+    context.scale(ratio * unit, ratio * unit);
     if (!clip?.frames) return;
     const style = getComputedStyle(this.element);
     const wide = width / clip.frames;
@@ -63,19 +93,25 @@ export class Timeline {
   row(context, one, top, wide, style) {
     const { clip } = this;
     const colour = css(colourOf(one.name));
+    const warn = style.getPropertyValue("--warn");
+    const ground = top + ROW - 8 - DOUBT;
     context.fillStyle = style.borderColor;
-    context.fillRect(0, top + ROW - 8, wide * clip.frames, 1);
-    context.fillStyle = colour;
+    context.fillRect(0, ground, wide * clip.frames, 1);
     for (const line of clip.lines) {
       const found = line.objects[one.name];
       if (!found) continue;
-      const tall = found.present ? 4 + (ROW - 12) * Math.min(1, Math.max(0, found.score)) : 1.5;
+      const tall = found.present ? 4 + (ROW - 12 - DOUBT) * Math.min(1, Math.max(0, found.score)) : 1.5;
+      const [left, across] = [line.index * wide, Math.max(1, wide - (wide > 4 ? 1 : 0))];
+      context.fillStyle = colour;
       context.globalAlpha = found.present ? 0.85 : 0.5;
-      context.fillRect(line.index * wide, top + ROW - 8 - tall, Math.max(1, wide - (wide > 4 ? 1 : 0)), tall);
+      context.fillRect(left, ground - tall, across, tall);
+      context.fillStyle = warn;
+      context.globalAlpha = found.review ? 1 : 0.6 * found.doubt;
+      context.fillRect(left, ground + 1, across, DOUBT);
     }
     context.globalAlpha = 1;
     for (const mark of clip.marks.filter((each) => each.object === one.name)) {
-      diamond(context, mark.frame * wide + wide / 2, top + ROW - 8, style);
+      diamond(context, mark.frame * wide + wide / 2, ground, style);
     }
   }
 }

@@ -14,26 +14,49 @@ export function videoView(id, go) {
   const timeline = new Timeline((frame) => seek(frame));
   const head = h("div.headline");
   const actions = h("div.actions");
-  const stage = h("section.stage", {}, h("div.row", {}, bar.element, h("span.grow"), head), editor.element, timeline.element, actions);
+  const stage = h("section.stage", {}, h("div.row", {}, bar.element, h("span.grow"), head), editor.element, timeline.element, timeline.legend, actions);
   const element = h("div.video", {}, stage);
   let clip = null;
   let frame = 0;
   let playing = null;
   let seeking = null;
+  let waiting = null;
+  let asked = 0;
 
   async function open(wanted) {
     stop();
     const chosen = store.clips.find((one) => one.id === wanted) || store.clips[0];
     if (!chosen) return fill(element, h("p.fatal", {}, "No clips in the folder. Put a video file (mp4, mov, mkv, webm, avi) there, and reload."));
-    try {
-      clip = await api.openClip(chosen.id);
-    } catch (error) {
-      return toast(error.message, { kind: "bad", seconds: 20 });
+    if (clip?.id !== chosen.id) {
+      clip = { ...chosen, ready: false, frames: 0, lines: [], marks: [] };
+      frame = 0;
     }
     drawHead();
+    return refresh(api.openClip);
+  }
+
+  const readingIt = () => store.progress.job === `Reading ${clip.name}`;
+
+  // Ask for the clip as it is now. News of it may come before an answer that was on its way, or
+  // not at all while the server is away: only the last question's answer counts, and until the
+  // frames are there it is asked again. Reading begins anew unless it was stopped or has failed.
+  async function refresh(ask = busy() || readingIt() ? api.clip : api.openClip) {
+    const mine = ++asked;
+    clearTimeout(waiting);
+    let told = null;
+    try {
+      told = await ask(clip.id);
+    } catch (error) {
+      if (error.status) toast(error.message, { kind: "bad", seconds: 20 });
+    }
+    if (mine !== asked) return;
+    const ready = clip.ready;
+    clip = told || clip;
     timeline.show(clip);
-    if (clip.ready) await seek(Math.min(frame, clip.frames - 1));
-    return foot();
+    if (!clip.ready) waiting = setTimeout(refresh, 1000);
+    else if (!ready) await seek(Math.min(frame, clip.frames - 1));
+    else if (!editor.edited && !playing) await masks(frame);
+    foot();
   }
 
   const picture = (number) => ({ id: `${clip.id}-${number}`, date: 0, version: `${Date.now()}` });
@@ -133,10 +156,22 @@ export function videoView(id, go) {
     fill(head, chosen);
   }
 
+  function unread(progress) {
+    if (busy()) return h("span.quiet", {}, readingIt() ? `Reading the clip: ${progress.done}${progress.total ? ` of ${progress.total}` : ""} frames` : `Waiting: ${progress.job} first`);
+    if (!readingIt()) return h("span.quiet", {}, "Opening the clip");
+    return [h("span.error", {}, progress.error || "The clip is not read yet."), button("Read it again", { icon: "video" }, () => refresh(api.openClip))];
+  }
+
+  function nextDoubtful() {
+    const doubtful = clip.lines.filter((line) => line.objects[store.active]?.review).map((line) => line.index);
+    if (doubtful.length) seek(doubtful.find((index) => index > frame) ?? doubtful[0]);
+  }
+
   function foot() {
     if (!clip) return;
+    timeline.say(store.active);
     const { progress } = store;
-    if (!clip.ready) return fill(actions, h("span.quiet", {}, busy() ? `Reading the clip: ${progress.done}${progress.total ? ` of ${progress.total}` : ""} frames` : "Waiting for the clip"));
+    if (!clip.ready) return fill(actions, unread(progress));
     const mark = clip.marks.find((one) => one.frame === frame && one.object === store.active);
     const seconds = clip.rate ? ` · ${(frame / clip.rate).toFixed(2)} s` : "";
     fill(actions,
@@ -146,19 +181,11 @@ export function videoView(id, go) {
       editor.edited && button("Drop it", { icon: "cross", key: "Esc" }, () => editor.clear()),
       mark && !editor.edited && button("Take this frame back", { icon: "trash" }, () => api.verdict(`${clip.id}-${frame}`, store.active, "none")),
       h("span.grow"),
+      clip.lines.some((line) => line.objects[store.active]?.review) && !editor.edited && button("Next doubtful", { icon: "right", key: "D" }, nextDoubtful),
       busy() ? [h("span.quiet", {}, `${progress.job} ${progress.done} of ${progress.total}`), button("Stop it", { icon: "stop" }, () => api.cancel())]
         : [learnable() && button(clip.lines.length >= clip.frames ? "Track again" : clip.lines.length ? "Track on" : "Track", { icon: "find", kind: "next", key: "T" }, () => track([])),
           clip.lines.length >= clip.frames && button("Overlay video", { icon: "take", hint: "Write overlay.mp4" }, () => track(["overlay"])),
           clip.lines.length >= clip.frames && button("Alpha video", { icon: "take", hint: "Write ProRes 4444 with transparency" }, () => track(["alpha"]))]);
-  }
-
-  async function reload(data) {
-    if (data.id !== clip?.id) return;
-    const ready = clip.ready;
-    clip = await api.clip(clip.id);
-    timeline.show(clip);
-    if (clip.ready && !ready) await seek(0);
-    foot();
   }
 
   const stops = [
@@ -167,15 +194,16 @@ export function videoView(id, go) {
       clip.lines = [...clip.lines.filter((line) => line.index < data.line.index), data.line];
       timeline.show(clip);
     }),
-    on("clip", reload),
-    on("tracked", (data) => { if (data.clip === clip?.id) { toast(`Tracked. All of it is in ${data.folder}`, { kind: "good" }); reload({ id: clip.id }); seek(frame); } }),
-    on("objects", foot),
-    on("progress", () => {
-      // Another job was in the way when the clip was opened.
-      if (clip && !clip.ready && !busy() && store.progress.job !== "Reading the clip") open(clip.id);
-      else foot();
+    on("clip", (data) => data.id === clip?.id && refresh()),
+    on("tracked", (data) => {
+      if (data.clip !== clip?.id) return;
+      toast(`Tracked. All of it is in ${data.folder}`, { kind: "good" });
+      refresh();
     }),
-    on("active", () => clip?.ready && (editor.clear(), masks(frame), timeline.show(clip))),
+    on("objects", foot),
+    on("session", () => clip && refresh()),
+    on("progress", foot),
+    on("active", () => clip?.ready && (editor.clear(), masks(frame), timeline.show(clip), foot())),
   ];
   open(id);
   return {
@@ -190,13 +218,16 @@ export function videoView(id, go) {
       else if (event.key === "Home") seek(0);
       else if (event.key === "End") seek(clip.frames - 1);
       else if (event.key === "Enter" && editor.edited && editor.hasMask()) keep("shown");
+      else if (event.key.toLowerCase() === "d") nextDoubtful();
       else if (event.key.toLowerCase() === "t" && !busy() && learnable()) track([]);
       else return editor.key(event);
       return true;
     },
     destroy() {
       playing = null;
+      asked += 1;
       clearTimeout(seeking);
+      clearTimeout(waiting);
       stops.forEach((stop_) => stop_());
       bar.destroy();
       editor.destroy();

@@ -10,7 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
+
+from persam.io.writers import write_bytes
+from persam.models.seal import check_seal, sealed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,31 +26,39 @@ SCALE = ".scale"
 def write_weights(
     path: Path, tensors: dict[str, torch.Tensor], *, bits: int, metadata: dict[str, str]
 ) -> None:
-    """Write weights, whole or not at all.
+    """Write weights with their digest, whole or not at all.
 
     Args:
         path: of the safetensors file.
         tensors: a model's state.
         bits: 16 or 8, of every weight.
         metadata: kept in the file's head.
+
+    Raises:
+        InputError: the file cannot be written.
     """
+    write_bytes(path, weight_bytes(tensors, bits=bits, metadata=metadata))
+
+
+def weight_bytes(tensors: dict[str, torch.Tensor], *, bits: int, metadata: dict[str, str]) -> bytes:
+    """What :func:`write_weights` writes."""
     stored: dict[str, torch.Tensor] = {}
     for name, tensor in tensors.items():
         if bits == 8 and tensor.numel() >= SMALL:
             stored[name], stored[name + SCALE] = quantise(tensor.float())
         else:
             stored[name] = tensor.half().contiguous()
-    temporary = path.with_suffix(".tmp")
-    save_file(stored, temporary, metadata)
-    temporary.replace(path)
+    return sealed(save(stored, metadata))
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """What :func:`write_weights` wrote, as float32.
 
     Raises:
+        InputError: the file is not as it was written.
         OSError, safetensors.SafetensorError: the file cannot be read.
     """
+    check_seal(path)
     stored = load_file(path)
     return {
         name: tensor.float() * stored[name + SCALE]

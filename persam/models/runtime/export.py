@@ -5,7 +5,6 @@ What the decoder's file takes and gives is said in :mod:`persam.models.runtime.d
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from dataclasses import asdict
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persam.errors import InputError
+from persam.io.folders import refuse_used
+from persam.io.writers import part_path, remove_abandoned
 from persam.models.adapter import Adapter
 from persam.models.runtime.choice import require
 from persam.models.runtime.convertible import ENCODER
@@ -55,10 +56,10 @@ def export(
             f"and neither is what was exported already. Load the model alone, on the CPU."
         )
     require(form)
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty; choose a new folder.")
-    part = folder.parent / f".persam-{folder.name}-{os.getpid()}.part"
+    refuse_used(folder)
+    part = part_path(folder)
     try:
+        remove_abandoned(folder.parent)
         part.mkdir(parents=True)
         _write(backbone, part, form, photos)
         if folder.exists():

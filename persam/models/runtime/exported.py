@@ -193,6 +193,7 @@ def load_exported(folder: Path, name: str, *, device: str) -> ExportedBackbone:
         MissingExtra: the packages that run it are not installed.
     """
     facts = Facts.read(folder / EXPORTED)
+    facts.check_files(folder)
     if device != "cpu":
         raise InputError(
             f'{name} was exported for CPUs and does not run on {device}. Take device="cpu", or '

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from persam.errors import InputError
+from persam.io.own_files import file_sha256
+from persam.io.records import is_file_name, parse
 from persam.io.writers import write_text
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Facts:
         sketch: whether prompts without a mask are drawn as one.
         recipe, ambiguous: as the backbone's.
         calibration: middle and slope, or None.
+        sha256: digest of every file beside this one, by name; empty in exports before 0.2.
     """
 
     version: int
@@ -58,6 +61,12 @@ class Facts:
     recipe: str
     ambiguous: bool
     calibration: tuple[float, float] | None = None
+    sha256: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        sizes = (self.square, *self.grid, *self.std, 1 + self.extras)
+        if min(sizes) <= 0 or len(self.mean) != 3 or len(self.std) != 3:
+            raise ValueError("a size of 0, or a mean and std that are not of three colours")
 
     @classmethod
     def read(cls, path: Path) -> Facts:
@@ -67,9 +76,8 @@ class Facts:
             InputError: unreadable, or another version's.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            facts = cls(**content)
-        except (OSError, ValueError, TypeError) as error:
+            facts = parse(path.read_bytes(), cls)
+        except (OSError, ValueError) as error:
             raise InputError(
                 f"{path} does not describe an exported model ({error}). Export it "
                 f"again with `persam export`."
@@ -82,5 +90,20 @@ class Facts:
         return facts
 
     def write(self, path: Path) -> None:
-        """Write the facts, whole or not at all."""
-        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
+        """Write the facts, whole or not at all, with the digests of the files beside them."""
+        others = (one for one in sorted(path.parent.iterdir()) if one.name != path.name)
+        sums = {one.name: file_sha256(one) for one in others}
+        write_text(path, json.dumps({**asdict(self), "sha256": sums}, indent=2) + "\n")
+
+    def check_files(self, folder: Path) -> None:
+        """Compare a folder's files with their digests, where there are any.
+
+        Raises:
+            InputError: a file is missing, or not as it was written.
+        """
+        for name, sha256 in self.sha256.items():
+            if not is_file_name(name) or file_sha256(folder / name) != sha256:
+                raise InputError(
+                    f"{folder / name} is damaged or gone: it is not what `persam export` wrote. "
+                    f"Export the model again."
+                )

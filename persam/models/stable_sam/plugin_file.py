@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from persam.errors import InputError
+from persam.io.writers import write_bytes
 from persam.models.registry import plugin_file
+from persam.models.seal import check_seal, sealed
 from persam.models.stable_sam.modules import StableOptions, StableParts
 
 if TYPE_CHECKING:
@@ -39,11 +39,16 @@ class Plugin:
 
 
 def write_plugin(plugin: Plugin, path: str | Path) -> None:
-    """Write a plugin, whole or not at all.
+    """Write a plugin with its digest, whole or not at all.
 
     Raises:
         InputError: the file cannot be written.
     """
+    write_bytes(path, plugin_bytes(plugin))
+
+
+def plugin_bytes(plugin: Plugin) -> bytes:
+    """What :func:`write_plugin` writes."""
     metadata = {
         "kind": KIND,
         "model": plugin.model,
@@ -53,16 +58,7 @@ def write_plugin(plugin: Plugin, path: str | Path) -> None:
         "training": json.dumps(dict(plugin.training)),
     }
     tensors = {name: tensor.contiguous() for name, tensor in plugin.parts.state_dict().items()}
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(save(tensors, metadata))
-        beside.replace(path)
-    except OSError as error:
-        with suppress(FileNotFoundError):
-            beside.unlink()
-        raise InputError(f"The plugin cannot be written to {path}: {error.strerror}.") from error
+    return sealed(save(tensors, metadata))
 
 
 def read_plugin(path: str | Path) -> Plugin:
@@ -76,6 +72,7 @@ def read_plugin(path: str | Path) -> Plugin:
     """
     file = plugin_file(path)
     try:
+        check_seal(Path(file))
         with safe_open(file, framework="pt") as stored:
             facts = stored.metadata() or {}
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
@@ -90,6 +87,9 @@ def read_plugin(path: str | Path) -> Plugin:
     try:
         options = StableOptions(**json.loads(facts["options"]))
         parts = StableParts(int(facts["channels"]), options)
+        strange = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+        if strange:
+            raise ValueError(f"{strange[0]} has NaN or infinity")
         parts.load_state_dict(tensors)
         model, training = facts["model"], json.loads(facts["training"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -1,0 +1,75 @@
+"""A digest in safetensors files that persam writes, so that no flipped bit passes for a weight.
+
+The header of the file has room for words. One of them, ``sha256``, is the digest of all that the
+file is without it; files of other programs have none, and are read as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from persam.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_WORDS, _SEAL = "__metadata__", "sha256"
+_LONGEST = 100_000_000  # bytes of a header, as safetensors itself has it
+_PIECE = 1 << 20
+
+
+def sealed(data: bytes) -> bytes:
+    """A safetensors file with its digest in it.
+
+    Args:
+        data: of a file that has none.
+
+    Example:
+        >>> from safetensors.numpy import save
+        >>> import numpy as np
+        >>> b'"sha256"' in sealed(save({"a": np.zeros(2)}))
+        True
+    """
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    body = memoryview(data)[8 + length :]
+    digest = _digest(header)
+    digest.update(body)
+    header[_WORDS] = {**header.get(_WORDS, {}), _SEAL: digest.hexdigest()}
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join((len(text).to_bytes(8, "little"), text, body))
+
+
+def check_seal(path: Path) -> None:
+    """Compare a file with the digest in it, where it has one; what is no such file is left alone.
+
+    Raises:
+        InputError: the file is not as it was written.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > _LONGEST:
+            return
+        try:
+            header = json.loads(file.read(length))
+            seal = header[_WORDS].pop(_SEAL)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return
+        digest = _digest(header)
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    if digest.hexdigest() != seal:
+        raise InputError(
+            f"{path} is damaged: it is not what was written (its SHA-256 differs from the one in "
+            f"its header). Take a copy of it, or train it anew."
+        )
+
+
+def _digest(header: dict[str, Any]) -> Any:
+    """The digest begun with a header's tensors and words."""
+    plain = {**header, _WORDS: dict(sorted(header.get(_WORDS, {}).items()))}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode())

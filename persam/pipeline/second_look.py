@@ -1,0 +1,122 @@
+"""A second look at a found object: a crop round it, encoded at its own scale.
+
+An encoder sees every picture at one size, so that a small object has few cells. In a crop it has
+several times as many: its edges become finer, and thin parts show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from persam import geometry
+from persam.pipeline.one_piece import one_piece
+from persam.pipeline.prompts import mask_box
+from persam.structures import Prompts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from persam.pipeline.decoder import Step
+    from persam.pipeline.features import SearchTarget
+    from persam.structures import Box, Embedding, Frame
+
+WIDTH = 1.5  # sides of the object's box that a crop is wide
+LEAST = 0.2  # of the picture's long side: the encoder makes nothing of a few blown-up pixels
+MOST = 0.7  # of the picture's area: a larger crop shows hardly more than the picture did
+OUTSIDE = -1.0  # logit of pixels of the first mask that were taken out of it, or less
+
+
+def look_again(target: SearchTarget, embedding: Embedding, step: Step, prior: np.ndarray) -> Step:
+    """Ask once more in a crop round the mask, where the recipe wants that.
+
+    Args:
+        target: the object.
+        embedding: the picture, with its pixels; without them there is nothing to crop.
+        step: the mask that is to be made finer.
+        prior: ``(height, width)`` location prior of the whole picture.
+
+    Returns:
+        The step with the finer mask and its score; the step itself where the object is empty or
+        not small enough for the recipe, or where the crop shows nothing.
+    """
+    box = mask_box(step.mask)
+    if embedding.image is None or box is None or not _small(box, step.mask, target):
+        return step
+    window = crop_window(box, step.mask.shape)
+    if step.mask[window].size > MOST * step.mask.size:
+        return step
+    backbone = target.backbone
+    crop = backbone.encode(np.ascontiguousarray(embedding.image[window]))
+    prompts = _prompts(step, embedding, box, window, crop)
+    answer = backbone.decode(crop, prompts, multimask=True)
+    best = answer.best()
+    finer = np.zeros_like(step.mask)
+    finer[window] = geometry.to_original(answer.logits[best : best + 1], crop.frame)[0] > 0
+    if not finer.any():
+        return step
+    finer = one_piece(finer, prior) if target.variant.one_piece else finer
+    return replace(step, mask=finer, score=float(answer.iou[best]))
+
+
+def wants_pixels(targets: Iterable[SearchTarget]) -> bool:
+    """Whether any of the recipes looks again at what it has found."""
+    return any(target.variant.second_look > 0 for target in targets)
+
+
+def with_pixels(
+    embedding: Embedding, image: np.ndarray, targets: Iterable[SearchTarget]
+) -> Embedding:
+    """The embedding, together with its ``(height, width, 3)`` picture where a recipe wants that."""
+    return replace(embedding, image=image) if wants_pixels(targets) else embedding
+
+
+def crop_window(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of a square round a box, pushed into the picture and cut at its edges.
+
+    Example:
+        >>> crop_window((10, 10, 30, 20), (100, 100))
+        (slice(0, 30, None), slice(5, 35, None))
+    """
+    x0, y0, x1, y1 = box
+    side = max(WIDTH * max(x1 - x0, y1 - y0), LEAST * max(shape))
+    spans = []
+    for low, high, length in ((y0, y1, shape[0]), (x0, x1, shape[1])):
+        start = min(max(0.0, (low + high - side) / 2), max(0.0, length - side))
+        spans.append(slice(int(start), min(length, int(np.ceil(start + side)))))
+    return spans[0], spans[1]
+
+
+def _small(box: Box, mask: np.ndarray, target: SearchTarget) -> bool:
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return area < target.variant.second_look * mask.size
+
+
+def _prompts(
+    step: Step, embedding: Embedding, box: Box, window: tuple[slice, slice], crop: Embedding
+) -> Prompts:
+    """The first answer in the crop's own pixels: its points, the mask's box, its logits."""
+    corner = np.array([window[1].start, window[0].start])
+    points = step.prompts.points - corner
+    inside = ((points >= 0) & (points < (crop.frame.width, crop.frame.height))).all(axis=1)
+    logits = geometry.to_original(step.logits, embedding.frame)[0]
+    cleaned = np.where(step.mask, logits, np.minimum(logits, OUTSIDE))[window]
+    x0, y0, x1, y1 = box
+    left, top = corner.tolist()
+    return Prompts(
+        points=points[inside],
+        labels=step.prompts.labels[inside],
+        box=(x0 - left, y0 - top, x1 - left, y1 - top),
+        mask=_in_square(cleaned, crop.frame, 4 * crop.features.shape[-1])[None],
+    )
+
+
+def _in_square(logits: np.ndarray, frame: Frame, side: int) -> np.ndarray:
+    """``(side, side)`` logits over the model's square; padding takes their minimum."""
+    rows = max(1, round(side * frame.resized[0] / frame.square))
+    columns = max(1, round(side * frame.resized[1] / frame.square))
+    placed = np.full((side, side), logits.min(), dtype=np.float32)
+    placed[:rows, :columns] = geometry.bilinear(logits[None], (rows, columns))[0]
+    return placed
