@@ -19,9 +19,10 @@ from persam.album.codebook import Codebook, typical_cells
 from persam.album.index_parts import IndexFacts, IndexParts, Known
 from persam.album.loop import LoaderOptions, process_photos
 from persam.errors import InputError
+from persam.io.own_files import file_sha256
 from persam.io.picture_bytes import place_of
 from persam.pipeline.presence import likeness, picture_vectors
-from persam.runs import file_sha256, locked
+from persam.runs import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
