@@ -1,15 +1,14 @@
 """Ray Data on this machine beside a plain run: equal rows, processor seconds, killed processes.
 
-    python benchmarks/cluster.py DATA --stage plain,ray,worker,driver,shards [--photos 2000,400]
+    python benchmarks/cluster.py DATA --stage plain,ray,shards,killed [--photos 2000,400]
                                  [--json benchmarks/cluster.json]
 
 The album is DATA's pictures (PerSeg's layout) under as many names as are asked for, every fiftieth
 cut in half. ``ray`` is two actors on two cores; its rows are compared with the plain run's masks
 and records one by one. Seconds are of the processor, of all processes together, as other programs
-share the machine; beside them stands the clock. ``worker`` kills an actor in the middle, ``driver``
-the program itself, which is then called again; both with fewer photos.
-``shards`` is the album in four shards, in four processes at once, merged. Stages are added to the
-report that is there.
+share the machine; beside them stands the clock. ``shards`` is the album in four shards, in four
+processes at once, merged. ``killed`` kills the program in the middle, calls it again, and then
+kills an actor; with fewer photos. Stages are added to the report that is there.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,7 +52,9 @@ def concept(data: Path, folder: Path) -> Path:
     shown = min((data / "Images").rglob("*.jpg"))
     mask = data / "Annotations" / shown.relative_to(data / "Images").with_suffix(".png")
     place = folder / "object.safetensors"
-    persam.personalize(persam.load(), shown, mask=mask).save(place)
+    learnt = persam.personalize(persam.load(), shown, mask=mask)
+    # One look a photo, as what is compared is the way to the model and back.
+    replace(learnt, variant=replace(learnt.variant, second_look=0.0)).save(place)
     return place
 
 
@@ -106,32 +108,29 @@ def on_ray(place: Path, photos: Path, learnt: Path) -> dict[str, Any]:
     return seconds | equal(place / "ray", place / "plain")
 
 
-def killed_worker(place: Path, photos: Path, learnt: Path) -> dict[str, Any]:
-    out, killed = place / "worker", []
+def killed(place: Path, photos: Path, learnt: Path) -> dict[str, Any]:
+    """The driver killed after some parts and called again, then an actor killed after more."""
+    out, after = place / "killed", {"driver": 0, "actor": 0}
     shutil.rmtree(out, ignore_errors=True)
 
-    def watch(process: subprocess.Popen[bytes]) -> None:
-        until(process, lambda: part_files(str(out)))
+    def parts() -> int:
+        return len(part_files(str(out)))
+
+    def kill_driver(process: subprocess.Popen[bytes]) -> None:
+        until(process, lambda: parts() > 1)
+        process.send_signal(signal.SIGKILL)
+        after["driver"] = parts()
+
+    def kill_actor(process: subprocess.Popen[bytes]) -> None:
+        until(process, lambda: parts() > after["driver"])
         for one in descendants("Segmenter")[:1]:
             os.kill(one, signal.SIGKILL)
-            killed.append(len(part_files(str(out))))
+            after["actor"] = parts()
 
-    seconds = run(ray_words(photos, learnt, out, 32), watch)
-    return seconds | {"killed after parts": killed} | once(out, photos)
-
-
-def killed_driver(place: Path, photos: Path, learnt: Path) -> dict[str, Any]:
-    out, killed = place / "driver", []
-    shutil.rmtree(out, ignore_errors=True)
-
-    def watch(process: subprocess.Popen[bytes]) -> None:
-        until(process, lambda: len(part_files(str(out))) > 2)
-        process.send_signal(signal.SIGKILL)
-        killed.append(len(part_files(str(out))))
-
-    run(ray_words(photos, learnt, out, 32), watch)
-    seconds = run(ray_words(photos, learnt, out, 32))
-    return seconds | {"killed after parts": killed} | once(out, photos)
+    words = ray_words(photos, learnt, out, 8)
+    run(words, kill_driver)
+    seconds = run(words, kill_actor)
+    return seconds | {"parts there when killed": after} | once(out, photos)
 
 
 def shards(place: Path, photos: Path, learnt: Path) -> dict[str, Any]:
@@ -169,8 +168,7 @@ STAGES: dict[str, Callable[[Path, Path, Path], dict[str, Any]]] = {
     "plain": plain,
     "ray": on_ray,
     "shards": shards,
-    "worker": killed_worker,
-    "driver": killed_driver,
+    "killed": killed,
 }
 
 
@@ -194,7 +192,7 @@ def main(
         facts = json.loads(out.read_text())
     facts |= {"environment": environment(), "photos": many, "photos where killed": fewer}
     for name in stage.split(","):
-        size = fewer if name in ("worker", "driver") else many
+        size = fewer if name == "killed" else many
         facts[name] = STAGES[name](folder, album(data, folder, size), learnt)
         typer.echo(f"{name}: {facts[name]}")
         if "ray" in facts and "plain" in facts:

@@ -81,6 +81,7 @@ class _Cells:
 
     backbone: Backbone
     can_reject = True  # where a cache has the matching features, they are all there is to read
+    wants_pixels = False
 
     def reject(self, embedding: Embedding) -> np.ndarray:
         return self.predict(embedding)
