@@ -15,6 +15,7 @@ one class, their photos 2 to 5; right where the right one's odds are the higher.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -118,7 +119,8 @@ def main(
         shown = subject.photos[0]
         concepts[subject.name] = persam.personalize(backbone, shown.image, mask=shown.mask)
         for number, photo in enumerate(subject.photos):
-            seen[subject.name, number] = backbone.encode(photo.read()[0])
+            image = photo.read()[0]
+            seen[subject.name, number] = replace(backbone.encode(image), image=image)
     there, away = alone(concepts, seen)
     curve = {str(step): shares(there, away, step) for step in STEPS}
     facts: dict[str, Any] = {

@@ -82,18 +82,48 @@ def copies(data: Path, folder: Path, count: int) -> None:
 
 
 def clicks(page: Page, ids: list[str]) -> dict[str, float]:
-    """Milliseconds from the request for a mask to its last byte."""
-    took = []
+    """Milliseconds from the request for a mask to its last byte, and of the server's processor."""
+    took, cpu = [], 0.0
     for media in ids:
         size = json.loads(page.ask("POST", f"/api/photos/{media}/open"))
         points: list[list[float]] = []
+        before = page.cpu()
         for number in range(CLICKS):
             share = (number + 1) / (CLICKS + 1)
             points.append([size["width"] * share, size["height"] * 0.5, int(number % 3 < 2)])
             began = time.perf_counter()
             page.ask("POST", f"/api/photos/{media}/outline", {"drawing": {"points": points}})
             took.append(1000 * (time.perf_counter() - began))
-    return spread(took)
+        cpu += page.cpu() - before
+    return spread(took) | {"cpu": round(1000 * cpu / len(took), 1)}
+
+
+def clicks_beside_a_search(photos: Path, run: Path) -> dict[str, float]:
+    """The same while the album is searched, on a server of its own."""
+    page = Page(photos, run)
+    try:
+        ids = show(page)
+        page.ask("POST", "/api/find", {})
+        found = clicks(page, ids[:10])
+        if page.session()["progress"]["status"] != "running":
+            raise SystemExit("The search was over before the clicks were. Give more --photos.")
+    finally:
+        page.end()
+    return {name: value for name, value in found.items() if name != "cpu"}
+
+
+def show(page: Page) -> list[str]:
+    """Wait for the model, and show an object by a box in the first photo; ids of all photos."""
+    while page.session()["model"]["status"] == "loading":
+        time.sleep(0.2)
+    ids = [photo["id"] for photo in page.session()["photos"]]
+    size = json.loads(page.ask("POST", f"/api/photos/{ids[0]}/open"))
+    page.ask("POST", "/api/objects", {"name": "object"})
+    width, height = size["width"], size["height"]
+    box = [width * 0.2, height * 0.2, width * 0.8, height * 0.8]
+    body = {"object": "object", "kind": "shown", "drawing": {"box": box}}
+    page.ask("POST", f"/api/photos/{ids[0]}/mask", body)
+    return ids
 
 
 def spread(took: list[float]) -> dict[str, float]:
@@ -180,9 +210,7 @@ def measure(data: Path, count: int) -> dict[str, Any]:
         copies(data, photos, count)
         page = Page(photos, run)
         try:
-            while page.session()["model"]["status"] == "loading":
-                time.sleep(0.2)
-            ids = [photo["id"] for photo in page.session()["photos"]]
+            ids = show(page)
             load = round(os.getloadavg()[0], 1)  # of what else the machine does
             found: dict[str, Any] = {
                 "photos": count,
@@ -190,16 +218,11 @@ def measure(data: Path, count: int) -> dict[str, Any]:
                 "click_ms": clicks(page, ids[:20]),
             }
             found["memory_after_clicks_mb"] = page.memory()
-            size = json.loads(page.ask("POST", f"/api/photos/{ids[0]}/open"))
-            page.ask("POST", "/api/objects", {"name": "object"})
-            width, height = size["width"], size["height"]
-            box = [width * 0.2, height * 0.2, width * 0.8, height * 0.8]
-            body = {"object": "object", "kind": "shown", "drawing": {"box": box}}
-            page.ask("POST", f"/api/photos/{ids[0]}/mask", body)
             found["find"] = find(page)
             found["memory_after_find_mb"] = page.memory()
             found["browser"] = in_the_browser(page)
             line = json.loads(page.ask("GET", "/api/commands"))["lines"][-1]
+            found["click_beside_find_ms"] = clicks_beside_a_search(photos, Path(place) / "busy")
             found["command_line"] = command_line(line, Path(place) / "again")
         finally:
             page.end()

@@ -1,19 +1,23 @@
 """Corrections by doubt against corrections at random, on an album of many objects.
 
-    python benchmarks/review.py ../shared/data/personal --out benchmarks/review.json
+    python benchmarks/review.py DATA [--model pocket] [--json benchmarks/review.json]
 
 Every object is learnt from its first photo and found in its others, among the photos of seven more
 objects. A corrected photo has the right mask from then on, and is a further reference of its
 object. Reported: mIoU over all photos of an album after 0, 1, 2, 4 and 8 corrected ones, and over
 those that were not corrected; by doubt, and at random (mean of several orders). Weights of the
-signs are fitted on the first album (persam/album/doubt.py has them), figures are of the others.
+signs are fitted on the first half of the albums (persam/album/doubt.py has them), figures are of
+the other half. DATA holds Images/OBJECT/*.jpg and Annotations/OBJECT/*.png.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -125,40 +129,48 @@ def _pairs(album: Album) -> list[tuple[float, object]]:
     return pairs
 
 
+def measured(albums: Iterable[Album], weights: dict) -> dict:
+    """The figures of albums that the weights were not fitted on."""
+    doubt, chance, likely = [], [], []
+    for album in albums:
+        first = _first(album)
+        likely += [(value, doubt_of(signs, weights)) for value, signs in first.values()]
+        doubt.append(run(album, first, None, weights))
+        orders = (np.random.default_rng(seed) for seed in range(ORDERS))
+        chance += [run(album, first, order, weights) for order in orders]
+    values, doubts = np.array(likely).T
+    return {
+        "albums": len(doubt),
+        "photos_in_an_album": OBJECTS * 4,
+        "weights_fitted_on_other_albums": weights,
+        "rank_correlation_of_doubt_and_error": round(_rank(doubts, 1 - values), 3),
+        "miou_all_photos": _table(doubt, chance, 0),
+        "miou_uncorrected_photos": _table(doubt, chance, 1),
+    }
+
+
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", default="pocket")
-    parser.add_argument("--albums", type=int, default=3)
+    parser.add_argument("--albums", type=int, default=6)
+    parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
     backbone = load(options.model, device="cpu")
     names = sorted(path.name for path in (options.folder / "Images").iterdir())
     # Every third object after the other, so that an album has few objects of one class.
     names = [name for start in range(3) for name in names[start::3]][: OBJECTS * options.albums]
     groups = [names[start : start + OBJECTS] for start in range(0, len(names), OBJECTS)]
-    weights = fitted(_pairs(Album(backbone, options.folder, groups[0])))
-    doubt, chance, likely = [], [], []
-    for group in groups[1:]:
-        album = Album(backbone, options.folder, group)
-        first = _first(album)
-        likely += [(value, doubt_of(signs, weights)) for value, signs in first.values()]
-        doubt.append(run(album, first, None, weights))
-        for seed in range(ORDERS):
-            chance.append(run(album, first, np.random.default_rng(seed), weights))
-    values, doubts = np.array(likely).T
-    report = {
-        "command": "python benchmarks/review.py ../shared/data/personal --out ...",
-        "model": backbone.name,
-        "albums": len(doubt),
-        "photos_in_an_album": OBJECTS * 4,
-        "weights_fitted_on_another_album": weights,
-        "rank_correlation_of_doubt_and_error": round(_rank(doubts, 1 - values), 3),
-        "miou_all_photos": _table(doubt, chance, 0),
-        "miou_uncorrected_photos": _table(doubt, chance, 1),
-    }
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    albums = (Album(backbone, options.folder, group) for group in groups)
+    half = len(groups) // 2
+    weights = fitted([pair for album in islice(albums, half) for pair in _pairs(album)])
+    command = f"python benchmarks/review.py {options.folder.name}"
+    figures = measured(albums, weights)
+    text = json.dumps({"command": command, "model": backbone.name} | figures, indent=1)
+    sys.stdout.write(f"{text}\n")
+    if options.json is not None:
+        options.json.write_text(f"{text}\n", encoding="utf-8")
 
 
 def _rank(one: np.ndarray, other: np.ndarray) -> float:

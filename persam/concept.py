@@ -20,11 +20,15 @@ from persam.io.concept_file import (
 from persam.io.images import read_image
 from persam.io.same_concept import says_the_same
 from persam.pipeline import segment as stages
-from persam.pipeline.features import ObjectFeatures, ReferenceFeatures, check_embedding
+from persam.pipeline.features import (
+    ObjectFeatures,
+    ReferenceFeatures,
+    check_embedding,
+    with_pixels,
+)
 from persam.pipeline.instances import find_instances
 from persam.pipeline.presence import calibrate, judge
 from persam.pipeline.reference import Reference, encode_reference, reference_features
-from persam.pipeline.second_look import with_pixels
 from persam.structures import Embedding
 
 if TYPE_CHECKING:
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from persam.structures import Calibration, Weights
     from persam.variants import Method, Variant
 
+NEGATIVE_CONTRAST = 1.0  # of 0.5, 1 and 2 the best with one negative reference: benchmarks/many.md
 _TOGETHER = 8  # pictures of a list that are encoded at once
 
 
@@ -211,6 +216,25 @@ class Concept:
         references = (*self.references, more)
         calibration = calibrate(references, self.backbone.calibration)
         return replace(self, references=references, calibration=calibration)
+
+    def reject(self, image: Source, mask: Source) -> Concept:
+        """Learn that something in a picture is not the object, however like it.
+
+        It is told from the object by contrast, which is at least 1 from then on. This concept stays
+        as it is.
+
+        Args:
+            image: a path, a PIL image, or an ``(H, W, 3)`` uint8 RGB array.
+            mask: what is not the object: a path, a PIL image or an array of the same size.
+
+        Raises:
+            InputError: unreadable or unusable input, or a concept without the cells that contrast
+                needs.
+        """
+        recipe = replace(self.variant, contrast=max(self.variant.contrast, NEGATIVE_CONTRAST))
+        shown = encode_reference(self.backbone, Reference(image, mask, as_given=True), recipe)
+        more = reference_features(self.backbone, shown, recipe)
+        return replace(self, variant=recipe, negatives=(*self.negatives, more))
 
     def save(self, path: str | Path) -> None:
         """Write the concept, but not its model, to a safetensors file, whole or not at all.

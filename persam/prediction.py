@@ -142,15 +142,12 @@ class Prediction:
         Raises:
             MissingExtra: pycocotools is not installed.
         """
-        rle: Any = import_extra("pycocotools.mask", "coco", "COCO annotations")
-        encoded = rle.encode(np.asfortranarray(self.mask, dtype=np.uint8))
-        counts = encoded["counts"].decode("ascii")
+        from persam.io.labels.coco_writer import mask_fields
+
         return {
             "image_id": image_id,
             "category_id": category_id,
-            "segmentation": {"size": list(self.mask.shape), "counts": counts},
-            "area": int(np.count_nonzero(self.mask)),
-            "bbox": [int(value) for value in rle.toBbox(encoded)],
+            **mask_fields(self.mask),
             "iscrowd": 0,
             "score": self.score,
         }

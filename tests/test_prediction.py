@@ -63,7 +63,7 @@ def test_a_picture_of_another_size_is_named():
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools'
 def test_coco_gives_the_mask_back():
     if importlib.util.find_spec("pycocotools") is None:
-        pytest.skip("COCO needs pycocotools: pip install persam[coco]")
+        pytest.skip("COCO needs pycocotools: pip install persam[labels]")
     from pycocotools import mask as rle
 
     found = FOUND.to_coco(image_id=7, category_id=3)
@@ -85,7 +85,7 @@ def test_supervision_takes_the_same_box_and_mask():
 @pytest.mark.parametrize(
     ("module", "extra", "convert"),
     [
-        ("pycocotools", "coco", Prediction.to_coco),
+        ("pycocotools", "labels", Prediction.to_coco),
         ("supervision", "supervision", Prediction.to_supervision),
     ],
 )

@@ -34,6 +34,7 @@ figure { margin: 0; background: var(--card); border: 1px solid var(--line); bord
 .pictures { display: grid; grid-template-columns: 1fr 1fr; }
 .pictures img, .pictures span { width: 100%; height: 170px; object-fit: contain; }
 .pictures span { display: grid; place-items: center; color: var(--soft); }
+figure > img { width: 100%; height: 170px; object-fit: contain; }
 .cutout { background: 0 / 16px 16px
   repeating-conic-gradient(var(--check) 0 25%, transparent 0 50%); }
 figcaption { padding: .6rem .8rem; overflow-wrap: anywhere; }
@@ -89,9 +90,19 @@ def write_sheet(path: str | Path, records: Sequence[Record], tiles: Sequence[Til
     writers.write_bytes(path, sheet_page(records, tiles))
 
 
-def sheet_page(records: Sequence[Record], tiles: Sequence[Tile | None]) -> bytes:
-    """The contact sheet's HTML in UTF-8; see :func:`write_sheet`."""
+def sheet_page(
+    records: Sequence[Record], tiles: Sequence[Tile | None], reference: bytes = b""
+) -> bytes:
+    """The contact sheet's HTML in UTF-8; see :func:`write_sheet`.
+
+    Args:
+        records: as there.
+        tiles: as there.
+        reference: JPEG of what was taken for the object in its reference; empty for none.
+    """
     figures = "\n".join(_figure(record, tile) for record, tile in zip(records, tiles, strict=True))
+    if reference:
+        figures = f"{_reference(reference)}\n{figures}"
     failed = sum(record.error is not None for record in records)
     counts = f"{len(records) - failed} masks" + (f", {failed} failed" if failed else "")
     page = (
@@ -102,6 +113,14 @@ def sheet_page(records: Sequence[Record], tiles: Sequence[Tile | None]) -> bytes
         f"<main>\n{figures}\n</main>\n</body>\n</html>\n"
     )
     return page.encode("utf-8", errors="replace")
+
+
+def _reference(picture: bytes) -> str:
+    shown = _picture(picture, "jpeg", "the reference with the object marked", "photo")
+    return (
+        f"<figure>{shown}<figcaption><b>The reference</b><br>"
+        "<span>tinted: what was taken for the object</span></figcaption></figure>"
+    )
 
 
 def _figure(record: Record, tile: Tile | None) -> str:

@@ -22,11 +22,11 @@ ASKED = 4  # references that are asked alone, at most
 # What each sign adds to the expected error, fitted by benchmarks/review.py; but for contested
 # pixels, which its albums of one object a photo do not have.
 WEIGHTS = {
-    "presence": 0.077,
-    "score": 0.288,
-    "disagreement": 0.187,
+    "presence": 0.314,
+    "score": 0.349,
+    "disagreement": 0.15,
     "contested": 0.3,
-    "shape": 0.215,
+    "shape": 0.161,
 }
 REASONS = {
     "presence": "perhaps not there",

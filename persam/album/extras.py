@@ -62,6 +62,11 @@ class Extras:
         """What the photo says about itself, unless that is to be left out."""
         return NOTHING if self.output.strip else read_metadata(photo)
 
+    def show_reference(self) -> None:
+        """Write the picture of the reference, where there is one."""
+        if self.output.reference:
+            self._write("reference", self.output.reference_file, self.output.reference)
+
     def catch_up(self, record: Record, files: Mapping[Product, Path]) -> tuple[Record, Tile | None]:
         """Make what is asked for now and was not before, from the photo and its mask.
 

@@ -20,7 +20,7 @@ from persam.io.labels import (
     classes_of,
     write_label_set,
 )
-from persam.io.labels.writing import place_picture
+from persam.io.labels.writing import check_error, place_picture
 from persam.io.own_files import OwnFiles
 from persam.io.picture_file import open_picture
 
@@ -49,6 +49,9 @@ class LabelOptions:
     error: float = ERROR
     pictures: Pictures = "copy"
     overwrite_hand_work: bool = False
+
+    def __post_init__(self) -> None:
+        check_error(self.error)
 
 
 @dataclass(frozen=True)

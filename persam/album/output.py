@@ -34,6 +34,8 @@ class Output:
         mirror: folders whose sub-folders are made again among the results.
         style: how cut-outs look.
         strip: leave the photos' ICC, EXIF and XMP out of the results.
+        reference: JPEG of what was taken for the object in its reference, written as
+            ``reference.jpg`` and shown first in the sheet; empty for none.
         shard: look at this part of the photos alone; results are named as those of all are.
     """
 
@@ -47,6 +49,7 @@ class Output:
     style: CutoutStyle = field(default_factory=CutoutStyle)
     strip: bool = False
     shard: Shard | None = None
+    reference: bytes = b""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.save) - set(PRODUCTS))
@@ -75,6 +78,11 @@ class Output:
         crop = "" if style.crop is None else f" crop {style.crop:g}"
         behind = "" if style.background is None else f" on {style.background}"
         return f"{style.edges}{crop}{behind}{' stripped' if self.strip else ''}"
+
+    @property
+    def reference_file(self) -> Path:
+        """Absolute path of the picture of the reference, whether there is one or not."""
+        return Path(self.folder).absolute() / "reference.jpg"
 
     @property
     def sheet(self) -> Path:

@@ -40,6 +40,8 @@ def to_be_written(
         yield from _pieces(target, output, one)
     if "sheet" in output.save:
         yield output.sheet
+    if output.reference:
+        yield output.reference_file
 
 
 def refuse_clashes(
@@ -67,7 +69,7 @@ def refuse_clashes(
                 f"{pieces[mask].name}. Rename one of the photos, or choose another folder for it."
             )
     there = [path for path in pieces if path.exists()]
-    single = (output.sheet, Path(output.folder) / NAME)
+    single = (output.sheet, output.reference_file, Path(output.folder) / NAME)
     targets = [*there, *(path for one in files for path in one.values()), *single]
     refuse_overwriting(targets, (*protected, *output.protected), "Choose another output folder.")
 

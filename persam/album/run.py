@@ -134,6 +134,7 @@ class _AlbumRun:
 
     def run(self, loader: LoaderOptions, on_progress: Callable[[Record], None] | None) -> Summary:
         done: list[_Finished] = []
+        self.extras.show_reference()
         with loader.threads() as threads:
             for one in self._finished(loader, threads):
                 done.append(one)
@@ -196,7 +197,8 @@ class _AlbumRun:
         return replace(stamp, sha256=file_sha256(photo))
 
     def _write_sheet(self, done: Sequence[_Finished]) -> Path | None:
-        page = sheet_page([one.record for one in done], [one.tile for one in done])
+        pictures = [one.tile for one in done]
+        page = sheet_page([one.record for one in done], pictures, self.output.reference)
         try:
             self.own.write(self.output.sheet, page)
         except InputError as error:

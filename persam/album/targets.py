@@ -19,11 +19,11 @@ from persam.io.masks import read_labels, read_mask
 from persam.io.palette import number_masks
 from persam.io.picture_bytes import place_of
 from persam.io.writers import labels_png, mask_png
-from persam.pipeline.comparison import ObjectSet
+from persam.pipeline.comparison import ObjectSet, plausible_ones
+from persam.pipeline.features import wants_pixels
 from persam.pipeline.instances import MOST
 from persam.pipeline.multi_object import absence, check_concepts, segment_set
 from persam.pipeline.prompts import mask_box
-from persam.pipeline.second_look import wants_pixels
 
 if TYPE_CHECKING:
     from persam.io.metadata import PhotoMetadata
@@ -150,12 +150,14 @@ class AlbumTarget:
 
     @property
     def wants_pixels(self) -> bool:
-        """Whether a recipe looks again at what it has found."""
+        """Whether objects are told apart by their colours, or a recipe looks again."""
         return not self.instances and wants_pixels(self.concepts.values())
 
     def reject(self, embedding: Embedding) -> PhotoAnswer | None:
         """Answer where everything is absent, by the matching features alone; else None."""
         standings = self.objects.judge(embedding)
+        if len(plausible_ones({name: one.evidence for name, one in standings.items()})) > 1:
+            return None  # their colours may have a say
         found = {n: absence(c, embedding, standings[n]) for n, c in self.concepts.items()}
         absent = {name: prediction for name, prediction in found.items() if prediction is not None}
         if len(absent) < len(found):

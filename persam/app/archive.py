@@ -81,6 +81,9 @@ class _Sink:
     def flush(self) -> None:
         """Nothing waits."""
 
+    def close(self) -> None:
+        """What was written stays to be taken."""
+
     def take(self) -> bytes:
         taken, self._bytes = bytes(self._bytes), bytearray()
         return taken

@@ -71,7 +71,7 @@ def set_mask(session: Session, photo: MediaFile, name: str, kind: Kind, mask: np
     Raises:
         InputError: the mask shows nothing or everything.
     """
-    _refuse_useless(mask, kind)
+    _refuse_useless(mask, may_be_missing=kind == "corrected" and not is_frame(photo))
     with session.lock:
         one, stem = session.named(name), session.stem(photo)
         file = session.run / _FOLDERS[kind] / one.stem / f"{stem}.png"
@@ -158,9 +158,9 @@ def _result_file(session: Session, photo: MediaFile) -> Path:
     return Output(session.run).files(session.stem(photo))["masks"]
 
 
-def _refuse_useless(mask: np.ndarray, kind: Kind) -> None:
+def _refuse_useless(mask: np.ndarray, *, may_be_missing: bool) -> None:
     if not mask.any():
-        hint = ' Say "not here" where the object is missing.' if kind == "corrected" else ""
+        hint = ' Say "not here" where the object is missing.' if may_be_missing else ""
         raise InputError(f"Nothing is marked: click on the object, drag a box or paint.{hint}")
     if mask.all():
         raise InputError("Everything is marked; leave out what is not the object.")

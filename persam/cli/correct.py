@@ -11,7 +11,7 @@ import typer
 from persam.album.manifest import NAME, Manifest
 from persam.cli.concept_args import stored_concept, stored_concepts
 from persam.cli.console import progress, say
-from persam.cli.correct_labels import correct_set
+from persam.cli.correct_labels import CorrectedLabels, correct_by_labels
 from persam.cli.find import OwnModelOption
 from persam.cli.model_args import DeviceOption, EngineOption, PrecisionOption
 from persam.errors import InputError
@@ -37,14 +37,16 @@ def correct(
         typer.Option(
             "--labels",
             help="Instead of masks: labels that were put right in another tool, in any format that "
-            "`persam segment --save` writes. Those that nobody changed teach nothing.",
+            "`persam segment --save` writes. Those that nobody changed teach nothing; a deleted "
+            "one teaches what the object is not.",
         ),
     ] = None,
     run: Annotated[
         Path | None,
         typer.Option(
             "--run",
-            help="Folder that `persam segment` wrote; the masks have the names of its masks.",
+            help="Folder that `persam segment` wrote: the masks have the names of its masks, or "
+            "the labels are of it, where they do not lie in it any more.",
         ),
     ] = None,
     model: OwnModelOption = None,
@@ -67,7 +69,8 @@ def correct(
         if labels is None or masks is not None:
             raise InputError("Say what was put right by --masks DIR or --labels FILE, one of them.")
         photos = list(list_images(photos, recursive=True).photos)
-        correct_set(concept, photos, labels, out, partial(stored_concepts, model=model, **place))
+        asked = CorrectedLabels(labels, photos, run)
+        correct_by_labels(concept, asked, out, partial(stored_concepts, model=model, **place))
         return
     pairs = corrections(list_images(photos).photos, masks, run)
     refuse_overwriting([out], [path for pair in pairs for path in pair], "Choose another --out.")

@@ -49,7 +49,7 @@ PicturesOption = Annotated[
     typer.Option("--pictures", help="Put the pictures beside the labels as copies or links."),
 ]
 
-_SUFFIXES = frozenset({".json", ".xml", ".yaml", ".yml"})
+_SUFFIXES = frozenset({".json", ".xml", ".yaml", ".yml", ".zip"})
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,10 @@ class LabelArgs:
         """
         from persam.io.labels import read_label_set
 
-        return tell_problems(read_label_set(self.path, self.images))
+        labels = tell_problems(read_label_set(self.path, self.images))
+        if labels.problems and not any(one.labels for one in labels.pictures):
+            raise InputError(f"Nothing could be read of {self.path}, for the reasons above.")
+        return labels
 
 
 def tell_problems(labels: LabelSet) -> LabelSet:
@@ -117,9 +120,14 @@ class SaveArgs:
             InputError: an option about labels where none are written.
         """
         from persam.album.labels import LabelOptions
+        from persam.album.output import PRODUCTS
         from persam.io.labels import FORMATS
 
         words = [word.strip() for word in save.split(",")]
+        strange = [word for word in words if word not in (*PRODUCTS, *FORMATS)]
+        if strange:
+            known = ", ".join((*PRODUCTS, *FORMATS))
+            raise InputError(f"--save takes {known}; got {strange[0]!r}.")
         formats = tuple(dict.fromkeys(word for word in words if word in FORMATS))
         unread = [name for name in typed if name in ("polygon_error", "pictures")]
         if unread and not formats:

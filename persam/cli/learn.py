@@ -40,6 +40,7 @@ from persam.cli.object_options import (
     OrientationOption,
     PointOption,
 )
+from persam.cli.reference_shown import ShownReference
 from persam.cli.search_args import LearningArgs
 from persam.errors import InputError
 from persam.io.folders import refuse_overwriting
@@ -132,3 +133,4 @@ def learn(
     others = len(examples.references) - 1
     named = f"{reference} and {others} more" if others else str(reference)
     say(f"Learnt the object in {named} ({method}, {backbone.name}): {out}")
+    ShownReference.of(first, concept).write_beside(out.with_suffix(".reference.jpg"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from persam.cli.concept_args import LEARNING, ConceptArgs, stored_concepts
+from persam.cli.concept_args import LEARNING, ConceptArgs, digest, stored_concepts
 from persam.cli.evaluate_args import refuse
 from persam.cli.model_args import resolve_variant
 from persam.cli.object_args import Examples
@@ -94,3 +94,23 @@ def target_of(
     several = isinstance(source, ConceptArgs) and source.several
     objects = learnt if several else next(iter(learnt.values()))
     return AlbumTarget.of(objects, instances=instances)
+
+
+def identity_of(
+    source: Examples | ConceptArgs,
+    learnt: Mapping[str, Concept],
+    made_of: tuple[str, Sequence[Path]],
+) -> str:
+    """What names a run where that is steadier than the concepts' numbers, else nothing.
+
+    A concept file's own numbers name it: the page, too, goes on with what it has found.
+
+    Args:
+        source: as typed.
+        learnt: from it.
+        made_of: the method, and all files that decide what is found.
+    """
+    if isinstance(source, ConceptArgs):
+        return ""
+    method, files = made_of
+    return digest(settings_words(source, learnt, method), files)

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from persam.cli.album_report import report_album
+from persam.cli.album_report import least_presence, report_album
 from persam.cli.concept_args import (
     ConceptArgs,
     ConceptOption,
     InstancesOption,
-    digest,
 )
-from persam.cli.console import complain, progress
+from persam.cli.console import progress
 from persam.cli.cutout_args import (
     BackgroundOption,
     CropOption,
@@ -63,6 +62,7 @@ from persam.cli.object_options import (
     OrientationOption,
     PointOption,
 )
+from persam.cli.reference_shown import ShownReference
 from persam.cli.run_args import (
     BatchOption,
     CacheOption,
@@ -73,14 +73,15 @@ from persam.cli.run_args import (
     ShardOption,
     loader_options,
 )
-from persam.cli.search_args import LearningArgs, search_source, settings_words, target_of
+from persam.cli.search_args import LearningArgs, identity_of, search_source, target_of
 from persam.cli.segment_stream import is_stream, segment_to_tar
 from persam.errors import InputError
 from persam.io.folders import list_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from persam.cli.object_args import Examples
     from persam.concept import Concept
     from persam.io.folders import Listing
 
@@ -187,15 +188,13 @@ def segment(
     part = None if shard is None else Shard.parse(shard)
     learning = LearningArgs(method, model, match_with, plugin_of(plugin, stable=stable), typed)
     place = {"device": device, "precision": precision, "engine": engine}
-    learnt = learning.concepts(source, (variant, without, alpha), place)
     learnt = {
         name: with_quality(with_min_presence(one, min_presence), quality)
-        for name, one in learnt.items()
+        for name, one in learning.concepts(source, (variant, without, alpha), place).items()
     }
+    shown_as = _reference(source, learnt)
     target = target_of(source, learnt, instances=instances)
-    # A concept's own numbers name it: the page, too, goes on with what it has found.
-    words = "" if isinstance(source, ConceptArgs) else settings_words(source, learnt, method)
-    identity = words and digest(words, learning.files(source))
+    identity = identity_of(source, learnt, (method, learning.files(source)))
     if listing is None:
         segment_to_tar(photos, (out, identity, strip), (target, loader), typed, quiet=quiet)
         return
@@ -209,32 +208,25 @@ def segment(
         mirror=tuple(path for path in photos if Path(path).is_dir()) if recursive else (),
         style=style,
         strip=strip,
+        reference=shown_as.picture,
         shard=part,
     )
     others, known = without_references(listing.photos, sets_of(learning.files(source)))
     total = len(others) if part is None else len(part.positions(others, output.mirror))
     with progress(total, "Looking", quiet=quiet) as step:
         summary = segment_album(target, others, output, lambda _: step(), loader=loader)
-    report_album(summary, listing, _least(learnt.values(), quiet=quiet), quiet=quiet)
+    shown_as.tell(Path(out) / output.reference_file.name, quiet=quiet)
+    report_album(summary, listing, least_presence(learnt.values(), quiet=quiet), quiet=quiet)
     name, done = next(iter(learnt)) or "object", (summary.records, summary.manifest.parent, {})
     write_labels_of(done, known, name, saved.labels, quiet=quiet)
     if summary.failed or summary.not_written:
         raise typer.Exit(1)
 
 
-def _least(concepts: Iterable[Concept], *, quiet: bool) -> float:
-    """From which presence on the objects count as there; 0 where that is never asked.
-
-    Says so where one of them cannot be told to be absent.
-    """
-    from persam.album.search import why_presence_is_unknown
-
-    thresholds = []
-    for concept in concepts:
-        if not quiet and concept.calibration is None and concept.variant.min_presence > 0:
-            complain(f"{why_presence_is_unknown(concept)} Every photo got a mask.")
-        thresholds.append(concept.variant.min_presence if concept.calibration else 0.0)
-    return max(thresholds)
+def _reference(source: Examples | ConceptArgs, learnt: Mapping[str, Concept]) -> ShownReference:
+    if isinstance(source, ConceptArgs):
+        return ShownReference()
+    return ShownReference.of(source.references[0], next(iter(learnt.values())))
 
 
 def _listing(photos: Sequence[str], out: str, *, recursive: bool) -> Listing:

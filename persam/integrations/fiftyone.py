@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,20 +94,29 @@ def _detection(fiftyone: Any, label: Label) -> Any:
         facts["mask"] = cropped(label.mask)[0]
     box = [x0 / width, y0 / height, (x1 - x0) / width, (y1 - y0) / height]
     attributes = {"made_by": label.origin.by, "presence": label.origin.presence}
+    attributes["shape"] = _plain(label).digest
     return fiftyone.Detection(bounding_box=box, **facts, **attributes)
 
 
 def _label(detection: Any, size: tuple[int, int]) -> Label:
     height, width = size
     x, y, w, h = np.array(detection.bounding_box) * (width, height, width, height)
-    said = detection["made_by"] if detection.has_field("made_by") else None
-    by = "model" if said == "model" else "person"
-    origin = Origin(by, score=detection.confidence if by == "model" else None)
     if detection.mask is None:
-        return Label.of_box(detection.label, (x, y, x + w, y + h), size, origin=origin)
-    part = np.asarray(detection.mask) > 0
-    mask = placed(part, round(x), round(y), size)
-    return Label.of_mask(detection.label, mask, origin=origin)
+        label = Label.of_box(detection.label, (x, y, x + w, y + h), size)
+    else:
+        part = np.asarray(detection.mask) > 0
+        label = Label.of_mask(detection.label, placed(part, round(x), round(y), size))
+    facts = ("made_by", "shape", "presence")
+    said = {name: detection[name] for name in facts if detection.has_field(name)}
+    if said.get("made_by") != "model" or said.get("shape") != label.digest:
+        return label  # a person's, who has drawn or changed it
+    origin = Origin("model", score=detection.confidence, presence=said.get("presence"))
+    return replace(label, origin=origin)
+
+
+def _plain(label: Label) -> Label:
+    """A label as a detection has it, without vertices."""
+    return Label.of_mask(label.name, label.mask) if label.kind == "mask" else label
 
 
 def _fiftyone() -> Any:

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 
 FORMAT = "4"  # 4: the model as fields, references and negatives
 # Arrays of a reference, and how many axes each has.
-ARRAYS = {"target_feature": 1, "target_embedding": 1, "foreground": 2, "background": 2}
+ARRAYS = {
+    "target_feature": 1,
+    "target_embedding": 1,
+    "foreground": 2,
+    "background": 2,
+    "colours": 2,
+}
+_NO_COLOURS = np.zeros((0, 3), dtype=np.float32)  # of a concept from before they were kept
 _KEYS = {"model", "method", "variant", "weights", "calibration", "references", "negatives"}
 
 
@@ -163,10 +170,15 @@ def _several(
     kind: str, header: Mapping[str, str], arrays: Mapping[str, np.ndarray]
 ) -> tuple[StoredReference, ...]:
     """The references whose arrays' names begin so."""
-    return tuple(
-        StoredReference({name: arrays[f"{kind}.{number}.{name}"] for name in ARRAYS}, facts)
-        for number, facts in enumerate(parse(header[kind], list[dict[str, Any]]))
-    )
+    several = []
+    for number, facts in enumerate(parse(header[kind], list[dict[str, Any]])):
+        mine = {name: arrays.get(f"{kind}.{number}.{name}") for name in ARRAYS}
+        mine["colours"] = _NO_COLOURS if mine["colours"] is None else mine["colours"]
+        whole = {name: array for name, array in mine.items() if array is not None}
+        if missing := set(mine) - set(whole):
+            raise KeyError(f"{kind}.{number} lacks {sorted(missing)}")
+        several.append(StoredReference(whole, facts))
+    return tuple(several)
 
 
 def _open(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
@@ -217,7 +229,7 @@ def _check(header: dict[str, str], arrays: dict[str, np.ndarray], path: Path) ->
         )
     for kind in ARRAYS:
         widths = {array.shape[-1] for name, array in arrays.items() if name.endswith(f".{kind}")}
-        if len(widths) > 1 or 0 in widths:
+        if len(widths) > 1 or 0 in widths or (kind == "colours" and widths - {3}):
             raise InputError(
                 f"{path} is a damaged concept: its arrays {kind} are {sorted(widths)} numbers "
                 f"wide. Learn the object again."

@@ -58,6 +58,19 @@ class PictureContent:
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}.") from error
 
+    @classmethod
+    def of_picture(cls, picture: LabelledPicture) -> PictureContent:
+        """Read a picture that is at hand, as a file or within its label file.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if picture.path is None and picture.data is not None:
+            return cls(len(picture.data), hashlib.sha256(picture.data).hexdigest())
+        if picture.path is None:
+            raise InputError(f"{picture.name} is not at hand; name its folder by --images.")
+        return cls.of(picture.path)
+
 
 @dataclass(frozen=True, eq=False)
 class ConceptSet:

@@ -241,9 +241,9 @@ def overlay_jpeg(rgb: np.ndarray, metadata: PhotoMetadata = NOTHING) -> bytes:
     return _encode(Image.fromarray(rgb), "JPEG", quality=90, **options)
 
 
-def jpeg(rgb: np.ndarray, quality: int = 80) -> bytes:
+def jpeg(rgb: np.ndarray, quality: int = 80, comment: bytes = b"") -> bytes:
     """Encode ``(H, W, 3)`` uint8 as JPEG."""
-    return _encode(Image.fromarray(rgb), "JPEG", quality=quality)
+    return _encode(Image.fromarray(rgb), "JPEG", quality=quality, comment=comment)
 
 
 def webp(rgba: np.ndarray, quality: int = 80) -> bytes:

@@ -82,8 +82,8 @@ def learn_labels(
             concepts[name] = concept_bytes(learn(list(references)))
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
-    taught = tuple(one for one in labels.pictures if one.by_person and one.path is not None)
-    contents = tuple(PictureContent.of(one.path) for one in taught if one.path is not None)
+    taught = tuple(one for one in labels.pictures if one.by_person and one.at_hand)
+    contents = tuple(map(PictureContent.of_picture, taught))
     return ConceptSet(concepts, LabelSet(labels.classes, taught), contents)
 
 
@@ -123,18 +123,14 @@ def _individuals(name: str, shown: Shown, *, per_instance: bool) -> dict[str, Sh
 def _references(shown: Shown) -> list[Reference]:
     """One reference for all masks of a picture; one for each box, and one for its points."""
     references = []
-    masks: dict[Path, np.ndarray] = {}
+    masks: dict[LabelledPicture, np.ndarray] = {}
     for picture, label in shown:
-        if picture.path is None:
-            raise InputError(f"{picture.name} is not at hand; name its folder by --images.")
         if label.kind == "mask":
-            before = masks.get(picture.path)
-            masks[picture.path] = label.mask if before is None else before | label.mask
+            before = masks.get(picture)
+            masks[picture] = label.mask if before is None else before | label.mask
         elif label.box is not None:
-            references.append(Reference(picture.path, box=label.box, as_given=True))
+            references.append(Reference(picture.source, box=label.box, as_given=True))
         else:
-            references.append(Reference(picture.path, points=label.points))
-    return [
-        *(Reference(path, mask=mask, as_given=True) for path, mask in masks.items()),
-        *references,
-    ]
+            references.append(Reference(picture.source, points=label.points))
+    drawn = [Reference(one.source, mask=mask, as_given=True) for one, mask in masks.items()]
+    return [*drawn, *references]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam.concept import Concept
+from persam.concept import NEGATIVE_CONTRAST, Concept
 from persam.errors import InputError
 from persam.pipeline.presence import calibrate
 from persam.pipeline.reference import (
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from persam.models.base import Backbone
     from persam.pipeline.reference import EncodedReference
     from persam.variants import Variant
-
-NEGATIVE_CONTRAST = 1.0  # of 0.5, 1 and 2 the best with one negative reference: benchmarks/many.md
 
 
 def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say one thing)

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from persam import geometry
+from persam.pipeline.colour import cell_colours, colour_gap
 from persam.pipeline.features import check_embedding
-from persam.pipeline.presence import Evidence, judge, likeness_of
+from persam.pipeline.presence import Evidence, judge, likeness_of, picture_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,10 +26,11 @@ if TYPE_CHECKING:
     from persam.pipeline.features import SearchTarget
     from persam.structures import Embedding
 
-# In company of others an object is there by its share, of which a third of the presence that it
+# In company of others an object is there by its share, of which this part of the presence that it
 # needs alone is enough; or, as several may be in one picture, by a presence that leaves no doubt.
-IN_COMPANY = 1 / 3
+IN_COMPANY = 0.43
 SURE_ALONE = 0.8
+PLAUSIBLE = 0.25  # presence from which colours have a say
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,10 @@ class ObjectSet:
         return cls(targets, {name: found - mean for name, found in elsewhere.items()})
 
     def judge(self, embedding: Embedding) -> dict[str, Standing]:
-        """How every object stands in a picture, by its matching features alone.
+        """How every object stands in a picture, by its matching features and perhaps its colours.
+
+        Objects that are each plausible by themselves are told apart by the colours, too, where the
+        embedding has its picture: they share out anew what they have together.
 
         Raises:
             InputError: the embedding is another model's.
@@ -91,17 +97,46 @@ class ObjectSet:
         if self.offsets is None:
             return {name: Standing(evidence) for name, evidence in found.items()}
         odds = {name: self._odds(name, evidence) for name, evidence in found.items()}
-        shares = _shares(list(odds.values()))
-        return {
-            name: Standing(found[name], odds[name], share)
-            for name, share in zip(found, shares, strict=True)
-        }
+        shares = dict(zip(odds, _shares(list(odds.values())), strict=True))
+        gaps = self._colour_gaps(found, embedding)
+        together = sum(shares[name] for name in gaps)
+        weights = {name: shares[name] * math.exp(-gap) for name, gap in gaps.items()}
+        for name, gap in gaps.items():
+            odds[name] -= gap
+            shares[name] = together * weights[name] / sum(weights.values())
+        return {name: Standing(found[name], odds[name], shares[name]) for name in found}
+
+    def _colour_gaps(self, found: Mapping[str, Evidence], embedding: Embedding) -> dict[str, float]:
+        """By name, what its colours cost a plausible object beside the best of them, in log-odds.
+
+        Of fewer than two plausible objects, or where colours are not known, of none.
+        """
+        plausible = plausible_ones(found)
+        colours = cell_colours(embedding) if len(plausible) > 1 else None
+        if colours is None:
+            return {}
+        rows, columns = geometry.picture_cells(embedding.frame, colours.shape[:2])
+        shown = colours[:rows, :columns].reshape(-1, 3)
+        vectors, costs = picture_vectors(embedding), {}
+        for name in plausible:
+            gap = colour_gap(vectors, shown, self.targets[name].features)
+            slope = self.targets[name].calibration
+            if gap is None or slope is None:
+                return {}
+            costs[name] = slope.slope * gap
+        least = min(costs.values())
+        return {name: cost - least for name, cost in costs.items()}
 
     def _odds(self, name: str, evidence: Evidence) -> float:
         calibration = self.targets[name].calibration
         if calibration is None or evidence.likeness is None or self.offsets is None:
             return 0.0
         return calibration.slope * (evidence.likeness - self.offsets[name] - calibration.middle)
+
+
+def plausible_ones(found: Mapping[str, Evidence]) -> list[str]:
+    """The objects that may be in a picture, each judged by itself."""
+    return [name for name, one in found.items() if (one.presence or 0.0) >= PLAUSIBLE]
 
 
 def _elsewhere(name: str, targets: Mapping[str, SearchTarget]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,7 +13,7 @@ from persam.pipeline.parts import cluster
 from persam.structures import unit_length
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from persam.models.base import Backbone
     from persam.structures import Calibration, Embedding, Weights
@@ -30,6 +30,7 @@ class ReferenceFeatures:
         foreground: ``(n, d)`` unit vectors of the object's cells; none where the variant does not
             read them.
         background: ``(k, d)`` the same of the other cells of the reference.
+        colours: ``(n, 3)`` CIELAB of the object's cells; none where they were not kept.
         facts: how the object was shown, in words and numbers that JSON can hold: ``prompt``
             (``"mask"``, ``"box"`` or ``"points"``), ``value``, ``size``, and the ``score`` of a
             mask that the model made.
@@ -39,6 +40,7 @@ class ReferenceFeatures:
     target_embedding: np.ndarray
     foreground: np.ndarray
     background: np.ndarray
+    colours: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), dtype=np.float32))
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __repr__(self) -> str:
@@ -57,6 +59,7 @@ class ObjectFeatures:
         backgrounds: ``(k, d)`` the same of the references' other cells.
         negatives: ``(r, d)`` the same of the cells of what is not the object, one array a picture.
         parts: ``(p, d)`` unit vectors, one for each part of the object; none where none are asked.
+        colours: ``(n, 3)`` CIELAB of the object's cells, one array a reference.
         pieces: in how many pieces the references show the object at most, crumbs left out.
         foreground: ``(n, d)`` the object's cells of all references.
         background: ``(k, d)`` all that is not the object: other cells, and the negatives'.
@@ -68,6 +71,7 @@ class ObjectFeatures:
     backgrounds: tuple[np.ndarray, ...]
     negatives: tuple[np.ndarray, ...]
     parts: np.ndarray
+    colours: tuple[np.ndarray, ...] = ()
     pieces: int = 1
     foreground: np.ndarray = field(init=False)
     background: np.ndarray = field(init=False)
@@ -103,6 +107,7 @@ class ObjectFeatures:
             backgrounds=tuple(one.background for one in references),
             negatives=tuple(one.foreground for one in negatives),
             parts=cluster(np.concatenate(foregrounds), parts),
+            colours=tuple(one.colours for one in references),
             pieces=max(_pieces(one) for one in references),
         )
 
@@ -114,7 +119,7 @@ class ObjectFeatures:
     def arrays(self) -> tuple[np.ndarray, ...]:
         """All numbers, one array after the other."""
         single = (self.target_feature, self.target_embedding, self.parts)
-        return (*single, *self.foregrounds, *self.backgrounds, *self.negatives)
+        return (*single, *self.foregrounds, *self.backgrounds, *self.negatives, *self.colours)
 
 
 def _pieces(reference: ReferenceFeatures) -> int:
@@ -143,6 +148,21 @@ class SearchTarget(Protocol):
     def weights(self) -> Weights | None: ...  # noqa: D102
     @property
     def calibration(self) -> Calibration | None: ...  # noqa: D102
+
+
+def wants_pixels(targets: Collection[SearchTarget]) -> bool:
+    """Whether an embedding alone is not enough to look for these objects in a picture.
+
+    Several are told apart by their colours, too, and a recipe may look again at what it has found.
+    """
+    return len(targets) > 1 or any(target.variant.second_look > 0 for target in targets)
+
+
+def with_pixels(
+    embedding: Embedding, image: np.ndarray, targets: Collection[SearchTarget]
+) -> Embedding:
+    """The embedding, together with its ``(height, width, 3)`` picture where that is wanted."""
+    return replace(embedding, image=image) if wants_pixels(targets) else embedding
 
 
 def check_embedding(embedding: Embedding, target: SearchTarget) -> None:

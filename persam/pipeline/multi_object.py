@@ -12,9 +12,9 @@ from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.palette import MOST
 from persam.pipeline.comparison import ObjectSet
+from persam.pipeline.features import with_pixels
 from persam.pipeline.presence import nearer_to_object
 from persam.pipeline.prompts import mask_box
-from persam.pipeline.second_look import with_pixels
 from persam.pipeline.segment import find, nothing
 from persam.pipeline.similarity import nearest
 from persam.structures import Embedding

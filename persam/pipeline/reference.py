@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from persam.io.images import read_image
 from persam.io.masks import read_mask
 from persam.io.reference_input import check_reference_box, check_reference_mask
 from persam.pipeline import similarity
+from persam.pipeline.colour import cell_colours
 from persam.pipeline.features import ReferenceFeatures
 from persam.pipeline.one_piece import count_pieces
 from persam.structures import Prompts, unit_length
@@ -102,11 +103,11 @@ def encode_reference(backbone: Backbone, shown: Reference, variant: Variant) -> 
             check_reference_mask(picture, grey)
         mask = _object(grey, variant)
         facts |= {"prompt": "mask", "pieces": count_pieces(mask)}
-        return EncodedReference(backbone.encode(picture), grey, mask, facts)
+        return EncodedReference(_encoded(backbone, picture), grey, mask, facts)
     if shown.box is not None and not shown.as_given:
         check_reference_box(_numbers(shown.box, "box", (4,)).tolist(), (height, width))
     prompts = _prompts(shown, height, width)
-    embedding = backbone.encode(picture)
+    embedding = _encoded(backbone, picture)
     mask, score = _made_by_the_model(backbone, embedding, prompts)
     kind = "box" if shown.box is not None else "points"
     value = list(prompts.box or ()) if kind == "box" else prompts.points.tolist()
@@ -115,6 +116,11 @@ def encode_reference(backbone: Backbone, shown: Reference, variant: Variant) -> 
         value = value if kind == "box" else prompts.points[prompts.labels == 1].tolist()
     facts |= {"prompt": kind, "value": value, "score": score, "pieces": count_pieces(mask)}
     return EncodedReference(embedding, mask.astype(np.uint8) * 255, mask, facts)
+
+
+def _encoded(backbone: Backbone, picture: np.ndarray) -> Embedding:
+    """The embedding together with its picture, whose colours are learnt, too."""
+    return replace(backbone.encode(picture), image=picture)
 
 
 def reference_features(
@@ -132,11 +138,13 @@ def reference_features(
     # Where nothing would read the cells, they would only fill the concept's file.
     kept = variant.contrast > 0 or variant.min_presence > 0 or variant.parts > 0
     pooled = similarity.pool(embedding.matching[0], inside, variant.pooling)
+    colours = cell_colours(embedding)
     return ReferenceFeatures(
         target_feature=unit_length(pooled),  # (d,)
         target_embedding=similarity.pool(embedding.features[0], shown, "mean"),  # (c,)
         foreground=embedding.cells[inside & kept],  # (n, d)
         background=embedding.cells[outside & kept],  # (k, d)
+        **({} if colours is None else {"colours": colours[inside & kept]}),  # (n, 3)
         facts=reference.facts,
     )
 

@@ -17,8 +17,6 @@ from persam.pipeline.prompts import mask_box
 from persam.structures import Prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from persam.pipeline.decoder import Step
     from persam.pipeline.features import SearchTarget
     from persam.structures import Box, Embedding, Frame
@@ -59,18 +57,6 @@ def look_again(target: SearchTarget, embedding: Embedding, step: Step, prior: np
         return step
     finer = one_piece(finer, prior) if target.variant.one_piece else finer
     return replace(step, mask=finer, score=float(answer.iou[best]))
-
-
-def wants_pixels(targets: Iterable[SearchTarget]) -> bool:
-    """Whether any of the recipes looks again at what it has found."""
-    return any(target.variant.second_look > 0 for target in targets)
-
-
-def with_pixels(
-    embedding: Embedding, image: np.ndarray, targets: Iterable[SearchTarget]
-) -> Embedding:
-    """The embedding, together with its ``(height, width, 3)`` picture where a recipe wants that."""
-    return replace(embedding, image=image) if wants_pixels(targets) else embedding
 
 
 def crop_window(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from persam.training.episodes import Episodes
 
 PRIOR_FACTOR = 3.0  # what a standard deviation of the location prior is worth in logits
-# How often a concept's question has: negative point, guide, target, prior mask
-_USED = torch.tensor([0.6, 0.65, 0.65, 0.75])
+# How often a concept's question has: negative point, guide, another choice for the target than for
+# the guide, prior mask. PerSAM has guide and target both, PerSAM-F and the pocket recipe neither.
+_USED = torch.tensor([0.6, 0.5, 0.15, 0.7])
+BOX_AND_POINTS_SHARE = 0.3  # of the questions of several points that have the box, too
 MORE_POINTS = (0, 0, 2, 5)  # how many the parts of an object add to the first
 MOST_POINTS = 10
 NEGATIVE_SHARE = 0.3
@@ -100,7 +102,7 @@ def concept_question(episodes: Episodes, side: int, generator: torch.Generator) 
         points.append(_peak(-fine, side)[:, None])
     labels = [1] * (1 + more) + [0] * int(use[0])
     attention = prior.sigmoid().flatten(1)[:, None, None] if use[1] else None
-    target = episodes.target[:, None, None] if use[2] else None
+    target = episodes.target[:, None, None] if use[1] != use[2] else None
     return Question(
         points=torch.cat(points, dim=1),
         labels=torch.tensor(labels, device=prior.device).expand(len(prior), -1),
@@ -115,8 +117,11 @@ def point_question(truth: torch.Tensor, side: int, generator: torch.Generator) -
 
 
 def points_question(truth: torch.Tensor, side: int, generator: torch.Generator) -> Question:
-    """Several random points on the object, now and then with one off it."""
-    return _points_question(truth, 2 + _integer(MOST_POINTS - 1, generator), side, generator)
+    """Several random points on the object, now and then with one off it or with its box."""
+    asked = _points_question(truth, 2 + _integer(MOST_POINTS - 1, generator), side, generator)
+    if float(torch.rand((), generator=generator, device=generator.device)) < BOX_AND_POINTS_SHARE:
+        return replace(asked, box=box_question(truth, side, generator).box)
+    return asked
 
 
 def _points_question(

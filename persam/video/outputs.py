@@ -12,11 +12,11 @@ import numpy as np
 
 from persam.errors import InputError
 from persam.io import drawing
+from persam.io.labels.coco_writer import mask_fields, write_coco_file
 from persam.io.matting import Matte, require_matting
 from persam.io.own_files import file_sha256
 from persam.io.palette import colour
 from persam.io.writers import encode_cutout, labels_png
-from persam.video.coco import annotate, write_coco
 from persam.video.encoders import PRORES, VP9, VideoWriter, h264, with_alpha
 from persam.video.labels import label_map, split_labels
 from persam.video.sequences import exr, png16
@@ -190,8 +190,9 @@ def write_annotations(
         }
         for line in lines
     )
+    categories = ({"id": number, "name": name} for name, number in numbers.items())
     found = _annotations(lines, numbers, read)
-    write_coco(files.annotations, numbers, images, found, written=files.own.written)
+    write_coco_file(files.annotations, categories, images, found, written=files.own.written)
 
 
 def _annotations(
@@ -206,5 +207,5 @@ def _annotations(
                     "track_id": numbers[name],
                     "iscrowd": 0,
                     "score": line.objects[name].score,
-                    **annotate(mask),
+                    **mask_fields(mask),
                 }

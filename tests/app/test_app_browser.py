@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 FLAGS += ["--disable-component-update", "--no-first-run"]
-WAIT = 60_000  # milliseconds; machines that do other work meanwhile are slow
+WAIT = 180_000  # milliseconds; machines that do other work meanwhile are slow to load a model
 HOSTILE = "<img src=x onerror=document.title='taken'> & “dog”.jpg"
 WIDTHS = {"wide": (1440, 900), "phone": (400, 800), "4k": (3840, 2160)}
 
@@ -55,7 +55,6 @@ def browser() -> Iterator[Any]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     photos = tmp_path_factory.mktemp("browser") / "Our dog"
     shutil.copytree(PHOTOS, photos)
-    shutil.copy(PHOTOS / "05.jpg", photos / HOSTILE)
     return photos
 
 
@@ -109,16 +108,20 @@ class Window:
     def toast(self, text: str) -> None:
         self.page.locator(".toast", has_text=text).first.wait_for()
 
-    def measured(self) -> list[float]:
-        """Milliseconds from each click to its mask on the screen."""
-        script = "() => performance.getEntriesByName('click-to-mask').map(one => one.duration)"
-        return self.page.evaluate(script)
+    def idle(self) -> None:
+        """Wait until no job runs, by the server's own word."""
+        script = "async () => (await (await fetch('/api/session')).json()).progress.status"
+        until = time.monotonic() + WAIT / 1000
+        while self.page.evaluate(script) in ("running", "stopping"):
+            assert time.monotonic() < until, "the job has not ended"
+            self.page.wait_for_timeout(100)
 
     def picture(self, name: str) -> None:
         """Screenshots of this view at three widths, where they are asked for."""
         place = os.environ.get("PERSAM_SCREENSHOTS")
         if not place:
             return
+        self.page.evaluate("() => document.getElementById('toasts').replaceChildren()")
         for kind, (width, height) in WIDTHS.items():
             self.page.set_viewport_size({"width": width, "height": height})
             self.page.wait_for_timeout(900)
@@ -199,10 +202,14 @@ def test_2_find(window: Window, folder: Path):
     page = window.page
     window.go("show")
     window.button("Find it in").click()
-    page.locator(".grid .meter").nth(7).wait_for()
+    page.locator(".grid .meter").nth(6).wait_for()
     window.button("Search again").wait_for()
-    page.locator(".count", has_text="Found in 8 of 8").wait_for()
+    page.locator(".count", has_text="Found in 7 of 7").wait_for()
     window.picture("find")
+    shutil.copy(PHOTOS / "05.jpg", folder / HOSTILE)
+    page.reload()
+    window.button("Go on: 1 left").click()
+    page.locator(".count", has_text="Found in 8 of 8").wait_for()
     # The slider sorts at once, and nothing is asked of the server but to remember it.
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -287,6 +294,7 @@ def test_5_reload_in_the_middle_of_a_look_and_of_a_search(window: Window):
     window.button("Search again").click()
     page.reload()
     window.button("Search again").wait_for()
+    window.idle()
     page.locator(".count", has_text="Found in 7 of 8").wait_for()
 
 
@@ -307,6 +315,7 @@ def test_6_kill_the_server_in_the_middle(window: Window, server: Server, folder:
     assert (run_of(folder) / "app.json").read_bytes() == state
     window.button("Search again|Go on|Find it").first.click()
     window.button("Search again").wait_for()
+    window.idle()
     after = {path.name: path.read_bytes() for path in run_of(folder).glob("corrections/*/*.png")}
     assert after == kept
     window.errors.clear()  # the browser complains of a server that was away
@@ -317,27 +326,29 @@ def test_7_video(window: Window, folder: Path):
     write_clip(folder / "walk.mp4", frames=6)
     page = window.page
     page.reload()
+    window.idle()  # else the clip waits for its turn
     page.route("**/api/clips/*/open", lambda route: late(route, run_of(folder)))
     page.locator(".tab", has_text="Video").click()
     page.locator(".place", has_text="1 / 6").wait_for()
     for number in (2, 3):
         page.keyboard.press("ArrowRight")
         page.locator(".place", has_text=f"{number} / 6").wait_for()
-    settle(window, (300, 300), (340, 300))
-    window.button("Track it").click()
-    window.toast("Tracked.")
+    settle(window, 2)
+    page.locator(".actions button", has_text="Track").click()
+    window.button("Overlay video").wait_for()  # all is tracked
     page.locator(".said", has_text="by hand").wait_for()
     page.keyboard.press("End")
     page.locator(".said", has_text="score").wait_for()
-    settle(window, (40, 40), (80, 40))
-    window.button("Track again").first.click()
-    window.toast("Tracked.")
+    settle(window, 5)
+    page.locator(".actions button", has_text="Track again").click()
     page.locator(".said", has_text="by hand").wait_for()
+    window.button("Overlay video").wait_for()
     window.picture("video")
     (track,) = (run_of(folder) / "clips").glob("*/track")
     lines = (track / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 6
-    assert read_labels(sorted((track / "masks").glob("*.png"))[5], (240, 320))[20, 22:38].all()
+    last = read_labels(sorted((track / "masks").glob("*.png"))[5], (240, 320)) > 0
+    assert iou(last, np.roll(truth("00.png")[::2, ::2], 4 * 5, axis=1)) > 0.7
 
 
 def late(route: Any, run: Path) -> None:
@@ -349,14 +360,13 @@ def late(route: Any, run: Path) -> None:
     route.fulfill(response=answer)
 
 
-def settle(window: Window, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Paint a stroke in a frame, in pixels of the photo at its double size, and settle it."""
+def settle(window: Window, frame: int) -> None:
+    """Drag a box round the dog, which goes 8 pixels of the photo a frame, and settle that."""
     window.opened()
-    window.button("Paint").click()
-    window.drag(start, end)
+    window.drag((190 + 8 * frame, 50), (440 + 8 * frame, 460))
     window.button("Settle this frame").and_(window.page.locator(":enabled")).wait_for()
     window.page.keyboard.press("Enter")
-    window.toast("is settled for dog")
+    window.button("Take this frame back").wait_for()
 
 
 def test_8_touch(browser: Any, server: Server):

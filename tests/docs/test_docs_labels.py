@@ -43,7 +43,8 @@ def test_links_lead_somewhere(page: Path):
 
 def test_there_is_a_page_a_tool():
     assert {page.stem for page in TOOLS} == {
-        *("coco", "yolo", "labelme", "cvat", "label-studio", "voc", "others")
+        *("coco", "yolo", "labelme", "cvat", "label-studio", "voc", "supervisely"),
+        *("fiftyone", "supervision", "comfyui"),
     }
 
 
@@ -54,3 +55,16 @@ def test_corrections_by_doubt_are_better_and_the_page_says_what_was_measured():
     for step, row in figures.items():
         assert f"| {step} | {row['by_doubt']:.3f} | {row['at_random']:.3f} |" in page
         assert row["by_doubt"] >= row["at_random"]
+
+
+def test_the_page_says_what_the_story_on_real_photos_gave():
+    figures = json.loads((DOCS.parent / "benchmarks" / "labels.json").read_text())
+    page = (DOCS / "labels.md").read_text(encoding="utf-8")
+    told = {name: one for name, one in figures.items() if isinstance(one, dict)}
+    assert len(told) == 5
+    for name, one in told.items():
+        opened = one["opened"]
+        assert opened["classes_and_ids_equal"]
+        assert (one["photos"], opened["pictures"]) == (50, 55)
+        found = f"{one['found']} | {one['miou']:.3f} | {one['found_where_it_is_not']}"
+        assert f"| `{name}` | {opened['library']} {opened['version']} | {found} |" in page

@@ -61,7 +61,7 @@ def test_one_object_or_one_without_a_calibration_is_judged_alone(concepts):
     ],
 )
 def test_in_company_less_presence_is_enough(presence, share, absent):
-    assert pytest.approx(0.1167, abs=1e-3) == IN_COMPANY * 0.35
+    assert pytest.approx(0.1505, abs=1e-3) == IN_COMPANY * 0.35
     assert Standing(Evidence(None, presence), share=share).absent(0.35) == absent
 
 

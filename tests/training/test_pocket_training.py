@@ -402,6 +402,17 @@ def test_points_fall_on_what_they_are_drawn_from():
     assert (truth[torch.arange(3), (y // 4).long(), (x // 4).long()] == 1).all()
 
 
+def test_several_points_have_their_box_now_and_then():
+    truth = torch.zeros(2, 64, 64)
+    truth[:, 10:30, 20:50] = 1
+    generator = torch.Generator().manual_seed(2)
+    asked = [asking.points_question(truth, 64, generator) for _ in range(60)]
+    boxed = [one for one in asked if one.box is not None]
+    assert 0.15 < len(boxed) / len(asked) < 0.45
+    assert all(one.points is not None and one.mask is None for one in asked)
+    assert boxed[0].box.shape == (2, 4)
+
+
 def test_a_perfect_answer_costs_almost_nothing_and_an_absent_object_scores_0():
     truth = torch.zeros(2, 8, 8)
     truth[0, 2:5, 2:5] = 1

@@ -4,12 +4,19 @@ import { api } from "./api.js";
 import { button, fill, h, toast } from "./dom.js";
 import { Editor } from "./editor.js";
 import { heat, numbered, only, tinted } from "./layers.js";
-import { objectBar } from "./objects.js";
+import { activate, objectBar } from "./objects.js";
 import { judge, shownPhotos } from "./sorting.js";
 import { word } from "./tiles.js";
 import { busy, colourOf, css, on, store } from "./store.js";
 
 const SIDE = 1024;
+
+// Who comes to a photo comes for what was found there, rather than for what was not.
+function lookAtFound(photo) {
+  if (!photo || judge(photo, store.active).state === "present") return;
+  const found = store.objects.find((one) => judge(photo, one.name).state === "present");
+  if (found) activate(found.name);
+}
 
 export function correctView(id, go) {
   const bar = objectBar({ adding: false });
@@ -122,6 +129,7 @@ export function correctView(id, go) {
         h("span.quiet", {}, "Saved masks are never overwritten by a search."));
     }
     return fill(actions,
+      store.objects.length > 1 && h("strong.about", { style: { "--colour": css(colourOf(store.active)) } }, h("i"), store.active),
       state !== "absent" && state !== "unknown" && say("Right", "check", "R", "right"),
       say("Wrong", "cross", "W", "wrong"),
       say("Not here", "none", "N", "absent"),
@@ -178,6 +186,7 @@ export function correctView(id, go) {
     on("active", () => photo && (editor.clear(), masks())),
     on("progress", foot),
   ];
+  lookAtFound(store.photos.get(id));
   open(id);
   return {
     element,

@@ -12,6 +12,7 @@ import { busy, learnable, on, store } from "./store.js";
 const FINE = window.matchMedia("(pointer: fine)").matches;
 const RIGHT = FINE ? "Is the mask right? Then use it. Click where it is missing; right click (or Alt) where it is too much."
   : "Is the mask right? Then use it. Tap where it is missing; choose − and tap where it is too much.";
+const FIRST = FINE ? "Click on the object, or drag a box round it. The mask follows." : "Tap on the object, or choose the box and drag it round. The mask follows.";
 
 export function showView(id, go) {
   const tiles = new Map();
@@ -79,7 +80,7 @@ export function showView(id, go) {
     const marked = store.active && judge(one, store.active).mark;
     const other = one.others.includes(store.active);
     const mask = editor.hasMask();
-    fill(hint, mask ? RIGHT : "Click on the object, or drag a box round it. The mask follows.");
+    fill(hint, mask ? RIGHT : FIRST);
     fill(foot,
       button("Use as reference", { kind: "primary", key: "Enter", disabled: !mask }, () => keep("shown")),
       button("Not this one", { key: "X", hint: "This is not the object, however like it", disabled: !mask || !learnable() }, () => keep("other")),

@@ -31,7 +31,7 @@ export function takeView(_argument, go) {
 
   function draw() {
     const all = counts();
-    fill(told, `${all.present} of ${store.photos.size} photos show the object at ${Math.round(100 * store.threshold)} % or by your word. `,
+    fill(told, `${all.present} of ${store.photos.size} photos show ${store.objects.length > 1 ? "an object" : "the object"} at ${Math.round(100 * store.threshold)} % or by your word. `,
       h("button.link", { type: "button", onclick: () => go("find") }, "Look through them"));
     const tick = (key) => h("input", { type: "checkbox", checked: chosen.has(key), onchange: (event) => { event.target.checked ? chosen.add(key) : chosen.delete(key); draw(); } });
     const product = ([key, label, hint]) => h("div.product", {}, h("label", {}, tick(key), h("span", {}, h("b", {}, label), h("small", {}, hint))),
@@ -75,6 +75,7 @@ export function takeView(_argument, go) {
   const done = ({ folder, photos }) => {
     fill(where, h("p.good", {}, `${photos} photos written to `), h("div.command", {}, h("code", {}, folder), copier(folder)));
     earlier();
+    where.scrollIntoView({ block: "center" });
   };
 
   async function earlier() {

@@ -147,6 +147,7 @@ export function videoView(id, go) {
       await api.track(clip.id, products);
     } catch (error) {
       toast(error.message, { kind: "bad" });
+      refresh();
     }
   }
 

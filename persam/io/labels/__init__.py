@@ -5,14 +5,8 @@
 """
 
 from persam.io.labels.formats import FORMATS, read_label_set, recognise, write_label_set
-from persam.io.labels.structures import (
-    Label,
-    LabelClass,
-    LabelledPicture,
-    LabelSet,
-    Origin,
-    classes_of,
-)
+from persam.io.labels.label_set import LabelledPicture, LabelSet, classes_of
+from persam.io.labels.structures import Label, LabelClass, Origin
 from persam.io.labels.writing import ERROR, Written
 
 __all__ = [

@@ -1,14 +1,11 @@
-"""COCO: one JSON file of images, categories and annotations; also as CVAT writes it."""
+"""Reads COCO: one JSON file of images, categories and annotations; also as CVAT writes it."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from persam.errors import InputError
-from persam.io.labels import outlines, rle
+from persam.io.labels import rle
 from persam.io.labels.fields import (
     Problems,
     as_list,
@@ -21,18 +18,15 @@ from persam.io.labels.fields import (
     read_json,
     required,
 )
-from persam.io.labels.origins import NOTE, note_of, with_origin
-from persam.io.labels.structures import Label, LabelClass, LabelledPicture, LabelSet
+from persam.io.labels.label_set import LabelledPicture, LabelSet
+from persam.io.labels.origins import with_origin
+from persam.io.labels.structures import Label, LabelClass
 from persam.io.labels.upright import upright
-from persam.io.labels.writing import Target, Written
-from persam.io.writers import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.io.labels.pictures import PictureFolder
-
-FILE = "annotations/instances_default.json"
 
 
 def read_coco(path: Path, pictures: PictureFolder) -> LabelSet:
@@ -133,90 +127,3 @@ def _runs(shape: dict[str, Any], size: tuple[int, int]) -> bytes:
     if isinstance(counts, str):
         return rle.check_compressed(counts, size)
     return rle.check_counts(as_list(counts, "its counts"), size)
-
-
-def write_coco(labels: LabelSet, target: Target) -> Written:
-    """Write ``annotations/instances_default.json``, and the pictures to ``images/``.
-
-    Masks of people keep their polygons; others become polygons within the target's error, and run
-    lengths where they have holes.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    numbers = _image_numbers(labels)
-    images, annotations, losses = [], [], []
-    for number, picture in zip(numbers, labels.pictures, strict=True):
-        height, width = picture.size
-        target.place(picture, f"images/{target.picture_of(picture)}")
-        images.append({"id": number, "file_name": picture.name, "height": height, "width": width})
-        for label in picture.labels:
-            if label.kind == "points":
-                losses.append(f"{picture.name}: COCO has no points of {label.name!r}")
-                continue
-            category = labels.class_of(label.name).number
-            annotations.append(
-                {"id": len(annotations) + 1, "image_id": number, "category_id": category}
-                | _fields(label, target)
-            )
-    path = target.folder / FILE
-    data = {
-        "images": images,
-        "categories": [_category(one) for one in labels.classes],
-        "annotations": annotations,
-    }
-    write_text(path, json.dumps(data, allow_nan=False, indent=1))
-    return Written((path,), tuple(losses))
-
-
-def _image_numbers(labels: LabelSet) -> list[int]:
-    """Ids as they came in, and free ones for pictures that have none."""
-    taken: set[int] = set()
-    numbers: list[int] = []
-    for picture in labels.pictures:
-        own = picture.number
-        free = own is not None and own not in taken
-        numbers.append(own if free and own is not None else -1)
-        taken.add(numbers[-1])
-    following = iter(range(max(taken, default=0) + 1, len(numbers) + max(taken, default=0) + 2))
-    return [next(following) if number == -1 else number for number in numbers]
-
-
-def _category(one: LabelClass) -> dict[str, Any]:
-    fields: dict[str, Any] = {"id": one.number, "name": one.name, "supercategory": ""}
-    return fields | ({"color": one.colour} if one.colour else {})
-
-
-def _fields(label: Label, target: Target) -> dict[str, Any]:
-    """The fields of an annotation but for its ids."""
-    x0, y0, x1, y1 = label.bounds
-    shape, area = _segmentation(label, target.error)
-    attributes: dict[str, Any] = dict(label.attributes)
-    written = label
-    if isinstance(shape, list) and shape and not label.polygons:
-        rings = [np.array(ring).reshape(-1, 2) for ring in shape]
-        written = Label.of_polygons(label.name, rings, label.size)
-    note = note_of(label.origin, written.digest)
-    if note is not None:
-        attributes[NOTE] = note
-    fields = {"segmentation": shape, "area": area, "bbox": [x0, y0, x1 - x0, y1 - y0]}
-    fields["iscrowd"] = int(label.crowd)
-    if attributes:
-        fields["attributes"] = attributes
-    if label.origin.score is not None:
-        fields["score"] = label.origin.score
-    return fields
-
-
-def _segmentation(label: Label, error: float) -> tuple[Any, float]:
-    """The shape as COCO has it, and its area."""
-    x0, y0, x1, y1 = label.bounds
-    if label.runs is None:
-        return [], (x1 - x0) * (y1 - y0)
-    mask = label.mask
-    area = int(mask.sum())
-    if label.polygons:
-        return [ring.ravel().tolist() for ring in label.polygons], area
-    if label.crowd or outlines.has_holes(mask):
-        return {"size": list(label.size), "counts": label.runs.decode("ascii")}, area
-    return [ring.ravel().tolist() for ring in outlines.rings_of(mask, error)], area

@@ -20,8 +20,9 @@ from persam.io.labels.fields import (
     read_text,
 )
 from persam.io.labels.grouping import grouped
+from persam.io.labels.label_set import LabelledPicture, LabelSet, classes_of
 from persam.io.labels.origins import with_origin
-from persam.io.labels.structures import Label, LabelClass, LabelledPicture, LabelSet, classes_of
+from persam.io.labels.structures import Label, LabelClass
 from persam.io.labels.upright import upright
 
 if TYPE_CHECKING:

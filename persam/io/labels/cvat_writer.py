@@ -16,7 +16,8 @@ from persam.io.palette import colour
 from persam.io.writers import write_text
 
 if TYPE_CHECKING:
-    from persam.io.labels.structures import Label, LabelClass, LabelSet
+    from persam.io.labels.label_set import LabelSet
+    from persam.io.labels.structures import Label, LabelClass
     from persam.io.labels.writing import Target
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_SHOWN = 80  # characters of a strange value in an error
 LARGEST = 500_000_000  # pixels of a picture, beyond which a size is a mistake or an attack
 
 
@@ -137,4 +138,5 @@ def required(mapping: dict[str, Any], name: str, what: str) -> Any:
 
 
 def _shown(value: object) -> str:
-    return reprlib.repr(value)
+    text = reprlib.repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

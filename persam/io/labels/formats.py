@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
 from persam.io.labels import coco, cvat, label_studio, labelme, supervisely, voc, yolo
+from persam.io.labels.coco_writer import write_coco
 from persam.io.labels.cvat_writer import write_cvat
 from persam.io.labels.fields import read_json
+from persam.io.labels.label_set import LabelSet
 from persam.io.labels.label_studio_writer import write_label_studio
 from persam.io.labels.pictures import PictureFolder
-from persam.io.labels.structures import LabelSet
 from persam.io.labels.voc_writer import write_voc
 from persam.io.labels.writing import ERROR, Pictures, Target, Written
 
@@ -42,7 +43,7 @@ class LabelFormat:
 
 
 FORMATS = {
-    "coco": LabelFormat(coco.read_coco, coco.write_coco),
+    "coco": LabelFormat(coco.read_coco, write_coco),
     "yolo": LabelFormat(yolo.read_yolo, yolo.write_yolo),
     "labelme": LabelFormat(labelme.read_labelme, labelme.write_labelme),
     "cvat": LabelFormat(cvat.read_cvat, write_cvat),
@@ -160,10 +161,23 @@ def _of_folder(folder: Path) -> tuple[str, Path] | None:
         return "voc", folder
     if any(folder.glob("*.y*ml")):
         return "yolo", folder
-    inside = _of_json_files(folder)
+    inside = _of_our_run(folder) or _of_json_files(folder)
     if inside is not None:
         return inside
-    return ("voc", folder) if any(folder.rglob("*.png")) else None
+    maps = (folder / "labelmap.txt").is_file() or voc.has_label_maps(folder)
+    return ("voc", folder) if maps else None
+
+
+def _of_our_run(folder: Path) -> tuple[str, Path] | None:
+    """What `persam segment --save` wrote: a folder a format, below the run's own."""
+    for place in (folder, folder / "labels"):
+        written = [place / name for name in FORMATS if (place / name).is_dir()]
+        if len(written) > 1:
+            names = ", ".join(one.name for one in written)
+            raise InputError(f"{place} has labels in {names}. Name one of these folders.")
+        if written:
+            return _of_folder(written[0])
+    return None
 
 
 def _of_json_files(folder: Path) -> tuple[str, Path] | None:

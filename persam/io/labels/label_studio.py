@@ -25,9 +25,10 @@ from persam.io.labels.fields import (
     required,
 )
 from persam.io.labels.grouping import grouped
+from persam.io.labels.label_set import LabelledPicture, LabelSet, classes_of
 from persam.io.labels.label_studio_config import read_config
 from persam.io.labels.pictures import upright_size
-from persam.io.labels.structures import Label, LabelledPicture, LabelSet, Origin, classes_of
+from persam.io.labels.structures import Label, Origin
 from persam.io.labels.upright import upright
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from persam.io.labels.writing import Target, Written
 from persam.io.writers import write_text
 
 if TYPE_CHECKING:
-    from persam.io.labels.structures import Label, LabelledPicture, LabelSet
+    from persam.io.labels.label_set import LabelledPicture, LabelSet
+    from persam.io.labels.structures import Label
 
 
 def write_label_studio(labels: LabelSet, target: Target) -> Written:

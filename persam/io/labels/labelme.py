@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from persam.errors import InputError
 from persam.io.labels import bitmaps, outlines
@@ -21,16 +24,11 @@ from persam.io.labels.fields import (
     required,
 )
 from persam.io.labels.grouping import grouped
+from persam.io.labels.label_set import LabelledPicture, LabelSet, classes_of
 from persam.io.labels.notes import class_fields, class_from
 from persam.io.labels.origins import NOTE, note_of, with_origin
 from persam.io.labels.pictures import PictureFolder, upright_size
-from persam.io.labels.structures import (
-    Label,
-    LabelClass,
-    LabelledPicture,
-    LabelSet,
-    classes_of,
-)
+from persam.io.labels.structures import Label, LabelClass
 from persam.io.labels.upright import upright
 from persam.io.labels.writing import Target, Written
 from persam.io.writers import write_text
@@ -59,9 +57,10 @@ def read_labelme(path: Path, pictures: PictureFolder) -> LabelSet:
     classes: dict[str, LabelClass] = {}
     for file in files:
         with problems.noted(str(file)):
-            data = as_mapping(read_json(file), "it")
-            if "shapes" not in data and path.is_dir():
+            read = read_json(file)
+            if path.is_dir() and not (isinstance(read, dict) and "shapes" in read):
                 continue  # another program's
+            data = as_mapping(read, "it")
             own = data.get(NOTE)
             for one in own.get("classes", []) if isinstance(own, dict) else []:
                 known = class_from(one)
@@ -89,6 +88,7 @@ def _picture(
     name = as_text(required(data, "imagePath", "it"), "its imagePath").replace("\\", "/")
     beside = file.parent / name
     path = beside if beside.is_file() else pictures.find(name)
+    held = _held(data) if path is None else None
     if data.get("imageHeight") is None and path is not None:
         size = upright_size(path)
     else:
@@ -98,7 +98,27 @@ def _picture(
         with problems.noted(f"{file}: shape {number}"):
             labels.append(_label(as_mapping(one, "it"), size))
     united = tuple(with_origin(label) for label in grouped(labels))
-    return upright(LabelledPicture(name, size, united), path)
+    return upright(LabelledPicture(name, size, united, data=held), path)
+
+
+def _held(data: dict[str, Any]) -> bytes | None:
+    """The picture that a file of LabelMe may hold within itself, as it was saved."""
+    text = data.get("imageData")
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        held = base64.b64decode(text, validate=True)
+        with Image.open(BytesIO(held)) as image:
+            image.load()
+            size = image.height, image.width
+    except (ValueError, OSError) as error:
+        raise InputError("its imageData is no picture, or damaged") from error
+    said = data.get("imageHeight"), data.get("imageWidth")
+    if said != size:
+        raise InputError(
+            f"its imageData has {size[1]}x{size[0]} pixels, but is said to have {said[1]}x{said[0]}"
+        )
+    return held
 
 
 def _label(shape: dict[str, Any], size: tuple[int, int]) -> Label:

@@ -17,9 +17,10 @@ from persam.io.labels.fields import (
     as_whole,
     required,
 )
+from persam.io.labels.label_set import LabelledPicture, LabelSet
 from persam.io.labels.notes import class_fields, class_from
 from persam.io.labels.origins import origin_from
-from persam.io.labels.structures import Label, LabelledPicture, LabelSet
+from persam.io.labels.structures import Label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from persam.io.labels.structures import Label
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from persam.io.labels.structures import LabelledPicture
+    from persam.io.labels.label_set import LabelledPicture
 
 
 def upright(picture: LabelledPicture, path: Path | None) -> LabelledPicture:

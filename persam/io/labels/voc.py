@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy as np
 from persam.errors import InputError
 from persam.io.folders import is_picture
 from persam.io.labels.fields import Problems, as_whole, read_text
+from persam.io.labels.label_set import LabelledPicture, LabelSet
 from persam.io.labels.notes import Notes
-from persam.io.labels.structures import Label, LabelClass, LabelledPicture, LabelSet
+from persam.io.labels.structures import Label, LabelClass
 from persam.io.labels.upright import upright
 from persam.io.palette import MOST, VOID, colour
 from persam.io.picture_file import open_picture
@@ -27,7 +29,21 @@ CLASSES, OBJECTS, PICTURES = "SegmentationClass", "SegmentationObject", "JPEGIma
 NAMES = "labelmap.txt"
 _LISTS = ("class_names.txt", "classes.txt", "labels.txt")  # a name a line, without colours
 
+_SOME = 20  # pictures of a folder that are looked into
+
 Rgb = tuple[int, int, int]
+
+
+def has_label_maps(folder: Path) -> bool:
+    """Whether any of the first PNG files below a folder has numbers for pixels, not colours."""
+    return any(map(_is_map, islice(folder.rglob("*.png"), _SOME)))
+
+
+def _is_map(path: Path) -> bool:
+    try:
+        return len(open_picture(path, upright=False).getbands()) == 1
+    except InputError:
+        return False
 
 
 def read_voc(path: Path, pictures: PictureFolder) -> LabelSet:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam.errors import InputError
+from persam.io.labels.label_set import LabelledPicture, LabelSet
 from persam.io.labels.notes import Notes
-from persam.io.labels.structures import Label, LabelClass, LabelledPicture, LabelSet
+from persam.io.labels.structures import Label, LabelClass
 from persam.io.labels.voc import CLASSES, NAMES, OBJECTS, PICTURES, Rgb
 from persam.io.labels.writing import Target, Written
 from persam.io.palette import MOST, VOID, colour

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from persam.errors import InputError
-from persam.io.labels.structures import LabelledPicture
-from persam.io.writers import written_whole
+from persam.io.labels.label_set import LabelledPicture
+from persam.io.writers import write_bytes, written_whole
 
 Pictures = Literal["copy", "link", "none"]
 ERROR = 1.0  # pixels that a polygon may leave a mask's outline, where nothing else is asked for
@@ -31,8 +31,7 @@ class Target:
     pictures: Pictures = "copy"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.error <= 100:
-            raise InputError(f"Polygons leave outlines by 0 to 100 pixels; got {self.error}.")
+        check_error(self.error)
 
     def place(self, picture: LabelledPicture, name: str | PurePosixPath) -> None:
         """Put a picture where the tool looks for it, if it is at hand and not there already.
@@ -44,8 +43,11 @@ class Target:
         Raises:
             InputError: it cannot be written there.
         """
+        place = self.folder / name
         if picture.path is not None:
-            place_picture(picture.path, self.folder / name, self.pictures)
+            place_picture(picture.path, place, self.pictures)
+        elif picture.data is not None and self.pictures != "none" and not os.path.lexists(place):
+            write_bytes(place, picture.data)
 
     def stem_of(self, picture: LabelledPicture) -> PurePosixPath:
         """Name of the picture's own files below a folder, without an ending; never outside of it.
@@ -76,6 +78,16 @@ class Written:
 
     files: tuple[Path, ...]
     losses: tuple[str, ...] = ()
+
+
+def check_error(error: float) -> None:
+    """Refuse polygons that have nothing to do with the mask.
+
+    Raises:
+        InputError: names what is allowed.
+    """
+    if not 0 <= error <= 100:
+        raise InputError(f"Polygons leave outlines by 0 to 100 pixels; got {error}.")
 
 
 def place_picture(source: Path, target: Path, how: Pictures) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 from persam.errors import InputError, MissingExtra
 from persam.io.labels import outlines
 from persam.io.labels.fields import Problems, as_mapping, as_number, as_text, as_whole, read_text
+from persam.io.labels.label_set import LabelledPicture, LabelSet
 from persam.io.labels.notes import Notes
 from persam.io.labels.pictures import PictureFolder, upright_size
-from persam.io.labels.structures import Label, LabelClass, LabelledPicture, LabelSet
+from persam.io.labels.structures import Label, LabelClass
 from persam.io.labels.writing import Target, Written
 from persam.io.writers import write_text
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
 from pathlib import Path
 
 import made_labels as made
@@ -14,6 +16,7 @@ from persam.errors import InputError
 from persam.io.labels import read_label_set, write_label_set
 from persam.io.labels.label_studio_writer import regions_of
 from persam.io.labels.structures import Label
+from persam.methods.from_labels import labelled_objects
 
 SIZE = (40, 60)
 
@@ -267,3 +270,58 @@ def test_a_format_needs_its_folders(tmp_path: Path):
     write(tmp_path / "a" / "data.yaml", "names: [cat]\n")
     with pytest.raises(InputError, match="has no label files"):
         read_label_set(tmp_path / "a")
+
+
+def embedded(folder: Path, held: bytes) -> Path:
+    """A LabelMe file that holds its picture, whose file is gone."""
+    path = folder / "photo.json"
+    ring = [[2, 3], [30, 3], [30, 20], [2, 20]]
+    shapes = [{"label": "cat", "shape_type": "polygon", "points": ring}]
+    data = base64.b64encode(held).decode()
+    size = {"imageHeight": 40, "imageWidth": 60}
+    path.write_text(
+        json.dumps({"imagePath": "photo.png", "imageData": data, "shapes": shapes, **size})
+    )
+    return path
+
+
+def test_a_picture_within_a_labelme_file_stands_for_its_file(tmp_path: Path):
+    picture = made.picture_file(tmp_path / "in", "photo.png", (40, 60))
+    held = picture.read_bytes()
+    (tmp_path / "labels").mkdir()
+    found = read_label_set(embedded(tmp_path / "labels", held))
+    assert found.problems == ()
+    assert (found.pictures[0].path, found.pictures[0].at_hand) == (None, True)
+    (reference,) = labelled_objects(found)["cat"]
+    assert np.asarray(reference.image).shape == (40, 60, 3)
+    write_label_set(found, tmp_path / "out", "labelme")
+    assert (tmp_path / "out" / "photo.png").read_bytes() == held
+    write_label_set(found, tmp_path / "bare", "coco", pictures="none")
+    assert not list((tmp_path / "bare").rglob("*.png"))
+    picture.rename(tmp_path / "labels" / "photo.png")
+    assert read_label_set(tmp_path / "labels").pictures[0].data is None
+
+
+@pytest.mark.parametrize(("held", "said"), [(b"damaged", "is no picture"), (b"", "has 6x4 pixels")])
+def test_a_bad_picture_within_a_labelme_file_is_named(held: bytes, said: str, tmp_path: Path):
+    if not held:
+        held = made.picture_file(tmp_path / "in", "other.png", (4, 6)).read_bytes()
+    found = read_label_set(embedded(tmp_path, held))
+    assert len(found.problems) == 1
+    assert f"its imageData {said}" in found.problems[0]
+
+
+def test_a_folder_of_photos_is_no_set_of_label_maps(tmp_path: Path):
+    made.picture_file(tmp_path / "photos", "a.png", (4, 4))
+    with pytest.raises(InputError, match="in no known label format"):
+        read_label_set(tmp_path / "photos")
+
+
+def test_a_run_with_labels_in_several_formats_asks_which(tmp_path: Path):
+    for name in ("labelme", "label-studio"):
+        write_label_set(made.scene(tmp_path / "in"), tmp_path / "run" / "labels" / name, name)
+    for folder in (tmp_path / "run", tmp_path / "run" / "labels"):
+        with pytest.raises(InputError, match=r"labels in labelme, label-studio\. Name one"):
+            read_label_set(folder)
+    shutil.rmtree(tmp_path / "run" / "labels" / "label-studio")
+    assert len(read_label_set(tmp_path / "run").pictures) == 3
