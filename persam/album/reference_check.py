@@ -17,7 +17,6 @@ import numpy as np
 
 from persam.album.loop import LoaderOptions, process_photos
 from persam.errors import InputError
-from persam.io.picture_bytes import place_of
 from persam.methods.persam import learn
 from persam.metrics import iou
 from persam.pipeline.reference import encode_reference, resolve
@@ -193,7 +192,7 @@ def doubts(
     with loader.threads() as threads:
         for seen in process_photos(map(Path, photos), _Doubting(diagnosis), loader, threads):
             doubt = seen.answer or (1.0, None)
-            found.append(Doubt(Path(place_of(seen.photo)), *doubt, error=seen.error))
+            found.append(Doubt(Path(str(seen.photo)), *doubt, error=seen.error))
             if on_progress is not None:
                 on_progress(found[-1])
     return tuple(
