@@ -197,6 +197,9 @@ class _AlbumRun:
         return replace(stamp, sha256=file_sha256(photo))
 
     def _write_sheet(self, done: Sequence[_Finished]) -> Path | None:
+        changed = self.own.state(self.output.sheet) == "changed"
+        if changed and not self.output.overwrite_hand_work:
+            return self.output.sheet
         pictures = [one.tile for one in done]
         page = sheet_page([one.record for one in done], pictures, self.output.reference)
         try:

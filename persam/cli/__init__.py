@@ -27,6 +27,7 @@ from persam.cli.find import find
 from persam.cli.index import index
 from persam.cli.label_studio import label_studio
 from persam.cli.learn import learn
+from persam.cli.meant import UsageError, say_what_is_meant
 from persam.cli.merge import merge
 from persam.cli.models import models
 from persam.cli.report import report
@@ -72,6 +73,9 @@ class Commands(TyperGroup):
                 raise
             complain(f"Error: This needs {error.name}: pip install 'persam[torch]'")
             raise typer.Exit(2) from None
+        except UsageError as error:
+            say_what_is_meant(error, ctx.invoked_subcommand)
+            raise
         except KeyboardInterrupt:
             complain(
                 "Interrupted. What lies in the output folder is kept: the same command with the "

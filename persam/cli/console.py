@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 _UNSAFE = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+
+
+_WIDEST = 10_000  # letters
 
 
 class SafeConsole(Console):
@@ -86,8 +90,11 @@ def say(text: str) -> None:
 
 
 def show(table: Any) -> None:
-    """Print a table, or anything else that rich can draw, to standard output."""
-    SafeConsole(markup=False, highlight=False).print(table)
+    """Print a table to standard output, as wide as it is: no name is cut short or broken."""
+    console = SafeConsole(markup=False, highlight=False)
+    wide = console.options.update(max_width=_WIDEST)
+    console.width = max(console.width, Measurement.get(console, wide, table).maximum)
+    console.print(table)
 
 
 def complain(text: str) -> None:

@@ -121,8 +121,8 @@ def _report(made: Prepared) -> None:
     folder = made.subject.folder
     say(f"{len(made.subject.photos)} photos of {made.subject.choices.instance_prompt()!r}:")
     for photo in made.subject.photos:
-        part = f"{photo.share:.1%} of it trained on" if photo.masked else "trained on as a whole"
-        say(f"  {photo.name}: {part}")
+        part = f"{photo.share:.1%} of its cells" if photo.masked else "all of it, without a mask"
+        say(f"  {photo.name}: trained on {part}")
     say(f"Look at the masks in {made.sheet}; mend one in {folder / 'found'} and run this again.")
     say(f"Train: persam dreambooth train {folder} --base MODEL")
     say(f"kohya: {folder / 'kohya'}; OneTrainer: {folder / 'onetrainer'}")

@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 
 from persam.dreambooth.components import Condition
-from persam.dreambooth.masks import latent_mask
+from persam.dreambooth.masks import Crop, latent_mask, square_round
+from persam.dreambooth.subject import read_caption
 from persam.io.images import read_image
 from persam.io.masks import read_mask
 
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
 
     from persam.dreambooth.components import Base
     from persam.dreambooth.subject import SubjectFolder
-
-
-@dataclass(frozen=True)
-class Crop:
-    """The square of a picture that is trained on, in pixels."""
-
-    top: int
-    left: int
-    side: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +73,7 @@ def subject_items(subject: SubjectFolder, base: Base, side: int) -> list[Item]:
     for photo in subject.photos:
         image = read_image(subject.image(photo))
         weights = read_mask(subject.mask(photo), image.shape[:2], usable=False)
-        caption = subject.caption(photo).read_text(encoding="utf-8").strip()
+        caption = read_caption(subject.caption(photo))
         items.append(encoder.item(photo.name, image, weights, caption))
     return items
 
@@ -129,26 +121,6 @@ class _Encoder:
         corner = round(view.top * factor), round(view.left * factor)
         numbers = [*size, *corner, self.side, self.side]
         return torch.tensor([numbers], dtype=torch.float32, device=self.base.device)
-
-
-def square_round(weights: np.ndarray) -> Crop:
-    """The largest square of a picture that has the subject as near its middle as it can.
-
-    Args:
-        weights: ``(H, W)``; what is above 0 is the subject.
-
-    Example:
-        >>> square_round(np.array([[0, 0, 0, 0, 1, 0]]))
-        Crop(top=0, left=4, side=1)
-    """
-    side = min(weights.shape)
-    corner = []
-    for axis in (0, 1):
-        taken = np.flatnonzero(weights.any(axis=1 - axis))
-        length = weights.shape[axis]
-        middle = (taken[0] + taken[-1] + 1) / 2 if len(taken) else length / 2
-        corner.append(int(np.clip(round(middle - side / 2), 0, length - side)))
-    return Crop(corner[0], corner[1], side)
 
 
 def deal(count: int, batch: int, step: int, seed: int) -> list[int]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from persam.dreambooth.subject import read_caption
 from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.masks import read_mask
@@ -81,10 +82,8 @@ def export(subject: SubjectFolder, own: OwnFiles) -> None:
     """
     for photo in subject.photos:
         files = export_files(subject, photo)
-        picture, caption, mask = (
-            path.read_bytes()
-            for path in (subject.image(photo), subject.caption(photo), subject.mask(photo))
-        )
+        picture, mask = subject.image(photo).read_bytes(), subject.mask(photo).read_bytes()
+        caption = (read_caption(subject.caption(photo)) + "\n").encode()
         for name, path in files.items():
             if name.endswith("caption"):
                 write_own(own, path, caption)

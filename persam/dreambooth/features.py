@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from persam.dreambooth.masks import latent_mask
 from persam.errors import InputError, ModelNotFound
 from persam.models.files import quiet, read_folder
+from persam.models.hub import WAYS_ON
 from persam.models.loading import choose_device, locate
 
 if TYPE_CHECKING:
@@ -128,14 +129,15 @@ def load_clip(name: str = CLIP, device: str = "auto") -> ClipEyes:
     """
     from transformers import AutoTokenizer
 
-    folder = _folder(name)
+    folder = _folder(name, "--clip")
     model = read_folder(folder, {"clip": "CLIPModel"}).eval().requires_grad_(False)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise ModelNotFound(
             f"The words of {name} are not on this machine and could not be downloaded "
-            f"({' '.join(str(error).split())[:200]})."
+            f"({' '.join(str(error).split())[:200]}). Give --clip "
+            f"the folder of one on this machine."
         ) from error
     return ClipEyes(name, model.to(choose_device(device)), tokenizer)
 
@@ -149,7 +151,7 @@ def load_dino(name: str = DINO, device: str = "auto") -> DinoEyes:
     """
     from transformers import AutoConfig, AutoModel
 
-    folder = _folder(name)
+    folder = _folder(name, "--dino")
     try:
         kind = AutoConfig.from_pretrained(folder).model_type
         if kind not in _VISION_TYPES:
@@ -167,8 +169,13 @@ def load_dino(name: str = DINO, device: str = "auto") -> DinoEyes:
     return DinoEyes(name, model.eval().requires_grad_(False).to(choose_device(device)))
 
 
-def _folder(name: str) -> Any:
-    folder = locate(name)
+def _folder(name: str, option: str) -> Any:
+    try:
+        folder = locate(name)
+    except ModelNotFound as error:
+        # No model of persam's own stands in for it.
+        way_on = f"Give {option} the folder of one on this machine."
+        raise ModelNotFound(str(error).replace(WAYS_ON, way_on)) from error
     if folder is None or not folder.is_dir():
         raise InputError(f"{name!r} is no folder of a model and no Hugging Face id of one.")
     return folder

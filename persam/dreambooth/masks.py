@@ -6,6 +6,7 @@ mask is grown is stated in cells, since finer things than a cell are lost anyway
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,16 @@ from persam.errors import InputError
 
 if TYPE_CHECKING:
     import torch
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The square of a picture that is trained on, in pixels."""
+
+    top: int
+    left: int
+    side: int
+
 
 CELL = 8  # pixels, of Stable Diffusion's, SDXL's and Flux's autoencoders
 
@@ -102,13 +113,58 @@ def latent_mask(weights: np.ndarray, size: tuple[int, int], *, hard: bool = True
             f"A mask is (H, W) bool or uint8; got {weights.shape} {weights.dtype}. Read files "
             f"with persam.io.images.read_mask."
         )
+    return torch.from_numpy(_cells(weights, size, hard=hard))[None]
+
+
+def _cells(weights: np.ndarray, size: tuple[int, int], *, hard: bool) -> np.ndarray:
+    """The values of :func:`latent_mask`, ``(h, w)`` float32."""
     top = 1 if weights.dtype == np.bool_ else 255
     rows, columns = (_overlaps(*pair) for pair in zip(weights.shape, size, strict=True))
     means = rows @ (weights.astype(np.float64) / top) @ columns.T
-    cells = torch.from_numpy(means.round(6).astype(np.float32))[None]
+    cells = means.round(6).astype(np.float32)
     if not hard or cells.max() == 0:
         return cells
-    return (cells >= min(0.5, float(cells.max()))).float()
+    return (cells >= min(0.5, float(cells.max()))).astype(np.float32)
+
+
+def square_round(weights: np.ndarray) -> Crop:
+    """The largest square of a picture that has the subject as near its middle as it can.
+
+    Args:
+        weights: ``(H, W)``; what is above 0 is the subject.
+
+    Example:
+        >>> square_round(np.array([[0, 0, 0, 0, 1, 0]]))
+        Crop(top=0, left=4, side=1)
+    """
+    side = min(weights.shape)
+    corner = []
+    for axis in (0, 1):
+        taken = np.flatnonzero(weights.any(axis=1 - axis))
+        length = weights.shape[axis]
+        middle = (taken[0] + taken[-1] + 1) / 2 if len(taken) else length / 2
+        corner.append(int(np.clip(round(middle - side / 2), 0, length - side)))
+    return Crop(corner[0], corner[1], side)
+
+
+def trained_share(weights: np.ndarray, resolution: int, *, hard: bool) -> float:
+    """Part of a photo's latent cells that the loss is taken on, 0..1.
+
+    What counts is the square round the subject, which is what is trained on.
+
+    Args:
+        weights: ``(H, W)`` uint8.
+        resolution: side of the square when it is trained on, in pixels.
+        hard: see :func:`latent_mask`.
+
+    Example:
+        >>> trained_share(np.eye(2, 4, dtype=np.uint8) * 255, 16, hard=True)
+        0.5
+    """
+    view = square_round(weights)
+    inside = weights[view.top : view.top + view.side, view.left : view.left + view.side]
+    side = max(1, resolution // CELL)
+    return float((_cells(inside, (side, side), hard=hard) > 0).mean())
 
 
 def _overlaps(pixels: int, cells: int) -> np.ndarray:

@@ -14,19 +14,20 @@ from persam.album.contact_sheet import make_tile, sheet_page
 from persam.album.run import Output, segment_album
 from persam.dreambooth.backgrounds import read_backgrounds, replace_background
 from persam.dreambooth.exports import export, export_files, write_own
-from persam.dreambooth.masks import cell_pixels, loss_weights
+from persam.dreambooth.masks import cell_pixels, loss_weights, trained_share
 from persam.dreambooth.subject import (
     Choices,
     SubjectFolder,
     SubjectPhoto,
     peek_subject,
+    read_caption,
     write_subject,
 )
 from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.masks import read_mask
 from persam.io.own_files import OwnFiles
-from persam.io.writers import png, write_mask
+from persam.io.writers import mask_png, png
 from persam.runs import locked
 
 if TYPE_CHECKING:
@@ -131,11 +132,11 @@ def _prepare(
         protected=reference.protected,
     )
     summary = segment_album(concept, photos, output)
-    _give_mask(summary.records[0], reference, output.folder)
+    _give_mask(summary.records[0], reference, output.folder, files)
     made = _Made(files)
     for record in summary.records:
         _make(folder, choices, record, made, backgrounds)
-    files.write(folder / "sheet.html", sheet_page(summary.records, made.tiles))
+    write_own(files, folder / "sheet.html", sheet_page(summary.records, made.tiles))
     if not made.photos:
         raise InputError(
             f"The subject was found in none of {len(photos)} photos. Look at "
@@ -164,11 +165,16 @@ def _refuse_inside(folder: Path, sources: Sequence[Path]) -> None:
             )
 
 
-def _give_mask(record: Record, reference: ReferencePicture, found: str | Path) -> None:
-    """Put the given mask in the place of the one that was found."""
-    if reference.mask is not None and record.output is not None:
+def _give_mask(
+    record: Record, reference: ReferencePicture, found: str | Path, files: OwnFiles
+) -> None:
+    """Put the given mask in the place of the one that was found, but not of a mended one."""
+    if reference.mask is None or record.output is None:
+        return
+    path = record.mask(found)
+    if "own" in (files.state(path), OwnFiles(found).state(path)):
         grey = read_mask(reference.mask, read_image(reference.picture).shape[:2])
-        write_mask(record.mask(found), grey > grey.max() / 2)
+        files.write(path, mask_png(grey > grey.max() / 2))
 
 
 def _unscored(photos: Sequence[SubjectPhoto], given: str | None) -> list[SubjectPhoto]:
@@ -201,27 +207,29 @@ def _make(
         return
     if not masked:
         weights = np.full_like(weights, 255)
-    share = round(float((weights > 127).mean()), 4)
+    hard = SubjectFolder(folder, choices, ()).hard
+    share = round(trained_share(weights, choices.resolution, hard=hard), 4)
     photo = SubjectPhoto(Path(record.output).stem, record.input, masked, share, record.score)
     made.photos.append(photo)
     subject = SubjectFolder(folder, choices, ())
     write_own(made.files, subject.image(photo), png(image))
     write_own(made.files, subject.mask(photo), png(weights))
-    caption = _caption(Path(record.input), subject.caption(photo), made.files)
-    if caption is None:
-        caption = choices.instance_prompt() + "\n"
-    made.files.write(subject.caption(photo), caption.encode("utf-8", errors="replace"))
+    caption = _caption(Path(record.input), subject.caption(photo), choices, made.files)
+    if caption is not None:
+        made.files.write(subject.caption(photo), caption.encode("utf-8", errors="replace"))
 
 
-def _caption(photo: Path, ours: Path, files: OwnFiles) -> str | None:
-    """What somebody wrote: over our caption, else in a text file beside the photo; or None."""
-    written = files.state(ours) in ("changed", "foreign")
-    path = ours if written else photo.with_suffix(".txt")
-    try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace").strip()
-    except OSError:
+def _caption(photo: Path, ours: Path, choices: Choices, files: OwnFiles) -> str | None:
+    """What to write: what stands in a text file beside the photo, else the sentence of the choices.
+
+    None where somebody has written into our own file, which then stays.
+    """
+    if files.state(ours) in ("changed", "foreign") and read_caption(ours):
         return None
-    return text + "\n" if text else None
+    with suppress(OSError):
+        if text := read_caption(photo.with_suffix(".txt")):
+            return text + "\n"
+    return choices.instance_prompt() + "\n"
 
 
 def _scaled(image: np.ndarray, mask: np.ndarray, resolution: int) -> tuple[np.ndarray, np.ndarray]:

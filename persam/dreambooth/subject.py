@@ -99,7 +99,7 @@ class SubjectPhoto:
         name: stem of its files.
         source: absolute path of the user's photo.
         masked: whether the subject was found, so that the mask says where it is.
-        share: part of the picture with a weight of at least a half, 0..1.
+        share: part of its latent cells that the loss is taken on, 0..1, as the check says it.
         score: the model's estimate of the mask's IoU; None for a mask that was given.
     """
 
@@ -209,6 +209,15 @@ class _SubjectFile:
     version: int
     choices: Choices
     photos: tuple[SubjectPhoto, ...]
+
+
+def read_caption(path: Path) -> str:
+    """What a caption's file says, whoever wrote it, without blanks round it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return path.read_text(encoding="utf-8-sig", errors="replace").strip()
 
 
 def without_token(prompt: str, token: str) -> str:

@@ -97,15 +97,22 @@ def _data(report: Mapping[str, Any]) -> str:
     return ", ".join(data) + (f" {MARK}" if departs or report.get("missing") else "")
 
 
+_SEQUENCES = {2016: 20, 2017: 30}  # of DAVIS's validation sets
+
+
 def _video(report: Mapping[str, Any]) -> Cells:
     settings, j, f = (report[name] for name in ("settings", "j", "f"))
     speed = report.get("frames_per_second")
-    sequences = len(report["sequences"])
+    sequences, year = len(report["sequences"]), settings.get("year")
+    whole = _SEQUENCES.get(int(year)) if year is not None else None
+    departs = whole is not None and sequences != whole
+    data = f"{sequences} of {whole} sequences" if departs else f"{sequences} sequences"
+    mark = f" {MARK}" if departs or report.get("missing") else ""
     return {
         "method": _method(settings),
         "tracking": str(settings.get("tracking", "")),
         "model": str(settings.get("model", "")),
-        "data": f"{Path(str(settings['data'])).name}, {sequences} sequences",
+        "data": f"{Path(str(settings['data'])).name}, {data}{mark}",
         "J&F": percent(report["jf"]),
         "J": percent(j["mean"]),
         "J recall": percent(j["recall"]),

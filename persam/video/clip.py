@@ -152,13 +152,18 @@ def open_clip(path: str | Path, fps: Fraction | float | None = None) -> Clip:
     )
 
 
+FASTEST = 10_000  # frames per second; no file keeps finer times than that
+
+
 def _rate(fps: Fraction | float) -> Fraction:
     try:
         rate = Fraction(str(fps)).limit_denominator(1001)
     except ValueError:  # not a number, or infinite
         rate = Fraction(0)
-    if rate <= 0:
-        raise InputError(f"--fps is a number of frames per second above 0; got {fps}.")
+    if not 0 < rate <= FASTEST:
+        raise InputError(
+            f"--fps is a number of frames per second above 0, at most {FASTEST}; got {fps}."
+        )
     return rate
 
 

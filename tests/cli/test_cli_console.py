@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.table import Table
+from typer.testing import CliRunner
 
-from persam.cli.console import SafeConsole, harmless
+from persam.cli import app
+from persam.cli.console import SafeConsole, harmless, show
 
 ORDERS = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egpj.exe\r"
 PERSAM = [sys.executable, "-c", "from persam.cli import main; main()"]
@@ -39,6 +41,31 @@ def test_lines_and_tables_on_a_terminal_hold_no_foreign_orders(tmp_path: Path):
     for order in (b"\x1b]", b"\x07", b"\x1b[2J", b"\xc2\x9b", "\u202e".encode(), b"\r"):
         assert order not in text
     assert b"\\x1b[2J" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["learn", "--reference", "x.jpg"], "The picture that shows the object is the first word"),
+        (["find", "--mask", "x.png"], "The object comes from --concept"),
+        (["segment", "--overwrit"], "Possible options: --overwrite"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_what_is_meant(words: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    plain = " ".join(done.output.replace("│", " ").split())
+    assert said in plain
+    assert "min-presence" not in plain
+
+
+def test_no_name_in_a_table_is_cut_or_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["mobile_phone_of_my_brother/" * 6, "facebook/dinov2-with-registers-large"]
+    table = Table("photo", "from", "share")
+    table.add_row(*names, "0.5")
+    show(table)
+    text = capsys.readouterr().out
+    assert all(name in text for name in names)
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "cp866", "utf-8", "shift_jis"])

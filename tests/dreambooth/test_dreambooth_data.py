@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persam.dreambooth.components import load_base
-from persam.dreambooth.data import Crop, class_items, deal, gather, square_round, subject_items
+from persam.dreambooth.data import class_items, deal, gather, subject_items
+from persam.dreambooth.masks import Crop, square_round
 from persam.dreambooth.recipe import DreamBoothRecipe, SamplingOptions
 from persam.dreambooth.sampling import class_pictures
 from persam.errors import InputError

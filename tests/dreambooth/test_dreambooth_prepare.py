@@ -17,6 +17,7 @@ from PIL import Image
 
 from persam import load, personalize, samples
 from persam.dreambooth.exports import _toml, kohya_images
+from persam.dreambooth.masks import trained_share
 from persam.dreambooth.prepare import Prepared, ReferencePicture, prepare
 from persam.dreambooth.subject import Choices, SubjectFolder, peek_subject, read_subject
 from persam.errors import InputError
@@ -72,7 +73,7 @@ def test_pictures_are_small_and_masks_grown_by_cells(made):
         picture, weights = read(found.image(photo)), read(found.mask(photo))
         assert picture.shape == (128, 171, 3)
         assert set(np.unique(weights)) == {0, 255}
-        assert photo.share == pytest.approx((weights > 0).mean(), abs=1e-3)
+        assert photo.share == pytest.approx(trained_share(weights, 128, hard=True), abs=1e-4)
         tight = Image.fromarray(read(found.folder / "found" / f"{photo.name}.png"))
         small = np.array(tight.resize((171, 128), Image.Resampling.BOX)) > 127
         assert (weights[small] > 0).all()
@@ -143,7 +144,8 @@ def test_a_mended_mask_is_used_and_nothing_is_looked_at_again(made, concept, des
     broken = replace(concept, references=(replace(view, target_embedding=nothing),))
     again = prepare(broken, photos, shown, out, replace(SMALL, dilate=0.0))
     meadow = next(photo for photo in again.subject.photos if photo.name == "meadow")
-    assert meadow.share == pytest.approx(100 * 100 / (480 * 640), rel=0.03)
+    cells = (100 * 128 / 480 / 8) ** 2  # of 16 x 16, each 8 pixels of the picture at 128
+    assert meadow.share == pytest.approx(cells / 256, abs=0.03)
 
 
 def test_captions_that_somebody_wrote_are_kept(concept, desk, shown, tmp_path):
@@ -156,7 +158,7 @@ def test_captions_that_somebody_wrote_are_kept(concept, desk, shown, tmp_path):
     again = prepare(
         concept, photos, shown, tmp_path / "out", replace(SMALL, class_name="toy")
     ).subject
-    assert captions["playroom"].read_text() == "my own words\n"
+    assert captions["playroom"].read_text() == "my own words"
     assert captions["dog"].read_text() == "a photo of zwx toy\n"
     assert (kohya_images(again) / "playroom.txt").read_text() == "my own words\n"
 

@@ -126,7 +126,7 @@ def test_a_coding_without_a_decoder_is_one_clear_error(tmp_path: Path) -> None:
         open_clip(path)
 
 
-@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), 1e300, 1e-300, 10_001])
 def test_rates_that_are_none(folder: Path, fps: float) -> None:
     with pytest.raises(InputError, match="above 0"):
         open_clip(folder, fps=fps)

@@ -67,6 +67,8 @@ def export(
         part.rename(folder)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    except RuntimeError as error:  # OpenVINO's word for a disk that is full
+        raise InputError(f"{folder} cannot be written: {str(error).strip()[:200]}.") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

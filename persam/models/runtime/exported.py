@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -63,6 +63,10 @@ class ExportedBackbone(Encoding):
         grid = (channels, rows, columns)
         sizes = DecoderSizes(facts.square, grid, facts.extras, facts.pad_box, facts.sketch)
         self._decoder = ConvertedDecoder(runner(engine, decoder), sizes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle holds where the files lie; whoever reads it starts the engine anew."""
+        return _restored, (self.name, self._files, self.facts, self.engine, self.precision)
 
     @property
     def device(self) -> str:
@@ -153,6 +157,16 @@ class ExportedBackbone(Encoding):
         """Answer several, one after the other."""
         pairs = zip(embeddings, prompts, strict=True)
         return [self.decode(embedding, asked, multimask=multimask) for embedding, asked in pairs]
+
+
+def _restored(
+    name: str, files: ExportedFiles, facts: Facts, engine: str, precision: str
+) -> ExportedBackbone:
+    """Read a pickle's backbone."""
+    backbone = ExportedBackbone(name, files, facts)
+    if (engine, precision) != (backbone.engine, backbone.precision):
+        backbone._start(engine, precision)
+    return backbone
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +169,28 @@ def test_what_does_not_fit_the_files_is_named(exported):
         (other / "persam.json").write_text(text)
         with pytest.raises(InputError, match=message):
             load(other)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_full_disk_is_said_and_nothing_is_left(exported, tmp_path, tiny, form):
+    installed(form)
+    exported(form, "sam")  # so that the conversion is there already
+    resource = pytest.importorskip("resource", reason="this system has no such limits")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))  # bytes of any file
+    try:
+        with pytest.raises(InputError, match=r"new cannot be written: File too large"):
+            export(tiny("sam"), tmp_path / "new", form=form)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_flipped_bit_in_an_exported_file_is_noticed(exported, tmp_path):
+    folder = shutil.copytree(exported("onnx", "sam"), tmp_path / "model")
+    file = folder / "encoder.onnx"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(InputError, match=r"encoder\.onnx is damaged or gone"):
+        load(folder)

@@ -1,0 +1,204 @@
+"""No command replaces or removes a file that it did not make, wherever that lies among its results.
+
+Every command first runs into a new folder, which says what it writes. Then, for each of these
+files, it runs into a folder in which a person has put one of that name; and once more into its own
+results, of which somebody has changed one. What a person made is there afterwards in any case.
+"""
+
+from __future__ import annotations
+
+import functools
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from typer.testing import CliRunner
+
+from persam import samples
+from persam.cli import app
+from persam.io.own_files import OWN_FILES
+from persam.models import loading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from click.testing import Result
+
+THEIRS = b"a person's"
+# What a run writes down for itself, line by line; a person's own file of that name is left, but
+# what somebody adds to a run's is not a result that is lost.
+RECORDS = (
+    *(OWN_FILES, "manifest.jsonl", "run.json", "predictions.jsonl", "subject.json"),
+    "report.json",
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_model() -> Iterator[None]:
+    """The model is loaded once for all commands."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "load", functools.cache(loading.load))
+        yield
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two small photos with masks, a clip of two frames, a data set, a concept and a report."""
+    desk = tmp_path_factory.mktemp("desk")
+    samples.copy(desk / "all")
+    for number in (0, 1):
+        photo, mask = samples.files(desk / "all", number)
+        for kind, path in (("Images", photo), ("Annotations", mask)):
+            target = desk / "data" / kind / "dog" / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with Image.open(path) as image:
+                image.resize((96, 72), Image.Resampling.NEAREST).save(target)
+    (desk / "frames").mkdir()
+    with Image.open(desk / "data/Images/dog/00.jpg") as image:
+        for number in range(2):
+            Image.fromarray(np.roll(np.asarray(image), number, axis=1)).save(
+                desk / "frames" / f"{number}.png"
+            )
+    done = run(
+        "learn", desk / "data/Images/dog/00.jpg", *shown(desk), "--out", desk / "dog.safetensors"
+    )
+    assert done.exit_code == 0, done.output
+    return desk
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def shown(desk: Path) -> tuple[object, ...]:
+    return "--mask", desk / "data/Annotations/dog/00.png"
+
+
+def commands(desk: Path, out: Path) -> dict[str, tuple[object, ...]]:
+    """The words of each command, all of whose results go into a folder."""
+    photos, photo = desk / "data/Images/dog", desk / "data/Images/dog/00.jpg"
+    concept = ("--concept", desk / "dog.safetensors")
+    save = ("--save", "masks,cutouts,overlays,sheet,coco")
+    return {
+        "segment": ("segment", photos, *concept, *save, "--jobs", 0, "--batch", 1, "--out", out),
+        "track": (
+            *("track", desk / "frames", "--first-mask", shown(desk)[1]),
+            *("--save", "masks,cutouts,coco", "--out", out),
+        ),
+        "evaluate": (
+            *("evaluate", "perseg", desk / "data", "--out", out / "run"),
+            *("--save-masks", out / "masks", "--json", out / "report.json"),
+        ),
+        "learn": ("learn", photo, *shown(desk), "--out", out / "dog.safetensors"),
+        "find": ("find", photos, *concept, "--out", out / "hits.jsonl"),
+        "explain": (
+            *("explain", photo, "--reference", photo, *shown(desk)),
+            *("--out", out / "page.html"),
+        ),
+        "prepare": (
+            *("dreambooth", "prepare", photos, "--reference", photo, *shown(desk)),
+            *("--resolution", 64, "--out", out),
+        ),
+    }
+
+
+NAMES = list(commands(Path(), Path()))
+
+
+def made(folder: Path) -> dict[str, bytes]:
+    every = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != OWN_FILES)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in every}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_persons_file_is_there_afterwards(desk: Path, tmp_path: Path, name: str) -> None:
+    done = run(*commands(desk, tmp_path / "whole")[name])
+    assert done.exit_code in (0, 1), done.output
+    written = made(tmp_path / "whole")
+    assert written
+    for number, file in enumerate(one_of_each(written)):
+        out = tmp_path / str(number)
+        theirs = out / file
+        theirs.parent.mkdir(parents=True)
+        theirs.write_bytes(THEIRS)
+        again = run(*commands(desk, out)[name])
+        assert theirs.read_bytes() == THEIRS, file
+        assert not isinstance(again.exception, Exception), (file, again.exception)
+
+
+def one_of_each(written: dict[str, bytes]) -> list[str]:
+    """One file of every folder and ending; of many of these, some."""
+    kinds = {(Path(file).parent, Path(file).suffix): file for file in reversed(written)}
+    found = sorted(kinds.values())
+    return found[:: 1 + len(found) // 8]
+
+
+@pytest.mark.parametrize("name", ["segment", "track", "evaluate", "prepare"])
+def test_a_result_that_somebody_changed_is_there_afterwards(desk, tmp_path, name) -> None:
+    out = tmp_path / "out"
+    words = commands(desk, out)[name]
+    run(*words)
+    # A report is made anew, records go on.
+    for file in one_of_each(made(out)):
+        if Path(file).name in RECORDS:
+            continue
+        before = (out / file).read_bytes()
+        theirs = before + file.encode()  # as no other file is changed
+        (out / file).write_bytes(theirs)
+        for more in ((), ("--overwrite",)) if name in ("segment", "track") else ((),):
+            again = run(*words, *more)
+            assert (out / file).read_bytes() == theirs, (file, more)
+            assert not isinstance(again.exception, Exception), (file, again.exception)
+        (out / file).write_bytes(before)
+
+
+class Killed(BaseException):
+    """The command ends here."""
+
+
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    pair=st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)),
+    moment=st.integers(1, 9),
+    after=st.booleans(),
+)
+def test_the_first_commands_bytes_come_back(desk, tmp_path_factory, pair, moment, after) -> None:
+    """Any two commands into one folder, the second killed anywhere, the first one again."""
+    first, second = pair
+    out = tmp_path_factory.mktemp("two")
+    run(*commands(desk, out)[first])
+    wanted = {file: data for file, data in made(out).items() if Path(file).name not in RECORDS}
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, moment, after=after)
+        with suppress(Killed):
+            run(*commands(desk, out)[second])
+    again = run(*commands(desk, out)[first])
+    assert not isinstance(again.exception, Exception), again.exception
+    found = made(out)
+    same = {file: found.get(file) for file in wanted}
+    loose = [file for file in wanted if file.endswith((".json", ".html"))]  # which tell seconds
+    for file in loose:
+        assert same.pop(file) is not None
+        wanted.pop(file)
+    assert same == wanted
+
+
+def kill_at(patch: pytest.MonkeyPatch, moment: int, *, after: bool) -> None:
+    """End the command before or after the file with this number is put in its place."""
+    count, replace_file = [0], Path.replace
+
+    def replaced(self: Path, target: Path) -> Path:
+        count[0] += 1
+        if count[0] == moment and not after:
+            raise Killed
+        done = replace_file(self, target)
+        if count[0] == moment:
+            raise Killed
+        return done
+
+    patch.setattr(Path, "replace", replaced)
