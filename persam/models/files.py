@@ -17,6 +17,7 @@ from transformers.utils import logging
 
 from persam.errors import InputError, MissingExtra
 from persam.models import sam, sam2
+from persam.models.adapter import Adapter
 from persam.models.config_file import read_config
 from persam.models.mobile_sam import is_mobile_sam, load_mobile_sam
 from persam.models.runtime.exported import load_exported
@@ -30,12 +31,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from persam.models.adapter import Adapter
     from persam.models.runtime.exported import ExportedBackbone
 
 State = dict[str, torch.Tensor]
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
 OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how torch.save began before version 1.6
+# transformers' class -> the adapter that speaks to it; a new family's rows go here.
+ADAPTERS: dict[str, type[Adapter]] = {
+    **dict.fromkeys(sam.MODEL_TYPES.values(), SamBackbone),
+    **dict.fromkeys(sam2.MODEL_TYPES.values(), Sam2Backbone),
+}
 SAM_TYPES = sam.MODEL_TYPES | sam2.MODEL_TYPES
 POCKET_SIGNATURE = "vision_encoder.mobilenet.stem.weight"
 
@@ -60,8 +65,7 @@ def load_path(path: Path, name: str, *, device: torch.device) -> Adapter | Expor
 
         return load_pocket(path, device=device)
     model = _build(state, path) if state else read_folder(path)
-    adapter = Sam2Backbone if type(model).__name__ in sam2.MODEL_TYPES.values() else SamBackbone
-    return adapter(name, model.to(device))
+    return ADAPTERS[type(model).__name__](name, model.to(device))
 
 
 def read_folder(folder: Path, known: Mapping[str, str] = SAM_TYPES) -> Any:
