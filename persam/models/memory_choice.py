@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from scipy.ndimage import find_objects, label
@@ -86,7 +86,7 @@ def shared_box(mask: np.ndarray, other: np.ndarray) -> float:
         >>> shared_box(row, row), shared_box(row, row[:, ::-1])
         (1.0, 0.5)
     """
-    pieces, count = label(other & ~mask)
+    pieces, count = cast("tuple[np.ndarray, int]", label(other & ~mask))
     if not count or not mask.any():
         return 1.0
     largest = 1 + int(np.bincount(pieces.ravel())[1:].argmax())

@@ -17,7 +17,7 @@ _AREAS = 3  # frames whose median area is the usual one
 SURE = 0.35  # doubt below which a frame may be remembered
 # Of a constant, unlike, disagrees and drifted; fitted by benchmarks/video_presence.py to frames
 # with the object and frames of which it was taken away.
-PRESENCE_WEIGHTS = (-4.0, 4.0, 2.0, 2.0)
+PRESENCE_WEIGHTS = (-2.13, 2.22, 1.65, 1.52)
 SPILL = 0.5  # doubt from which a mask is not followed into the next frame
 
 

@@ -11,7 +11,7 @@ frame, and what it finds has to stand the same test.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from scipy.ndimage import label
@@ -141,7 +141,7 @@ def in_place(mask: np.ndarray, box: Box) -> np.ndarray:
         >>> in_place(row, (0, 0, 2, 1)).tolist()
         [[True, True, False, False]]
     """
-    pieces, count = label(mask)
+    pieces, count = cast("tuple[np.ndarray, int]", label(mask))
     if count < 2:
         return mask
     x0, y0, x1, y1 = box
@@ -149,7 +149,8 @@ def in_place(mask: np.ndarray, box: Box) -> np.ndarray:
     inside = np.bincount(pieces[y0:y1, x0:x1].ravel(), minlength=count + 1)[1:]
     kept = 2 * inside >= areas
     kept[inside.argmax()] = True
-    return np.concatenate([[False], kept])[pieces]
+    stays: np.ndarray = np.append(False, kept)
+    return stays[pieces]
 
 
 def _prompts(box: Box, around: Box, mask: np.ndarray | None = None) -> Prompts:
