@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from threading import Thread
 
 PERSAM = [sys.executable, "-c", "from persam.cli import main; main()"]
 _SUBREAPER = 36  # prctl's option: orphans of our children become our children
@@ -28,18 +29,34 @@ def adopt_orphans() -> None:
 def run(words: list[str], watch: Watch | None = None) -> Seconds:
     """Seconds of a persam command and all that it started, and its exit code.
 
+    Processor seconds are looked up while the processes run, five times a second: who starts workers
+    and never waits for them, as Ray does, tells nobody what they took.
+
     Args:
         words: of the command, without the program.
-        watch: called with the running process.
+        watch: called with the running process; it returns soon after the process has ended.
     """
-    before, began = spent(), time.perf_counter()
-    process = start(words)
-    if watch is not None:
-        watch(process)
-    code = process.wait()
+    taken: dict[int, float] = {}
+    began, process = time.perf_counter(), start(words)
+    watcher = Thread(target=watch or (lambda _: None), args=(process,))
+    watcher.start()
+    while process.poll() is None:
+        for one in descendants():
+            taken[one] = max(taken.get(one, 0.0), _seconds(one))
+        time.sleep(0.2)
     clock = time.perf_counter() - began
+    watcher.join()
     _reap()
-    return {"processor": spent() - before, "clock": clock, "exit code": code}
+    return {"processor": sum(taken.values()), "clock": clock, "exit code": process.returncode}
+
+
+def _seconds(process: int) -> float:
+    """Processor seconds of a process so far; 0 where it is gone."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def start(words: list[str]) -> subprocess.Popen[bytes]:

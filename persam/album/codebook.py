@@ -13,7 +13,7 @@ import numpy as np
 
 from persam.structures import unit_length
 
-CELLS = 32  # of a picture
+CELLS = 64  # of a picture
 GROUP = 8  # channels that share a byte
 _CODES = 256
 _ROUNDS = 6  # of k-means; more change nothing that counts

@@ -181,14 +181,15 @@ def _learnt(
 def _correction(pictures: Sequence[_Described], codebook: Codebook) -> tuple[float, float]:
     """Slope and offset that bring likeness by codes to likeness by all cells.
 
-    Learnt on pieces of photos that are looked for in all of them, their own included.
+    Learnt on pieces of photos that are looked for in the others.
     """
     coded = [codebook.decode(codebook.encode(one.cells)) for one in pictures]
     pairs = []
     for shown in pictures:
         piece = shown.vectors[len(shown.vectors) // 3 : len(shown.vectors) // 2]
         for few, other in zip(coded, pictures, strict=True):
-            if len(piece) > 0:
+            # Of its own photo a piece finds all, which no object does in another photo.
+            if len(piece) > 0 and other is not shown:
                 pairs.append((likeness(few, [piece]), likeness(other.vectors, [piece])))
     if not pairs or np.ptp(pairs, axis=0)[0] < _TOO_ALIKE:
         return 1.0, 0.0

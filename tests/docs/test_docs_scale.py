@@ -49,3 +49,10 @@ def test_the_job_files_call_persam_as_it_is() -> None:
 def test_the_costs_are_those_of_the_report() -> None:
     for row in report("cost")["a million photos"]:  # type: ignore[union-attr]
         assert f"{row['core hours']:,}" in PAGE  # type: ignore[index]
+
+
+def test_the_index_loses_what_the_page_says() -> None:
+    found = report("index")
+    lost = found["area under the curve"]["lost"]  # type: ignore[index]
+    assert f"{lost:.4f}" in PAGE
+    assert f"{found['bytes of codes a photo']:,} bytes" in PAGE
