@@ -64,7 +64,8 @@ def inputs(folder: Path) -> dict[str, list[str]]:
         if run(["learn", *words, "--out", str(folder / f"{name}.safetensors")]) != 0:
             raise SystemExit("The concepts could not be learnt.")
     one, two = (f"{name}={folder / name}.safetensors" for name in "ab")
-    save = ["--save", "masks,cutouts,overlays,sheet", "--jobs", "0", "--batch", "1"]
+    # Without cut-outs, whose soft edges start threads that no fork takes along.
+    save = ["--save", "masks,overlays,sheet", "--jobs", "0", "--batch", "1"]
     album = ["segment", str(photos), *save]
     return {
         "segment, cache": [*album, "--concept", str(folder / "a.safetensors"), "--cache"],

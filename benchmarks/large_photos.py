@@ -33,6 +33,19 @@ def main() -> None:
                 words = ["segment", photo, "--reference", reference, "--mask", mask, "--out", out]
                 print(f"{name}: {_peak(words):.2f} GB, mask of {_size(out / 'large.png')}")  # noqa: T201
                 photo.unlink()
+            print(f"20 photos of 50 MP, JPEG, two jobs: {album(Path(folder), small):.2f} GB")  # noqa: T201
+
+
+def album(folder: Path, small: Image.Image) -> float:
+    """GB that twenty photos of 50 megapixels take with two jobs."""
+    reference, mask = samples.files(folder, 0)
+    photos = folder / "album"
+    photos.mkdir()
+    small.resize(CASES[0][1]).save(photos / "00.jpg")
+    for number in range(1, 20):
+        (photos / f"{number:02d}.jpg").hardlink_to(photos / "00.jpg")
+    words = ["segment", photos, "--reference", reference, "--mask", mask]
+    return _peak([*words, "--out", folder / "found", "--jobs", "2"])
 
 
 def _peak(words: list[object]) -> float:

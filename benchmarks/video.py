@@ -1,10 +1,9 @@
 """Follow an object through DAVIS 2016 clips, and through harder clips that are made of them.
 
     python benchmarks/video.py DATA [--kinds plain,lookalike,hidden,cut,half,double,dropped]
-        [--variant default] [--corrections 0,1,2,4] [--json benchmarks/video.json]
+        [--variant default] [--corrections 0,1,2,4] [--sequences libby] [--every 2] [--json OUT]
 
-DATA has DAVIS's layout: JPEGImages/480p, Annotations/480p, ImageSets/2016/val.txt. The object is
-learnt from the first frame, whose mask is given. The kinds of clips:
+DATA has DAVIS's layout. The object is learnt from the first frame, whose mask is given. Clips:
 
     plain      as it is
     lookalike  the object itself pasted a second time, beside itself, in every frame
@@ -14,13 +13,14 @@ learnt from the first frame, whose mask is given. The kinds of clips:
     double     every second frame (double speed)
     dropped    half of the frames at random
 
-J and F are DAVIS's (first and last frame left out), the mean over the frames that show the object.
+J and F are DAVIS's (first and last frame left out), the mean over the frames with the object.
 Claimed: share of the frames that do not show it in which a mask is found all the same. AUC: how
-well 1 - doubt, where a mask is found, else 0, tells frames with the object from frames without.
+well presence (of versions without one: 1 - doubt, where a mask is found, else 0) tells frames with
+the object from frames without.
 
---corrections marks so many frames by their true masks, where doubt is largest and at random, and
-follows the plain clips anew. Only public functions are used but for these, so that earlier
-versions of the package can be measured by the same file.
+--corrections marks so many frames by their true masks, one after the other, where doubt is largest
+and at random, and follows the plain clips anew. --every N takes every Nth frame of each sequence.
+Only public functions are used but for these, so that earlier versions can be measured by this file.
 """
 
 from __future__ import annotations
@@ -141,7 +141,13 @@ def follow(backbone: Any, clip: Sequence, variant: str) -> Iterator[Any]:
         yield answer["object"]
 
 
-def judge(clip: Sequence, masks: list[np.ndarray], belief: list[float]) -> dict[str, float]:
+def belief(answer: Any) -> float:
+    if getattr(answer, "presence", None) is not None:
+        return answer.presence
+    return 1 - getattr(answer, "doubt", 0.0) if answer.present else 0.0
+
+
+def judge(clip: Sequence, masks: list[np.ndarray], beliefs: list[float]) -> dict[str, float]:
     there = [n for n in range(1, len(masks) - 1) if clip.truths[n].any()]
     away = [n for n in range(1, len(masks) - 1) if not clip.truths[n].any()]
     j = float(np.mean([region_similarity(masks[n], clip.truths[n]) for n in there]))
@@ -149,13 +155,15 @@ def judge(clip: Sequence, masks: list[np.ndarray], belief: list[float]) -> dict[
     found = {"j": j, "f": f, "j_and_f": (j + f) / 2}
     if away:
         found["claimed"] = float(np.mean([masks[n].any() for n in away]))
-        pairs = [np.sign(belief[a] - belief[b]) for a in there for b in away]
+        pairs = [np.sign(beliefs[a] - beliefs[b]) for a in there for b in away]
         found["auc"] = float(np.mean(pairs)) / 2 + 0.5
     return found
 
 
-def corrected(backbone: Any, clip: Sequence, count: int, *, by_doubt: bool) -> dict[str, float]:
-    """Follow a clip, mark ``count`` frames by their true masks, and follow it again."""
+def corrected(
+    backbone: Any, clip: Sequence, counts: list[int], *, by_doubt: bool
+) -> dict[int, dict[str, float]]:
+    """Follow a clip, mark one frame after the other by its true mask, and judge at some counts."""
     from persam.video.clip import open_clip
     from persam.video.job import TrackRequest, segment_clip
     from persam.video.tracking import make_tracker
@@ -169,8 +177,14 @@ def corrected(backbone: Any, clip: Sequence, count: int, *, by_doubt: bool) -> d
             Image.fromarray(frame).save(frames / f"{number:05d}.png", compress_level=1)
         request = TrackRequest(("object",), lambda _: make_tracker(concept), marks)
         segment_clip(request, open_clip(frames), out)
-        dice = np.random.default_rng(0)
-        for _ in range(count):
+        dice, judged = np.random.default_rng(0), {}
+        for count in range(max(counts) + 1):
+            if count in counts:
+                paths = sorted((out / "masks").glob("*.png"))
+                masks = [np.asarray(Image.open(path)) > 0 for path in paths]
+                judged[count] = judge(clip, masks, [1.0] * len(masks))
+            if count == max(counts):
+                break
             text = (out / "manifest.jsonl").read_text().splitlines()
             lines = [json.loads(line)["objects"]["object"] for line in text]
             free = [n for n in range(1, len(lines) - 1) if n not in marks]
@@ -179,8 +193,7 @@ def corrected(backbone: Any, clip: Sequence, count: int, *, by_doubt: bool) -> d
             at = free[int(np.argmax(doubts))] if by_doubt else int(dice.choice(free))
             marks[at] = {"object": clip.truths[at]}
             segment_clip(request, open_clip(frames), out)
-        masks = [np.asarray(Image.open(path)) > 0 for path in sorted((out / "masks").glob("*.png"))]
-    return judge(clip, masks, [1.0] * len(masks))
+    return judged
 
 
 def main(  # noqa: PLR0913, PLR0917
@@ -189,10 +202,14 @@ def main(  # noqa: PLR0913, PLR0917
     kinds: str = ",".join(KINDS),
     variant: str = "default",
     corrections: str = "",
+    sequences: str = "",
+    every: int = 1,
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
     """Measure every kind of clip and print the table."""
     clips, backbone = read(data), persam.load(model)
+    clips = [picked(clip, list(range(0, len(clip.frames), every))) for clip in clips]
+    chosen = sequences.split(",") if sequences else [clip.name for clip in clips]
     rows: list[dict[str, Any]] = []
     typer.echo("| clips | J | F | J&F | claimed | AUC |\n| --- | --- | --- | --- | --- | --- |")
 
@@ -209,17 +226,21 @@ def main(  # noqa: PLR0913, PLR0917
     for kind in filter(None, kinds.split(",")):
         found = {}
         for clip, other in zip(clips, (*clips[1:], clips[0]), strict=True):
+            if clip.name not in chosen:
+                continue
             made = globals()[kind](clip, other)
             answers = list(follow(backbone, made, variant))
-            belief = [1 - getattr(a, "doubt", 0.0) if a.present else 0.0 for a in answers]
-            found[clip.name] = judge(made, [a.mask for a in answers], belief)
+            found[clip.name] = judge(made, [a.mask for a in answers], [*map(belief, answers)])
         add(kind, found)
-    for count in filter(None, corrections.split(",")):
-        for by_doubt in (True, False):
-            found = {
-                clip.name: corrected(backbone, clip, int(count), by_doubt=by_doubt)
-                for clip in clips
-            }
+    counts = [int(count) for count in filter(None, corrections.split(","))]
+    for by_doubt in (True, False) if counts else ():
+        judged = {
+            clip.name: corrected(backbone, clip, counts, by_doubt=by_doubt)
+            for clip in clips
+            if clip.name in chosen
+        }
+        for count in counts:
+            found = {name: one[count] for name, one in judged.items()}
             add(f"{count} corrected, {'by doubt' if by_doubt else 'at random'}", found)
 
 

@@ -19,11 +19,14 @@ from typing import TYPE_CHECKING
 
 from persam.album.cache_entry import CacheEntry, MatchingEntry
 from persam.errors import InputError
+from persam.io.picture_bytes import sha256_of
 from persam.io.picture_checks import regular_file
 from persam.io.writers import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from persam.io.picture_bytes import PictureSource
 
 _LOG = logging.getLogger(__name__)
 FORMAT = 2  # 2: the key stands inside the entry
@@ -61,7 +64,7 @@ class Cache:
                 f"The cache {self.folder} cannot be made: {error.strerror}."
             ) from error
 
-    def key(self, photo: Path, identity: str) -> str:
+    def key(self, photo: PictureSource, identity: str) -> str:
         """Name of the entry of a photo.
 
         Args:
@@ -72,10 +75,7 @@ class Cache:
             OSError: the photo cannot be read.
             InputError: it is no file.
         """
-        regular_file(photo)
-        with photo.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return hashlib.sha256(f"{FORMAT} {identity} {digest}".encode()).hexdigest()
+        return hashlib.sha256(f"{FORMAT} {identity} {sha256_of(photo)}".encode()).hexdigest()
 
     def matching_entry(self, key: str) -> MatchingEntry | None:
         """The matching features of an entry; None where there are none that are sound."""

@@ -21,12 +21,12 @@ from persam.io.picture_checks import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     import numpy as np
 
     from persam.album.embedding_cache import Cache
     from persam.album.reader import ReadPhoto
+    from persam.io.picture_bytes import PictureSource
     from persam.models.base import Backbone
     from persam.structures import Embedding
 
@@ -66,21 +66,26 @@ class LoaderOptions:
     """How photos are gone through.
 
     Attributes:
-        batch: photos that the encoder takes at once; None finds out what is quickest.
+        batch: photos that the encoder takes at once; None finds out what is quickest; a
+            :class:`BatchSize` goes on with what it has found out before.
         jobs: threads that read and write beside the model, 0 for none; None finds out.
         cache: keeps embeddings between runs, if one is given. Its embeddings are rounded, so that
             answers may differ in single pixels from those without a cache.
         max_pixels: photos of more are refused; see :mod:`persam.io.picture_checks`.
     """
 
-    batch: int | None = None
+    batch: int | BatchSize | None = None
     jobs: int | None = None
     cache: Cache | None = None
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        BatchSize(self.batch)
+        self.size()
         self.threads()
+
+    def size(self) -> BatchSize:
+        """How many photos to encode next."""
+        return self.batch if isinstance(self.batch, BatchSize) else BatchSize(self.batch)
 
     def threads(self) -> Threads:
         """Threads for this loader, to be used in a ``with`` block."""
@@ -92,7 +97,7 @@ class PhotoResult(Generic[T]):
     """What became of a photo.
 
     Attributes:
-        photo: its file.
+        photo: its file, or the contents of one.
         answer: None where nothing could be answered.
         error: why not, in one line.
         image: ``(H, W, 3)`` uint8 RGB where it was asked for.
@@ -101,7 +106,7 @@ class PhotoResult(Generic[T]):
         seconds: of work for this photo; what a batch took is shared equally.
     """
 
-    photo: Path
+    photo: PictureSource
     answer: T | None = None
     error: str | None = None
     image: np.ndarray | None = None
@@ -127,7 +132,7 @@ class _Answered(NamedTuple, Generic[T]):
 
 
 def process_photos(
-    photos: Iterable[Path],
+    photos: Iterable[PictureSource],
     task: PhotoTask[T],
     loader: LoaderOptions,
     threads: Threads,
@@ -158,7 +163,7 @@ class _Loop(Generic[T]):
     """Groups of photos on their way, as many as the encoder takes at once."""
 
     def __init__(self, task: PhotoTask[T], loader: LoaderOptions, *, pixels: bool) -> None:
-        self.task, self.cache, self.size = task, loader.cache, BatchSize(loader.batch)
+        self.task, self.cache, self.size = task, loader.cache, loader.size()
         self.reader = Reader(
             task.backbone,
             loader.cache,

@@ -14,13 +14,12 @@ from persam.io.picture_checks import MAX_PIXELS
 from persam.io.picture_file import picture_size
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
 
     from persam.album.cache_entry import CacheEntry, MatchingEntry
     from persam.album.embedding_cache import Cache
     from persam.io.images import ReducedImage
+    from persam.io.picture_bytes import PictureSource
     from persam.models.base import Backbone
     from persam.structures import Preprocessed
 
@@ -40,7 +39,7 @@ class ReadPhoto:
     """A photo, and what is there of it already.
 
     Attributes:
-        photo: its file.
+        photo: its file, or the contents of one.
         key: name of its entry in the cache, where there is a cache.
         matching_entry: its matching features out of the cache.
         entry: its whole embedding out of the cache.
@@ -51,7 +50,7 @@ class ReadPhoto:
         seconds: that this took.
     """
 
-    photo: Path
+    photo: PictureSource
     key: str | None = None
     matching_entry: MatchingEntry | None = None
     entry: CacheEntry | None = None
@@ -84,7 +83,7 @@ class Reader:
     keep: bool = False
     max_pixels: int = MAX_PIXELS
 
-    def read(self, photo: Path) -> ReadPhoto:
+    def read(self, photo: PictureSource) -> ReadPhoto:
         """Do what can be done now; what goes wrong is in the answer."""
         began = perf_counter()
         try:
@@ -109,7 +108,7 @@ class Reader:
             return replace(found, error=one_line(error))
         return replace(found, matching_entry=None, preprocessed=preprocessed)
 
-    def _read(self, photo: Path) -> ReadPhoto:
+    def _read(self, photo: PictureSource) -> ReadPhoto:
         key = self._key(photo)
         matching = None if key is None or self.cache is None else self.cache.matching_entry(key)
         entry = None if self.can_reject else self._whole(key, matching)
@@ -127,7 +126,7 @@ class Reader:
         key = key if key == self._key(photo) else None
         return ReadPhoto(photo, key, preprocessed=preprocessed, image=image, size=size)
 
-    def picture(self, photo: Path) -> ReducedImage:
+    def picture(self, photo: PictureSource) -> ReducedImage:
         """The photo's pixels, as the encoder is given them.
 
         Raises:
@@ -135,7 +134,7 @@ class Reader:
         """
         return read_reduced(photo, ENOUGH_PIXELS, max_pixels=self.max_pixels)
 
-    def _key(self, photo: Path) -> str | None:
+    def _key(self, photo: PictureSource) -> str | None:
         if self.cache is not None:
             with suppress(OSError, InputError):  # reading the picture says why
                 return self.cache.key(photo, self.identity)

@@ -192,7 +192,7 @@ def doubts(
     with loader.threads() as threads:
         for seen in process_photos(map(Path, photos), _Doubting(diagnosis), loader, threads):
             doubt = seen.answer or (1.0, None)
-            found.append(Doubt(seen.photo, *doubt, error=seen.error))
+            found.append(Doubt(Path(str(seen.photo)), *doubt, error=seen.error))
             if on_progress is not None:
                 on_progress(found[-1])
     return tuple(

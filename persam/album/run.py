@@ -167,26 +167,23 @@ class _AlbumRun:
                 record, tile = self.extras.catch_up(step.earlier, step.files)
                 return _Finished(record, tile, earlier=True)
             if step.result is not None and step.result.answer is not None:
-                return self._write(step.result, step.result.answer, step.files)
+                return self._write(step, step.result, step.result.answer)
             error = None if step.result is None else step.result.error
         except STOPS_A_PHOTO as stopped:
             error = one_line(stopped)
         return _Finished(Record(str(step.photo.absolute()), error=error))
 
     def _write(
-        self,
-        result: PhotoResult[PhotoAnswer],
-        answer: PhotoAnswer,
-        files: Mapping[Product, Path],
+        self, step: _Step, result: PhotoResult[PhotoAnswer], answer: PhotoAnswer
     ) -> _Finished:
-        began = perf_counter()
+        began, photo, files = perf_counter(), step.photo, step.files
         answer = answer if result.size is None else answer.at(result.size)
-        png = answer.png(self.extras.metadata(result.photo))
+        png = answer.png(self.extras.metadata(photo))
         sha256 = self.own.write(files["masks"], png)
         record = replace(
-            answer.record(result.photo),
+            answer.record(photo),
             output=self.own.name(files["masks"]),
-            stamp=self._with_content(self.new[result.photo], result.photo),
+            stamp=self._with_content(self.new[photo], photo),
             mask_sha256=sha256,
         )
         record, tile = self.extras.make(record, files, answer.labels, result.image)

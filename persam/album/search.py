@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persam.album.loop import LoaderOptions, process_photos
 from persam.album.targets import AlbumTarget
 from persam.errors import InputError
+from persam.io.picture_bytes import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +29,8 @@ class Hit:
         photo: absolute path.
         present: whether the object was found; never after an error.
         presence: the probability that it is there, 0..1; None where none is known.
-        score: the model's estimate of its mask's IoU, about 0..1; 0 where it was not found.
+        score: the model's estimate of its mask's IoU, about 0..1; 0 where it was not found, None
+            where no mask was asked for.
         box: tight box of its mask in pixels, None where it was not found.
         doubtful: whether a person should look: presence is near the threshold.
         error: why the photo could not be looked at, in one line.
@@ -37,7 +39,7 @@ class Hit:
     photo: str
     present: bool = False
     presence: float | None = None
-    score: float = 0.0
+    score: float | None = 0.0
     box: Box | None = None
     doubtful: bool = False
     error: str | None = None
@@ -84,7 +86,30 @@ def search(
             hits.append(hit)
             if on_progress is not None:
                 on_progress(hit)
-    return tuple(sorted(hits, key=_worse))
+    return tuple(sorted(hits, key=worse))
+
+
+def asking(concept: Concept, least: float) -> Concept:
+    """The concept, which calls its object there from another presence on.
+
+    Args:
+        concept: as it was learnt.
+        least: 0..1.
+
+    Raises:
+        InputError: not in 0..1, or nothing is known of presence.
+    """
+    if not 0 <= least <= 1:
+        raise InputError(f"--min-presence is a probability, 0..1; got {least}.")
+    if least > 0 and concept.calibration is None:
+        raise InputError(
+            f"--min-presence {least:g} would do nothing: {concept.backbone.name} has no "
+            f"calibration of its own, so that presence is known from two references on (--also); "
+            f"and the official recipe keeps no cells to know it by. Leave it out, or show the "
+            f"object anew."
+        )
+    variant = replace(concept.variant, min_presence=float(least))
+    return replace(concept, variant=variant)
 
 
 def why_presence_is_unknown(concept: Concept) -> str:
@@ -98,7 +123,7 @@ def why_presence_is_unknown(concept: Concept) -> str:
 
 
 def _hit(seen: PhotoResult[PhotoAnswer]) -> Hit:
-    photo = str(seen.photo.absolute())
+    photo = place_of(seen.photo)
     if seen.answer is None:
         return Hit(photo, error=seen.error)
     found = (seen.answer if seen.size is None else seen.answer.at(seen.size)).first
@@ -107,7 +132,7 @@ def _hit(seen: PhotoResult[PhotoAnswer]) -> Hit:
     return Hit(photo, True, found.presence, found.score, found.box, found.doubtful)
 
 
-def _worse(hit: Hit) -> tuple[bool, bool, float, float]:
+def worse(hit: Hit) -> tuple[bool, bool, float, float]:
     """Sorts hits best first."""
     presence = 0.0 if hit.presence is None else hit.presence
-    return hit.error is not None, not hit.present, -presence, -hit.score
+    return hit.error is not None, not hit.present, -presence, -(hit.score or 0.0)

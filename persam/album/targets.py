@@ -17,6 +17,7 @@ from persam.concept import Concept
 from persam.errors import InputError
 from persam.io.masks import read_labels, read_mask
 from persam.io.palette import number_masks
+from persam.io.picture_bytes import place_of
 from persam.io.writers import labels_png, mask_png
 from persam.pipeline.comparison import ObjectSet, plausible_ones
 from persam.pipeline.features import wants_pixels
@@ -26,6 +27,7 @@ from persam.pipeline.prompts import mask_box
 
 if TYPE_CHECKING:
     from persam.io.metadata import PhotoMetadata
+    from persam.io.picture_bytes import PictureSource
     from persam.models.base import Backbone
     from persam.prediction import Prediction
     from persam.structures import Embedding
@@ -69,10 +71,10 @@ class PhotoAnswer:
         found = self.found and tuple(_moved(one, labels, scale) for one in self.found)
         return PhotoAnswer(labels, found, found[0] if found else _moved(self.first, labels, scale))
 
-    def record(self, photo: Path) -> Record:
+    def record(self, photo: PictureSource) -> Record:
         """The manifest's record of the photo, which does not know its mask's file yet."""
         return Record(
-            input=str(photo.absolute()),
+            input=place_of(photo),
             score=self.first.score,
             presence=self.first.presence,
             box=self.first.box,

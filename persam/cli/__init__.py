@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from persam import __version__
 from persam.cli.ablate import ablate
 from persam.cli.app import app as page
+from persam.cli.cluster import cluster
 from persam.cli.console import any_encoding, complain, say, show_warnings
 from persam.cli.convert import convert
 from persam.cli.correct import correct
@@ -23,6 +24,7 @@ from persam.cli.evaluate import evaluate
 from persam.cli.explain import explain
 from persam.cli.export import export
 from persam.cli.find import find
+from persam.cli.index import index
 from persam.cli.label_studio import label_studio
 from persam.cli.learn import learn
 from persam.cli.meant import UsageError, say_what_is_meant
@@ -117,6 +119,7 @@ app.command()(merge)
 app.command()(track)
 app.command()(learn)
 app.command()(find)
+app.command()(index)
 app.command()(explain)
 app.command()(doctor)
 app.command()(review)
@@ -130,6 +133,7 @@ app.command()(evaluate)
 app.command("evaluate stability")(stability)
 app.command()(ablate)
 app.command()(report)
+app.add_typer(cluster, name="cluster")
 app.add_typer(datasets, name="datasets")
 app.add_typer(train, name="train")
 app.add_typer(dreambooth, name="dreambooth")

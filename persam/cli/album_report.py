@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from persam.cli.console import complain, count, named, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from persam.album.run import Summary
+    from persam.concept import Concept
     from persam.io.folders import Listing
 
 _NAMED = 5
@@ -33,6 +36,21 @@ def report_album(summary: Summary, listing: Listing, min_presence: float, *, qui
         complain(f"{count(len(summary.failed), 'photo')} failed:")
     for record in summary.failed:
         complain(f"  {named(record.input, str(record.error))}")
+
+
+def least_presence(concepts: Iterable[Concept], *, quiet: bool) -> float:
+    """From which presence on the objects count as there; 0 where that is never asked.
+
+    Says so where one of them cannot be told to be absent.
+    """
+    from persam.album.search import why_presence_is_unknown
+
+    thresholds = []
+    for concept in concepts:
+        if not quiet and concept.calibration is None and concept.variant.min_presence > 0:
+            complain(f"{why_presence_is_unknown(concept)} Every photo got a mask.")
+        thresholds.append(concept.variant.min_presence if concept.calibration else 0.0)
+    return max(thresholds)
 
 
 def verdict(found: int, looked: int, doubtful: int, min_presence: float) -> str:

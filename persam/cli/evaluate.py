@@ -53,11 +53,11 @@ _OWN = {"perseg": ("reference_index", "objects"), "davis": ("year", "sequences")
 _EPISODES = ("folds", "episodes", "original_size")
 
 AnyVariantOption = Annotated[
-    Literal["default", "official", "memory"],
+    Literal["default", "official", "memory", "distractors"],
     typer.Option(
         "--variant",
-        help="default measures best; official repeats the official code; DAVIS: memory follows "
-        "with the video memory of SAM 2 or EdgeTAM.",
+        help="default measures best; official repeats the official code; DAVIS: memory and "
+        "distractors follow with the video memory of SAM 2 or EdgeTAM.",
     ),
 ]
 

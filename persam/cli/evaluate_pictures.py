@@ -28,9 +28,10 @@ def measure(dataset: Dataset[Any], asked: MethodArgs, places: FolderArgs, *, qui
     if places.score_only is not None:
         with progress(dataset.photos, "Scoring", quiet=quiet) as step:
             return benchmark.score_only(places.score_only, dataset, step)
-    if asked.recipe["variant"] == "memory":
+    if asked.recipe["variant"] in ("memory", "distractors"):
         raise InputError(
-            "--variant memory follows objects through a clip, which pictures are not. "
+            f"--variant {asked.recipe['variant']} follows objects through a clip, which pictures "
+            "are not. "
             "Give default or official."
         )
     chosen = choose(asked)

@@ -27,13 +27,16 @@ from persam.cli.run_args import (
     RecursiveOption,
     loader_options,
 )
-from persam.io.folders import list_images, refuse_overwriting
+from persam.errors import InputError
+from persam.io.folders import Listing, list_images, refuse_overwriting
 from persam.io.own_files import refuse_replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from persam.album.loop import LoaderOptions
     from persam.album.search import Hit
+    from persam.concept import Concept
 
 ConceptOption = Annotated[Path, typer.Option("--concept", help="A file from `persam learn`.")]
 FromPresenceOption = Annotated[
@@ -44,15 +47,33 @@ FromPresenceOption = Annotated[
         "out: what the concept says.",
     ),
 ]
+IndexOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--index",
+        help="Instead of photos: rank those of an index by `persam index`, none of which is "
+        "opened. May be given again.",
+    ),
+]
+CheckOption = Annotated[
+    bool,
+    typer.Option(
+        "--check", help="With --index: open the photos that may have the object, and look."
+    ),
+]
 OwnModelOption = Annotated[
     str | None, typer.Option("--model", help="Left out: the model that the concept names.")
 ]
 
 
 def find(
-    photos: Annotated[list[Path], typer.Argument(help="Photos, and folders of photos.")],
     concept: ConceptOption,
+    photos: Annotated[
+        list[Path] | None, typer.Argument(help="Photos, and folders of photos; or --index.")
+    ] = None,
     *,
+    index: IndexOption = None,
+    check: CheckOption = False,
     min_presence: FromPresenceOption = None,
     recursive: RecursiveOption = False,
     out: Annotated[
@@ -80,18 +101,19 @@ def find(
 
     Exit code: 0 it was found, 1 nowhere or a photo could not be looked at, 2 nothing could be done.
     """
-    listing = list_images(photos, recursive=recursive)
+    if bool(photos) == bool(index) or (check and not index):
+        raise InputError("Give photos, or --index (and perhaps --check); one of them, not both.")
+    listing = list_images(photos, recursive=recursive) if photos else Listing(())
     if out is not None:
-        refuse_overwriting([out], [*listing.photos, concept], "Choose another --out.")
+        sources = [*listing.photos, concept, *(index or ())]
+        refuse_overwriting([out], sources, "Choose another --out.")
         refuse_replacing(out, overwrite=overwrite)
     loader = loader_options(batch, jobs, cache, cache_size, max_pixels)
-    from persam.album.search import search
     from persam.io.writers import write_single
 
     learnt = stored_concept(concept, model, device=device, precision=precision, engine=engine)
     learnt = with_min_presence(learnt, min_presence)
-    with progress(len(listing.photos), "Looking", quiet=quiet) as step:
-        hits = search(learnt, listing.photos, lambda _: step(), loader=loader)
+    hits = _hits(learnt, (listing.photos, index or (), check), loader, quiet=quiet)
     lines = "".join(hit.to_json() + "\n" for hit in hits)
     if out is not None:
         write_single(out, lines)
@@ -106,6 +128,28 @@ def find(
         raise typer.Exit(1)
 
 
+def _hits(
+    concept: Concept,
+    where: tuple[Sequence[Path], Sequence[Path], bool],
+    loader: LoaderOptions,
+    *,
+    quiet: bool,
+) -> Sequence[Hit]:
+    """Look at photos, or rank those of an index and perhaps look at the likely ones."""
+    from persam.album.index_search import candidates, look_at_hits, search_index
+    from persam.album.search import search
+
+    photos, indexes, check = where
+    if photos:
+        with progress(len(photos), "Looking", quiet=quiet) as step:
+            return search(concept, photos, lambda _: step(), loader=loader)
+    hits = search_index(concept, indexes)
+    if not check:
+        return hits
+    with progress(len(candidates(concept, hits)), "Looking", quiet=quiet) as step:
+        return look_at_hits(concept, hits, step, loader=loader)
+
+
 def _show(hits: Sequence[Hit], min_presence: float) -> None:
     found = [hit for hit in hits if hit.present]
     if found:
@@ -115,7 +159,8 @@ def _show(hits: Sequence[Hit], min_presence: float) -> None:
             table.add_column(title, justify="right")
         for hit in found:
             presence = "-" if hit.presence is None else f"{hit.presence:.3f}"
-            table.add_row(_short(hit.photo), presence, f"{hit.score:.3f}")
+            score = "-" if hit.score is None else f"{hit.score:.3f}"
+            table.add_row(_short(hit.photo), presence, score)
         show(table)
     looked = [hit for hit in hits if hit.error is None]
     doubtful = sum(hit.doubtful for hit in looked)

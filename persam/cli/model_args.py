@@ -202,19 +202,9 @@ def with_min_presence(concept: Concept, least: float | None) -> Concept:
     Raises:
         InputError: not in 0..1, or nothing is known of presence.
     """
-    if least is None:
-        return concept
-    if not 0 <= least <= 1:
-        raise InputError(f"--min-presence is a probability, 0..1; got {least}.")
-    if least > 0 and concept.calibration is None:
-        raise InputError(
-            f"--min-presence {least:g} would do nothing: {concept.backbone.name} has no "
-            f"calibration of its own, so that presence is known from two references on (--also); "
-            f"and the official recipe keeps no cells to know it by. Leave it out, or show the "
-            f"object anew."
-        )
-    variant = dataclasses.replace(concept.variant, min_presence=float(least))
-    return dataclasses.replace(concept, variant=variant)
+    from persam.album.search import asking
+
+    return concept if least is None else asking(concept, least)
 
 
 def _components(names: Sequence[Component | str]) -> list[Component]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from persam.cli.concept_args import LEARNING, ConceptArgs, stored_concepts
+from persam.cli.concept_args import LEARNING, ConceptArgs, digest, stored_concepts
 from persam.cli.evaluate_args import refuse
 from persam.cli.model_args import resolve_variant
 from persam.cli.object_args import Examples
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from persam.album.targets import AlbumTarget
     from persam.cli.model_args import Component
     from persam.cli.object_args import ReferenceArgs
     from persam.concept import Concept
@@ -82,3 +83,34 @@ def settings_words(
     variants = [concept.variant for concept in learnt.values()]
     places = source.places if isinstance(source, Examples) else ()
     return repr((backbone.name, backbone.precision, method, *variants, places))
+
+
+def target_of(
+    source: Examples | ConceptArgs, learnt: Mapping[str, Concept], *, instances: bool
+) -> AlbumTarget:
+    """What an album is searched for."""
+    from persam.album.targets import AlbumTarget
+
+    several = isinstance(source, ConceptArgs) and source.several
+    objects = learnt if several else next(iter(learnt.values()))
+    return AlbumTarget.of(objects, instances=instances)
+
+
+def identity_of(
+    source: Examples | ConceptArgs,
+    learnt: Mapping[str, Concept],
+    made_of: tuple[str, Sequence[Path]],
+) -> str:
+    """What names a run where that is steadier than the concepts' numbers, else nothing.
+
+    A concept file's own numbers name it: the page, too, goes on with what it has found.
+
+    Args:
+        source: as typed.
+        learnt: from it.
+        made_of: the method, and all files that decide what is found.
+    """
+    if isinstance(source, ConceptArgs):
+        return ""
+    method, files = made_of
+    return digest(settings_words(source, learnt, method), files)

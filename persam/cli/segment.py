@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from persam.cli.album_report import report_album
+from persam.cli.album_report import least_presence, report_album
 from persam.cli.concept_args import (
     ConceptArgs,
     ConceptOption,
     InstancesOption,
-    digest,
 )
-from persam.cli.console import complain, progress
+from persam.cli.console import progress
 from persam.cli.cutout_args import (
     BackgroundOption,
     CropOption,
@@ -74,12 +73,13 @@ from persam.cli.run_args import (
     ShardOption,
     loader_options,
 )
-from persam.cli.search_args import LearningArgs, search_source, settings_words
+from persam.cli.search_args import LearningArgs, identity_of, search_source, target_of
+from persam.cli.segment_stream import is_stream, segment_to_tar
 from persam.errors import InputError
 from persam.io.folders import list_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from persam.cli.object_args import Examples
     from persam.concept import Concept
@@ -88,8 +88,20 @@ if TYPE_CHECKING:
 
 def segment(
     context: typer.Context,
-    photos: Annotated[list[Path], typer.Argument(help="Photos, and folders of photos.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
+    photos: Annotated[
+        list[str],
+        typer.Argument(
+            help="Photos, and folders of photos; or tars, Parquet tables and stores (s3://...), "
+            "which are read as they come."
+        ),
+    ],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            help="Folder for the results; results.tar or results-%06d.tar for tars of masks.",
+        ),
+    ],
     *,
     reference: Annotated[
         Path | None, typer.Option("--reference", help="A picture that shows the object.")
@@ -166,13 +178,12 @@ def segment(
     source = search_source(
         reference and ReferenceArgs(reference, *shown), (also, not_), concept, typed
     )
-    listing = _listing(photos, out, recursive=recursive)
+    listing = None if is_stream(photos, out) else _listing(photos, out, recursive=recursive)
     loader = loader_options(batch, jobs, cache, cache_size, max_pixels)
     saved = SaveArgs.of(save, (polygon_error, pictures, overwrite_hand_work), typed)
     style = cutout_style((edges, crop, background, format_), saved.products, typed)
     from persam.album.run import Output, segment_album
     from persam.album.shards import Shard
-    from persam.album.targets import AlbumTarget
 
     part = None if shard is None else Shard.parse(shard)
     learning = LearningArgs(method, model, match_with, plugin_of(plugin, stable=stable), typed)
@@ -181,34 +192,33 @@ def segment(
         name: with_quality(with_min_presence(one, min_presence), quality)
         for name, one in learning.concepts(source, (variant, without, alpha), place).items()
     }
-    several = isinstance(source, ConceptArgs) and source.several
     shown_as = _reference(source, learnt)
-    objects = learnt if several else next(iter(learnt.values()))
+    target = target_of(source, learnt, instances=instances)
+    identity = identity_of(source, learnt, (method, learning.files(source)))
+    if listing is None:
+        segment_to_tar(photos, (out, identity, strip), (target, loader), typed, quiet=quiet)
+        return
     output = Output(
         out,
         saved.products,
         overwrite,
         overwrite_hand_work,
-        # A concept's own numbers name it: the page, too, goes on with what it has found.
-        identity=""
-        if isinstance(source, ConceptArgs)
-        else digest(settings_words(source, learnt, method), learning.files(source)),
+        identity=identity,
         protected=learning.files(source),
-        mirror=tuple(path for path in photos if path.is_dir()) if recursive else (),
+        mirror=tuple(path for path in photos if Path(path).is_dir()) if recursive else (),
         style=style,
         strip=strip,
         reference=shown_as.picture,
         shard=part,
     )
-    target = AlbumTarget.of(objects, instances=instances)
     others, known = without_references(listing.photos, sets_of(learning.files(source)))
     total = len(others) if part is None else len(part.positions(others, output.mirror))
     with progress(total, "Looking", quiet=quiet) as step:
         summary = segment_album(target, others, output, lambda _: step(), loader=loader)
-    shown_as.tell(out / output.reference_file.name, quiet=quiet)
-    report_album(summary, listing, _least(learnt.values(), quiet=quiet), quiet=quiet)
-    done = (summary.records, summary.manifest.parent, {})
-    write_labels_of(done, known, next(iter(learnt)) or "object", saved.labels, quiet=quiet)
+    shown_as.tell(Path(out) / output.reference_file.name, quiet=quiet)
+    report_album(summary, listing, least_presence(learnt.values(), quiet=quiet), quiet=quiet)
+    name, done = next(iter(learnt)) or "object", (summary.records, summary.manifest.parent, {})
+    write_labels_of(done, known, name, saved.labels, quiet=quiet)
     if summary.failed or summary.not_written:
         raise typer.Exit(1)
 
@@ -219,25 +229,10 @@ def _reference(source: Examples | ConceptArgs, learnt: Mapping[str, Concept]) ->
     return ShownReference.of(source.references[0], next(iter(learnt.values())))
 
 
-def _least(concepts: Iterable[Concept], *, quiet: bool) -> float:
-    """From which presence on the objects count as there; 0 where that is never asked.
-
-    Says so where one of them cannot be told to be absent.
-    """
-    from persam.album.search import why_presence_is_unknown
-
-    thresholds = []
-    for concept in concepts:
-        if not quiet and concept.calibration is None and concept.variant.min_presence > 0:
-            complain(f"{why_presence_is_unknown(concept)} Every photo got a mask.")
-        thresholds.append(concept.variant.min_presence if concept.calibration else 0.0)
-    return max(thresholds)
-
-
-def _listing(photos: Sequence[Path], out: Path, *, recursive: bool) -> Listing:
+def _listing(photos: Sequence[str], out: str, *, recursive: bool) -> Listing:
     """The photos, none of them in the folder of the results."""
     for path in photos:
-        if path.is_dir() and os.path.realpath(path) == os.path.realpath(out):
+        if Path(path).is_dir() and os.path.realpath(path) == os.path.realpath(out):
             raise InputError(
                 f"--out {out} is a folder of photos: a second run would take the masks for "
                 f"photos. Choose another folder."

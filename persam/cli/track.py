@@ -106,8 +106,8 @@ def track(
         TrackVariant,
         typer.Option(
             "--variant",
-            help="default is our own; official repeats the official video scripts; memory follows "
-            "with the video memory of a SAM 2 or EdgeTAM model.",
+            help="default is our own; official repeats the official video scripts; memory and "
+            "distractors follow with the video memory of a SAM 2 or EdgeTAM model.",
         ),
     ] = "default",
     save: Annotated[

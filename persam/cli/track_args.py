@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from persam.variants import Method
     from persam.video.clip import Clip
 
-TrackVariant = Literal["default", "official", "memory"]
+TrackVariant = Literal["default", "official", "memory", "distractors"]
 _WAYS = "--reference, --first-mask, --object, --concept, --box, --point or --keyframe"
 
 

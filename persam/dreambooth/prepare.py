@@ -27,7 +27,7 @@ from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.masks import read_mask
 from persam.io.own_files import OwnFiles
-from persam.io.writers import mask_png, png
+from persam.io.writers import mask_png, png, remove_leftovers
 from persam.runs import locked
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ def prepare(
     files = {Path(path).absolute(): Path(path) for path in (reference.picture, *photos)}
     _refuse_inside(folder, [*files.values(), *reference.protected])
     with locked(folder):
+        for place in (folder, *filter(Path.is_dir, folder.rglob("*"))):
+            remove_leftovers(place)
         return _prepare(concept, list(files.values()), reference, folder, choices)
 
 

@@ -65,6 +65,8 @@ def ablate(  # noqa: PLR0913  (what is run, on what; where it is kept, and under
             places = (Path(folder) / f"{number:02d}" for number in range(len(rows)))
             jobs = [_job(row, place, facts) for row, place in zip(rows, places, strict=True)]
             predict(jobs, backbone, dataset, on_photo)
+            for job in jobs:
+                job.predictions.tidy()
         reports = [score(dataset, job.predictions) for job in jobs]
     measured = (_measured(row, report) for row, report in zip(rows, reports, strict=True))
     logged = [report.seconds for report in reports if report.seconds is not None]

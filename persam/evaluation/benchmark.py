@@ -77,6 +77,7 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
     with locked(out):
         predictions = Predictions.start(out, facts)
         predict([Job(method, predictions)], backbone, dataset, on_photo)
+        predictions.tidy()
     return score(dataset, predictions)
 
 

@@ -86,11 +86,7 @@ class Predictions:
         for place in (predictions.folder, *filter(Path.is_dir, predictions.folder.iterdir())):
             remove_leftovers(place)
         # A killed run may have left half a line, which the next one must not be appended to.
-        lines = (
-            to_line(record)
-            for record in (*predictions.learnt.values(), *predictions.found.values())
-        )
-        write_text(predictions.folder / LOG, "".join(lines))
+        predictions.tidy()
         return predictions
 
     @classmethod
@@ -116,6 +112,15 @@ class Predictions:
             wanted = json.loads(json.dumps(shared))
             refuse_other(predictions.folder, predictions.run, {"settings": old | wanted})
         return predictions
+
+    def tidy(self) -> None:
+        """Rewrite the log with one line for everything, however often the run was stopped.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        records = (*self.learnt.values(), *self.found.values())
+        write_text(self.folder / LOG, "".join(map(to_line, records)))
 
     def _log_start(self, machine: dict[str, Any]) -> None:
         """Write down on what the run is started, unless it was started on the same before."""

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from natsort import natsorted, ns
@@ -105,7 +105,7 @@ def _is_sub_folder(entry: Path) -> bool:
     return entry.is_dir() and not entry.is_symlink() and not entry.name.startswith(".")
 
 
-def is_picture(path: Path) -> bool:
+def is_picture(path: PurePath) -> bool:
     """Whether a file has a picture's suffix and is not hidden."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from persam.errors import InputError
 from persam.io.orientation import turn_upright
+from persam.io.picture_bytes import PictureBytes, PictureSource
 from persam.io.picture_file import (
     from_bytes,
     open_picture,
@@ -75,18 +76,21 @@ def read_image(
     return _colour_array(array_of(source, "A picture"))
 
 
-def read_reduced(path: str | Path, most: int, *, max_pixels: int | None = None) -> ReducedImage:
+def read_reduced(
+    path: str | PictureSource, most: int, *, max_pixels: int | None = None
+) -> ReducedImage:
     """Read a picture file, shrunk where it has more pixels than are needed.
 
     Args:
-        path: the file.
+        path: the file, or its contents.
         most: pixels that are enough.
         max_pixels: as for :func:`read_image`.
 
     Raises:
         InputError, MissingExtra: as for :func:`read_image`.
     """
-    opened = open_reduced(Path(path), max_pixels=max_pixels, most=most)
+    source = path if isinstance(path, PictureBytes) else Path(path)
+    opened = open_reduced(source, max_pixels=max_pixels, most=most)
     return ReducedImage(_rgb(opened.image, str(path)), opened.height, opened.width)
 
 

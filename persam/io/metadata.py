@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
+from persam.io.picture_bytes import PictureBytes, PictureSource
 from persam.io.picture_checks import DAMAGE
 from persam.io.picture_file import read_picture
 
@@ -74,17 +75,17 @@ class PhotoMetadata:
 NOTHING = PhotoMetadata()
 
 
-def read_metadata(source: Source) -> PhotoMetadata:
+def read_metadata(source: Source | PictureBytes) -> PhotoMetadata:
     """Read what a photo says about itself, for results that are upright.
 
     Args:
-        source: a path or a PIL image; arrays say nothing.
+        source: a path, a file's contents by name, or a PIL image; arrays say nothing.
 
     Raises:
         InputError: not a readable picture; the message names the file and the reason.
     """
-    if isinstance(source, str | Path):
-        return read_picture(Path(source), _metadata_of)
+    if isinstance(source, str | PictureSource):
+        return read_picture(Path(source) if isinstance(source, str) else source, _metadata_of)
     return _metadata_of(source) if isinstance(source, Image.Image) else NOTHING
 
 

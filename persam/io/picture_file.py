@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,10 +16,14 @@ from PIL import Image, UnidentifiedImageError
 
 from persam.errors import InputError, MissingExtra
 from persam.io.orientation import ORIENTATION, orientation, turn_upright
-from persam.io.picture_checks import DAMAGE, FORMATS, MAX_PIXELS, check_size, regular_file
+from persam.io.picture_bytes import bytes_in, check_kind, head_of, path_of, stream_of
+from persam.io.picture_checks import DAMAGE, FORMATS, MAX_PIXELS, check_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from persam.io.picture_bytes import PictureSource
 
 T = TypeVar("T")
 
@@ -45,11 +48,13 @@ class OpenedPicture:
     width: int
 
 
-def open_picture(path: Path, *, upright: bool = True, max_pixels: int | None = None) -> Image.Image:
+def open_picture(
+    path: PictureSource, *, upright: bool = True, max_pixels: int | None = None
+) -> Image.Image:
     """Decode a file completely and, perhaps, turn it upright. Threads may do so side by side.
 
     Args:
-        path: of one of :data:`FORMATS`; HEIC with ``pillow-heif``.
+        path: of one of :data:`FORMATS`, or its contents; HEIC with ``pillow-heif``.
         upright: turn it by its EXIF orientation.
         max_pixels: refuse larger pictures; None for :data:`MAX_PIXELS`.
 
@@ -61,7 +66,11 @@ def open_picture(path: Path, *, upright: bool = True, max_pixels: int | None = N
 
 
 def open_reduced(
-    path: Path, *, upright: bool = True, max_pixels: int | None = None, most: int | None = None
+    path: PictureSource,
+    *,
+    upright: bool = True,
+    max_pixels: int | None = None,
+    most: int | None = None,
 ) -> OpenedPicture:
     """As :func:`open_picture`, at a reduced scale where the picture is larger than needed.
 
@@ -82,7 +91,7 @@ def open_reduced(
     return _named(path, decode)
 
 
-def read_picture(path: Path, use: Callable[[Image.Image], T]) -> T:
+def read_picture(path: PictureSource, use: Callable[[Image.Image], T]) -> T:
     """Hand an opened file, its pixels not yet decoded, to a function, and give its answer.
 
     Raises:
@@ -91,13 +100,13 @@ def read_picture(path: Path, use: Callable[[Image.Image], T]) -> T:
     """
 
     def opened() -> T:
-        with _begin(path) as image:
+        with _begin(stream_of(path)) as image:
             return use(image)
 
     return _named(path, opened)
 
 
-def picture_size(path: Path, *, upright: bool = True) -> tuple[int, int]:
+def picture_size(path: PictureSource, *, upright: bool = True) -> tuple[int, int]:
     """``(height, width)`` of a picture file, of which nothing is decoded.
 
     Raises:
@@ -128,7 +137,7 @@ def from_bytes(data: bytes, name: str) -> Image.Image:
         raise InputError(f"{name} is not a picture, or damaged: {error}.") from error
 
 
-def _named(path: Path, work: Callable[[], T]) -> T:
+def _named(path: PictureSource, work: Callable[[], T]) -> T:
     """Do something with a picture file; whatever goes wrong is an error that names it."""
     try:
         return _clean(path, work)
@@ -136,7 +145,7 @@ def _named(path: Path, work: Callable[[], T]) -> T:
         if not _is_heif(path):
             raise InputError(
                 f"{path} is not a picture of a format that persam reads ({', '.join(FORMATS)}), or "
-                f"too damaged to tell its format ({path.stat().st_size} bytes)."
+                f"too damaged to tell its format ({bytes_in(path)} bytes)."
             ) from error
         _register_heif(path)
     try:
@@ -145,9 +154,9 @@ def _named(path: Path, work: Callable[[], T]) -> T:
         raise InputError(f"{path} is not a HEIC picture, or damaged.") from error
 
 
-def _clean(path: Path, work: Callable[[], T]) -> T:
+def _clean(path: PictureSource, work: Callable[[], T]) -> T:
     try:
-        regular_file(path)
+        check_kind(path)
         return work()
     except (UnidentifiedImageError, InputError):
         raise
@@ -160,8 +169,8 @@ def _clean(path: Path, work: Callable[[], T]) -> T:
         raise InputError(f"{path} is damaged: {error}.") from error
 
 
-def _decoded(path: Path, limit: int, *, upright: bool, most: int | None) -> OpenedPicture:
-    with _begin(path) as image:
+def _decoded(path: PictureSource, limit: int, *, upright: bool, most: int | None) -> OpenedPicture:
+    with _begin(stream_of(path)) as image:
         check_size(image, str(path), limit)
         width, height = image.size
         if most is not None and width * height > most:
@@ -208,14 +217,13 @@ def _begin(source: Path | BytesIO) -> Image.Image:
             Image.MAX_IMAGE_PIXELS = before
 
 
-def _is_heif(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(12)
-    named = path.suffix.lower() in (".heic", ".heif")
+def _is_heif(path: PictureSource) -> bool:
+    head = head_of(path, 12)
+    named = path_of(path).suffix.lower() in (".heic", ".heif")
     return named or (head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS)
 
 
-def _register_heif(path: Path) -> None:
+def _register_heif(path: PictureSource) -> None:
     try:
         importlib.import_module("pillow_heif").register_heif_opener()
     except ImportError as error:

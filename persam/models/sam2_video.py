@@ -8,7 +8,6 @@ dropped once no later frame reads them, and an object that can be shown again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,20 +15,14 @@ import torch.nn.functional as F
 from transformers import Sam2VideoInferenceSession
 
 from persam.errors import InputError
-from persam.models.files import read_folder
+from persam.models.memory_choice import FrameChooser, MemoryChoice
 from persam.models.tensors import to_array, to_tensor
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from persam.models.base import Backbone
     from persam.structures import Embedding
 
-# transformers class of the picture model -> config.json's model_type -> class of the video model.
-VIDEO_TYPES = {
-    "Sam2Model": {"sam2_video": "Sam2VideoModel"},
-    "EdgeTamModel": {"edgetam_video": "EdgeTamVideoModel"},
-}
 # A session could hold many objects, but then steps them all, lost or not; each has its own here.
 OBJECT = 0
 
@@ -64,13 +57,14 @@ class VideoMemory:
 
     model: Any
 
-    def remember(self, seeds: int = 4) -> ObjectMemory:
+    def remember(self, seeds: int = 4, choice: MemoryChoice | None = None) -> ObjectMemory:
         """Start a memory of one object, with nothing in it yet.
 
         Args:
             seeds: how many of the frames that :meth:`ObjectMemory.seed` was given are kept.
+            choice: which followed frames are remembered; None for all, as the family does.
         """
-        return ObjectMemory(self.model, seeds)
+        return ObjectMemory(self.model, seeds, choice)
 
 
 class ObjectMemory:
@@ -84,9 +78,12 @@ class ObjectMemory:
             shown frames and as many followed frames as the next one reads, however long the clip.
     """
 
-    def __init__(self, model: Any, seeds: int = 4) -> None:
+    def __init__(self, model: Any, seeds: int = 4, choice: MemoryChoice | None = None) -> None:
         self._model = model
         self._seeds = seeds
+        self._chooser = None if choice is None else FrameChooser(choice)
+        self._anchors: list[int] = []
+        self._kept_anchors = 0 if choice is None else choice.anchors
         config = model.config
         # The next frame reads the spatial memory of so many frames before it, and so many pointers.
         self._spatial = config.num_maskmem - 1
@@ -118,6 +115,7 @@ class ObjectMemory:
         """
         # A frame that was followed already would keep its wrong answer beside this one.
         self._outputs("non_cond").pop(frame, None)
+        self._anchors = [number for number in self._anchors if number != frame]
         self.session.add_mask_inputs(OBJECT, frame, self._resized(mask))
         self.session.obj_with_new_inputs = [OBJECT]
         self._step(frame, embedding)
@@ -135,8 +133,34 @@ class ObjectMemory:
         """
         if not self.seeded:
             raise InputError("There is nothing to follow yet: seed the memory with a mask first.")
-        output = self._step(frame, embedding)
+        if self._chooser is None:
+            output = self._step(frame, embedding)
+        else:
+            output = self._chosen_step(self._chooser, frame, embedding)
         return Followed(to_array(output.pred_masks[0, 0]), float(output.object_score_logits))
+
+    def _chosen_step(self, chooser: FrameChooser, frame: int, embedding: Embedding) -> Any:
+        """A step whose frame is remembered only where the choice says so."""
+        answers: list[tuple[torch.Tensor, torch.Tensor]] = []
+        # The session keeps the best of the decoder's masks alone; the others say what else is like
+        # the object.
+        hook = self._model.mask_decoder.register_forward_hook(
+            lambda _, __, out: answers.append((out[0], out[1]))
+        )
+        try:
+            output = self._step(frame, embedding)
+        finally:
+            hook.remove()
+        masks, scores = (to_array(one[0, 0]) for one in answers[-1])
+        present = bool(output.object_score_logits > 0)
+        place = chooser.place(frame, list(masks > 0), scores, present=present)
+        if place != "window":
+            remembered = self._outputs("non_cond").pop(frame)
+            if place == "anchor":
+                self._outputs("cond")[frame] = remembered
+                self._anchors.append(frame)
+                self._forget(frame)
+        return output
 
     def _step(self, frame: int, embedding: Embedding) -> Any:
         session = self.session
@@ -181,7 +205,11 @@ class ObjectMemory:
             elif number <= frame - self._spatial:
                 followed[number] = {"object_pointer": followed[number]["object_pointer"]}
         # The first was shown by the user, or is what all others came from; the latest are nearest.
-        order = sorted(seeds)
+        anchors = self._anchors
+        for number in anchors[: max(0, len(anchors) - self._kept_anchors)]:
+            del seeds[number]
+        self._anchors = anchors[max(0, len(anchors) - self._kept_anchors) :]
+        order = sorted(set(seeds) - set(self._anchors))
         for number in order[1 : max(1, len(order) - self._seeds + 1)]:
             del seeds[number]
         for output in (*followed.values(), *seeds.values()):
@@ -190,46 +218,6 @@ class ObjectMemory:
 
     def _outputs(self, kind: str) -> dict[int, dict[str, Any]]:
         return self.session.output_dict_per_obj[OBJECT][f"{kind}_frame_outputs"]
-
-
-def video_memory(backbone: Backbone) -> VideoMemory:
-    """Load the video memory that belongs to a backbone, from the folder it was loaded from.
-
-    Args:
-        backbone: SAM 2 or EdgeTAM, perhaps within a wrapper.
-
-    Returns:
-        The family's video model. It shares every tensor that it has in common with the backbone;
-        only the memory's own, a small part, come on top.
-
-    Raises:
-        InputError: another family, a model that was not loaded from a folder, or a folder without
-            the memory's tensors.
-    """
-    picture = getattr(backbone, "model", None)
-    family = VIDEO_TYPES.get(type(picture).__name__)
-    if picture is None or family is None:
-        raise InputError(
-            f"{backbone.name} has no video memory; of the families here, SAM 2 and EdgeTAM have "
-            f'one. Load one of these, as persam.load("sam2.1-hiera-tiny"), or track without it.'
-        )
-    video = _read(picture.name_or_path, backbone.name, family)
-    # The tensors themselves go over, not copies: the video model's own are freed.
-    video.load_state_dict(picture.state_dict(), strict=False, assign=True)
-    place = picture.no_memory_embedding.device
-    return VideoMemory(video.to(place).eval().requires_grad_(False))
-
-
-def _read(folder: str, name: str, family: dict[str, str]) -> Any:
-    advice = "Published checkpoints of SAM 2 and EdgeTAM hold it; load one by its name or folder."
-    if not folder:
-        raise InputError(
-            f"{name} was not loaded from a folder, so it has no video memory. {advice}"
-        )
-    try:
-        return read_folder(Path(folder), family)
-    except InputError as error:
-        raise InputError(f"The video memory of {name} does not load: {error} {advice}") from error
 
 
 def _flat(tensor: torch.Tensor) -> torch.Tensor:

@@ -76,8 +76,8 @@ class Tracking:
         """
         if name not in _WAYS:
             raise InputError(
-                f"The ways to track are {', '.join(_WAYS)} and, with SAM 2's own memory, memory; "
-                f"got {name!r}."
+                f"The ways to track are {', '.join(_WAYS)} and, with SAM 2's own memory, "
+                f"memory and distractors; got {name!r}."
             )
         return _WAYS[name]
 

@@ -15,6 +15,9 @@ Reason = Literal["", "unlike", "disagrees", "drifted", "grown", "shrunk", "cut"]
 _SLOWLY = 0.1  # share of the newest sure frame in what is usual
 _AREAS = 3  # frames whose median area is the usual one
 SURE = 0.35  # doubt below which a frame may be remembered
+# Of a constant, unlike, disagrees and drifted; fitted by benchmarks/video_presence.py to frames
+# with the object and frames of which it was taken away.
+PRESENCE_WEIGHTS = (-2.13, 2.22, 1.65, 1.52)
 SPILL = 0.5  # doubt from which a mask is not followed into the next frame
 
 
@@ -94,6 +97,18 @@ class Signs:
             key=lambda name: getattr(self, name),
         )
         return found
+
+
+def presence_by(found: Signs) -> float:
+    """How probable it is that the object is in a frame, 0..1, by the signs of what was found there.
+
+    Example:
+        >>> presence_by(Signs(1, 1, 1, 1, 1)) > 0.9 > 0.5 > presence_by(Signs(0, 0, 0, 1, 1))
+        True
+    """
+    values = (1.0, found.unlike, found.disagrees, found.drifted)
+    logit = sum(weight * value for weight, value in zip(PRESENCE_WEIGHTS, values, strict=True))
+    return round(float(1 / (1 + np.exp(-logit))), 6)
 
 
 def signs(evidence: MaskEvidence, usual: Usual) -> Signs:

@@ -193,7 +193,7 @@ class _ClipJob:
                 if line is None:
                     tracker = tracker or self._tracker(start)
                     line = self._found(tracker, frame, writers)
-                writers.write(frame, partial(self.state.masks, line.name))
+                writers.write(frame, line.objects, partial(self.state.masks, line.name))
                 yield line
             writers.finish()
             self.notes += writers.notes

@@ -17,6 +17,7 @@ from persam.io.own_files import file_sha256
 from persam.io.records import append_line, read_lines
 from persam.io.writers import write_labels, write_text
 from persam.metrics import overlap
+from persam.video.evidence import SPILL
 from persam.video.record import FrameLine, FrameObject
 
 if TYPE_CHECKING:
@@ -75,6 +76,15 @@ def best_join(
     return int(np.argmin(costs))
 
 
+def doubt_of(entry: FrameObject) -> float:
+    """Doubt of one way in a frame; where it has lost the object, that of a mask not to be followed.
+
+    A lost object has no mask that could be doubted. Between two marks the way that still sees it is
+    to be preferred, as long as its mask is worth following.
+    """
+    return entry.doubt if entry.present else SPILL
+
+
 class Joiner:
     """Writes joined masks into a clip's results, so that a kill at any time loses nothing."""
 
@@ -119,8 +129,8 @@ class Joiner:
         ]
         taken = 0
         if span.before is not None:
-            doubts = [found[number].doubt for number in order]
-            taken = best_join(agreements, [entry.doubt for entry in forward], doubts)
+            doubts = [doubt_of(found[number]) for number in order]
+            taken = best_join(agreements, [*map(doubt_of, forward)], doubts)
         changed = []
         for number in order[taken:]:
             line = lines[number]

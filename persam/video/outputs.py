@@ -17,6 +17,7 @@ from persam.io.matting import Matte, require_matting
 from persam.io.own_files import file_sha256
 from persam.io.palette import colour
 from persam.io.writers import encode_cutout, labels_png
+from persam.video.captions import Captions, captioned
 from persam.video.encoders import PRORES, VP9, VideoWriter, h264, with_alpha
 from persam.video.labels import label_map, split_labels
 from persam.video.sequences import exr, png16
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from persam.video.clip import Clip
     from persam.video.output_files import ClipFiles
-    from persam.video.record import FrameLine
+    from persam.video.record import FrameLine, FrameObject
     from persam.video.structures import VideoFrame
 
 _CODECS = {"mov": PRORES, "webm": VP9}
@@ -43,6 +44,7 @@ class _Drawn:
     image: np.ndarray
     masks: Mapping[str, np.ndarray]
     mattes: Mapping[str, Matte]
+    captions: Sequence[str] = ()
 
     def hard(self, name: str) -> np.ndarray:
         """An object for a video with transparency, ``(H, W, 4)`` uint8."""
@@ -88,6 +90,7 @@ class FrameWriters:
         """
         self._files, self._clip, self._numbers, self._save = files, clip, numbers, save
         self.notes: list[str] = []
+        self._captions = Captions()
         self._soft: dict[str, SoftAlpha] = {}
         self._videos: list[tuple[VideoWriter, Callable[[_Drawn], np.ndarray]]] = []
         if save & SOFT:
@@ -107,14 +110,26 @@ class FrameWriters:
         labels = labels_png(label_map(masks, self._numbers))
         self._files.write(self._files.mask(frame.name), labels)
 
-    def write(self, frame: VideoFrame, read_masks: Callable[[], Mapping[str, np.ndarray]]) -> None:
-        """Write everything else of a frame, but for pictures that are newer than its masks."""
+    def write(
+        self,
+        frame: VideoFrame,
+        objects: Mapping[str, FrameObject],
+        read_masks: Callable[[], Mapping[str, np.ndarray]],
+    ) -> None:
+        """Write everything else of a frame, but for pictures that are newer than its masks.
+
+        Args:
+            frame: the next one of the clip.
+            objects: what the record says of it.
+            read_masks: gives its masks by object name.
+        """
+        captions = self._captions.lines(objects)
         pictures = self._files.frame_pictures(self._save, frame.name)
         if not self._videos and not pictures:
             return
         masks = read_masks()
         mattes = {name: one.matte(frame.image, masks[name]) for name, one in self._soft.items()}
-        drawn = _Drawn(frame.image, masks, mattes)
+        drawn = _Drawn(frame.image, masks, mattes, captions)
         for video, paint in self._videos:
             video.write(frame, paint(drawn))
         made = self._files.mask(frame.name).stat().st_mtime_ns
@@ -155,7 +170,7 @@ class FrameWriters:
         image = drawn.image
         for name, mask in drawn.masks.items():
             image = drawing.overlay(image, mask, colour=self._tint(name))
-        return image
+        return captioned(image, drawn.captions)
 
     def _tint(self, name: str) -> drawing.Colour:
         if len(self._numbers) == 1:

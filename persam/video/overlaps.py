@@ -10,6 +10,7 @@ import numpy as np
 from persam import geometry
 from persam.pipeline.prompts import mask_box
 from persam.structures import Prompts
+from persam.video.evidence import presence_by
 from persam.video.structures import TrackedPrediction
 
 if TYPE_CHECKING:
@@ -51,6 +52,13 @@ class ObjectLogits:
         """0..1; 0 where nothing was compared, as a person's own mask."""
         return 0.0 if self.signs is None else self.signs.doubt
 
+    @property
+    def presence(self) -> float | None:
+        """How probable it is that the object is there, 0..1; None where nothing was compared."""
+        if self.given:
+            return 1.0
+        return None if self.signs is None else presence_by(self.signs)
+
     @classmethod
     def from_step(
         cls, step: Step, embedding: Embedding, likeness: float | None = None
@@ -69,8 +77,9 @@ class ObjectLogits:
         return cls(logits, 1.0, Prompts(), given=True)
 
     def emptied(self) -> ObjectLogits:
-        """The same with nothing found."""
-        return ObjectLogits(np.full_like(self.logits, -CERTAIN), 0.0, self.prompts, self.likeness)
+        """The same with nothing found; its signs say how sure that is."""
+        nothing = np.full_like(self.logits, -CERTAIN)
+        return ObjectLogits(nothing, 0.0, self.prompts, self.likeness, signs=self.signs)
 
 
 def resolve_overlaps(found: Mapping[str, ObjectLogits]) -> dict[str, np.ndarray]:
@@ -112,8 +121,9 @@ def _prediction(found: ObjectLogits, mask: np.ndarray) -> TrackedPrediction:
         points=found.prompts.points,
         labels=found.prompts.labels,
         likeness=found.likeness,
-        doubt=found.doubt,
-        reason="" if found.signs is None else found.signs.reason,
+        doubt=found.doubt if mask.any() else 0.0,
+        reason=found.signs.reason if found.signs is not None and mask.any() else "",
+        presence=found.presence,
         evidence=found.evidence,
         region=found.region,
     )

@@ -1,35 +1,35 @@
 """Our own way from one frame to the next, for models without a video memory.
 
 An object is looked for in a region round its last place. The decoder is asked in several ways: by
-the last box, by a wider one, and by both with what the memory says of every cell as mask prompt.
-The answer that memory, last mask and decoder together believe in most is the mask; how far it is
-from what is usual for the object is its doubt. Where the object is not found there, the concept
-searches the whole frame, and what it finds has to stand the same test.
+the last box, by a wider one, and by what the memory says of every cell as mask prompt. Decoder and
+memory have the same say in the mask: what the decoder runs over onto is not like anything that was
+object, and what the decoder leaves out was object before. How far the mask is from what is usual
+for the object is its doubt. Where the object is not found there, the concept searches the whole
+frame, and what it finds has to stand the same test.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+from scipy.ndimage import label
 
 from persam import geometry
 from persam.pipeline import decoder
 from persam.pipeline.one_piece import final_object
-from persam.pipeline.prompts import cell_points, mask_box
+from persam.pipeline.prompts import mask_box
+from persam.pipeline.similarity import sigmoid
 from persam.structures import Prompts
 from persam.video.evidence import MaskEvidence, signs
-from persam.video.feature_memory import MemoryEntry, agreement, backward_agreement
+from persam.video.feature_memory import MemoryEntry, agreement, backward_agreement, cell_places
 from persam.video.overlaps import CERTAIN, ObjectLogits
 from persam.video.regions import paste, region_round, whole, within
 from persam.video.target import likeness_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from persam.models.base import Backbone
-    from persam.structures import Box, Embedding
+    from persam.structures import Box, Embedding, Frame
     from persam.video.choices import Tracking
     from persam.video.encoded_frame import EncodedFrame
     from persam.video.target import TrackedObject
@@ -38,14 +38,24 @@ _UNSURE_CELL = (
     0.02  # a cell's share of object is kept so far from 0 and 1 before its logit is taken
 )
 _WIDER = 0.12  # of the box's longer side: what a box is widened by on each side
+_APART = 0.4  # the same of the box within which a piece of the object may lie
+_OPEN = 0.05  # how near to 0 and 1 a cell's share comes, so that a sure decoder may overrule it
 _SMALLEST_REGION = 128.0  # side in pixels; less would be a guess about pixels that are not there
 
 
 @dataclass(frozen=True, eq=False)
-class _Candidate:
-    """One answer of the decoder in a region: ``(h, w)`` logits in the region's pixels."""
+class _Found:
+    """What decoder and memory say of a region.
+
+    Attributes:
+        logits: ``(h, w)`` in the region's pixels; above 0 is object.
+        readout: what the memory says of its cells.
+        score: mean of the decoder's estimates.
+        prompts: the first that the decoder was asked by.
+    """
 
     logits: np.ndarray
+    readout: np.ndarray
     score: float
     prompts: Prompts
 
@@ -66,6 +76,9 @@ def find(target: TrackedObject, frame: EncodedFrame, choices: Tracking) -> Objec
         found = find_near(target, frame, box, choices)
         if _believed(found, target, choices):
             return found
+        searched = _search(target, frame, choices)
+        # Where the search has nothing to compare, what is at the last place says how sure that is.
+        return found.emptied() if searched.signs is None else searched
     return _search(target, frame, choices)
 
 
@@ -85,13 +98,7 @@ def find_near(
     if inside is None:
         raise ValueError(f"The box {box} lies outside of its region {region}.")
     embedding = frame.region(region)
-    readout = target.read(embedding.cells)
-    believed = geometry.to_original(readout[None], embedding.frame)[0]
-    last = target.last_mask(region, frame.size)
-    candidates = _candidates(target.concept.backbone, embedding, inside, readout)
-    area = target.state.usual.area or float(last.sum())
-    best = max(candidates, key=lambda one: _belief(one, believed, last, area))
-    return _judged(target, frame, region, best)
+    return _judged(target, frame, region, _asked(target, embedding, inside))
 
 
 def region_of(box: Box, frame: EncodedFrame, choices: Tracking) -> Box:
@@ -101,69 +108,67 @@ def region_of(box: Box, frame: EncodedFrame, choices: Tracking) -> Box:
     return region_round(box, frame.size, choices.region, _SMALLEST_REGION)
 
 
-def _candidates(
-    backbone: Backbone, embedding: Embedding, box: Box, readout: np.ndarray
-) -> Iterator[_Candidate]:
-    """What the decoder answers when it is asked by the box, a wider box, and the memory."""
-    frame = embedding.frame
-    wide = _widened(box, frame.height, frame.width)
+def _asked(target: TrackedObject, embedding: Embedding, box: Box) -> _Found:
+    """Ask the memory, and the decoder by the box, a wider box, and the memory's answer."""
+    frame, cells = embedding.frame, embedding.cells
+    readout = target.read(cells, cell_places(frame, cells.shape[:2], box))
     side = 4 * embedding.features.shape[-1]
     share = np.clip(readout, _UNSURE_CELL, 1 - _UNSURE_CELL).astype(np.float32)
     memory = geometry.bilinear(np.log(share / (1 - share))[None], (side, side))
-    centre = _centre(box)
-    peak = cell_points([divmod(int(readout.argmax()), readout.shape[1])], frame, readout.shape)
-    for points, around, mask in (
-        (centre, box, None),
-        (centre, wide, None),
-        (peak, box, memory),
-        (peak, wide, memory),
-    ):
-        yield _ask(backbone, embedding, points, around, mask)
-
-
-def _ask(
-    backbone: Backbone,
-    embedding: Embedding,
-    points: np.ndarray,
-    box: Box,
-    mask: np.ndarray | None,
-) -> _Candidate:
-    prompts = Prompts(points, np.ones(len(points), dtype=np.int64), box, mask)
+    wide = _widened(box, frame, _WIDER)
+    asked = [_prompts(box, box), _prompts(box, wide), _prompts(box, box, memory)]
+    backbone = target.concept.backbone
     # A box asks for the single mask, which no weights of three are needed for.
-    step = decoder.first_step(backbone, embedding, prompts)
-    return _Candidate(geometry.to_original(step.logits, embedding.frame)[0], step.score, prompts)
+    steps = [decoder.first_step(backbone, embedding, prompts) for prompts in asked]
+    answers = np.concatenate([step.logits for step in steps])
+    shares = sigmoid(geometry.to_original(answers, frame)).mean(axis=0)
+    remembered = geometry.to_original(np.clip(readout, _OPEN, 1 - _OPEN)[None], frame)[0]
+    # Above 0 where the mean of the two is above one half.
+    logits = (CERTAIN * (shares + remembered - 1)).astype(np.float32)
+    score = float(np.mean([step.score for step in steps]))
+    far = (logits > 0) & ~in_place(logits > 0, _widened(box, frame, _APART))
+    return _Found(np.where(far, -CERTAIN, logits), readout, score, asked[0])
 
 
-def _centre(box: Box) -> np.ndarray:
+def in_place(mask: np.ndarray, box: Box) -> np.ndarray:
+    """``(h, w)`` bool: a mask without its pieces that lie mostly outside of a box.
+
+    A look-alike that stands beside the object is a piece of its own. The piece with most pixels in
+    the box always stays.
+
+    Example:
+        >>> row = np.array([[True, True, False, True]])
+        >>> in_place(row, (0, 0, 2, 1)).tolist()
+        [[True, True, False, False]]
+    """
+    pieces, count = cast("tuple[np.ndarray, int]", label(mask))
+    if count < 2:
+        return mask
     x0, y0, x1, y1 = box
-    return np.array([[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]])
+    areas = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
+    inside = np.bincount(pieces[y0:y1, x0:x1].ravel(), minlength=count + 1)[1:]
+    kept = 2 * inside >= areas
+    kept[inside.argmax()] = True
+    stays: np.ndarray = np.append(False, kept)
+    return stays[pieces]
 
 
-def _belief(
-    candidate: _Candidate, readout: np.ndarray, last: np.ndarray, usual_area: float
-) -> float:
-    """How much decoder, memory, the mask before and the usual size speak for a mask; 0..4."""
-    mask = candidate.logits > 0
-    area = float(mask.sum())
-    if area == 0:
-        return 0.0
-    size = min(area, usual_area) / max(area, usual_area)
-    return candidate.score + agreement(mask, readout) + agreement(mask, last) + size
+def _prompts(box: Box, around: Box, mask: np.ndarray | None = None) -> Prompts:
+    x0, y0, x1, y1 = box
+    centre = np.array([[(x0 + x1 - 1) // 2, (y0 + y1 - 1) // 2]])
+    return Prompts(centre, np.ones(1, dtype=np.int64), around, mask)
 
 
-def _judged(
-    target: TrackedObject, frame: EncodedFrame, region: Box, found: _Candidate
-) -> ObjectLogits:
+def _judged(target: TrackedObject, frame: EncodedFrame, region: Box, found: _Found) -> ObjectLogits:
     """What was found in a region, in the frame, with its doubt."""
     logits = paste(found.logits, region, frame.size, outside=-CERTAIN)
     mask = found.logits > 0
     if not mask.any():
         return ObjectLogits(logits, 0.0, found.prompts, region=region)
     entry = MemoryEntry.of(frame.region(region), mask)
-    readout = target.read(entry.cells)
     evidence = MaskEvidence(
         likeness=round(target.likeness(entry), 6),
-        agreement=agreement(entry.coverage, readout),
+        agreement=agreement(entry.coverage, found.readout),
         backward=backward_agreement(entry, target.latest),
         area=float(mask.sum()),
     )
@@ -205,14 +210,14 @@ def _believed(found: ObjectLogits, target: TrackedObject, choices: Tracking) -> 
     return found.evidence.likeness >= choices.kept * (1.0 if usual is None else usual)
 
 
-def _widened(box: Box, height: int, width: int) -> Box:
+def _widened(box: Box, frame: Frame, share: float) -> Box:
     x0, y0, x1, y1 = box
-    margin = round(_WIDER * max(x1 - x0, y1 - y0))
+    margin = round(share * max(x1 - x0, y1 - y0))
     return (
         max(0, x0 - margin),
         max(0, y0 - margin),
-        min(width, x1 + margin),
-        min(height, y1 + margin),
+        min(frame.width, x1 + margin),
+        min(frame.height, y1 + margin),
     )
 
 

@@ -32,7 +32,7 @@ class FrameObject:
         box: tight box of the mask in pixels, None where it is empty.
         area: pixels of the mask.
         likeness: to the object as it is remembered, -1..1; None where nothing was compared.
-        doubt, reason, event, evidence, region, new_shot: see
+        doubt, reason, event, evidence, region, new_shot, presence: see
             :class:`~persam.video.structures.TrackedPrediction`.
     """
 
@@ -47,6 +47,7 @@ class FrameObject:
     evidence: MaskEvidence | None = None
     region: Box | None = None
     new_shot: bool = False
+    presence: float | None = None
 
     @classmethod
     def of(cls, found: TrackedPrediction) -> FrameObject:
@@ -63,6 +64,7 @@ class FrameObject:
             evidence=found.evidence,
             region=None if found.region is None else _box(found.region),
             new_shot=found.new_shot,
+            presence=found.presence,
         )
 
 

@@ -32,14 +32,12 @@ class Plan:
         marked: number of the frame that is taken for granted; None where it was never found.
         sure: numbers of the sure frames since then.
         regions: of the sure frames that are kept.
-        followed: number of the last frame that was followed.
     """
 
     state: TrackState
     marked: int | None
     sure: tuple[int, ...]
     regions: dict[int, Box]
-    followed: int | None
 
     def recall(
         self,
@@ -61,8 +59,6 @@ class Plan:
             target.mark(frame, region(frame, shown), shown)
         elif frame.number in self.regions:
             target.restore(frame, self.regions[frame.number], mask())
-        if frame.number == self.followed:
-            target.mask = mask()
         target.sure, target.state = list(self.sure), self.state
 
 
@@ -72,22 +68,21 @@ def replay(entries: Sequence[FrameObject]) -> Plan:
     Args:
         entries: of all frames so far, from the first on.
     """
-    state, marked, followed = TrackState(), None, None
+    state, marked = TrackState(), None
     sure: list[int] = []
     regions: dict[int, Box] = {}
     for number, entry in enumerate(entries):
         state = state.elsewhere() if entry.new_shot else state
         if entry.box is not None and (entry.event == "marked" or marked is None):
             state = state.marked(entry.box, float(entry.area))
-            marked, followed, sure, regions = number, number, [], {}
+            marked, sure, regions = number, [], {}
             continue
         state = state.after(entry.evidence, entry.doubt, entry.box)
         if not state.follows(entry.box):
             continue
-        followed = number
         if entry.evidence is not None and entry.region is not None and entry.doubt < SURE:
             sure.append(number)
             regions[number] = entry.region
             kept = set(remembered(sure))
             regions = {frame: place for frame, place in regions.items() if frame in kept}
-    return Plan(state, marked, tuple(sure), regions, followed)
+    return Plan(state, marked, tuple(sure), regions)

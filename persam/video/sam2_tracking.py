@@ -25,6 +25,7 @@ from persam.video.structures import TrackedPrediction
 if TYPE_CHECKING:
     from persam.concept import Concept
     from persam.models.base import Backbone
+    from persam.models.memory_choice import MemoryChoice
     from persam.models.sam2_video import ObjectMemory, VideoMemory
     from persam.structures import Embedding
     from persam.video.record import FrameObject
@@ -49,6 +50,7 @@ class Handover:
             A mask that is mostly another object is that object.
         seeds: how many given or found masks the memory keeps, the first and the latest; at least 2.
             Four is SAM 3's own number; SAM 2 and EdgeTAM keep all, which grows with the clip.
+        choice: which followed frames the memory keeps; None for the latest, as the families do.
     """
 
     min_score: float = 0.5
@@ -56,6 +58,7 @@ class Handover:
     patience: int = 6
     max_overlap: float = 0.5
     seeds: int = 4
+    choice: MemoryChoice | None = None
 
     def __post_init__(self) -> None:
         if self.patience < 0 or self.seeds < 2 or not 0 <= self.max_overlap <= 1:
@@ -111,15 +114,15 @@ class MemoryTracker:
         Raises:
             InputError: a model without a video memory.
         """
-        from persam.models.sam2_video import video_memory
+        from persam.models.video_memory import video_memory
 
         memory = memory or video_memory(backbone)
         self.backbone = backbone
         self._resumed = -1
         self.handover = handover or Handover()
-        seeds = self.handover.seeds
+        kept = self.handover.seeds, self.handover.choice
         self.tracks = {
-            name: _Track(concept, memory.remember(seeds)) for name, concept in concepts.items()
+            name: _Track(concept, memory.remember(*kept)) for name, concept in concepts.items()
         }
 
     def step(self, image: np.ndarray, number: int, marked: Mapping[str, np.ndarray]) -> FrameResult:

@@ -31,6 +31,8 @@ class TrackedPrediction(Prediction):
         evidence: what the doubt comes from; None where nothing was compared.
         region: the part of the frame that it was found in; None for the whole.
         new_shot: whether the clip is cut before this frame.
+        presence: how probable it is that the object is in the frame, 0..1; None where there was
+            nothing to compare it by.
     """
 
     doubt: float = 0.0
@@ -39,6 +41,7 @@ class TrackedPrediction(Prediction):
     evidence: MaskEvidence | None = None
     region: Box | None = None
     new_shot: bool = False
+    presence: float | None = None
 
 
 FrameResult = Mapping[str, TrackedPrediction]

@@ -79,7 +79,6 @@ class TrackedObject:
             was first found.
         recent: what sure frames show, by their numbers; :func:`remembered` says which.
         sure: numbers of all sure frames since then, in their order.
-        mask: the last one that was followed.
     """
 
     def __init__(self, concept: Concept) -> None:
@@ -88,7 +87,6 @@ class TrackedObject:
         self.marked: MemoryEntry | None = None
         self.recent: dict[int, MemoryEntry] = {}
         self.sure: list[int] = []
-        self.mask: np.ndarray | None = None
 
     @property
     def entries(self) -> list[MemoryEntry]:
@@ -100,12 +98,6 @@ class TrackedObject:
     def latest(self) -> MemoryEntry:
         """The entry of the newest frame that is remembered."""
         return self.entries[-1]
-
-    def last_mask(self, region: Box, size: tuple[int, int]) -> np.ndarray:
-        """``(h, w)`` bool of a region: where the last mask that was followed was."""
-        x0, y0, x1, y1 = region
-        mask = np.zeros(size, dtype=bool) if self.mask is None else self.mask
-        return mask[y0:y1, x0:x1]
 
     def mark(self, frame: EncodedFrame, region: Box, mask: np.ndarray) -> None:
         """Take a mask for granted, and remember the object by it alone.
@@ -120,9 +112,9 @@ class TrackedObject:
         box = mask_box(mask)
         if box is None:
             raise ValueError("A mask that is taken for granted shows at least a pixel.")
-        self.marked, self.recent, self.sure = _entry(frame, region, mask), {}, []
+        self.marked, self.recent, self.sure = _entry(frame, region, mask, granted=True), {}, []
         self.concept = adapted(self.concept, frame.embedding, mask)
-        self.state, self.mask = self.state.marked(box, float(mask.sum())), mask
+        self.state = self.state.marked(box, float(mask.sum()))
 
     def take(self, frame: EncodedFrame, found: ObjectLogits, mask: np.ndarray) -> None:
         """Go on by what was found in a frame.
@@ -136,28 +128,28 @@ class TrackedObject:
         self.state = self.state.after(found.evidence, found.doubt, box)
         if not self.state.follows(box):
             return
-        self.mask = mask
         if found.region is not None and found.evidence is not None and found.doubt < SURE:
             self.remember(frame, found.region, mask)
 
     def remember(self, frame: EncodedFrame, region: Box, mask: np.ndarray) -> None:
         """Keep a sure frame, and let go of those that :func:`remembered` does not keep."""
         self.sure.append(frame.number)
-        self.recent[frame.number] = _entry(frame, region, mask)
+        self.recent[frame.number] = _entry(frame, region, mask, granted=False)
         kept = set(remembered(self.sure))
         self.recent = {number: e for number, e in self.recent.items() if number in kept}
 
     def restore(self, frame: EncodedFrame, region: Box, mask: np.ndarray) -> None:
         """Remember a frame as an earlier run did; that it is kept was decided there."""
-        self.recent[frame.number] = _entry(frame, region, mask)
+        self.recent[frame.number] = _entry(frame, region, mask, granted=False)
 
-    def read(self, cells: np.ndarray) -> np.ndarray:
+    def read(self, cells: np.ndarray, places: np.ndarray) -> np.ndarray:
         """``(h, w)`` share of each cell that is object, by what is remembered.
 
         Args:
             cells: ``(h, w, d)`` unit vectors of a picture.
+            places: ``(h, w, 2)`` where they are beside the object's expected place.
         """
-        return read(self.entries, cells)
+        return read(self.entries, cells, places)
 
     def likeness(self, entry: MemoryEntry) -> float:
         """How well all of the object, as it is remembered, finds its like in a mask, -1..1.
@@ -214,6 +206,6 @@ def likeness_within(concept: Concept, embedding: Embedding, mask: np.ndarray) ->
     return presence.likeness(embedding.cells[inside], concept.features.foregrounds)
 
 
-def _entry(frame: EncodedFrame, region: Box, mask: np.ndarray) -> MemoryEntry:
+def _entry(frame: EncodedFrame, region: Box, mask: np.ndarray, *, granted: bool) -> MemoryEntry:
     x0, y0, x1, y1 = region
-    return MemoryEntry.of(frame.region(region), mask[y0:y1, x0:x1])
+    return MemoryEntry.of(frame.region(region), mask[y0:y1, x0:x1], granted=granted)

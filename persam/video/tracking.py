@@ -34,7 +34,9 @@ def track(
         frames: pictures of one size: paths, PIL images, arrays or frames of a clip.
         first: masks of the first frame by object name: they are its answer for these objects.
         variant: ``"default"``, ``"official"`` (the official video scripts), ``"memory"`` (the
-            video memory of SAM 2 and EdgeTAM), or a :class:`~persam.video.choices.Tracking`.
+            video memory of SAM 2 and EdgeTAM), ``"distractors"`` (the same, keeping the frames that
+            :mod:`persam.models.memory_choice` chooses), or a
+            :class:`~persam.video.choices.Tracking`.
 
     Yields:
         For every frame what was found of every object, by name. Masks of one frame never overlap;
@@ -67,10 +69,12 @@ def make_tracker(
     """
     named = by_name(concepts)
     backbone = shared_backbone(named, marked)
-    if variant == "memory":
-        from persam.video.sam2_tracking import MemoryTracker
+    if variant in ("memory", "distractors"):
+        from persam.models.memory_choice import MemoryChoice
+        from persam.video.sam2_tracking import Handover, MemoryTracker
 
-        return MemoryTracker(backbone, named)
+        choice = MemoryChoice() if variant == "distractors" else None
+        return MemoryTracker(backbone, named, Handover(choice=choice))
     choices = variant if isinstance(variant, Tracking) else Tracking.named(variant)
     kind = ScriptTracker if choices.as_scripts else RegionTracker
     return kind(backbone, named, choices)

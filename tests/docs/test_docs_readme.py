@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ COMMANDS = [
             "persam find",
             "persam doctor",
             "persam correct",
+            "persam merge",
+            "persam index",
         )
     )
 ]
@@ -47,6 +50,8 @@ def desk(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(image.read_bytes())
         if "/" not in name:
             (tmp_path / name).with_suffix(".png").write_bytes(mask.read_bytes())
+    with tarfile.open(tmp_path / "album.tar", "w") as tar:
+        tar.add(tmp_path / "photos" / "first.jpg", arcname="first.jpg")
     (tmp_path / "corrected").mkdir()
     shutil.copy(samples.files(samples.PICTURES, 2)[1], tmp_path / "corrected" / "first.png")
     samples.copy(tmp_path / "DATA")

@@ -14,8 +14,10 @@ import transformers
 
 from persam import load
 from persam.errors import InputError
+from persam.models.memory_choice import MemoryChoice
 from persam.models.prompting import preprocess
-from persam.models.sam2_video import Followed, ObjectMemory, VideoMemory, video_memory
+from persam.models.sam2_video import Followed, ObjectMemory, VideoMemory
+from persam.models.video_memory import video_memory
 from persam.models.wrapped import WrappedBackbone
 from persam.structures import ModelSpec
 
@@ -197,3 +199,21 @@ def test_a_folder_without_the_memorys_tensors_is_refused_by_their_names(tmp_path
     video.save_pretrained(tmp_path, state_dict=kept)
     with pytest.raises(InputError, match=r"lacks \d+ tensors of Sam2VideoModel.*memory_encoder"):
         video_memory(load(tmp_path, device="cpu"))
+
+
+def test_a_choice_keeps_sure_frames_and_anchors_beside_the_seeds(memory, backbone):
+    encoded = [backbone.encode(frame) for frame in FRAMES]
+
+    def kept(choice: MemoryChoice) -> tuple[set[int], set[int]]:
+        one = memory.remember(choice=choice)
+        one.seed(0, encoded[0], MASK)
+        for t in range(1, len(FRAMES)):
+            one.follow(t, encoded[t])
+        outputs = one.session.output_dict_per_obj[0]
+        return set(outputs["cond_frame_outputs"]), set(outputs["non_cond_frame_outputs"])
+
+    assert kept(MemoryChoice(min_score=1e9)) == ({0}, set())
+    anything = MemoryChoice(min_score=-1e9, max_change=1e9, max_shared=2.0, gap=2, anchors=2)
+    cond, window = kept(anything)
+    assert 0 in cond and len(cond) <= 3
+    assert not cond & window

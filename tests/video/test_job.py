@@ -86,6 +86,7 @@ def test_masks_and_manifest_of_a_folder(folder: Path, tmp_path: Path) -> None:
         "evidence": None,
         "region": None,
         "new_shot": False,
+        "presence": None,
     }
 
 

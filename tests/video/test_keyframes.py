@@ -17,9 +17,10 @@ from persam.errors import InputError
 from persam.io.own_files import OWN_FILES
 from persam.video.clip import open_clip
 from persam.video.job import TrackRequest, segment_clip
-from persam.video.joining import best_join
+from persam.video.joining import best_join, doubt_of
 from persam.video.marks import Span, outdated
 from persam.video.output_files import ClipOutput
+from persam.video.record import FrameObject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -160,6 +161,14 @@ def test_marks_that_cannot_be_of_the_clip_are_refused(clip: Clip, tmp_path: Path
         task = TrackRequest(("red",), lambda names: LosesTrack(names, []), {0: {"red": mask}})
         with pytest.raises(InputError, match=said):
             segment_clip(task, clip, tmp_path / "b")
+
+
+def test_a_way_that_has_lost_the_object_gives_way_to_one_that_sees_it() -> None:
+    seen = FrameObject(True, 0.9, (0, 0, 4, 4), 0.8, 16, doubt=0.3)
+    lost = FrameObject(False, 0.0, None, None)
+    forward, backward = [seen] * 4, [lost, lost, lost, seen]
+    doubts = [[doubt_of(entry) for entry in way] for way in (forward, backward)]
+    assert best_join([0.0, 0.0, 0.0, 0.9], *doubts) >= 3
 
 
 def test_the_join_is_where_the_ways_agree() -> None:

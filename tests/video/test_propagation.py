@@ -78,15 +78,42 @@ def test_a_first_mask_takes_the_place_of_another_photos_cells(sam):
 def test_the_decoder_is_asked_where_the_object_was(sam, concept):
     target, frame = marked(sam, concept), EncodedFrame(sam, noise(0), 1)
     found = propagation.find_near(target, frame, (10, 8, 42, 36), WHOLE)
-    assert found.prompts.box in ((10, 8, 42, 36), (6, 4, 46, 40))  # the box, or the wider one
+    assert found.prompts.box == (10, 8, 42, 36)
     assert len(found.prompts.points) == 1
     assert found.evidence is not None
     # The frame that was marked, once more: nothing speaks against what the memory holds.
-    same = propagation._judged(
-        target, frame, whole(SIZE), propagation._Candidate(_logits(MASK), 0.5, found.prompts)
+    again = propagation._Found(
+        _logits(MASK),
+        target.read(frame.embedding.cells, target.latest.places),
+        0.5,
+        found.prompts,
     )
+    same = propagation._judged(target, frame, whole(SIZE), again)
     assert same.evidence.likeness == pytest.approx(1, abs=1e-5)
     assert same.doubt == 0
+
+
+def test_the_memory_has_as_much_say_as_the_decoder(sam, concept, monkeypatch):
+    target, frame = marked(sam, concept), EncodedFrame(sam, noise(0), 1)
+    grid = frame.embedding.cells.shape[:2]
+
+    def found(share: float) -> np.ndarray:
+        monkeypatch.setattr(target, "read", lambda *_: np.full(grid, share, dtype=np.float32))
+        return propagation.find_near(target, frame, (10, 8, 42, 36), WHOLE).logits > 0
+
+    # Where the memory is sure, only a decoder that is as sure of the contrary is heard.
+    assert found(0.0).mean() < 0.25
+    assert found(1.0).mean() > 0.75
+
+
+def test_a_piece_beside_the_object_is_another_object():
+    mask = np.zeros((20, 40), dtype=bool)
+    mask[5:15, 4:12] = True
+    parts = mask.copy()
+    parts[9] = False  # a pole before it
+    twin = np.roll(mask, 12, axis=1)
+    assert np.array_equal(propagation.in_place(parts | twin, (2, 3, 17, 17)), parts)
+    assert np.array_equal(propagation.in_place(twin, (2, 3, 10, 17)), twin)
 
 
 def test_a_search_is_the_concepts_own(sam, concept):

@@ -14,7 +14,8 @@ import tiny_video
 from persam import geometry
 from persam.errors import InputError
 from persam.methods.persam import personalize
-from persam.models.sam2_video import VideoMemory, video_memory
+from persam.models.sam2_video import VideoMemory
+from persam.models.video_memory import video_memory
 from persam.prediction import Prediction
 from persam.video.frames import by_name, first_masks, pictures, shared_backbone
 from persam.video.sam2_tracking import Handover, MemoryTracker

@@ -66,6 +66,7 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
     with locked(out):
         predictions = Predictions.start(out, {**drawing(dataset), **facts, **functions})
         follow(Job(method, predictions), tracker, backbone, dataset, on_frame)
+        predictions.tidy()
     return score(dataset, predictions)
 
 

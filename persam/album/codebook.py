@@ -1,0 +1,107 @@
+"""A picture's cells in a few kilobytes: the most typical ones, each in a byte for eight channels.
+
+Product quantisation (Jégou and others, 2011): channels are cut into groups, and each group of a
+cell becomes the number of the nearest of 256 examples. Examples are learnt from an album's own
+first photos, so that any model's features do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from persam.structures import unit_length
+
+CELLS = 64  # of a picture
+GROUP = 8  # channels that share a byte
+_CODES = 256
+_ROUNDS = 6  # of k-means; more change nothing that counts
+_ROUNDS_OF_CELLS = 3
+_MOST = 16_384  # cells that examples are learnt from
+
+
+def typical_cells(vectors: np.ndarray, count: int = CELLS) -> np.ndarray:
+    """Few vectors that stand for many: the middles of groups that are alike.
+
+    Args:
+        vectors: ``(m, d)`` unit vectors of a picture's cells, row by row.
+        count: how many at most.
+
+    Returns:
+        ``(n, d)`` unit vectors, n at most ``count``.
+    """
+    if len(vectors) <= count:
+        return vectors
+    # Begun with cells from all over the picture, the same ones every time.
+    middles = vectors[np.linspace(0, len(vectors) - 1, count).astype(np.int64)]
+    for _ in range(_ROUNDS_OF_CELLS):
+        sums, _ = _sums(vectors, (vectors @ middles.T).argmax(axis=1), count)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        middles = np.where(lengths > 0, sums / np.maximum(lengths, 1e-12), middles)
+    return middles.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Codebook:
+    """Examples of each group of channels.
+
+    Attributes:
+        examples: ``(groups, codes, GROUP)`` float32.
+        channels: of the vectors.
+    """
+
+    examples: np.ndarray
+    channels: int
+
+    @classmethod
+    def learn(cls, vectors: np.ndarray) -> Codebook:
+        """Learn examples from ``(m, d)`` vectors, the same ones from the same vectors."""
+        chance = np.random.default_rng(0)
+        chosen = chance.permutation(len(vectors))[:_MOST]
+        groups = _grouped(vectors[chosen])
+        return cls(np.stack([_examples(group, chance) for group in groups]), vectors.shape[1])
+
+    def encode(self, vectors: np.ndarray) -> np.ndarray:
+        """``(n, groups)`` uint8 codes of ``(n, d)`` vectors."""
+        pairs = zip(_grouped(vectors), self.examples, strict=True)
+        return np.stack([_nearest(*pair) for pair in pairs], axis=1).astype(np.uint8)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """``(..., d)`` unit vectors of ``(..., groups)`` codes."""
+        found = self.examples[np.arange(len(self.examples)), codes]
+        joined = found.reshape(*codes.shape[:-1], -1)[..., : self.channels]
+        return unit_length(joined)
+
+
+def _grouped(vectors: np.ndarray) -> np.ndarray:
+    """``(groups, m, GROUP)`` of ``(m, d)``, the last filled up with zeros."""
+    missing = -vectors.shape[1] % GROUP
+    filled = np.pad(vectors, ((0, 0), (0, missing)))
+    return np.moveaxis(filled.reshape(len(vectors), -1, GROUP), 1, 0)
+
+
+def _examples(group: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+    """``(codes, GROUP)`` middles of the ``(m, GROUP)`` parts of vectors."""
+    count = min(_CODES, len(group))
+    middles = group[chance.choice(len(group), count, replace=False)]
+    for _ in range(_ROUNDS):
+        sums, sizes = _sums(group, _nearest(group, middles), count)
+        middles = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], middles)
+    return middles.astype(np.float32)
+
+
+def _nearest(parts: np.ndarray, middles: np.ndarray) -> np.ndarray:
+    """Number of the nearest middle of each of ``(m, GROUP)`` parts."""
+    return (parts @ middles.T - 0.5 * (middles * middles).sum(axis=1)).argmax(axis=1)
+
+
+def _sums(vectors: np.ndarray, owners: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """``(count, d)`` sums of the vectors of each owner, and how many each has."""
+    order = np.argsort(owners, kind="stable")
+    sizes = np.bincount(owners, minlength=count)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    sums = np.zeros((count, vectors.shape[1]), dtype=np.float32)
+    some = np.flatnonzero(sizes)
+    sums[some] = np.add.reduceat(vectors[order], starts[some], axis=0)
+    return sums, sizes
