@@ -138,7 +138,9 @@ def main(
         beside.write_bytes(model.SerializeToString())
         beside.replace(target)
         typer.echo(f"{target}: {target.stat().st_size / 1000:.0f} kB")
-    replace(facts_of(backbone, "onnx", "fp32"), name="pocket").write(weights.parent / FACTS)
+    networks = sorted(weights.parent.glob(f"{PREFIX}*.onnx"))
+    facts = replace(facts_of(backbone, "onnx", "fp32"), name="pocket")
+    facts.write(weights.parent / FACTS, [*networks, weights])
 
 
 if __name__ == "__main__":

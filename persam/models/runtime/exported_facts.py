@@ -12,6 +12,7 @@ from persam.io.records import is_file_name, parse
 from persam.io.writers import write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 EXPORTED = "persam.json"
@@ -89,10 +90,15 @@ class Facts:
             )
         return facts
 
-    def write(self, path: Path) -> None:
-        """Write the facts, whole or not at all, with the digests of the files beside them."""
+    def write(self, path: Path, files: Iterable[Path] | None = None) -> None:
+        """Write the facts, whole or not at all, with digests.
+
+        Args:
+            path: of the facts.
+            files: whose digests belong to them; None for all files beside it.
+        """
         others = (one for one in sorted(path.parent.iterdir()) if one.name != path.name)
-        sums = {one.name: file_sha256(one) for one in others}
+        sums = {one.name: file_sha256(one) for one in (others if files is None else files)}
         write_text(path, json.dumps({**asdict(self), "sha256": sums}, indent=2) + "\n")
 
     def check_files(self, folder: Path) -> None:
