@@ -103,7 +103,7 @@ def test_saves_what_is_asked_for(shown: list[object], photos: Path, tmp_path: Pa
     assert len(list((out / "overlays").glob("*.jpg"))) == 3
     refused = run("segment", *shown, photos, "--out", out, "--save", "movies")
     assert refused.exit_code == 2
-    assert "got movies" in text(refused)
+    assert "got 'movies'" in text(refused)
 
 
 def odd_folder(folder: Path) -> dict[str, tuple[int, int] | str]:
