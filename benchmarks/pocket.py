@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
+from math import prod
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,7 @@ from lib.lookalikes import evaluate_lookalikes
 from lib.presence import evaluate_presence, probability, summarise
 from lib.prompted import box_prompt, evaluate_prompts
 from lib.speed import at_long_side, photos_per_second
+from safetensors import safe_open
 
 import persam
 from persam.evaluation import datasets
@@ -196,7 +198,9 @@ def speed(bench: Bench) -> Finding:
 
 def weight(bench: Bench) -> Finding:
     megabytes = bench.weights.stat().st_size / 1e6
-    millions = sum(tensor.numel() for tensor in bench.backbone.model.parameters()) / 1e6
+    with safe_open(bench.weights, framework="np") as file:
+        shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+    millions = sum(map(prod, shapes)) / 1e6
     rows = (
         Row("weights in the package, MB", megabytes, 12, at_most=True),
         Row("parameters, millions", millions),
