@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from persam.album.contact_sheet import make_tile, sheet_page
+from persam.album.manifest import Manifest
 from persam.album.run import Output, segment_album
 from persam.dreambooth.backgrounds import read_backgrounds, replace_background
 from persam.dreambooth.exports import export, export_files, write_own
@@ -173,10 +174,14 @@ def _give_mask(
     """Put the given mask in the place of the one that was found, but not of a mended one."""
     if reference.mask is None or record.output is None:
         return
-    path = record.mask(found)
-    if "own" in (files.state(path), OwnFiles(found).state(path)):
+    path, found_files = record.mask(found), OwnFiles(found)
+    if "own" in (files.state(path), found_files.state(path)):
         grey = read_mask(reference.mask, read_image(reference.picture).shape[:2])
-        files.write(path, mask_png(grey > grey.max() / 2))
+        sha256 = found_files.write(path, mask_png(grey > grey.max() / 2))
+        if sha256 != record.mask_sha256:  # else the album would take it for a mended one
+            manifest = Manifest(found)
+            manifest.add(replace(record, mask_sha256=sha256))
+            manifest.tidy()
 
 
 def _unscored(photos: Sequence[SubjectPhoto], given: str | None) -> list[SubjectPhoto]:

@@ -148,6 +148,17 @@ def test_a_mended_mask_is_used_and_nothing_is_looked_at_again(made, concept, des
     assert meadow.share == pytest.approx(cells / 256, abs=0.03)
 
 
+def test_the_same_once_more_changes_nothing(concept, desk, shown, tmp_path):
+    def files() -> dict[str, bytes]:
+        every = (path for path in tmp_path.rglob("[!.]*") if path.is_file())
+        return {str(path): path.read_bytes() for path in every}
+
+    prepare(concept, sorted(desk.iterdir()), shown, tmp_path, SMALL)
+    before = files()
+    prepare(concept, sorted(desk.iterdir()), shown, tmp_path, SMALL)
+    assert [name for name, data in files().items() if data != before.get(name)] == []
+
+
 def test_captions_that_somebody_wrote_are_kept(concept, desk, shown, tmp_path):
     photos = [Path(shutil.copy(desk / f"{name}.jpg", tmp_path)) for name in ("meadow", "playroom")]
     (tmp_path / "meadow.txt").write_text("\ufeffsks dog in a meadow", encoding="utf-8")
