@@ -148,7 +148,7 @@ def _concept() -> bytes:
     """A concept file with few and short arrays."""
     noise = np.random.default_rng(0)
     sizes = {"target_feature": (8,), "target_embedding": (8,)}
-    sizes |= {"foreground": (3, 8), "background": (4, 8)}
+    sizes |= {"foreground": (3, 8), "background": (4, 8), "colours": (3, 3)}
     arrays = {name: noise.standard_normal(size).astype(np.float32) for name, size in sizes.items()}
     stored = StoredConcept(
         model=ModelSpec("pocket"),

@@ -22,7 +22,7 @@ from persam.errors import InputError
 from persam.io.records import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 LOCK = ".persam.lock"
 
@@ -68,18 +68,19 @@ def refuse_other_settings(
         )
 
 
-def refuse_strange(folder: Path, run: str) -> None:
+def refuse_strange(folder: Path, run: str, known: Collection[str] = ()) -> None:
     """Refuse a folder that holds files and no run.
 
     Args:
         folder: of the results.
         run: name of the file that a run begins with.
+        known: names that may be there before it.
 
     Raises:
         InputError: names some of the files.
     """
     strange = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    strange = sorted(name for name in strange if not name.startswith("."))
+    strange = sorted(name for name in strange if name not in known and not name.startswith("."))
     if strange:
         raise InputError(
             f"{folder} holds files of its own ({', '.join(strange[:5])}) and no {run}, so it is "

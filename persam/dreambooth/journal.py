@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from persam.dreambooth.subject import SubjectFolder
 
 SETTINGS, PICTURES, LOG, CHECKPOINT = "run.json", "pictures.json", "log.jsonl", "checkpoint.pt"
+PRIOR = "prior"  # folder of the class pictures
 
 
 class Journal:
@@ -40,7 +41,7 @@ class Journal:
         """
         self.out = out
         if read_settings(out) is None:
-            refuse_strange(out, SETTINGS)
+            refuse_strange(out, SETTINGS, {PRIOR})  # pictures of another run's class will do
         settings = {"base": base, "recipe": asdict(recipe), "subject_sha256": _digest(subject)}
         _refuse_others(out, settings)
         write_text(out / SETTINGS, json.dumps(settings, indent=2) + "\n")

@@ -10,7 +10,7 @@ import torch
 
 from persam.dreambooth.components import load_base
 from persam.dreambooth.data import class_items, subject_items
-from persam.dreambooth.journal import Journal
+from persam.dreambooth.journal import PRIOR, Journal
 from persam.dreambooth.lora import make_trainable, refuse_others, save_trained
 from persam.dreambooth.recipe import SamplingOptions
 from persam.dreambooth.sampling import class_pictures, draw_samples
@@ -90,7 +90,7 @@ def train(run: DreamBoothRun, recipe: DreamBoothRecipe, report: Report | None = 
 def _prior(run: DreamBoothRun, recipe: DreamBoothRecipe, base: Base, prompt: str) -> list[Item]:
     if not recipe.prior:
         return []
-    pictures = class_pictures(base, prompt, run.out / "prior", recipe, run.sampling)
+    pictures = class_pictures(base, prompt, run.out / PRIOR, recipe, run.sampling)
     return class_items(pictures, prompt, base, recipe.resolution)
 
 

@@ -88,8 +88,9 @@ def train(
             of another recipe, another run in the folder, or somebody's files in the way.
     """
     device, workers = _place(run)
+    shown, _, watch = prepare(run, recipe, device)  # what is wrong with it leaves no folder behind
     with opened(run.out, "persam train pocket") as own:
-        shown, state, watch = prepare(run, recipe, device)
+        state = restore(run.out / CHECKPOINT, recipe, Initial(run.initial, run.second), device)
         if workers.rank == 0:
             cut_log(run.out, state.step)
         started = time.monotonic()

@@ -23,6 +23,7 @@ from persam.errors import InputError
 from persam.io.images import ReducedImage, read_image, read_reduced
 from persam.methods.persam import personalize
 from persam.models.loading import load
+from persam.variants import Variant
 
 EVERYTHING = frozenset({"masks", "cutouts", "overlays"})
 PACES = [
@@ -63,7 +64,9 @@ def photos(tmp_path: Path) -> list[Path]:
 @pytest.fixture(scope="module")
 def dog() -> Concept:
     image, mask = sample(0)
-    return personalize(Counting(load("pocket", device="cpu")), image, mask=mask)
+    # Without a second look, so that encoder calls can be counted.
+    once = replace(Variant.named("pocket", "persam"), second_look=0.0)
+    return personalize(Counting(load("pocket", device="cpu")), image, mask=mask, variant=once)
 
 
 @pytest.fixture
@@ -182,7 +185,7 @@ def test_few_pictures_are_in_memory_however_many_there_are(  # noqa: PLR0917
 
 
 def test_a_second_object_makes_no_encoder_call(dog, album, tmp_path):
-    bear = personalize(dog.backbone, sample(4)[0], box=(20, 150, 200, 400))
+    bear = personalize(dog.backbone, sample(4)[0], box=(20, 150, 200, 400), variant=dog.variant)
     loader = LoaderOptions(batch=1, cache=Cache(tmp_path / "cache"))
     first = segment_album(dog, album, tmp_path / "first", loader=loader)
     before = encoded(dog)

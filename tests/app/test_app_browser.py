@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 FLAGS += ["--disable-component-update", "--no-first-run"]
-WAIT = 180_000  # milliseconds; machines that do other work meanwhile are slow to load a model
+WAIT = 90_000  # milliseconds; machines that do other work meanwhile are slow to load a model
 HOSTILE = "<img src=x onerror=document.title='taken'> & “dog”.jpg"
 WIDTHS = {"wide": (1440, 900), "phone": (400, 800), "4k": (3840, 2160)}
 
@@ -291,7 +291,8 @@ def test_5_reload_in_the_middle_of_a_look_and_of_a_search(window: Window):
     page.locator(".fact", has_text="found").wait_for()
     assert page.locator(".headline .name").inner_text() == "01.jpg"
     window.go("find")
-    window.button("Search again").click()
+    with page.expect_response("**/api/find"):  # else the reload may come before the search
+        window.button("Search again").click()
     page.reload()
     window.button("Search again").wait_for()
     window.idle()
@@ -331,13 +332,13 @@ def test_7_video(window: Window, folder: Path):
     page.locator(".tab", has_text="Video").click()
     page.locator(".place", has_text="1 / 6").wait_for()
     for number in (2, 3):
-        page.keyboard.press("ArrowRight")
+        turn(window, "ArrowRight", number - 1)
         page.locator(".place", has_text=f"{number} / 6").wait_for()
     settle(window, 2)
     page.locator(".actions button", has_text="Track").click()
     window.button("Overlay video").wait_for()  # all is tracked
     page.locator(".said", has_text="by hand").wait_for()
-    page.keyboard.press("End")
+    turn(window, "End", 5)
     page.locator(".said", has_text="score").wait_for()
     settle(window, 5)
     page.locator(".actions button", has_text="Track again").click()
@@ -358,6 +359,12 @@ def late(route: Any, run: Path) -> None:
     while not list(run.glob("clips/*/clip.json")) and time.monotonic() < until:
         time.sleep(0.05)
     route.fulfill(response=answer)
+
+
+def turn(window: Window, key: str, frame: int) -> None:
+    """Go to a frame and wait for all that drawing in it needs, which comes after a short rest."""
+    with window.page.expect_response(re.compile(rf"-{frame}/open$")):
+        window.page.keyboard.press(key)
 
 
 def settle(window: Window, frame: int) -> None:

@@ -88,13 +88,12 @@ def test_a_deleted_label_teaches_what_the_object_is_not(
     assert (code, "Nobody has changed a label" in said) == (2, True)
 
 
-def test_what_is_rejected_is_found_no_more(built_in: Any, tmp_path: Path):
+def test_what_is_rejected_is_far_less_likely(built_in: Any, tmp_path: Path):
     photo, other = plush.photo_in(tmp_path, 0), plush.photo_in(tmp_path, 2)
     concept = personalize(built_in, photo, mask=plush.truth(0))
     before = concept.segment(other)
     after = concept.reject(other, before.mask).segment(other)
-    assert after.presence < before.presence
-    assert not after.present
+    assert after.presence < before.presence - 0.3
 
 
 def test_a_deleted_reference_teaches_no_more(plush_concepts: Path, photos: Path, tmp_path: Path):

@@ -44,4 +44,4 @@ def test_several_references_are_averaged_and_their_cells_all_kept():
 
 def test_all_numbers_count():
     known = ObjectFeatures.of([drawn(0), drawn(1)], [drawn(2)], 2)
-    assert len(known.arrays()) == 3 + 2 + 2 + 1
+    assert len(known.arrays()) == 3 + 2 + 2 + 1 + 2
