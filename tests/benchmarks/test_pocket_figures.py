@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "pocket.py"
@@ -92,9 +93,11 @@ def test_only_what_is_asked_in_the_tables_order(command, drawn):
 
 
 def test_weights_given_in_a_file(command, drawn, tmp_path):
-    (tmp_path / "other.safetensors").write_bytes(b"x" * 2_500_000)
+    weights = {"a": np.zeros(600_000, dtype=np.float32), "b": np.zeros((2, 12_500), np.float32)}
+    save_file(weights, tmp_path / "other.safetensors")
     done = command(drawn, "--only", "weight", "--model", tmp_path / "other.safetensors")
     assert "| weights in the package, MB | 2.50 | at most 12 |" in done.output
+    assert "| parameters, millions | 0.625 |" in done.output
 
 
 def test_soft_masks_are_object_above_half(script, duts):
