@@ -20,6 +20,10 @@ Box = tuple[int, int, int, int]
 Weights = tuple[float, float, float]  # PerSAM-F's, of the decoder's three masks
 
 
+NO_COLOURS = np.zeros((0, 3), dtype=np.float32)  # of a reference whose colours were not kept
+NO_COLOURS.setflags(write=False)
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """Which model: what :func:`persam.load` is given, and what a concept file remembers.

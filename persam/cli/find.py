@@ -24,6 +24,7 @@ from persam.cli.run_args import (
     JobsOption,
     MaxPixelsOption,
     OverwriteOption,
+    QuietOption,
     RecursiveOption,
     loader_options,
 )
@@ -93,9 +94,7 @@ def find(
     cache: CacheOption = None,
     cache_size: CacheSizeOption = None,
     max_pixels: MaxPixelsOption = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
-    ] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """List the photos that have an object, best first; no masks are written.
 

@@ -21,6 +21,7 @@ from persam.cli.run_args import (
     CacheSizeOption,
     JobsOption,
     MaxPixelsOption,
+    QuietOption,
     RecursiveOption,
     ShardOption,
     loader_options,
@@ -44,9 +45,7 @@ def index(
     cache: CacheOption = None,
     cache_size: CacheSizeOption = None,
     max_pixels: MaxPixelsOption = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
-    ] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Write what photos are searched by into an index, which later searches read alone.
 

@@ -24,6 +24,7 @@ from persam.cli.run_args import (
     CacheOption,
     CacheSizeOption,
     JobsOption,
+    QuietOption,
     loader_options,
 )
 from persam.errors import InputError
@@ -70,9 +71,7 @@ def review(
     jobs: JobsOption = "auto",
     cache: CacheOption = None,
     cache_size: CacheSizeOption = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
-    ] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Order the masks of a run by how likely they are wrong: review.csv and review.html in it."""
     from persam.album.review import review_queue

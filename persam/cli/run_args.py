@@ -51,6 +51,9 @@ CacheSizeOption = Annotated[
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace the file that --out names, if it is there.")
 ]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
+]
 RecursiveOption = Annotated[
     bool,
     typer.Option("--recursive", "-r", help="Look into the sub-folders of folders, too."),

@@ -69,6 +69,7 @@ from persam.cli.run_args import (
     CacheSizeOption,
     JobsOption,
     MaxPixelsOption,
+    QuietOption,
     RecursiveOption,
     ShardOption,
     loader_options,
@@ -162,9 +163,7 @@ def segment(
     cache_size: CacheSizeOption = None,
     max_pixels: MaxPixelsOption = None,
     shard: ShardOption = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
-    ] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Find one object, or several, in many photos and write masks.
 

@@ -18,7 +18,7 @@ from safetensors.numpy import save
 from persam.errors import InputError
 from persam.io.records import MOST_LETTERS, parse
 from persam.io.writers import write_single
-from persam.structures import Calibration, ModelSpec
+from persam.structures import NO_COLOURS, Calibration, ModelSpec
 from persam.variants import Method, Variant
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ ARRAYS = {
     "background": 2,
     "colours": 2,
 }
-_NO_COLOURS = np.zeros((0, 3), dtype=np.float32)  # of a concept from before they were kept
 _KEYS = {"model", "method", "variant", "weights", "calibration", "references", "negatives"}
 
 
@@ -172,12 +171,10 @@ def _several(
     """The references whose arrays' names begin so."""
     several = []
     for number, facts in enumerate(parse(header[kind], list[dict[str, Any]])):
-        mine = {name: arrays.get(f"{kind}.{number}.{name}") for name in ARRAYS}
-        mine["colours"] = _NO_COLOURS if mine["colours"] is None else mine["colours"]
-        whole = {name: array for name, array in mine.items() if array is not None}
-        if missing := set(mine) - set(whole):
-            raise KeyError(f"{kind}.{number} lacks {sorted(missing)}")
-        several.append(StoredReference(whole, facts))
+        # A concept from before they were kept has no colours.
+        known = {f"{kind}.{number}.colours": NO_COLOURS, **arrays}
+        mine = {name: known[f"{kind}.{number}.{name}"] for name in ARRAYS}
+        several.append(StoredReference(mine, facts))
     return tuple(several)
 
 

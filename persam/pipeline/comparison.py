@@ -120,10 +120,10 @@ class ObjectSet:
         vectors, costs = picture_vectors(embedding), {}
         for name in plausible:
             gap = colour_gap(vectors, shown, self.targets[name].features)
-            slope = self.targets[name].calibration
-            if gap is None or slope is None:
+            calibration = self.targets[name].calibration
+            if gap is None or calibration is None:
                 return {}
-            costs[name] = slope.slope * gap
+            costs[name] = calibration.slope * gap
         least = min(costs.values())
         return {name: cost - least for name, cost in costs.items()}
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from persam.errors import InputError
 from persam.pipeline.parts import cluster
-from persam.structures import unit_length
+from persam.structures import NO_COLOURS, unit_length
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -40,7 +40,7 @@ class ReferenceFeatures:
     target_embedding: np.ndarray
     foreground: np.ndarray
     background: np.ndarray
-    colours: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), dtype=np.float32))
+    colours: np.ndarray = field(default_factory=lambda: NO_COLOURS)
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __repr__(self) -> str:

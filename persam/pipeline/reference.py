@@ -16,7 +16,7 @@ from persam.pipeline import similarity
 from persam.pipeline.colour import cell_colours
 from persam.pipeline.features import ReferenceFeatures
 from persam.pipeline.one_piece import count_pieces
-from persam.structures import Prompts, unit_length
+from persam.structures import NO_COLOURS, Prompts, unit_length
 from persam.variants import Variant
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def reference_features(
         target_embedding=similarity.pool(embedding.features[0], shown, "mean"),  # (c,)
         foreground=embedding.cells[inside & kept],  # (n, d)
         background=embedding.cells[outside & kept],  # (k, d)
-        **({} if colours is None else {"colours": colours[inside & kept]}),  # (n, 3)
+        colours=NO_COLOURS if colours is None else colours[inside & kept],  # (n, 3)
         facts=reference.facts,
     )
 
