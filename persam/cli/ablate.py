@@ -16,6 +16,7 @@ from persam.cli.model_args import (
     ModelOption,
     PrecisionOption,
 )
+from persam.cli.run_args import QuietOption
 
 
 def ablate(
@@ -51,9 +52,7 @@ def ablate(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     engine: EngineOption = "auto",
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
-    ] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Put the recipe together part by part, and show the object by mask, box or point.
 

@@ -10,6 +10,7 @@ import typer
 from persam.cli.concept_args import ConceptArgs, InstancesOption
 from persam.cli.console import complain, count, progress, say
 from persam.cli.model_args import DeviceOption, EngineOption, MinPresenceOption, PrecisionOption
+from persam.cli.run_args import QuietOption
 
 cluster = typer.Typer(
     no_args_is_help=True, help="Albums on many machines: pip install 'persam[ray]'."
@@ -59,9 +60,7 @@ def segment(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     engine: EngineOption = "auto",
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
-    ] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Find one object, or several, in an album on a cluster; a stopped run goes on.
 
@@ -100,9 +99,7 @@ def masks(
     results: Annotated[str, typer.Argument(help="Folder of `persam cluster segment`.")],
     out: Annotated[Path, typer.Option("--out", help="A new folder for the masks.")],
     *,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
-    ] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Write the masks of a cluster's results as files, named as `persam segment` names them."""
     from persam.album.result_files import write_masks

@@ -14,6 +14,7 @@ from persam.cli.console import progress, say
 from persam.cli.correct_labels import CorrectedLabels, correct_by_labels
 from persam.cli.find import OwnModelOption
 from persam.cli.model_args import DeviceOption, EngineOption, PrecisionOption
+from persam.cli.run_args import QuietOption
 from persam.errors import InputError
 from persam.io.folders import is_picture, list_images, name_outputs, refuse_overwriting
 from persam.io.palette import PALETTE
@@ -53,9 +54,7 @@ def correct(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     engine: EngineOption = "auto",
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
-    ] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Learn from masks or labels that were put right, all or none.
 

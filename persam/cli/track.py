@@ -23,6 +23,7 @@ from persam.cli.model_args import (
 )
 from persam.cli.object_args import ReferenceArgs
 from persam.cli.object_options import BoxOption, MaskOption, NotPointOption, PointOption
+from persam.cli.run_args import QuietOption
 from persam.cli.track_args import TrackArgs, TrackVariant, named_files
 
 if TYPE_CHECKING:
@@ -134,9 +135,7 @@ def track(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     engine: EngineOption = "auto",
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but what went wrong.")
-    ] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Follow objects through a clip and write the masks of every frame.
 

@@ -17,6 +17,7 @@ from safetensors.numpy import save
 
 from persam.errors import InputError
 from persam.io.records import MOST_LETTERS, parse
+from persam.io.safetensors_header import joined, parted
 from persam.io.writers import write_single
 from persam.structures import NO_COLOURS, Calibration, ModelSpec
 from persam.variants import Method, Variant
@@ -99,10 +100,7 @@ def write_concept(stored: StoredConcept, path: str | Path) -> None:
 
 def in_order(data: bytes) -> bytes:
     """A safetensors file with its header sorted, so that the same contents are the same bytes."""
-    length = int.from_bytes(data[:8], "little")
-    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":"))
-    padded = header.encode() + b" " * (-len(header.encode()) % 8)
-    return len(padded).to_bytes(8, "little") + padded + data[8 + length :]
+    return joined(*parted(data))
 
 
 def refuse_other_file(path: str | Path) -> None:

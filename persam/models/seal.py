@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
+from persam.io.safetensors_header import joined, parted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,15 +33,11 @@ def sealed(data: bytes) -> bytes:
         >>> b'"sha256"' in sealed(save({"a": np.zeros(2)}))
         True
     """
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    body = memoryview(data)[8 + length :]
+    header, body = parted(data)
     digest = _digest(header)
     digest.update(body)
     header[_WORDS] = {**header.get(_WORDS, {}), _SEAL: digest.hexdigest()}
-    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return b"".join((len(text).to_bytes(8, "little"), text, body))
+    return joined(header, body)
 
 
 def check_seal(path: Path) -> None:
