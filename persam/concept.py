@@ -46,6 +46,11 @@ NEGATIVE_CONTRAST = 1.0  # of 0.5, 1 and 2 the best with one negative reference:
 _TOGETHER = 8  # pictures of a list that are encoded at once
 
 
+def with_negatives(variant: Variant) -> Variant:
+    """The recipe where something is known that the object is not: contrast is at least 1."""
+    return replace(variant, contrast=max(variant.contrast, NEGATIVE_CONTRAST))
+
+
 @dataclass(frozen=True, eq=False)
 class Concept:
     """One object, learnt from one picture or several; any number of threads may use it.
@@ -231,7 +236,7 @@ class Concept:
             InputError: unreadable or unusable input, or a concept without the cells that contrast
                 needs.
         """
-        recipe = replace(self.variant, contrast=max(self.variant.contrast, NEGATIVE_CONTRAST))
+        recipe = with_negatives(self.variant)
         shown = encode_reference(self.backbone, Reference(image, mask, as_given=True), recipe)
         more = reference_features(self.backbone, shown, recipe)
         return replace(self, variant=recipe, negatives=(*self.negatives, more))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam.concept import NEGATIVE_CONTRAST, Concept
+from persam.concept import Concept, with_negatives
 from persam.errors import InputError
 from persam.pipeline.presence import calibrate
 from persam.pipeline.reference import (
@@ -79,7 +78,7 @@ def learn(
         InputError: the official foreground rule leaves no cell.
     """
     if negatives:
-        variant = replace(variant, contrast=max(variant.contrast, NEGATIVE_CONTRAST))
+        variant = with_negatives(variant)
     first = references[0]
     embedding = first.embedding
     inside = object_cells(backbone, first, embedding.matching.shape[2:], variant)
