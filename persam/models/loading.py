@@ -78,13 +78,17 @@ def load(  # noqa: PLR0913 - three models in one, and three ways to run them
         _check_alone(name, match_with, plugin)
         name, match_with, plugin = name.name, name.match_with, name.plugin
     asked = RuntimeChoice(engine, precision)
+    if plugin is not None:
+        require_torch("A Stable-SAM plugin")
+        if asked.wished().engine == "auto" and name == registry.POCKET:
+            # The networks of the package have no layers that a plugin could hang in.
+            asked = RuntimeChoice("torch", precision)
     if match_with is None:
         backbone = _load(name, device, asked)
     else:
         backbone = _load_matched(name, match_with, device, asked)
     if plugin is None:
         return backbone
-    require_torch("A Stable-SAM plugin")
     from persam.models.stable_sam.backbone import stabilize
 
     return stabilize(backbone, plugin)

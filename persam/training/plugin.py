@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from persam.io.pairs import read_pairs
-from persam.models.plugs import decoder_of
+from persam.models.plugs import decoder_of, pluggable
 from persam.models.stable_sam.backbone import stable_plug
 from persam.models.stable_sam.plugin_file import Plugin, plugin_bytes, untrained
 from persam.training.collage import with_collages
@@ -66,6 +66,7 @@ def train_plugin(
             checkpoint of another run, another run in the folder, or somebody's files in the way.
     """
     options, recipe = how
+    backbone = pluggable(backbone)
     decoder = decoder_of(backbone)
     pairs = with_collages(read_pairs(data), recipe.collages, recipe.seed)
     parts = untrained(decoder.hidden_size, options, backbone.name).parts.to(backbone.device)

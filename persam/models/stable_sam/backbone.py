@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
 from persam.models.guided_attention import decoder_lock
-from persam.models.plugs import Plug, decoder_of
+from persam.models.plugs import Plug, decoder_of, pluggable
 from persam.models.stable_sam.plugin_file import Plugin, read_plugin
 from persam.models.wrapped import WrappedBackbone
 
@@ -94,6 +94,7 @@ def stabilize(backbone: Backbone, plugin: str | Path | Plugin) -> StableBackbone
     """
     named = "a plugin" if isinstance(plugin, Plugin) else str(plugin)
     loaded = plugin if isinstance(plugin, Plugin) else read_plugin(plugin)
+    backbone = pluggable(backbone)
     channels = decoder_of(backbone).hidden_size
     if loaded.parts.channels != channels:
         raise InputError(
