@@ -5,7 +5,7 @@ Pixels are pooled over the photos of a group, the groups of a fold are averaged,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from persam import __version__
 from persam.errors import InputError
+from persam.evaluation.datasets.photos import Photo
 from persam.evaluation.reports import ObjectReport, Report
 from persam.metrics import Overlap, at_size, boundary_overlap, fb_iou, overlap, pooled
 
@@ -129,7 +130,30 @@ def _score(
     height, width = truth.shape
     found = predictions.read(subject.name, photo.stem, (height, width))
     record = predictions.found.get((subject.name, photo.stem))
-    return compare(found, truth, None if record is None else record.point)
+    unjudged = photo.unjudged() if isinstance(photo, Photo) else None
+    found, pixels = judged(found, truth, at_size(unjudged, dataset.scored_size))
+    own = compare(found, truth, None if record is None else record.point)
+    return replace(own, pixels=pixels)
+
+
+def judged(
+    found: np.ndarray, truth: np.ndarray, unjudged: np.ndarray | None
+) -> tuple[np.ndarray, int]:
+    """Take pixels that the annotators left open for right; gives how many others there are, too.
+
+    Args:
+        found: ``(H, W)`` bool.
+        truth: ``(H, W)`` bool.
+        unjudged: ``(H, W)`` bool; None where there are none.
+
+    Example:
+        >>> row = np.array([[True, True, False]])
+        >>> judged(row, ~row, np.array([[False, True, True]]))
+        (array([[ True, False,  True]]), 1)
+    """
+    if unjudged is None:
+        return found, found.size
+    return np.where(unjudged, truth, found), int((~unjudged).sum())
 
 
 def _report(

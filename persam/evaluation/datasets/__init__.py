@@ -15,6 +15,7 @@ from persam.evaluation.datasets.catalogue import CATALOGUE, DatasetEntry, find
 from persam.evaluation.datasets.coco20i import open_coco20i
 from persam.evaluation.datasets.davis import davis, open_davis
 from persam.evaluation.datasets.episodes import EpisodeOptions, home
+from persam.evaluation.datasets.fold_lists import open_isaid5i, open_pascal5i
 from persam.evaluation.datasets.fss1000 import open_fss1000
 from persam.evaluation.datasets.lvis92i import open_lvis92i
 from persam.evaluation.datasets.paco_part import open_paco_part
@@ -56,6 +57,8 @@ _OPENERS: Mapping[str, Callable[[DatasetEntry, Path, EpisodeOptions], Dataset[An
             "pascal-part": open_pascal_part,
             "paco-part": open_paco_part,
             "coco-20i": open_coco20i,
+            "pascal-5i": open_pascal5i,
+            "isaid-5i": open_isaid5i,
             "permis": open_permis,
             "davis": open_davis,
         }

@@ -48,11 +48,13 @@ class Values:
         first, last: the values, both included.
         indexed: they are label numbers, also where a palette colours them; otherwise they say how
             bright a pixel is.
+        void: the value of pixels that the annotators left open; None where there are none.
     """
 
     first: int
     last: int
     indexed: bool
+    void: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,17 @@ class Photo:
                 f"Take photo and mask out of the folder."
             )
         return truth
+
+    def unjudged(self) -> np.ndarray | None:
+        """``(H, W)`` bool: pixels that the annotators left open; None where they left none.
+
+        Raises:
+            InputError: the mask cannot be read, or has another size than the picture.
+        """
+        if self.values is None or self.values.void is None:
+            return None
+        size = header_size(self.image, upright=False)
+        return read_labels(self.labels, size, luminance=not self.indexed) == self.values.void
 
     def describe(self) -> str:
         """The picture's path."""
