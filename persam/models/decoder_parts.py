@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Plug:
+class DecoderParts:
     """Small parts beside a decoder.
 
     Attributes:
@@ -40,14 +40,14 @@ class Plug:
         return [parameter for parameter in self.parts.parameters() if parameter.requires_grad]
 
     @contextmanager
-    def plugged(self) -> Iterator[None]:
+    def attached(self) -> Iterator[None]:
         """Change the decoder within the ``with`` block; other threads wait for their turn."""
         with self.lock or nullcontext(), ExitStack() as undo:
             self.hang(undo)
             yield
 
 
-def pluggable(backbone: Backbone) -> Backbone:
+def with_torch_decoder(backbone: Backbone) -> Backbone:
     """Give a backbone whose decoder is torch's, so that parts can hang in it and be trained.
 
     That is the backbone itself, or the built-in model by torch where it came as the networks of
@@ -72,7 +72,7 @@ def decoder_of(backbone: Backbone) -> Any:
     decoder = getattr(getattr(backbone, "model", None), "mask_decoder", None)
     if decoder is None:
         raise InputError(
-            f"Plugs hang into the layers of a SAM decoder; {backbone.name} has none. Load the "
-            f'model with engine="torch", or the one that it was exported from.'
+            f"Trained parts hang into the layers of a SAM decoder; {backbone.name} has none. Load "
+            f'the model with engine="torch", or the one that it was exported from.'
         )
     return decoder
