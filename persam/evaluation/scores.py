@@ -90,7 +90,7 @@ def drawing(dataset: Dataset) -> dict[str, Any]:
 
 
 def score(
-    dataset: Dataset, predictions: Predictions, on_photo: Callable[[], None] | None = None
+    dataset: Dataset, predictions: Predictions, on_progress: Callable[[], None] | None = None
 ) -> Report:
     """Score what a folder holds; what is missing is named in the report.
 
@@ -99,7 +99,7 @@ def score(
     Args:
         dataset: what was predicted.
         predictions: the predictions.
-        on_photo: called after each target photo.
+        on_progress: called after each target photo.
 
     Raises:
         InputError: no predictions at all, one that cannot be read or has another size than its
@@ -113,8 +113,8 @@ def score(
                 scores[subject.name, photo.stem] = _score(dataset, predictions, subject, photo)
             else:
                 missing.append(f"{subject.name}/{photo.stem}")
-            if on_photo is not None:
-                on_photo()
+            if on_progress is not None:
+                on_progress()
     if not scores:
         raise InputError(
             f"{predictions.folder} holds no predictions for {dataset.root}: the first should be "
@@ -131,7 +131,9 @@ def _score(
     found = predictions.read(subject.name, photo.stem, (height, width))
     record = predictions.found.get((subject.name, photo.stem))
     unjudged = photo.unjudged() if isinstance(photo, Photo) else None
-    found, pixels = judged(found, truth, at_size(unjudged, dataset.scored_size))
+    if unjudged is not None:
+        unjudged = at_size(unjudged, dataset.scored_size)
+    found, pixels = judged(found, truth, unjudged)
     own = compare(found, truth, None if record is None else record.point)
     return replace(own, pixels=pixels)
 

@@ -30,6 +30,16 @@ class Explanation:
         facts: method, model and the like, by name.
         sections: the stages in their order.
         prediction: the answer, its trace included.
+
+    Example:
+        >>> import persam
+        >>> from persam import samples
+        >>> photo, mask = samples.files(samples.PICTURES, 0)
+        >>> other, _ = samples.files(samples.PICTURES, 2)
+        >>> dog = persam.personalize(persam.load("pocket"), photo, mask=mask)
+        >>> shown = persam.explain(dog, other)
+        >>> (shown.figure().mode, "<img" in shown.html())
+        ('RGB', True)
     """
 
     title: str

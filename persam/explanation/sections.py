@@ -29,6 +29,10 @@ class Panel:
         caption: what it shows.
         pixels: ``(h, w, 3)`` uint8 RGB.
         chosen: whether this one of several went on to the next stage.
+
+    Example:
+        >>> Panel("the mask", np.zeros((4, 6, 3), np.uint8), chosen=True).caption
+        'the mask'
     """
 
     caption: str
@@ -44,6 +48,10 @@ class Section:
         title: its name in the paper's words.
         text: what it did, with the numbers of this picture.
         panels: its pictures.
+
+    Example:
+        >>> Section("Presence", "The object is there.").panels
+        ()
     """
 
     title: str

@@ -86,6 +86,11 @@ def open_dataset(
     Raises:
         InputError: no such data set, missing or damaged files (all missing ones are named), or
             options that the data set does not have.
+
+    Example:
+        >>> from persam import samples
+        >>> open_dataset("perseg", samples.PICTURES).photos
+        6
     """
     entry = find(name)
     options = EpisodeOptions(None if folds is None else tuple(folds), episodes, reference)
@@ -102,6 +107,11 @@ class Check:
         dataset: opened; None where something is wrong.
         problems: what is missing or does not fit; empty where all is well.
         empty: pictures whose true mask is empty where the protocol counts them all the same.
+
+    Example:
+        >>> from persam import samples
+        >>> check("perseg", samples.PICTURES).empty
+        ()
     """
 
     dataset: Dataset[Any] | None
@@ -116,6 +126,11 @@ def check(name: str, root: str | Path) -> Check:
 
     Raises:
         InputError: no such data set, or no such folder.
+
+    Example:
+        >>> from persam import samples
+        >>> check("perseg", samples.PICTURES).problems
+        ()
     """
     entry, options = find(name), EpisodeOptions()
     home(Path(root), entry)

@@ -26,6 +26,11 @@ class DatasetEntry:
         licence: as far as it is stated.
         classes: how many the whole protocol has (PerSeg: objects); None where that is not fixed.
         episodes: of all folds together; None where the pictures decide it.
+
+    Example:
+        >>> entry = find("pascal-5i")
+        >>> (entry.title, entry.classes, len(entry.folds))
+        ('PASCAL-5i', 20, 4)
     """
 
     name: str
@@ -258,6 +263,13 @@ def find(name: str) -> DatasetEntry:
 
     Raises:
         InputError: no data set is called that.
+
+    Example:
+        >>> find("PerSeg").classes
+        40
+        >>> find("nowhere")
+        Traceback (most recent call last):
+        persam.errors.InputError: There is no data set 'nowhere'; there are perseg, ...
     """
     for entry in CATALOGUE:
         if name.casefold() == entry.name:

@@ -91,6 +91,12 @@ def stabilize(backbone: Backbone, plugin: str | Path | Plugin) -> StableBackbone
 
     Raises:
         InputError: no plugin, one of another width, or a model without a SAM decoder.
+
+    Example:
+        >>> import persam
+        >>> stable = persam.stabilize(persam.load("pocket"), "pocket-stable")
+        >>> (stable.name, stable.ambiguous)
+        ('pocket with plugin pocket-stable', False)
     """
     named = "a plugin" if isinstance(plugin, Plugin) else str(plugin)
     loaded = plugin if isinstance(plugin, Plugin) else read_plugin(plugin)
