@@ -125,7 +125,7 @@ def write_label_set(
         >>> labels = LabelSet((LabelClass(1, "dog"),), (LabelledPicture("a.jpg", (4, 6), (dog,)),))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     [path.name for path in write_label_set(labels, folder, "coco").files]
-        ['labels.json']
+        ['instances_default.json']
     """
     if name not in FORMATS:
         raise InputError(f"There is no label format {name!r}; there are {', '.join(FORMATS)}.")

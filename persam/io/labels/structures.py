@@ -88,7 +88,7 @@ class Label:
         >>> (label.kind, label.bounds, int(label.mask.sum()))
         ('mask', (2.0, 1.0, 5.0, 3.0), 6)
         >>> Label.of_box("dog", (2, 1, 9, 3), (4, 6)).bounds
-        (2.0, 1.0, 6.0, 3.0)
+        (2.0, 1.0, 6, 3.0)
     """
 
     name: str
