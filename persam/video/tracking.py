@@ -54,8 +54,9 @@ def track(
         >>> other, _ = samples.files(samples.PICTURES, 2)
         >>> dog = persam.personalize(persam.load("pocket"), photo, mask=mask)
         >>> frames = [samples.files(samples.PICTURES, number)[0] for number in (0, 1)]
-        >>> [list(found) for found in persam.track({"dog": dog}, frames)]
-        [['dog'], ['dog']]
+        >>> first, second = persam.track({"dog": dog}, frames)
+        >>> second["dog"].present
+        True
     """
     masks = dict(first or {})
     tracker = make_tracker(concepts, masks, variant)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from persam import samples
 from persam.cli import app
 from persam.explanation import Section, panels
 from persam.explanation.page import page
+from persam.variants import Variant
 
 STEPS = ["First mask", "Cascaded refinement 1", "Cascaded refinement 2"]
 
@@ -44,7 +46,8 @@ def test_persam_f_shows_every_stage(pocket, photos):
     found = persam.explain(dog, photo, reference=reference)
     assert titles(found)[:3] == ["Answer", "Reference", "Location confidence map"]
     asked = STEPS[: 1 + dog.variant.refine_mask + dog.variant.refine_box]
-    assert titles(found)[-len(asked) :] == asked
+    looked = "second_look_box_xyxy" in found.prediction.trace
+    assert titles(found)[-len(asked) - looked :] == asked + looked * ["Second look"]
     first = next(section for section in found.sections if section.title == "First mask")
     assert len(first.panels) == 4  # three masks, and their weighted sum, which goes on
     assert [panel.chosen for panel in first.panels] == [False, False, False, True]
@@ -175,3 +178,19 @@ def test_tiles_show_every_picture_whole(sizes):
     sheet = panels.tiles(black, gap=2)
     pixels = sum(height * width for row in sizes for height, width in row)
     assert np.count_nonzero(sheet[..., 0] == 0) == pixels
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_second_look_is_a_stage_of_its_own(pocket, photos, share):
+    (reference, mask), _ = photos
+    photo, _ = samples.files(samples.PICTURES, 2)  # the smallest dog
+    recipe = replace(Variant.named("pocket", "persam"), second_look=share)
+    found = persam.explain(persam.personalize(pocket, reference, mask=mask, variant=recipe), photo)
+    final = [section.title for section in found.sections if "is the answer" in section.text]
+    if share == 0:
+        assert final[0] in STEPS
+        return
+    assert final == ["Second look"] == titles(found)[-1:]
+    x0, y0, x1, y1 = found.prediction.trace["second_look_box_xyxy"].tolist()
+    assert not found.prediction.mask[:y0].any() and not found.prediction.mask[:, :x0].any()
+    assert found.prediction.mask[y0 : y1 + 1, x0 : x1 + 1].any()

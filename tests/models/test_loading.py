@@ -317,7 +317,7 @@ def test_catalogue_entries_are_whole():
         ("poket", "Did you mean pocket?"),
         ("sam-2", "Did you mean sam2.1-hiera-small?"),
         ("edgetam.pt", "Did you mean edgetam?"),
-        ("persam", "--method persam"),
+        ("seggpt", "--method seggpt"),
         ("insid3", "--method insid3"),
         ("FastSAM-x.pt", "does not run here"),
         ("dinov2_vitl14_pretrain.pth", "--match-with facebook/dinov2-large"),
