@@ -96,10 +96,10 @@ def explain(concept: Concept, image: Source, *, reference: Source | None = None)
         'Location confidence map'
     """
     picture = read_image(image)
-    embedding = concept.backbone.encode(picture)
-    found = concept.segment_embedding(embedding, trace=True)
+    found = concept.segment(picture, trace=True)
     shown = None if reference is None else _reference(concept, reference)
-    search = Search(concept, picture, embedding.frame, found, shown)
+    frame = concept.backbone.frame(*picture.shape[:2])
+    search = Search(concept, picture, frame, found, shown)
     facts = {
         "method": {"persam": "PerSAM", "persam-f": "PerSAM-F"}[concept.method],
         "model": concept.backbone.name,

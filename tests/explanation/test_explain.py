@@ -185,8 +185,10 @@ def test_a_second_look_is_a_stage_of_its_own(pocket, photos, share):
     (reference, mask), _ = photos
     photo, _ = samples.files(samples.PICTURES, 2)  # the smallest dog
     recipe = replace(Variant.named("pocket", "persam"), second_look=share)
-    found = persam.explain(persam.personalize(pocket, reference, mask=mask, variant=recipe), photo)
+    dog = persam.personalize(pocket, reference, mask=mask, variant=recipe)
+    found = persam.explain(dog, photo)
     final = [section.title for section in found.sections if "is the answer" in section.text]
+    np.testing.assert_array_equal(found.prediction.mask, dog.segment(photo).mask)
     if share == 0:
         assert final[0] in STEPS
         return
