@@ -61,8 +61,9 @@ class Explanation:
 
     def figure(self) -> Image.Image:
         """All pictures of the page in one, a row a stage, for papers and notebooks."""
-        rows = [[panel.pixels for panel in section.panels] for section in self.sections]
-        return Image.fromarray(panels.tiles([row for row in rows if row]))
+        shown = [section for section in self.sections if section.panels]
+        rows = {section.title: [panel.pixels for panel in section.panels] for section in shown}
+        return Image.fromarray(panels.tiles(rows))
 
     def __repr__(self) -> str:
         stages = len(self.sections)

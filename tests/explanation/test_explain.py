@@ -174,10 +174,14 @@ def test_colours_go_from_dark_to_bright():
 )
 @settings(deadline=None, max_examples=30)
 def test_tiles_show_every_picture_whole(sizes):
-    black = [[np.zeros((*size, 3), np.uint8) for size in row] for row in sizes]
-    sheet = panels.tiles(black, gap=2)
+    blue = {
+        f"row {number}": [np.full((*size, 3), (0, 0, 255), np.uint8) for size in row]
+        for number, row in enumerate(sizes)
+    }
+    sheet = panels.tiles(blue, gap=2)
     pixels = sum(height * width for row in sizes for height, width in row)
-    assert np.count_nonzero(sheet[..., 0] == 0) == pixels
+    assert np.count_nonzero((sheet == (0, 0, 255)).all(axis=2)) == pixels
+    assert (np.ptp(sheet, axis=2) == 0).sum() + pixels == sheet[..., 0].size  # all else is grey
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
