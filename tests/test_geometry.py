@@ -57,13 +57,6 @@ def test_to_original_keeps_constants_and_gives_the_original_size(height, width, 
     np.testing.assert_allclose(back, np.full_like(back, 3.5), rtol=1e-6)
 
 
-def test_a_window_of_the_original_is_a_part_of_all_of_it():
-    logits = np.random.default_rng(0).normal(size=(2, 12, 12)).astype(np.float32)
-    frame, window = geometry.fit(300, 200, 48, keep_aspect=True), (slice(130, 270), slice(31, 32))
-    whole = geometry.to_original(logits, frame)
-    assert geometry.to_original(logits, frame, window) == pytest.approx(whole[:, *window], abs=1e-5)
-
-
 def test_to_original_crops_the_padding():
     frame = geometry.fit(32, 64, 64, keep_aspect=True)
     maps = np.zeros((1, 64, 64), dtype=np.float32)
