@@ -20,12 +20,12 @@ from persam import samples
 HERE = Path(__file__).parent
 # glibc told to keep what was freed, which makes plain torch much quicker, and persam no quicker.
 TUNED = {"MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_MMAP_THRESHOLD_": str(2**33)}
-# What a processor without AVX-512 would do, as far as programs can be told; ONNX Runtime's own
-# kernels cannot.
+# What a processor without AVX-512 would do, as far as programs can be told: torch and OpenVINO in
+# fp32. ONNX Runtime's kernels cannot, nor can OpenVINO with weights of eight bits, as in pocket.
 AVX2 = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "ATEN_CPU_CAPABILITY": "avx2",
-    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "PERSAM_PRECISION": "fp32",
 }
 HELD = {"as it comes": {}, "tuned allocator": TUNED, "AVX2, tuned allocator": {**TUNED, **AVX2}}
 # Times faster than the plain loop, by model: of these, which goal counts where.
