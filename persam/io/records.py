@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +26,8 @@ MOST_BYTES = 1_000_000_000  # of a file of lines
 MOST_BYTES_AT_ONCE = 64_000_000  # of one value
 MOST_NESTING = 32
 MOST_LETTERS = 4096  # of a name or path
+# What no file's name holds.
+_STRANGE = re.compile(r"[/\x00]" if os.name == "posix" else r"[/\\\x00-\x1f]|^[A-Za-z]:")
 
 
 def parse(text: str | bytes, kind: type[T]) -> T:
@@ -123,14 +126,15 @@ def read_lines(path: Path, parse_line: Callable[[str], T]) -> list[T]:
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a text can be a file's name inside a folder, and nothing but that.
+    """Whether a text can be a file's name inside a folder here, and nothing but that.
+
+    A name may hold whatever the system allows, which on POSIX is all but a slash and NUL.
 
     Example:
         >>> [is_file_name(name) for name in ("dog.png", "../dog.png", "/dog.png", "")]
         [True, False, False, False]
     """
-    strange = re.search(r"[/\\\x00-\x1f\x7f]", name) or re.match(r"[A-Za-z]:", name)
-    return 0 < len(name) <= 255 and name not in (".", "..") and not strange
+    return 0 < len(name) <= 255 and name not in (".", "..") and not _STRANGE.search(name)
 
 
 def is_relative_name(name: str) -> bool:
