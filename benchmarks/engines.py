@@ -36,7 +36,7 @@ from persam.models.runtime.choice import Engine, RuntimeChoice, missing
 from persam.models.runtime.converted_encoder import ConvertedEncoder
 from persam.models.runtime.int8 import calibrated
 from persam.models.runtime.programs import converted
-from persam.models.runtime.start import start
+from persam.models.runtime.start_encoder import start
 from persam.models.sam import SamBackbone
 from persam.models.sam2 import Sam2Backbone
 from persam.models.tiny_vit import Stage, TinyViT

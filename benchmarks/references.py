@@ -26,7 +26,7 @@ from persam.evaluation.benchmark import environment
 from persam.evaluation.datasets import Dataset, Photo, Subject
 from persam.evaluation.reference_prompts import deepest_point
 from persam.metrics import Overlap, overlap, pooled
-from persam.models.wrapped import WrappedBackbone
+from persam.models.wrapped_backbone import WrappedBackbone
 from persam.structures import Embedding
 from persam.variants import Variant
 

@@ -20,8 +20,8 @@ import torch
 import typer
 
 import persam
-from persam.evaluation.baselines.lora import lora_plug
-from persam.evaluation.baselines.plug import PluggedBackbone
+from persam.evaluation.baselines.lora import lora_parts
+from persam.evaluation.baselines.tuned_backbone import TunedBackbone
 from persam.evaluation.reports import environment
 from persam.evaluation.stability import Protocol, evaluate_stability
 from persam.io.pairs import read_pairs, spread
@@ -47,7 +47,7 @@ def tune(
 ) -> None:
     """Train a LoRA beside q and v of the decoder's attentions by the plugin's recipe."""
     backbone = persam.load("pocket", device="cpu", precision="bf16")  # of the encoder
-    recipe, plug = StableRecipe(epochs=epochs, collages=collages), lora_plug(backbone, RANK)
+    recipe, plug = StableRecipe(epochs=epochs, collages=collages), lora_parts(backbone, RANK)
     pairs = with_collages(read_pairs(data), recipe.collages, recipe.seed)
     typer.echo(f"{sum(p.numel() for p in plug.parameters)} parameters")
     store = None if cache is None else Store.open(cache, backbone, [p.stem for p in pairs])
@@ -61,9 +61,9 @@ def tuned(backbone: Any, file: Path) -> tuple[Any, int]:
         return stable, stable.plugin.parts.count
     parts = torch.load(file, weights_only=True)["parts"]
     rank = next(len(tensor) for name, tensor in parts.items() if "lora_A" in name)
-    plug = lora_plug(backbone, rank)
+    plug = lora_parts(backbone, rank)
     plug.parts.load_state_dict(parts)
-    return PluggedBackbone(backbone, plug, "lora"), sum(p.numel() for p in plug.parameters)
+    return TunedBackbone(backbone, plug, "lora"), sum(p.numel() for p in plug.parameters)
 
 
 @app.command()

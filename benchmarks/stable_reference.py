@@ -23,8 +23,8 @@ from references import Keeping, look, miou, table
 
 import persam
 from persam.evaluation import datasets
+from persam.evaluation.noisy_prompts import PromptKind, kinds
 from persam.evaluation.reports import environment
-from persam.evaluation.sloppy import PromptKind, kinds
 from persam.metrics import Overlap, overlap
 from persam.pipeline.reference import encode_reference
 from persam.variants import Variant

@@ -10,7 +10,7 @@ from lib.montage import add_lookalike, cut_out
 from persam import samples
 from persam.io.images import read_image
 from persam.io.masks import read_mask
-from persam.models.wrapped import WrappedBackbone
+from persam.models.wrapped_backbone import WrappedBackbone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,8 +22,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from persam.models.pocket.backbone import load_pocket
 from persam.models.registry import POCKET_FILE
+from persam.models.runtime.builtin_networks import FACTS, PREFIX
 from persam.models.runtime.export import facts_of
-from persam.models.runtime.packaged import FACTS, PREFIX
 from persam.models.runtime.programs import converted
 
 LEAST = 256  # elements; smaller tensors stay in the graph

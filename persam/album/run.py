@@ -8,13 +8,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from persam.album.contact_sheet import Tile, sheet_page
-from persam.album.earlier import EarlierRuns, refuse_foreign
-from persam.album.extras import Extras
 from persam.album.loop import LoaderOptions, process_photos
 from persam.album.manifest import Manifest, Record
 from persam.album.output import PRODUCTS, RESERVED, Output, Product
 from persam.album.planned_files import refuse_clashes, to_be_written
+from persam.album.previous_runs import EarlierRuns, refuse_foreign
 from persam.album.reader import STOPS_A_PHOTO, one_line
+from persam.album.result_images import ResultImages
 from persam.album.shards import ShardPlan, write_plan
 from persam.album.summary import Summary
 from persam.album.targets import AlbumTarget, fingerprint
@@ -130,11 +130,11 @@ class _AlbumRun:
         pairs = zip(self.photos, self.earlier, strict=True)
         # Before reading: a later change is then noticed next time.
         self.new = {photo: self.past.stamp(photo) for photo, record in pairs if record is None}
-        self.extras = Extras(target, output, self.own)
+        self.images = ResultImages(target, output, self.own)
 
     def run(self, loader: LoaderOptions, on_progress: Callable[[Record], None] | None) -> Summary:
         done: list[_Finished] = []
-        self.extras.show_reference()
+        self.images.show_reference()
         with loader.threads() as threads:
             for one in self._finished(loader, threads):
                 done.append(one)
@@ -144,12 +144,12 @@ class _AlbumRun:
         self.manifest.tidy(record.input for record in records)
         sheet = self._write_sheet(done) if "sheet" in self.output.save else None
         skipped = sum(one.earlier for one in done)
-        return Summary(records, skipped, self.manifest.path, sheet, self.extras.not_written)
+        return Summary(records, skipped, self.manifest.path, sheet, self.images.not_written)
 
     def _finished(self, loader: LoaderOptions, threads: Threads) -> Iterator[_Finished]:
         """All photos in their order; a photo's files are there by then."""
         todo = [photo for photo in self.photos if photo in self.new]
-        results = process_photos(todo, self.target, loader, threads, pixels=self.extras.wanted)
+        results = process_photos(todo, self.target, loader, threads, pixels=self.images.wanted)
         steps = self._steps(results)
         for one in threads.write_behind(self._finish, steps, lambda: 2 * threads.jobs):
             if one.record != self.manifest.records.get(one.record.input):
@@ -164,7 +164,7 @@ class _AlbumRun:
         """Write the files of one photo, in a thread."""
         try:
             if step.earlier is not None:
-                record, tile = self.extras.catch_up(step.earlier, step.files)
+                record, tile = self.images.catch_up(step.earlier, step.files)
                 return _Finished(record, tile, earlier=True)
             if step.result is not None and step.result.answer is not None:
                 return self._write(step, step.result, step.result.answer)
@@ -178,7 +178,7 @@ class _AlbumRun:
     ) -> _Finished:
         began, photo, files = perf_counter(), step.photo, step.files
         answer = answer if result.size is None else answer.at(result.size)
-        png = answer.png(self.extras.metadata(photo))
+        png = answer.png(self.images.metadata(photo))
         sha256 = self.own.write(files["masks"], png)
         record = replace(
             answer.record(photo),
@@ -186,7 +186,7 @@ class _AlbumRun:
             stamp=self._with_content(self.new[photo], photo),
             mask_sha256=sha256,
         )
-        record, tile = self.extras.make(record, files, answer.labels, result.image)
+        record, tile = self.images.make(record, files, answer.labels, result.image)
         spent = round(result.seconds + perf_counter() - began, 3)
         return _Finished(replace(record, seconds=spent), tile)
 
@@ -205,6 +205,6 @@ class _AlbumRun:
         try:
             self.own.write(self.output.sheet, page)
         except InputError as error:
-            self.extras.give_up("sheet", error)
+            self.images.give_up("sheet", error)
             return None
         return self.output.sheet

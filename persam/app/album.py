@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from persam.album.embedding_cache import Cache
 from persam.album.run import LoaderOptions, Output, segment_album
-from persam.app.marking import hand_work
+from persam.app.hand_masks import hand_work
 from persam.concept import Concept
 from persam.errors import InputError
 

@@ -8,7 +8,7 @@ from zipfile import ZipFile, ZipInfo
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from persam.app.answers import NEVER_KEPT
+from persam.app.handlers import NEVER_KEPT
 from persam.app.photos import UnknownFile
 from persam.errors import InputError
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from persam import __version__
 from persam.album.doubt import WEIGHTS
-from persam.app import marking
+from persam.app import hand_masks
 from persam.app.objects import as_json
 
 if TYPE_CHECKING:
@@ -31,5 +31,5 @@ def session_json(session: Session) -> dict[str, Any]:
         "minPresence": session.state.min_presence,
         "defaultPresence": session.default_presence(),
         "doubtWeights": WEIGHTS,
-        "unlearnt": len(marking.unlearnt(session.state)),
+        "unlearnt": len(hand_masks.unlearnt(session.state)),
     }

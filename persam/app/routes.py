@@ -14,13 +14,13 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from persam.app import album, archive, bodies, clicking, export, marking, tracking
-from persam.app.answers import NEVER_KEPT, answer, reads, writes
+from persam.app import album, archive, bodies, clicking, export, hand_masks, tracking
 from persam.app.commands import command_lines
 from persam.app.export_files import ExportOptions
-from persam.app.heat import confidence_png
+from persam.app.handlers import NEVER_KEPT, answer, reads, writes
 from persam.app.objects import as_json
 from persam.app.overview import session_json
+from persam.app.prior_picture import confidence_png
 from persam.app.renditions import MASK_SIDE, SIDES, fitted, grey_png, label_png
 from persam.app.uploads import take_upload
 from persam.errors import InputError
@@ -92,14 +92,14 @@ def commands(session: Session, _request: Request) -> Response:
 
 def add_object(session: Session, _request: Request, body: bodies.ObjectBody) -> Any:
     """One more object."""
-    added = marking.add_object(session, body.name)
+    added = hand_masks.add_object(session, body.name)
     _tell_objects(session)
     return as_json(added)
 
 
 def remove_object(session: Session, request: Request) -> Any:
     """One object less."""
-    marking.remove_object(session, request.path_params["name"])
+    hand_masks.remove_object(session, request.path_params["name"])
     _tell_objects(session)
     session.tell_photos(session.paths())
     return {}
@@ -113,7 +113,7 @@ def set_slider(session: Session, _request: Request, body: bodies.SliderBody) -> 
 
 def find(session: Session, _request: Request, body: bodies.FindBody) -> Any:
     """Search the album, or go on; after corrections with what they taught."""
-    learnt = marking.learn_corrections(session) if body.improve else 0
+    learnt = hand_masks.learn_corrections(session) if body.improve else 0
     album.find(session)
     return {"learnt": learnt}
 
@@ -202,7 +202,7 @@ def keep_mask(session: Session, request: Request, body: bodies.MaskBody) -> Any:
     photo = _photo(session, request)
     model, drawing = session.model, _drawing(session, photo, body.drawing)
     found = clicking.outline(model.clicks, model.photos.get(photo), drawing)
-    marking.set_mask(session, photo, body.object, body.kind, found.mask)
+    hand_masks.set_mask(session, photo, body.object, body.kind, found.mask)
     _tell_objects(session)
     return {}
 
@@ -211,9 +211,9 @@ def verdict(session: Session, request: Request, body: bodies.VerdictBody) -> Any
     """Take a word on an object in a photo, or take it back."""
     photo = _photo(session, request)
     if body.kind in ("none", "not-other"):
-        marking.take_back(session, photo, body.object, other=body.kind == "not-other")
+        hand_masks.take_back(session, photo, body.object, other=body.kind == "not-other")
     else:
-        marking.set_verdict(session, photo, body.object, body.kind)
+        hand_masks.set_verdict(session, photo, body.object, body.kind)
     _tell_objects(session)
     return {}
 
@@ -232,7 +232,7 @@ def _drawing(session: Session, photo: MediaFile, body: bodies.DrawingBody) -> cl
 
 def _tell_objects(session: Session) -> None:
     objects = [as_json(one) for one in session.state.objects]
-    unlearnt = len(marking.unlearnt(session.state))
+    unlearnt = len(hand_masks.unlearnt(session.state))
     session.events.publish("objects", objects=objects, unlearnt=unlearnt)
 
 

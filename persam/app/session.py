@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from persam.app import objects as store
 from persam.app.clips import ClipFolder
 from persam.app.events import Events
-from persam.app.finding import BackgroundJob
 from persam.app.model import LoadedModel, load_model
 from persam.app.objects import AppState, NamedObject
 from persam.app.photos import MediaFolder, UnknownFile, is_frame
 from persam.app.renditions import Renditions
 from persam.app.results import Results
+from persam.app.search_job import BackgroundJob
 from persam.errors import InputError, PersamError
 from persam.io.concept_file import concept_model
 from persam.io.writers import remove_leftovers

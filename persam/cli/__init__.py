@@ -27,7 +27,6 @@ from persam.cli.find import find
 from persam.cli.index import index
 from persam.cli.label_studio import label_studio
 from persam.cli.learn import learn
-from persam.cli.meant import UsageError, say_what_is_meant
 from persam.cli.merge import merge
 from persam.cli.models import models
 from persam.cli.report import report
@@ -36,6 +35,7 @@ from persam.cli.segment import segment
 from persam.cli.stability import stability
 from persam.cli.track import track
 from persam.cli.train import train
+from persam.cli.unknown_option import UsageError, say_what_is_meant
 from persam.errors import PersamError
 
 # What comes with persam[torch] alone; a command that needs it says so instead of a traceback.

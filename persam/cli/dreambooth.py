@@ -159,7 +159,7 @@ def score(
 ) -> None:
     """Compare samples with the photos: the subject, the prompt, and the background."""
     from persam.dreambooth import features, scoring
-    from persam.dreambooth.finding import subject_finder
+    from persam.dreambooth.subject_finder import subject_finder
 
     finder = subject_finder(subject, device)
     eyes = features.load_clip(clip, device), features.load_dino(dino, device)

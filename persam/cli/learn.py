@@ -40,7 +40,7 @@ from persam.cli.object_options import (
     OrientationOption,
     PointOption,
 )
-from persam.cli.reference_shown import ShownReference
+from persam.cli.reference_preview import ShownReference
 from persam.cli.search_args import LearningArgs
 from persam.errors import InputError
 from persam.io.folders import refuse_overwriting

@@ -62,7 +62,7 @@ from persam.cli.object_options import (
     OrientationOption,
     PointOption,
 )
-from persam.cli.reference_shown import ShownReference
+from persam.cli.reference_preview import ShownReference
 from persam.cli.run_args import (
     BatchOption,
     CacheOption,

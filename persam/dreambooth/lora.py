@@ -13,7 +13,7 @@ from safetensors.torch import save as pack
 
 from persam.errors import InputError
 from persam.io.own_files import OwnFiles, file_sha256
-from persam.models.seal import sealed
+from persam.models.digest import with_digest
 
 if TYPE_CHECKING:
     from persam.dreambooth.components import Base
@@ -150,4 +150,4 @@ def _stability_name(name: str, layers: int) -> str:
 def _write(
     own: OwnFiles, tensors: Any, path: str | Path, metadata: dict[str, str] | None = None
 ) -> None:
-    own.write(Path(path), sealed(pack(tensors, {"format": "pt", **(metadata or {})})))
+    own.write(Path(path), with_digest(pack(tensors, {"format": "pt", **(metadata or {})})))

@@ -16,7 +16,7 @@ from persam.errors import InputError
 from persam.evaluation.records import Finding, Learning
 from persam.io.masks import read_mask
 from persam.metrics import at_size
-from persam.models.wrapped import WrappedBackbone
+from persam.models.wrapped_backbone import WrappedBackbone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

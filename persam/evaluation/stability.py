@@ -19,8 +19,8 @@ from PIL import Image
 
 from persam import geometry
 from persam.errors import InputError
+from persam.evaluation.noisy_prompts import NOISE, kinds
 from persam.evaluation.reports import environment
-from persam.evaluation.sloppy import NOISE, kinds
 from persam.io.writers import write_single
 from persam.metrics import boundary, overlap
 from persam.structures import Frame
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from persam.evaluation.sloppy import PromptKind
+    from persam.evaluation.noisy_prompts import PromptKind
     from persam.models.base import Backbone
     from persam.structures import Embedding
 

@@ -20,7 +20,7 @@ from safetensors.numpy import save
 
 from persam.errors import InputError
 from persam.io.concept_file import in_order, refuse_other_file
-from persam.io.labels.stored import set_fields, set_from
+from persam.io.labels.json_fields import set_fields, set_from
 from persam.io.writers import write_bytes, write_single
 
 if TYPE_CHECKING:

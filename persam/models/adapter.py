@@ -24,7 +24,7 @@ from persam.models.runtime.convertible import DECODER, ENCODER, Convertible
 from persam.models.runtime.decoder_graph import FREE, OUTPUTS, DecoderGraph, blank_inputs
 from persam.models.runtime.fast_decoder import make_lean
 from persam.models.runtime.programs import converted, runner
-from persam.models.runtime.start import start
+from persam.models.runtime.start_encoder import start
 from persam.models.runtime.torch_engine import TorchEngine
 from persam.models.tensors import as_arrays, guidance_tensors
 from persam.structures import Embedding, ModelSpec

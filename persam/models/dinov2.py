@@ -21,7 +21,7 @@ from persam.models.files import read_folder
 from persam.models.identity import identity
 from persam.models.runtime.torch_engine import KINDS
 from persam.models.tensors import to_array, to_tensor
-from persam.models.wrapped import WrappedBackbone
+from persam.models.wrapped_backbone import WrappedBackbone
 from persam.structures import Frame
 
 if TYPE_CHECKING:

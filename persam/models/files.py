@@ -19,12 +19,12 @@ from persam.errors import InputError, MissingExtra
 from persam.models import sam, sam2
 from persam.models.adapter import Adapter
 from persam.models.config_file import read_config
+from persam.models.digest import check_digest
 from persam.models.mobile_sam import is_mobile_sam, load_mobile_sam
 from persam.models.runtime.exported import load_exported
-from persam.models.runtime.exported_facts import EXPORTED
+from persam.models.runtime.exported_metadata import EXPORTED
 from persam.models.sam import SamBackbone
 from persam.models.sam2 import Sam2Backbone
-from persam.models.seal import check_seal
 from persam.models.weights import is_official, load_sam
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def read_state(path: Path) -> State:
         )
     try:
         if path.suffix.lower() == ".safetensors":
-            check_seal(path)
+            check_digest(path)
             return _unwrapped(safetensors.torch.load_file(path))
         _require_torch_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)

@@ -21,7 +21,7 @@ from persam.models.runtime.choice import (
     require_torch,
 )
 from persam.models.runtime.devices import choose_device, choose_precision, resolved_precision
-from persam.models.runtime.exported_facts import EXPORTED
+from persam.models.runtime.exported_metadata import EXPORTED
 from persam.models.suggestions import meant
 from persam.structures import ModelSpec
 
@@ -132,7 +132,7 @@ def _load(name: str | Path, device: str, asked: RuntimeChoice) -> Backbone:
 
 def _load_pocket(device: str, asked: RuntimeChoice) -> Backbone:
     """The built-in model: the networks of the package where they are what was asked for."""
-    from persam.models.runtime.packaged import load_packaged, runs_packaged
+    from persam.models.runtime.builtin_networks import load_packaged, runs_packaged
 
     if runs_packaged(device, asked.wished()):
         return load_packaged(asked.wished())

@@ -14,7 +14,13 @@ import torch
 from transformers import SamHQConfig, SamHQModel, SamModel
 
 from persam.errors import InputError
-from persam.models.sizes import POSITION, has_vit, is_official, require_official, sam_config
+from persam.models.checkpoint_sizes import (
+    POSITION,
+    has_vit,
+    is_official,
+    require_official,
+    sam_config,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

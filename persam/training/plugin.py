@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from persam.io.pairs import read_pairs
-from persam.models.plugs import decoder_of
-from persam.models.stable_sam.backbone import stable_plug
+from persam.models.decoder_parts import decoder_of
+from persam.models.stable_sam.backbone import stable_decoder_parts
 from persam.models.stable_sam.plugin_file import Plugin, plugin_bytes, untrained
 from persam.training.collage import with_collages
 from persam.training.embeddings import Store
@@ -71,7 +71,7 @@ def train_plugin(
     parts = untrained(decoder.hidden_size, options, backbone.name).parts.to(backbone.device)
     stems = [pair.stem for pair in pairs]
     store = None if place.cache is None else Store.open(place.cache, backbone, stems)
-    task = Task(backbone, stable_plug(decoder, parts), pairs, store, asdict(options))
+    task = Task(backbone, stable_decoder_parts(decoder, parts), pairs, store, asdict(options))
     with opened(place.out, "persam train stable") as own:
         for name in (PLUGIN, FACTS):
             own.refuse_others(place.out / name)

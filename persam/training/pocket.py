@@ -17,14 +17,14 @@ import torch.nn.functional as F
 
 from persam.errors import InputError
 from persam.models.loading import choose_device
-from persam.training import asking, episodes
+from persam.training import decoder_calls, episodes
+from persam.training.data import TrainingData
 from persam.training.losses import WHOLE_OTHERS_WEIGHT, Losses, Wanted, judge
 from persam.training.parts import part
 from persam.training.processes import Workers
 from persam.training.run_folder import CHECKPOINT, cut_log, log, opened
-from persam.training.shown import Shown
 from persam.training.state import WEIGHTS, Initial, average, keep, restore, set_rate, trained
-from persam.training.watch import Watch
+from persam.training.validation import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,13 +110,15 @@ def train(
     return run.out / WEIGHTS[16]
 
 
-def prepare(run: Run, recipe: Recipe, device: torch.device) -> tuple[Shown, State, Watch | None]:
+def prepare(
+    run: Run, recipe: Recipe, device: torch.device
+) -> tuple[TrainingData, State, Watch | None]:
     """Read everything that a run needs, before anything is written.
 
     Raises:
         InputError: as :func:`train`.
     """
-    shown = Shown.read(run.data, run.scenes, recipe)
+    shown = TrainingData.read(run.data, run.scenes, recipe)
     watch = None if run.watched is None else Watch(run.watched)
     initial = Initial(run.initial, run.second)
     return shown, restore(run.out / CHECKPOINT, recipe, initial, device), watch
@@ -140,7 +142,7 @@ def computes_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def _step(state: State, recipe: Recipe, shown: Shown, workers: Workers) -> dict[str, float]:
+def _step(state: State, recipe: Recipe, shown: TrainingData, workers: Workers) -> dict[str, float]:
     seed = recipe.seed * 1_000_003 + state.step
     set_rate(state, recipe)
     state.optimiser.zero_grad(set_to_none=True)
@@ -189,23 +191,23 @@ class _Asker:
     def cascade(self, drawn: Episodes) -> dict[str, Losses]:
         """PerSAM's three steps, each from what the model made of the one before."""
         wanted = self._wanted(drawn.scene, drawn.truth)
-        first = asking.concept_question(drawn, self.model.square, self.generator)
+        first = decoder_calls.concept_question(drawn, self.model.square, self.generator)
         answer = self._ask(drawn.scene, first)
         losses = {"concept": judge(answer, wanted, others=WHOLE_OTHERS_WEIGHT)}
-        logits = asking.first_logits(answer, self.generator)
+        logits = decoder_calls.first_logits(answer, self.generator)
         for name, box in (("mask", self._chance() < BOX_SHARE), ("box", True)):
-            again = asking.refining_question(first, logits, self.model.square, box=box)
+            again = decoder_calls.refining_question(first, logits, self.model.square, box=box)
             answer = self._ask(drawn.scene, again)
             losses[f"step_{name}"] = judge(answer, wanted, others=WHOLE_OTHERS_WEIGHT)
-            logits = asking.best_logits(answer)
+            logits = decoder_calls.best_logits(answer)
         return losses
 
     def told(self, questions: int) -> dict[str, Losses]:
         """Points and boxes, each kind about objects of its own."""
         asked = {
-            "point": asking.point_question,
-            "points": asking.points_question,
-            "box": asking.box_question,
+            "point": decoder_calls.point_question,
+            "points": decoder_calls.points_question,
+            "box": decoder_calls.box_question,
         }
         losses = {}
         for name, question in asked.items():
@@ -223,8 +225,8 @@ class _Asker:
             losses[name] = judge(self._ask(scene, asks), wanted, single)
         return losses
 
-    def _ask(self, scene: torch.Tensor, question: asking.Question) -> DecoderOutput:
-        return asking.ask(self.model, self.features, scene, question)
+    def _ask(self, scene: torch.Tensor, question: decoder_calls.Question) -> DecoderOutput:
+        return decoder_calls.ask(self.model, self.features, scene, question)
 
     def _wanted(self, scene: torch.Tensor, truth: torch.Tensor) -> Wanted:
         cells = 4 * self.features.mask.shape[-1]

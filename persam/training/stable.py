@@ -17,7 +17,7 @@ import torch
 
 from persam import geometry
 from persam.errors import InputError
-from persam.evaluation.sloppy import kinds
+from persam.evaluation.noisy_prompts import kinds
 from persam.training.points import draws, point_losses
 from persam.training.processes import Workers
 from persam.training.run_folder import CHECKPOINT, cut_log, log
@@ -93,7 +93,7 @@ def _step(task: Task, recipe: StableRecipe, step: int, workers: Workers) -> np.n
         for question in _questions(task, recipe, step, number):
             groups.setdefault(len(question.prompts.points), []).append(question)
     sums = np.zeros(3)
-    with task.plug.plugged():
+    with task.plug.attached():
         for group in groups.values():
             entropy, dice = _judge(task.backbone, group)
             ((entropy + dice).sum() / (recipe.batch * recipe.questions)).backward()

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
-from persam.evaluation.sloppy import NOISE, kinds
+from persam.evaluation.noisy_prompts import NOISE, kinds
 from persam.runs import refuse_other_settings
 from persam.training.run_folder import read_checkpoint, write_checkpoint
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from persam.io.pairs import Pair
     from persam.models.base import Backbone
-    from persam.models.plugs import Plug
+    from persam.models.decoder_parts import DecoderParts
     from persam.training.collage import Collage
     from persam.training.embeddings import Store
 
@@ -103,7 +103,7 @@ class Task:
     """
 
     backbone: Backbone
-    plug: Plug
+    plug: DecoderParts
     pairs: Sequence[Pair | Collage]
     store: Store | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

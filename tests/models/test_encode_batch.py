@@ -10,7 +10,7 @@ from persam.errors import InputError
 from persam.evaluation.running import EncodeOnce
 from persam.models.dinov2 import MatchedBackbone, Matcher
 from persam.models.sam import SamBackbone
-from persam.models.wrapped import WrappedBackbone
+from persam.models.wrapped_backbone import WrappedBackbone
 from persam.structures import Embedding, ModelSpec
 
 IMAGES = [

@@ -18,7 +18,7 @@ from persam.models.memory_choice import MemoryChoice
 from persam.models.prompting import preprocess
 from persam.models.sam2_video import Followed, ObjectMemory, VideoMemory
 from persam.models.video_memory import video_memory
-from persam.models.wrapped import WrappedBackbone
+from persam.models.wrapped_backbone import WrappedBackbone
 from persam.structures import ModelSpec
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from persam.io.pairs import Pair, read_pairs
 from persam.models.pocket.lite0 import EPSILON, EfficientNetLite0
 from persam.models.pocket.mobilenet import MobileNetV2, SameConv
 from persam.models.pocket.network import PocketModel
-from persam.training import annotated, asking, episodes, losses, parts, pictures, scenes
+from persam.training import annotated, decoder_calls, episodes, losses, parts, pictures, scenes
 from persam.training.batches import Deck
+from persam.training.data import TrainingData
 from persam.training.pocket import Run, train
 from persam.training.processes import Workers, together
-from persam.training.shown import Shown
 from persam.training.state import Initial, Recipe, keep, restore
 
 RECIPE = Recipe(steps=4, batch=4, annotated=1, shards=2, questions=1, warmup=2, decay=0.5, side=64)
@@ -188,7 +188,7 @@ def test_a_run_may_be_made_longer_while_its_steps_so_far_stay_the_same(run, tmp_
 def _stop_at(step, run):
     import persam.training.pocket as program
 
-    shown = Shown.read(run.data, run.scenes, RECIPE)
+    shown = TrainingData.read(run.data, run.scenes, RECIPE)
     initial = Initial(run.initial, run.second)
     state = restore(run.out / "checkpoint.pt", RECIPE, initial, torch.device("cpu"))
     while state.step < step:
@@ -389,7 +389,7 @@ def test_episodes_ask_for_usable_objects_or_for_absent_ones(data):
 def test_tight_boxes_in_pixels_of_the_square():
     masks = torch.zeros(2, 4, 4, dtype=torch.bool)
     masks[0, 1, 2:] = True
-    boxes = asking.tight_boxes(masks, 64)
+    boxes = decoder_calls.tight_boxes(masks, 64)
     assert boxes[0].tolist() == [32, 16, 63, 31]
     assert boxes[1].tolist() == [0, 0, 63, 63]  # empty: the whole square
 
@@ -397,7 +397,7 @@ def test_tight_boxes_in_pixels_of_the_square():
 def test_points_fall_on_what_they_are_drawn_from():
     truth = torch.zeros(3, 16, 16)
     truth[:, 4:6, 9:12] = 1
-    question = asking.point_question(truth, 64, torch.Generator().manual_seed(1))
+    question = decoder_calls.point_question(truth, 64, torch.Generator().manual_seed(1))
     x, y = question.points[:, 0].unbind(1)
     assert (truth[torch.arange(3), (y // 4).long(), (x // 4).long()] == 1).all()
 
@@ -406,7 +406,7 @@ def test_several_points_have_their_box_now_and_then():
     truth = torch.zeros(2, 64, 64)
     truth[:, 10:30, 20:50] = 1
     generator = torch.Generator().manual_seed(2)
-    asked = [asking.points_question(truth, 64, generator) for _ in range(60)]
+    asked = [decoder_calls.points_question(truth, 64, generator) for _ in range(60)]
     boxed = [one for one in asked if one.box is not None]
     assert 0.15 < len(boxed) / len(asked) < 0.45
     assert all(one.points is not None and one.mask is None for one in asked)
@@ -467,7 +467,7 @@ def test_too_little_data_for_a_batch(run, tmp_path):
 
 
 def test_real_photos_are_looked_at_on_the_way_and_have_no_say(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("persam.training.watch.LOOK_EVERY", 1)
+    monkeypatch.setattr("persam.training.validation.LOOK_EVERY", 1)
     folder = _personal(tmp_path)
     short = replace(RECIPE, steps=2)
     train(run(tmp_path / "watched", watched=folder), short)
@@ -586,11 +586,11 @@ def test_noisy_boxes_stay_within_the_protocols_bounds():
     truth = torch.zeros(200, 32, 32)
     truth[:, 8:24, 12:20] = 1
     generator = torch.Generator().manual_seed(0)
-    boxes = asking.box_question(truth, 128, generator).box
+    boxes = decoder_calls.box_question(truth, 128, generator).box
     exact = (boxes == torch.tensor([48.0, 32.0, 79.0, 95.0])).all(1)
     assert 0.35 < float(exact.float().mean()) < 0.65
     sides = boxes[:, 2:] - boxes[:, :2]
-    assert (sides / torch.tensor([31.0, 63.0]) - 1).abs().max() <= asking.NOISE + 1e-5
+    assert (sides / torch.tensor([31.0, 63.0]) - 1).abs().max() <= decoder_calls.NOISE + 1e-5
     assert boxes.min() >= 0 and boxes.max() <= 127
 
 
@@ -599,9 +599,9 @@ def test_all_four_masks_of_one_call_are_those_of_two():
     model = PocketModel().eval()
     model.resize(64)
     features = model.vision_encoder(torch.randn(1, 3, 64, 64))
-    question = asking.Question(torch.tensor([[[20.0, 30.0]]]), torch.tensor([[1]]))
+    question = decoder_calls.Question(torch.tensor([[[20.0, 30.0]]]), torch.tensor([[1]]))
     with torch.no_grad():
-        four = asking.ask(model, features, torch.tensor([0]), question)
+        four = decoder_calls.ask(model, features, torch.tensor([0]), question)
         prompts = {
             "input_points": question.points[:, None],
             "input_labels": question.labels[:, None],

@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 
 from persam.cli import app
 from persam.errors import InputError
-from persam.evaluation.baselines.lora import lora_plug
+from persam.evaluation.baselines.lora import lora_parts
 from persam.io.pairs import read_pairs
-from persam.models.plugs import decoder_of
-from persam.models.stable_sam.backbone import stabilize, stable_plug
+from persam.models.decoder_parts import decoder_of
+from persam.models.stable_sam.backbone import stabilize, stable_decoder_parts
 from persam.models.stable_sam.modules import StableOptions
 from persam.models.stable_sam.plugin_file import read_plugin, untrained
 from persam.structures import Prompts
@@ -55,7 +55,9 @@ def folder(tmp_path_factory) -> Path:
 
 def task(backbone: Any, folder: Path, store: Store | None = None) -> Task:
     parts = untrained(decoder_of(backbone).hidden_size, StableOptions(reach=2), backbone.name).parts
-    return Task(backbone, stable_plug(decoder_of(backbone), parts), read_pairs([folder]), store)
+    return Task(
+        backbone, stable_decoder_parts(decoder_of(backbone), parts), read_pairs([folder]), store
+    )
 
 
 def state(task: Task) -> dict[str, torch.Tensor]:
@@ -132,7 +134,7 @@ def test_the_log_of_a_run_that_went_on_has_every_step_once(tiny, folder, tmp_pat
 def test_another_recipe_model_plugin_or_data_does_not_go_on(tiny, folder, tmp_path):
     job = task(tiny("sam"), folder)
     train(job, RECIPE, tmp_path)
-    sampler = stable_plug(
+    sampler = stable_decoder_parts(
         decoder_of(job.backbone), untrained(32, StableOptions(routing="always"), "tiny-sam").parts
     )
     pairs = [replace(pair, stem=f"other-{pair.stem}") for pair in job.pairs]
@@ -201,7 +203,7 @@ def test_lora_of_the_same_size_trains_alike(tiny, folder, tmp_path):
     pytest.importorskip("peft", reason="LoRA needs peft: pip install persam[baselines]")
     backbone = tiny("sam")
     weights = {name: value.clone() for name, value in backbone.model.state_dict().items()}
-    job = Task(backbone, lora_plug(backbone, 2), read_pairs([folder]))
+    job = Task(backbone, lora_parts(backbone, 2), read_pairs([folder]))
     before = [parameter.detach().clone() for parameter in job.plug.parameters]
     train(job, RECIPE, tmp_path)
     pairs = zip(before, job.plug.parameters, strict=True)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from persam.errors import InputError
-from persam.evaluation.baselines.plug import seeded
+from persam.evaluation.baselines.tuned_backbone import seeded
 from persam.evaluation.baselines.tuning import Tuned, study, tune
 from persam.methods.fit import OFFICIAL
-from persam.models.plugs import Plug, decoder_of
+from persam.models.decoder_parts import DecoderParts, decoder_of
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -70,7 +70,7 @@ class Bottleneck(nn.Module):
         return x + self.up(nn.functional.gelu(self.down(x)))
 
 
-def _plug(decoder: Any, width: int, device: str) -> Plug:
+def _plug(decoder: Any, width: int, device: str) -> DecoderParts:
     places = [getattr(block, name) for block in decoder.transformer.layers for name in _SUBLAYERS]
     with seeded():
         parts = nn.ModuleList(Bottleneck(decoder.hidden_size, width) for _ in places).to(device)
@@ -79,7 +79,7 @@ def _plug(decoder: Any, width: int, device: str) -> Plug:
         for place, part in zip(places, parts, strict=True):
             undo.callback(place.register_forward_hook(_behind(part)).remove)
 
-    return Plug(parts, hang)
+    return DecoderParts(parts, hang)
 
 
 def _behind(part: nn.Module) -> Any:

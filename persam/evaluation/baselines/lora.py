@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from persam.errors import InputError, MissingExtra
-from persam.evaluation.baselines.plug import seeded
+from persam.evaluation.baselines.tuned_backbone import seeded
 from persam.evaluation.baselines.tuning import Tuned, study, tune
 from persam.methods.fit import OFFICIAL
-from persam.models.plugs import Plug, decoder_of
+from persam.models.decoder_parts import DecoderParts, decoder_of
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -50,7 +50,7 @@ def lora(  # noqa: PLR0913  (what the paper leaves open is a named argument)
     """
     if rank < 1:
         raise InputError(f"LoRA has a rank of at least 1; got {rank}.")
-    plug = lora_plug(backbone, rank)
+    plug = lora_parts(backbone, rank)
     return tune(study(backbone, image, mask, variant), plug, schedule, METHOD)
 
 
@@ -61,7 +61,7 @@ def _peft() -> Any:
         raise MissingExtra(f"LoRA needs peft ({error}): pip install 'persam[baselines]'") from error
 
 
-def lora_plug(backbone: Backbone, rank: int) -> Plug:
+def lora_parts(backbone: Backbone, rank: int) -> DecoderParts:
     """Low-rank changes beside q and v of all of a decoder's attentions; at first they do nothing.
 
     Raises:
@@ -89,4 +89,4 @@ def lora_plug(backbone: Backbone, rank: int) -> Plug:
             undo.callback(setattr, module, name, layer)
             setattr(module, name, part)
 
-    return Plug(parts.eval(), hang)
+    return DecoderParts(parts.eval(), hang)

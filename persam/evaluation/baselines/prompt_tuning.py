@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from persam.errors import InputError
-from persam.evaluation.baselines.plug import seeded
+from persam.evaluation.baselines.tuned_backbone import seeded
 from persam.evaluation.baselines.tuning import Tuned, study, tune
 from persam.methods.fit import OFFICIAL
-from persam.models.plugs import Plug, decoder_of
+from persam.models.decoder_parts import DecoderParts, decoder_of
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -54,7 +54,7 @@ def prompt_tuning(  # noqa: PLR0913  (what the paper leaves open is a named argu
     return tune(studied, _plug(decoder, tokens, backbone.device), schedule, METHOD)
 
 
-def _plug(decoder: Any, count: int, device: str) -> Plug:
+def _plug(decoder: Any, count: int, device: str) -> DecoderParts:
     with seeded():
         tokens = nn.Parameter((_SPREAD * torch.randn(count, decoder.hidden_size)).to(device))
 
@@ -66,4 +66,4 @@ def _plug(decoder: Any, count: int, device: str) -> Plug:
     def hang(undo: ExitStack) -> None:
         undo.callback(decoder.register_forward_pre_hook(add, with_kwargs=True).remove)
 
-    return Plug(nn.ParameterList([tokens]), hang)
+    return DecoderParts(nn.ParameterList([tokens]), hang)

@@ -9,7 +9,7 @@ import numpy as np
 
 from persam.errors import PersamError
 from persam.evaluation.baselines.descent import Truth, descend
-from persam.evaluation.baselines.plug import PluggedBackbone
+from persam.evaluation.baselines.tuned_backbone import TunedBackbone
 from persam.methods.persam import learn
 from persam.pipeline.reference import EncodedReference, Reference, encode_reference, resolve
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from persam.io.images import Source
     from persam.methods.fit import Schedule
     from persam.models.base import Backbone
-    from persam.models.plugs import Plug
+    from persam.models.decoder_parts import DecoderParts
     from persam.pipeline.detection import Detection
     from persam.prediction import Prediction
     from persam.structures import Embedding, Weights
@@ -129,7 +129,7 @@ class Tuned:
         return self.concept.segment_embedding(embedding)
 
 
-def tune(study: Study, plug: Plug, schedule: Schedule, method: str) -> Tuned:
+def tune(study: Study, plug: DecoderParts, schedule: Schedule, method: str) -> Tuned:
     """Fit a plug so that the decoder's single mask of the reference is the reference mask.
 
     The prompts are PerSAM-F's, from the location prior, and stay as they are. As its weights do,
@@ -150,10 +150,10 @@ def tune(study: Study, plug: Plug, schedule: Schedule, method: str) -> Tuned:
         dice, focal = truth.losses(truth.resized(study.ask(multimask=False).logits))
         return dice[0], focal[0]
 
-    with plug.plugged():
+    with plug.attached():
         losses = descend(plug.parameters, loss, schedule)
     require_finite(losses, method, schedule)
-    tuned = PluggedBackbone(study.backbone, plug, method)
+    tuned = TunedBackbone(study.backbone, plug, method)
     count = sum(parameter.numel() for parameter in plug.parameters)
     return Tuned(method, study.backbone, replace(study.concept, backbone=tuned), count, losses)
 

@@ -19,9 +19,9 @@ from persam.io.labels.fields import (
     required,
 )
 from persam.io.labels.label_set import LabelledPicture, LabelSet
+from persam.io.labels.orientation import upright
 from persam.io.labels.origins import with_origin
 from persam.io.labels.structures import Label, LabelClass
-from persam.io.labels.upright import upright
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,9 +21,9 @@ from persam.io.labels.fields import (
 )
 from persam.io.labels.grouping import grouped
 from persam.io.labels.label_set import LabelledPicture, LabelSet, classes_of
+from persam.io.labels.orientation import upright
 from persam.io.labels.origins import with_origin
 from persam.io.labels.structures import Label, LabelClass
-from persam.io.labels.upright import upright
 
 if TYPE_CHECKING:
     from persam.io.labels.pictures import PictureFolder

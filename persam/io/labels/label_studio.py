@@ -27,9 +27,9 @@ from persam.io.labels.fields import (
 from persam.io.labels.grouping import grouped
 from persam.io.labels.label_set import LabelledPicture, LabelSet, classes_of
 from persam.io.labels.label_studio_config import read_config
+from persam.io.labels.orientation import upright
 from persam.io.labels.pictures import upright_size
 from persam.io.labels.structures import Label, Origin
-from persam.io.labels.upright import upright
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,10 +26,10 @@ from persam.io.labels.fields import (
 from persam.io.labels.grouping import grouped
 from persam.io.labels.label_set import LabelledPicture, LabelSet, classes_of
 from persam.io.labels.notes import class_fields, class_from
+from persam.io.labels.orientation import upright
 from persam.io.labels.origins import NOTE, note_of, with_origin
 from persam.io.labels.pictures import PictureFolder, upright_size
 from persam.io.labels.structures import Label, LabelClass
-from persam.io.labels.upright import upright
 from persam.io.labels.writing import Target, Written
 from persam.io.writers import write_text
 

@@ -20,9 +20,9 @@ from persam.io.labels.fields import (
     required,
 )
 from persam.io.labels.label_set import LabelledPicture, LabelSet, classes_of
+from persam.io.labels.orientation import upright
 from persam.io.labels.origins import NOTE, note_of, with_origin
 from persam.io.labels.structures import Label, LabelClass
-from persam.io.labels.upright import upright
 from persam.io.labels.writing import Target, Written
 from persam.io.palette import colour
 from persam.io.writers import write_text

@@ -12,8 +12,8 @@ from persam.io.folders import is_picture
 from persam.io.labels.fields import Problems, as_whole, read_text
 from persam.io.labels.label_set import LabelledPicture, LabelSet
 from persam.io.labels.notes import Notes
+from persam.io.labels.orientation import upright
 from persam.io.labels.structures import Label, LabelClass
-from persam.io.labels.upright import upright
 from persam.io.palette import MOST, VOID, colour
 from persam.io.picture_file import open_picture
 

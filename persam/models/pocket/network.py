@@ -17,7 +17,7 @@ from transformers.models.sam2.modeling_sam2 import (
 )
 
 from persam.models.pocket.encoder import WIDTH, PocketEncoder
-from persam.models.runtime.sketch import BOX_INSIDE, BOX_OUTSIDE, POINT_LOGIT, POINT_SHARE
+from persam.models.runtime.drawn_prompts import BOX_INSIDE, BOX_OUTSIDE, POINT_LOGIT, POINT_SHARE
 
 SQUARE = 384
 STRIDE = 16
@@ -37,14 +37,14 @@ class DecoderOutput(NamedTuple):
     presence: torch.Tensor
 
 
-def sketch(
+def draw_prompts(
     points: torch.Tensor | None,
     labels: torch.Tensor | None,
     boxes: torch.Tensor | None,
     square: int,
     side: int,
 ) -> torch.Tensor:
-    """:func:`persam.models.runtime.sketch.sketch` for a batch, in torch.
+    """:func:`persam.models.runtime.drawn_prompts.draw_prompts` for a batch, in torch.
 
     Args:
         points: ``(n, 1, k, 2)`` in pixels of the square, or None.
@@ -130,7 +130,7 @@ class PocketModel(nn.Module):
         points, labels, boxes, mask = (prompts.get(name) for name in names)
         if mask is None:
             side = self.prompt_encoder.mask_input_size[0]
-            mask = sketch(points, labels, boxes, self.square, side)
+            mask = draw_prompts(points, labels, boxes, self.square, side)
         sparse, dense = self.prompt_encoder(points, labels, boxes, mask)
         logits, iou, _, presence = self.mask_decoder(
             image_embeddings=image,

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from persam.io.writers import write_bytes
-from persam.models.seal import check_seal, sealed
+from persam.models.digest import check_digest, with_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def weight_bytes(tensors: dict[str, torch.Tensor], *, bits: int, metadata: dict[
             stored[name], stored[name + SCALE] = quantise(tensor.float())
         else:
             stored[name] = tensor.half().contiguous()
-    return sealed(save(stored, metadata))
+    return with_digest(save(stored, metadata))
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -58,7 +58,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         InputError: the file is not as it was written.
         OSError, safetensors.SafetensorError: the file cannot be read.
     """
-    check_seal(path)
+    check_digest(path)
     stored = load_file(path)
     return {
         name: tensor.float() * stored[name + SCALE]

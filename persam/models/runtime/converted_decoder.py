@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam.models.prompting import check_embedding, prompt_arrays
-from persam.models.runtime.sketch import sketch
+from persam.models.runtime.drawn_prompts import draw_prompts
 from persam.structures import MaskLogits
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class ConvertedDecoder:
         kinds = [*(CORNERS if prompts.box is not None else ()), *[PADDING] * pads]
         side, mask = self.sizes.mask_side, asked.get("input_masks")
         if mask is None and self.sizes.sketch:
-            mask = sketch(points[0], labels[0], corners.reshape(-1), self.sizes.square, side)
+            mask = draw_prompts(points[0], labels[0], corners.reshape(-1), self.sizes.square, side)
         given = np.array([float(mask is not None)], np.float32)
         return [
             np.concatenate([points, corners, blank], axis=1),

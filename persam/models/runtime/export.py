@@ -17,7 +17,7 @@ from persam.io.writers import part_path, remove_abandoned
 from persam.models.adapter import Adapter
 from persam.models.runtime.choice import require
 from persam.models.runtime.convertible import ENCODER
-from persam.models.runtime.exported_facts import EXPORTED, SUFFIXES, VERSION, Facts
+from persam.models.runtime.exported_metadata import EXPORTED, SUFFIXES, VERSION, Facts
 from persam.models.runtime.programs import converted
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from persam.models.runtime.choice import Engine, RuntimeChoice, missing, require
 from persam.models.runtime.converted_decoder import ConvertedDecoder
 from persam.models.runtime.converted_encoder import ConvertedEncoder
 from persam.models.runtime.convertible import DECODER, ENCODER
-from persam.models.runtime.exported_facts import EXPORTED, READERS, SUFFIXES, Facts
+from persam.models.runtime.exported_metadata import EXPORTED, READERS, SUFFIXES, Facts
 from persam.models.runtime.programs import runner
 from persam.structures import Calibration, Embedding, ModelSpec
 

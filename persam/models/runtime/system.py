@@ -10,10 +10,10 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING
 
 from persam.models import registry
+from persam.models.runtime.builtin_networks import runs_packaged
 from persam.models.runtime.choice import RuntimeChoice, has_torch
 from persam.models.runtime.cpu import cpu_class, thread_count
 from persam.models.runtime.devices import choose_device
-from persam.models.runtime.packaged import runs_packaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
+from persam.models.decoder_parts import DecoderParts, decoder_of
 from persam.models.guided_attention import decoder_lock
-from persam.models.plugs import Plug, decoder_of
 from persam.models.stable_sam.plugin_file import Plugin, read_plugin
-from persam.models.wrapped import WrappedBackbone
+from persam.models.wrapped_backbone import WrappedBackbone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ class StableBackbone(WrappedBackbone):
         super().__init__(backbone, replace(backbone.spec, plugin=name))
         self.ambiguous = False
         self.plugin = plugin
-        self._plug = stable_plug(decoder_of(backbone), plugin.parts)
+        self._plug = stable_decoder_parts(decoder_of(backbone), plugin.parts)
 
     def decode(
         self,
@@ -79,7 +79,7 @@ class StableBackbone(WrappedBackbone):
             )
 
     def _plugged(self) -> AbstractContextManager[None]:
-        return self._plug.plugged()
+        return self._plug.attached()
 
 
 def stabilize(backbone: Backbone, plugin: str | Path | Plugin) -> StableBackbone:
@@ -104,7 +104,7 @@ def stabilize(backbone: Backbone, plugin: str | Path | Plugin) -> StableBackbone
     return StableBackbone(backbone, loaded, named)
 
 
-def stable_plug(decoder: nn.Module, parts: StableParts) -> Plug:
+def stable_decoder_parts(decoder: nn.Module, parts: StableParts) -> DecoderParts:
     """How the plugin's parts are hung before the token-to-image attention of the second layer.
 
     Works with every decoder whose layers are named as transformers' SAM names them.
@@ -127,4 +127,4 @@ def stable_plug(decoder: nn.Module, parts: StableParts) -> Plug:
     def hang(undo: ExitStack) -> None:
         undo.callback(attention.register_forward_pre_hook(redirect, with_kwargs=True).remove)
 
-    return Plug(parts, hang, decoder_lock(decoder))
+    return DecoderParts(parts, hang, decoder_lock(decoder))

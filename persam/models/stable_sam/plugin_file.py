@@ -13,8 +13,8 @@ from safetensors.torch import save
 
 from persam.errors import InputError
 from persam.io.writers import write_bytes
+from persam.models.digest import check_digest, with_digest
 from persam.models.registry import plugin_file
-from persam.models.seal import check_seal, sealed
 from persam.models.stable_sam.modules import StableOptions, StableParts
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def plugin_bytes(plugin: Plugin) -> bytes:
         "training": json.dumps(dict(plugin.training)),
     }
     tensors = {name: tensor.contiguous() for name, tensor in plugin.parts.state_dict().items()}
-    return sealed(save(tensors, metadata))
+    return with_digest(save(tensors, metadata))
 
 
 def read_plugin(path: str | Path) -> Plugin:
@@ -72,7 +72,7 @@ def read_plugin(path: str | Path) -> Plugin:
     """
     file = plugin_file(path)
     try:
-        check_seal(Path(file))
+        check_digest(Path(file))
         with safe_open(file, framework="pt") as stored:
             facts = stored.metadata() or {}
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118

@@ -17,7 +17,7 @@ from persam.models.pocket.backbone import load_pocket
 from persam.models.pocket.mobilenet import SameConv
 from persam.models.pocket.weights_file import SCALE
 from persam.models.registry import POCKET_FILE, find
-from persam.models.runtime.sketch import sketch
+from persam.models.runtime.drawn_prompts import draw_prompts
 from persam.structures import Prompts
 
 LIMIT = 12 * 2**20  # bytes in the package
@@ -160,7 +160,7 @@ def test_the_built_in_model_follows_a_box_and_the_reference():
 
 def test_a_drawn_box_fills_the_cells_that_it_covers():
     box = torch.tensor([[[40.0, 80, 199, 159]]])
-    drawn = network.sketch(None, None, box, square=384, side=96)
+    drawn = network.draw_prompts(None, None, box, square=384, side=96)
     inside = torch.zeros(96, 96, dtype=torch.bool)
     inside[20:40, 10:50] = True  # cells of 4 pixels, corner pixels included
     assert drawn.shape == (1, 1, 96, 96)
@@ -177,18 +177,18 @@ def test_drawing_in_arrays_and_in_torch_is_the_same():
         box = np.array([31.5, 40.0, 300.25, 199.0], np.float32) if boxed else np.zeros(0)
         tensors = [torch.from_numpy(values)[None, None] for values in (points, labels, box)]
         given = [tensor if tensor.numel() else None for tensor in tensors]
-        drawn = network.sketch(*given, square=384, side=96)
-        ours = sketch(points, labels, box, 384, 96)
+        drawn = network.draw_prompts(*given, square=384, side=96)
+        ours = draw_prompts(points, labels, box, 384, 96)
         np.testing.assert_allclose(ours, drawn, rtol=1e-4, atol=1e-4)
 
 
 def test_drawn_points_peak_where_they_are_and_padding_says_nothing():
     points = torch.tensor([[[[101.5, 41.5], [301.5, 201.5], [0.0, 0.0]]]])
     labels = torch.tensor([[[1, 0, -1]]])
-    drawn = network.sketch(points, labels, None, square=384, side=96)[0, 0]
+    drawn = network.draw_prompts(points, labels, None, square=384, side=96)[0, 0]
     assert divmod(int(drawn.argmax()), 96) == (10, 25)
     assert divmod(int(drawn.argmin()), 96) == (50, 75)
     assert float(drawn.max()) == pytest.approx(6)
     assert float(drawn[0, 0].abs()) < 1
     with pytest.raises(ValueError, match="neither"):
-        network.sketch(None, None, None, square=384, side=96)
+        network.draw_prompts(None, None, None, square=384, side=96)

@@ -10,7 +10,7 @@ import tiny as tiny_models
 import torch
 
 from persam.errors import InputError
-from persam.models.plugs import decoder_of
+from persam.models.decoder_parts import decoder_of
 from persam.models.runtime.choice import RuntimeChoice, missing
 from persam.structures import Guidance, Prompts
 

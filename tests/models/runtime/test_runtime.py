@@ -16,7 +16,7 @@ from persam import samples
 from persam.errors import InputError, MissingExtra
 from persam.models.runtime import choice, conversion_cache
 from persam.models.runtime.choice import RuntimeChoice, missing
-from persam.models.runtime.start import start
+from persam.models.runtime.start_encoder import start
 
 CPU = "cpu"
 OTHERS = ("openvino", "onnx")

@@ -19,8 +19,8 @@ from safetensors.torch import load_file, save_file
 import persam
 from persam.errors import InputError
 from persam.models import registry
+from persam.models.decoder_parts import decoder_of
 from persam.models.mobile_sam import load_mobile_sam
-from persam.models.plugs import decoder_of
 from persam.models.sam import SamBackbone
 from persam.models.stable_sam.backbone import stabilize
 from persam.models.stable_sam.modules import (
@@ -147,7 +147,7 @@ def test_only_the_second_layer_sees_other_features(tiny, random_image):
     stable = stabilize(backbone, shaken(backbone))
     embedding = backbone.encode(random_image)
     for each in (backbone, stable):
-        with stable._plug.plugged() if each is stable else torch.no_grad():
+        with stable._plug.attached() if each is stable else torch.no_grad():
             hooks = [
                 module.register_forward_pre_hook(watch(name), with_kwargs=True)
                 for name, module in places.items()

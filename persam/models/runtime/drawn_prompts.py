@@ -1,7 +1,7 @@
 """Prompts drawn as a mask: what a decoder that was trained so is given where there is none.
 
 A map tells every cell what tokens tell it through attention alone. Training draws the same in torch
-(:func:`persam.models.pocket.network.sketch`).
+(:func:`persam.models.pocket.network.draw_prompts`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ BOX_OUTSIDE, BOX_INSIDE = -4.0, 6.0
 POINT_LOGIT, POINT_SHARE = 6.0, 32
 
 
-def sketch(
+def draw_prompts(
     points: np.ndarray, labels: np.ndarray, box: np.ndarray, square: int, side: int
 ) -> np.ndarray:
     """Draw points and box as the mask prompt of one who knows no more than they say.

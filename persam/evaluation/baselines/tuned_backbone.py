@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from persam.models.wrapped import WrappedBackbone
+from persam.models.wrapped_backbone import WrappedBackbone
 from persam.structures import ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from persam.models.base import Backbone
-    from persam.models.plugs import Plug
+    from persam.models.decoder_parts import DecoderParts
     from persam.structures import Embedding, Guidance, MaskLogits, Prompts
 
 SEED = 0
 
 
-class PluggedBackbone(WrappedBackbone):
+class TunedBackbone(WrappedBackbone):
     """A backbone whose single mask is decoded with a plug in, and that is itself again after it.
 
     The plug was fitted to that mask. The three masks, which the refinements ask for, are the
     backbone's own, and so are the embeddings.
     """
 
-    def __init__(self, backbone: Backbone, plug: Plug, method: str) -> None:
+    def __init__(self, backbone: Backbone, plug: DecoderParts, method: str) -> None:
         super().__init__(backbone, ModelSpec(f"{backbone.name} tuned by {method}"))
         self._plug = plug
 
@@ -41,7 +41,7 @@ class PluggedBackbone(WrappedBackbone):
         multimask: bool = True,
     ) -> MaskLogits:
         """Answer prompts; see :meth:`persam.models.base.Backbone.decode`."""
-        with nullcontext() if multimask else self._plug.plugged():
+        with nullcontext() if multimask else self._plug.attached():
             return super().decode(embedding, prompts, guidance=guidance, multimask=multimask)
 
     @torch.no_grad()
@@ -49,7 +49,7 @@ class PluggedBackbone(WrappedBackbone):
         self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
     ) -> list[MaskLogits]:
         """Answer several; see :meth:`persam.models.base.Backbone.decode_batch`."""
-        with nullcontext() if multimask else self._plug.plugged():
+        with nullcontext() if multimask else self._plug.attached():
             return super().decode_batch(embeddings, prompts, multimask=multimask)
 
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from persam.errors import InputError
+from persam.models.digest import check_digest, with_digest
 from persam.models.files import read_state
 from persam.models.pocket.weights_file import read_weights, weight_bytes
-from persam.models.seal import check_seal, sealed
 from persam.models.stable_sam.modules import StableOptions
 from persam.models.stable_sam.plugin_file import plugin_bytes, read_plugin, untrained
 
@@ -18,16 +18,16 @@ TENSORS = {"weight": torch.arange(48.0).reshape(6, 8), "bias": torch.ones(6)}
 PLAIN = save({name: tensor.numpy() for name, tensor in TENSORS.items()}, {"step": "3"})
 
 
-def test_a_sealed_file_holds_what_it_held(tmp_path):
+def test_a_file_with_a_digest_holds_what_it_held(tmp_path):
     path = tmp_path / "w.safetensors"
-    path.write_bytes(sealed(PLAIN))
-    check_seal(path)
+    path.write_bytes(with_digest(PLAIN))
+    check_digest(path)
     assert all(np.array_equal(load(path.read_bytes())[k], v) for k, v in TENSORS.items())
 
 
 @given(st.data())
 def test_no_flipped_bit_of_the_numbers_is_read(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("seal") / "w.safetensors"
+    path = tmp_path_factory.mktemp("digest") / "w.safetensors"
     whole = weight_bytes(TENSORS, bits=16, metadata={"step": "3"})
     start = 8 + int.from_bytes(whole[:8], "little")
     place = data.draw(st.integers(start, len(whole) - 1))
@@ -51,7 +51,7 @@ def test_a_changed_word_of_the_header_is_noticed(tmp_path):
 def test_files_of_other_programs_have_no_digest(tmp_path):
     for data in (PLAIN, save({"a": np.zeros(3)}), b"", b"\xff" * 40, b"\2" + 7 * b"\0" + b"[]"):
         (tmp_path / "a.safetensors").write_bytes(data)
-        check_seal(tmp_path / "a.safetensors")
+        check_digest(tmp_path / "a.safetensors")
 
 
 def test_a_flipped_bit_in_a_torch_file_is_noticed(tmp_path):

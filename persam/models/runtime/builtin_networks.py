@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from persam.models.registry import POCKET, POCKET_FILE
 from persam.models.runtime.choice import missing
 from persam.models.runtime.exported import ExportedBackbone, ExportedFiles
-from persam.models.runtime.exported_facts import READERS, Facts
+from persam.models.runtime.exported_metadata import READERS, Facts
 
 if TYPE_CHECKING:
     from persam.models.runtime.choice import RuntimeChoice

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from persam.io.own_files import OwnFiles
 
 
-class Extras:
+class ResultImages:
     """Makes what was asked for besides masks. Its methods are safe in any thread.
 
     A mask is the work, and all else can be made again from it: where a cut-out or an overlay cannot

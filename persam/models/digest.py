@@ -16,12 +16,12 @@ from persam.io.safetensors_header import joined, parted
 if TYPE_CHECKING:
     from pathlib import Path
 
-_WORDS, _SEAL = "__metadata__", "sha256"
+_WORDS, _DIGEST = "__metadata__", "sha256"
 _LONGEST = 100_000_000  # bytes of a header, as safetensors itself has it
 _PIECE = 1 << 20
 
 
-def sealed(data: bytes) -> bytes:
+def with_digest(data: bytes) -> bytes:
     """A safetensors file with its digest in it.
 
     Args:
@@ -30,17 +30,17 @@ def sealed(data: bytes) -> bytes:
     Example:
         >>> from safetensors.numpy import save
         >>> import numpy as np
-        >>> b'"sha256"' in sealed(save({"a": np.zeros(2)}))
+        >>> b'"sha256"' in with_digest(save({"a": np.zeros(2)}))
         True
     """
     header, body = parted(data)
     digest = _digest(header)
     digest.update(body)
-    header[_WORDS] = {**header.get(_WORDS, {}), _SEAL: digest.hexdigest()}
+    header[_WORDS] = {**header.get(_WORDS, {}), _DIGEST: digest.hexdigest()}
     return joined(header, body)
 
 
-def check_seal(path: Path) -> None:
+def check_digest(path: Path) -> None:
     """Compare a file with the digest in it, where it has one; what is no such file is left alone.
 
     Raises:
@@ -53,13 +53,13 @@ def check_seal(path: Path) -> None:
             return
         try:
             header = json.loads(file.read(length))
-            seal = header[_WORDS].pop(_SEAL)
+            noted = header[_WORDS].pop(_DIGEST)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return
         digest = _digest(header)
         while piece := file.read(_PIECE):
             digest.update(piece)
-    if digest.hexdigest() != seal:
+    if digest.hexdigest() != noted:
         raise InputError(
             f"{path} is damaged: it is not what was written (its SHA-256 differs from the one in "
             f"its header). Take a copy of it, or train it anew."

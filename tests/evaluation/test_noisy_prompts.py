@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persam.errors import InputError
-from persam.evaluation.sloppy import PromptKind, kinds, noisy_box, random_points
+from persam.evaluation.noisy_prompts import PromptKind, kinds, noisy_box, random_points
 
 MASK = np.zeros((60, 80), dtype=bool)
 MASK[20:40, 30:60] = True

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Plug:
+class DecoderParts:
     """Small parts beside a decoder.
 
     Attributes:
@@ -37,7 +37,7 @@ class Plug:
         return [parameter for parameter in self.parts.parameters() if parameter.requires_grad]
 
     @contextmanager
-    def plugged(self) -> Iterator[None]:
+    def attached(self) -> Iterator[None]:
         """Change the decoder within the ``with`` block; other threads wait for their turn."""
         with self.lock or nullcontext(), ExitStack() as undo:
             self.hang(undo)
@@ -56,7 +56,7 @@ def decoder_of(backbone: Backbone) -> Any:
     decoder = getattr(getattr(backbone, "model", None), "mask_decoder", None)
     if decoder is None:
         raise InputError(
-            f"Plugs hang into transformers' SAM decoders; {backbone.name} has none. Load another "
-            f"model."
+            f"Trained parts hang into transformers' SAM decoders; {backbone.name} has none. "
+            f"Load another model."
         )
     return decoder

@@ -34,7 +34,7 @@ class Dealt(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class TrainingData:
     """The data of a run.
 
     Attributes:
@@ -48,7 +48,7 @@ class Shown:
     classes: Mapping[str, int]
 
     @classmethod
-    def read(cls, data: Sequence[Path], tars: Sequence[Path], recipe: Recipe) -> Shown:
+    def read(cls, data: Sequence[Path], tars: Sequence[Path], recipe: Recipe) -> TrainingData:
         """Read tars and folders.
 
         Raises:
