@@ -23,7 +23,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lib.mutations import clips, exif_blocks, json_text, label_files, mutated, mutated_header, pictures
+from lib.mutations import (
+    clips,
+    exif_blocks,
+    json_text,
+    label_files,
+    mutated,
+    mutated_header,
+    pictures,
+)
 
 from persam.album.manifest import Manifest, Record, Stamp
 from persam.errors import PersamError
@@ -188,19 +196,14 @@ def _seeds() -> list[dict[str, Any]]:
 
 def inputs(kind: str, noise: np.random.Generator) -> tuple[str, bytes]:
     """One input: a file's name and its contents."""
-    if kind == "pictures":
-        name = SOURCES[int(noise.integers(len(SOURCES)))]
-        return name, mutated(PICTURES[name], noise)
+    if kind in SOURCES:
+        every = SOURCES[kind]()
+        name = sorted(every)[int(noise.integers(len(every)))]
+        return name, mutated(every[name], noise)
     if kind == "EXIF blocks":
         return "photo.jpg", exif_blocks(noise)
-    if kind == "concepts":
-        return "concept.safetensors", mutated_header(CONCEPT, noise)
-    if kind == "plugins":
-        return "plugin.safetensors", mutated_header(PLUGIN, noise)
-    if kind == "clips":
-        made = clips()
-        name = sorted(made)[int(noise.integers(len(made)))]
-        return name, mutated(made[name], noise)
+    if kind in HEADED:
+        return f"{kind}.safetensors", mutated_header(HEADED[kind], noise)
     if kind == "labels":
         return _damaged_labels(noise)
     if kind == "pickles":
@@ -244,12 +247,10 @@ def _concept() -> bytes:
         return (Path(folder) / "c.safetensors").read_bytes()
 
 
-CONCEPT = _concept()
+HEADED = {"concepts": _concept(), "plugins": _stable_plugin()}
 PICKLED = {1: {"a.jpg": {"annotations": [{"segmentation": np.eye(3), "counts": b"91"}, [1.5]]}}}
-PICTURES = pictures()
 LABELS = label_files()
-PLUGIN = _stable_plugin()
-SOURCES = sorted(PICTURES)
+SOURCES = {"pictures": pictures, "clips": clips}
 SEEDS = _seeds()
 READERS: dict[str, Callable[[Path], None]] = {
     "pictures": read_picture,

@@ -46,7 +46,12 @@ SUFFIXES = {
 CLIPS = (
     *(("mp4", "libx264", "aac"), ("mov", "mpeg4", "pcm_s16le"), ("mkv", "libvpx-vp9", "libopus")),
     *(("webm", "libvpx", "libopus"), ("avi", "mjpeg", "pcm_mulaw"), ("ts", "mpeg2video", "mp2")),
-    *(("mkv", "ffv1", "flac"), ("flv", "flv", None), ("mp4", "libx265", None), ("gif", "gif", None)),
+    *(
+        ("mkv", "ffv1", "flac"),
+        ("flv", "flv", None),
+        ("mp4", "libx265", None),
+        ("gif", "gif", None),
+    ),
 )
 
 
@@ -97,6 +102,7 @@ def mutated_header(data: bytes, noise: np.random.Generator) -> bytes:
     return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
+@cache
 def pictures() -> dict[str, bytes]:
     """A small picture in every format and mode that is read, by a name with the suffix."""
     noise = np.random.default_rng(0)

@@ -150,10 +150,14 @@ def refuse_used(folder: str | Path) -> None:
         )
 
 
+def real_path(path: str | Path) -> Path:
+    """A path, its links followed; Path.resolve raises where they lead in a circle."""
+    return Path(os.path.realpath(path))
+
+
 def _same(path: str | Path) -> str:
-    # Folders that ignore case exist; better to refuse once too often there. Unlike Path.resolve,
-    # realpath takes links that lead round in a circle.
-    return os.path.realpath(path).casefold()
+    # Folders that ignore case exist; better to refuse once too often there.
+    return str(real_path(path)).casefold()
 
 
 def name_outputs(

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from persam.errors import InputError
+from persam.io.folders import real_path
 from persam.io.images import read_image
 from persam.io.masks import read_mask
+from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -163,6 +165,7 @@ def _both(pictures: Path, masks: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _members(source: Path) -> Iterator[tuple[str, bytes]]:
+    refuse_special(source)
     try:
         with tarfile.open(source) as tar:
             for member in tar:
@@ -199,7 +202,7 @@ def read_sets(source: Path) -> dict[str, Sequence[Pair]]:
     """
     if is_hqseg(source):
         return dict(hqseg(source, HQSEG_TEST))
-    return {source.resolve().name: read_pairs([source])}
+    return {real_path(source).name: read_pairs([source])}
 
 
 def spread(pairs: Sequence[Pair], count: int | None) -> list[Pair]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from persam.errors import InputError
+from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,7 @@ def read_json(path: Path, kind: type[T], what: str) -> T | None:
     Raises:
         InputError: it cannot be read, or holds something else.
     """
+    refuse_special(path)
     try:
         with path.open("rb") as file:
             return parse(file.read(MOST_BYTES_AT_ONCE + 1), kind)
@@ -104,6 +106,7 @@ def read_lines(path: Path, parse_line: Callable[[str], T]) -> list[T]:
         InputError: a line before the last is broken (a broken last line is a killed run's), or
             the file cannot be read.
     """
+    refuse_special(path)
     try:
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"{path} has more than {MOST_BYTES:,} bytes. Move it away.")

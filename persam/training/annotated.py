@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from persam.errors import InputError
+from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -98,6 +99,7 @@ def read_annotated(tars: Sequence[Path], *, left_out: bool = False) -> list[Anno
 
 
 def _files(path: Path) -> dict[str, bytes]:
+    refuse_special(path)
     try:
         with tarfile.open(path) as tar:
             members = ((member, tar.extractfile(member)) for member in tar if member.isfile())

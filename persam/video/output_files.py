@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from persam.album.manifest import NAME
 from persam.errors import InputError
+from persam.io.folders import real_path
 from persam.io.own_files import OwnFiles
 from persam.io.records import read_lines
 from persam.video.record import FrameLine
@@ -190,7 +191,7 @@ def refuse_to_overwrite(files: ClipFiles, sources: Iterable[str | Path]) -> None
 
 def _same(path: Path) -> str:
     # Folders that ignore case exist; better to refuse once too often there.
-    return str(path.resolve()).casefold()
+    return str(real_path(path)).casefold()
 
 
 def remove_results(files: ClipFiles) -> None:

@@ -48,7 +48,9 @@ def test_nothing_outside_the_folder_is_deleted(tmp_path: Path) -> None:
 @given(
     st.dictionaries(
         # All that a file may be called, and what a terminal or another system would stumble over.
-        st.from_regex(r"[a-z\x01-\x1f\x7f\\\\:\x85\u2028]{1,3}(/[a-z\udce9]{1,3})?", fullmatch=True),
+        st.from_regex(
+            r"[a-z\x01-\x1f\x7f\\\\:\x85\u2028]{1,3}(/[a-z\udce9]{1,3})?", fullmatch=True
+        ),
         st.binary(),
     )
 )

@@ -62,7 +62,8 @@ def read_labelme(path: Path, pictures: PictureFolder) -> LabelSet:
                 continue  # another program's
             data = as_mapping(read, "it")
             own = data.get(NOTE)
-            for one in own.get("classes", []) if isinstance(own, dict) else []:
+            noted = own.get("classes", []) if isinstance(own, dict) else []
+            for one in as_list(noted, f"the classes of its {NOTE}"):
                 known = class_from(one)
                 classes.setdefault(known.name, known)
             found.append(_picture(data, file, pictures, problems))

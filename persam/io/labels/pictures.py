@@ -12,7 +12,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from persam.errors import InputError
-from persam.io.folders import is_picture
+from persam.io.folders import is_picture, real_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,7 +70,7 @@ class PictureFolder:
         best = [path for path, shared in zip(found, alike, strict=True) if shared == max(alike)]
         first = min(map(self._place, best), default=0)
         best = [path for path in best if self._place(path) == first]
-        best = list({path.resolve(): path for path in best}.values())
+        best = list({real_path(path): path for path in best}.values())
         if len(best) > 1:
             raise InputError(
                 f"{name} may be {best[0]} or {best[1]}. Give the folder of one of them by --images"
