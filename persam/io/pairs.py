@@ -5,25 +5,26 @@ Files of folders are opened when a pair is read, those of tars are kept encoded 
 
 from __future__ import annotations
 
-import io
 import re
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from persam.errors import InputError
 from persam.io.folders import real_path
 from persam.io.images import read_image
 from persam.io.masks import read_mask
+from persam.io.picture_bytes import PictureBytes
+from persam.io.picture_checks import DAMAGE
+from persam.io.picture_file import open_picture
 from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
+    from PIL import Image
 
 PICTURE_SUFFIXES = (".webp", ".jpg", ".jpeg")
 MASK_SUFFIX = ".png"
@@ -76,10 +77,14 @@ class Pair:
         return found.group() if found else None
 
     def images(self) -> tuple[Image.Image, Image.Image]:
-        """Picture and mask, opened but not decoded."""
+        """Picture and mask, as they are stored.
+
+        Raises:
+            InputError: one cannot be read.
+        """
         picture, mask = (
-            Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
-            for file in (self.picture, self.mask)
+            open_picture(PictureBytes(self.stem, f) if isinstance(f, bytes) else f, upright=False)
+            for f in (self.picture, self.mask)
         )
         return picture, mask
 
@@ -172,7 +177,7 @@ def _members(source: Path) -> Iterator[tuple[str, bytes]]:
                 file = tar.extractfile(member) if member.isfile() else None
                 if file is not None:
                     yield Path(member.name).name, file.read()
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, tarfile.TarError, *DAMAGE) as error:
         raise InputError(
             f"Pictures with masks are read from tars and folders; {source} is neither: {error}"
         ) from error

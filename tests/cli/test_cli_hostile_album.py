@@ -41,7 +41,7 @@ def one_model() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def desk(tmp_path_factory: pytest.TempPathFactory, tiny_sam_folder: Path) -> Path:
     """A photo, its mask, a concept, and an album that nobody would wish for."""
     desk = tmp_path_factory.mktemp("desk")
     samples.copy(desk / "all")
@@ -53,7 +53,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in NAMES:
         shutil.copy(desk / "0.jpg", os.fsencode(album) + b"/" + name)
     special(album)
-    done = run("learn", desk / "0.jpg", "--mask", desk / "0.png", "--out", desk / "c.safetensors")
+    (desk / "model").symlink_to(tiny_sam_folder)
+    # Of two, so that whether it is in a photo can be told.
+    learn = "learn {photo} --mask {mask} --also {photo}:{mask} --model {model} --out {concept}"
+    done = run(*words(learn, desk, desk))
     assert done.exit_code == 0, done.output
     return desk
 
@@ -87,18 +90,24 @@ def run(*words: object) -> Result:
 COMMANDS = {
     "segment": "segment {album} --concept {concept} --out {out} --save masks,overlays,sheet,coco",
     "find": "find {album} --concept {concept}",
-    "index": "index {album} --out {out}",
-    "track": "track {album} --first-mask {mask} --out {out}",
+    "index": "index {album} --model {model} --out {out}",
+    "track": "track {album} --first-mask {mask} --model {model} --out {out}",
     "prepare": "dreambooth prepare {album} --reference {photo} --mask {mask} --resolution 64"
-    " --out {out}",
-    "doctor": "doctor {photo}:{mask} {photo}:{mask} --album {album}",
+    " --model {model} --out {out}",
+    "doctor": "doctor {photo}:{mask} {photo}:{mask} --album {album} --model {model}",
     "merge": "merge {album} --into {out}",
     "convert": "convert {album} --to coco --out {out}",
 }
 
 
 def words(command: str, desk: Path, out: Path, **places: object) -> list[str]:
-    known = {"album": desk / "album", "concept": desk / "c.safetensors", "out": out}
+    known = {
+        "desk": desk,
+        "model": desk / "model",
+        "album": desk / "album",
+        "concept": desk / "c.safetensors",
+        "out": out,
+    }
     known |= {"photo": desk / "0.jpg", "mask": desk / "0.png", **places}
     return [word.format(**known) for word in command.split()]
 
@@ -139,7 +148,7 @@ INPUTS = {
     "report": "report {it} --out {out}.md",
     "replaced report": "evaluate perseg {album} --json {it} --out {out}",
     "run": "review {it} --concept {concept} --photos {album}",
-    "corrected": "correct {it} {photo} --masks {album} --out {out}.safetensors",
+    "corrected": "correct {it} {photo} --masks {desk} --out {out}.safetensors",
     "index": "find --index {it} --concept {concept}",
     "tar": "segment {it} --concept {concept} --out {out}.tar",
     "pairs": "train stable {it} --model pocket --out {out}",

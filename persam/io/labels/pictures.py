@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
 
 from persam.errors import InputError
 from persam.io.folders import is_picture, real_path
+from persam.io.orientation import orientation
+from persam.io.picture_file import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -121,14 +122,9 @@ def stored_size(path: Path) -> tuple[tuple[int, int], int]:
     Raises:
         InputError: not a readable picture.
     """
-    try:
-        with Image.open(path) as image:
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            return (image.height, image.width), orientation if orientation in _TURNS else 1
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path} is not a picture, or damaged") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    return read_picture(
+        path, lambda image: ((image.height, image.width), orientation(image, str(path)))
+    )
 
 
 def upright_size(path: Path) -> tuple[int, int]:
