@@ -39,9 +39,9 @@ def test_json_round_trip(name, method):
 
 def test_a_variant_from_before_there_were_all_switches_has_none_of_them():
     stored = json.loads(Variant.named("pocket", "persam").to_json())
-    del stored["one_piece"], stored["second_look"]
+    del stored["one_piece"], stored["second_look"], stored["shrinkage"]
     assert Variant.from_json(json.dumps(stored)) == replace(
-        Variant.named("pocket", "persam"), one_piece=False, second_look=0.0
+        Variant.named("pocket", "persam"), one_piece=False, second_look=0.0, shrinkage=0.0
     )
 
 

@@ -30,6 +30,7 @@ LOG_EVERY = 100  # steps of a descent
 _LOWEST, _HIGHEST, _SPACING = -0.25, 1.25, 0.125
 # Longest sides of the samples on which the fast fit looks everywhere, looks nearer, and judges.
 _COARSE, _FINE, _FULL = 64, 256, 1024
+_EQUAL = np.full(2, 1 / 3, dtype=np.float32)
 # AdamW's own constants in PyTorch: decay of both means, and of the weights.
 _MEAN_DECAY, _SQUARE_DECAY, _WEIGHT_DECAY = 0.9, 0.999, 0.01
 _OVERFLOW = 'overflow at this precision: load it with precision="fp32".'
@@ -107,20 +108,27 @@ class Fitted:
     losses: np.ndarray
 
 
-def fit(lessons: Sequence[Lesson], how: FitName, schedule: Schedule = OFFICIAL) -> Fitted:
+def fit(
+    lessons: Sequence[Lesson],
+    how: FitName,
+    schedule: Schedule = OFFICIAL,
+    *,
+    shrinkage: float = 0.0,
+) -> Fitted:
     """Fit the weights.
 
     Args:
         lessons: the decoder's masks of the references and the right ones; at least one.
         how: ``"official"`` runs the official descent; ``"fast"`` searches the weights' plane.
         schedule: of the official descent; 1,000 steps unless said otherwise.
+        shrinkage: of the fast search; see :class:`~persam.variants.Variant`.
 
     Raises:
         PersamError: the logits are not finite numbers.
     """
     if not all(np.isfinite(lesson.logits).all() for lesson in lessons):
         raise PersamError(f"The model's masks of the reference {_OVERFLOW}")
-    return _official(lessons, schedule) if how == "official" else _fast(lessons)
+    return _official(lessons, schedule) if how == "official" else _fast(lessons, shrinkage)
 
 
 def losses(
@@ -186,18 +194,16 @@ def _official(lessons: Sequence[Lesson], schedule: Schedule) -> Fitted:
     return Fitted(_weights(free), np.array(rows, dtype=np.float32))
 
 
-def _fast(lessons: Sequence[Lesson]) -> Fitted:
-    full = _Plane(tuple(_Layer.of(lesson) for lesson in lessons))
+def _fast(lessons: Sequence[Lesson], shrinkage: float) -> Fitted:
+    full = _Plane(tuple(_Layer.of(lesson) for lesson in lessons), shrinkage)
     fine, coarse = full.thinned(_FINE), full.thinned(_COARSE)
     places = [coarse.zoom(start, _SPACING, rounds=5) for start in coarse.basins()]
     lowest = min(places, key=lambda place: float(coarse.loss(place[None])[0]))
-    equal = np.full(2, 1 / 3, dtype=np.float32)
     found = fine.zoom(lowest, _SPACING / 4, rounds=6)
-    rows = [full.row(0, equal), full.row(1, found)]
-    if sum(rows[0][1:]) <= sum(rows[1][1:]):
+    if full.loss(_EQUAL) <= full.loss(found):
         # Samples mislead where masks are noise: all pixels are asked, from the descent's start.
-        found = full.zoom(equal, 2 * _SPACING, rounds=8)
-        rows = [rows[0], full.row(1, found)]
+        found = full.zoom(_EQUAL, 2 * _SPACING, rounds=8)
+    rows = [full.row(0, _EQUAL), full.row(1, found)]
     return Fitted(_weights(found), np.array(rows, dtype=np.float32))
 
 
@@ -249,21 +255,23 @@ class _Layer:
 
 @dataclass(frozen=True, eq=False)
 class _Plane:
-    """The loss over the plane of ``(w1, w2)``: the mean over the references."""
+    """The loss over the plane of ``(w1, w2)``: the mean over the references, and the shrinkage."""
 
     layers: tuple[_Layer, ...]
+    shrinkage: float
 
     def thinned(self, side: int) -> _Plane:
         """Every layer with a long side of about ``side`` at most."""
-        return _Plane(tuple(layer.thinned(side) for layer in self.layers))
+        return replace(self, layers=tuple(layer.thinned(side) for layer in self.layers))
 
     def losses(self, places: np.ndarray) -> np.ndarray:
         """``(..., 2)`` places to ``(2, ...)`` dice and focal losses, each the references' mean."""
         return np.mean([layer.losses(places) for layer in self.layers], axis=0)
 
     def loss(self, places: np.ndarray) -> np.ndarray:
-        """``(..., 2)`` places to ``(...)`` sums of both losses."""
-        return self.losses(places).sum(axis=0)
+        """``(..., 2)`` places to ``(...)`` sums of both losses and of the shrinkage."""
+        apart = ((_all_three(places) - 1 / 3) ** 2).sum(-1)
+        return self.losses(places).sum(axis=0) + self.shrinkage * apart
 
     def row(self, step: int, place: np.ndarray) -> tuple[int, float, float]:
         """Step, dice and focal loss at one place."""

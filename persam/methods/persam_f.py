@@ -58,7 +58,7 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
     )
     concept = learn(backbone, references, recipe, against)
     lessons = [lesson(concept, reference) for reference in references]
-    fitted = fit(lessons, recipe.fit)
+    fitted = fit(lessons, recipe.fit, shrinkage=recipe.shrinkage)
     detection = concept.locate(references[0].embedding)
     stages = {
         "ref_similarity": detection.similarity,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ import numpy as np
 from persam import geometry
 from persam.pipeline.colour import cell_colours, colour_gap
 from persam.pipeline.features import check_embedding
-from persam.pipeline.presence import Evidence, judge, likeness_of, picture_vectors
+from persam.pipeline.presence import CellMatrix, Evidence, evidence_of, picture_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 IN_COMPANY = 0.43
 SURE_ALONE = 0.8
 PLAUSIBLE = 0.25  # presence from which colours have a say
+ELSEWHERE = 17  # objects in whose pictures the others are looked for, spread over a larger set
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,17 @@ class ObjectSet:
         every = targets.values()
         if len(targets) < 2 or not all(t.calibration and t.features.has_cells for t in every):
             return cls(targets, None)
-        elsewhere = {name: _elsewhere(name, targets) for name in targets}
+        elsewhere = _elsewhere(targets)
         mean = fmean(elsewhere.values())
         return cls(targets, {name: found - mean for name, found in elsewhere.items()})
+
+    @cached_property
+    def _cells(self) -> CellMatrix:
+        return CellMatrix.of([one.features for one in self._with_cells.values()])
+
+    @cached_property
+    def _with_cells(self) -> dict[str, SearchTarget]:
+        return {name: one for name, one in self.targets.items() if one.features.has_cells}
 
     def judge(self, embedding: Embedding) -> dict[str, Standing]:
         """How every object stands in a picture, by its matching features and perhaps its colours.
@@ -90,10 +100,7 @@ class ObjectSet:
         Raises:
             InputError: the embedding is another model's.
         """
-        found = {}
-        for name, target in self.targets.items():
-            check_embedding(embedding, target)
-            found[name] = judge(target, embedding)
+        found = self._evidence(embedding)
         if self.offsets is None:
             return {name: Standing(evidence) for name, evidence in found.items()}
         odds = {name: self._odds(name, evidence) for name, evidence in found.items()}
@@ -105,6 +112,19 @@ class ObjectSet:
             odds[name] -= gap
             shares[name] = together * weights[name] / sum(weights.values())
         return {name: Standing(found[name], odds[name], shares[name]) for name in found}
+
+    def _evidence(self, embedding: Embedding) -> dict[str, Evidence]:
+        """By name, what the matching features say of each object by itself."""
+        for target in self.targets.values():
+            check_embedding(embedding, target)
+        likeness: dict[str, float] = {}
+        if self._with_cells:
+            found = self._cells.likenesses(picture_vectors(embedding))
+            likeness = dict(zip(self._with_cells, found, strict=True))
+        return {
+            name: evidence_of(likeness.get(name), target.calibration)
+            for name, target in self.targets.items()
+        }
 
     def _colour_gaps(self, found: Mapping[str, Evidence], embedding: Embedding) -> dict[str, float]:
         """By name, what its colours cost a plausible object beside the best of them, in log-odds.
@@ -139,16 +159,19 @@ def plausible_ones(found: Mapping[str, Evidence]) -> list[str]:
     return [name for name, one in found.items() if (one.presence or 0.0) >= PLAUSIBLE]
 
 
-def _elsewhere(name: str, targets: Mapping[str, SearchTarget]) -> float:
-    """Mean likeness of the other objects' reference pictures to an object."""
-    features = targets[name].features
-    pictures = [
-        np.concatenate(pair)
-        for other, target in targets.items()
-        if other != name
-        for pair in zip(target.features.foregrounds, target.features.backgrounds, strict=True)
-    ]
-    return fmean(likeness_of(vectors, features) for vectors in pictures)
+def _elsewhere(targets: Mapping[str, SearchTarget]) -> dict[str, float]:
+    """By name, the mean likeness of other objects' reference pictures to each object."""
+    names = list(targets)
+    cells = CellMatrix.of([one.features for one in targets.values()])
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for place in sorted({n * len(names) // ELSEWHERE for n in range(ELSEWHERE)}):
+        shown = targets[names[place]].features
+        for pair in zip(shown.foregrounds, shown.backgrounds, strict=True):
+            likenesses = cells.likenesses(np.concatenate(pair))
+            for name, likeness in zip(names, likenesses, strict=True):
+                if name != names[place]:
+                    found[name].append(likeness)
+    return {name: fmean(likenesses) for name, likenesses in found.items()}
 
 
 def _shares(odds: list[float]) -> list[float]:

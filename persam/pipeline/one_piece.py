@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from persam.pipeline.decoder import final_step
+from persam.pipeline.prompts import mask_box
 from persam.pipeline.similarity import standardise
 
 if TYPE_CHECKING:
@@ -55,34 +56,40 @@ def one_piece(mask: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """
     from scipy import ndimage  # slow to import, and not every recipe needs it
 
-    pieces, count = cast("tuple[np.ndarray, int]", ndimage.label(mask, _TOUCHING))
-    if count == 0:
+    box = mask_box(mask)
+    if box is None:
         return mask
+    inside = slice(box[1], box[3]), slice(box[0], box[2])
+    shown = mask[inside]
+    pieces, count = cast("tuple[np.ndarray, int]", ndimage.label(shown, _TOUCHING))
     if count == 1:
         return without_small_holes(mask)
-    numbers = pieces[mask] - 1  # of the pixels that are object, in reading order
+    numbers = pieces[shown] - 1  # of the pixels that are object, in reading order
     highest = np.full(count, -np.inf, dtype=np.float32)
-    np.maximum.at(highest, numbers, standardise(prior)[mask])
+    np.maximum.at(highest, numbers, prior[inside][shown])
+    highest = standardise(highest, over=prior)
     areas = np.bincount(numbers)
     best = int(highest.argmax())
-    near = _distances(pieces, count, best + 1) <= GAP * np.sqrt(areas[best])
+    step = max(1, max(mask.shape) // 200)  # exact to a step, at a fraction of the time
+    coarse = pieces[-box[1] % step :: step, -box[0] % step :: step]
+    near = step * _distances(coarse, count, best + 1) <= GAP * np.sqrt(areas[best])
     least = np.where(near, SUPPORT_NEAR, SUPPORT) * highest[best]
     supported = (highest >= least) & (areas >= SMALLEST * areas[best])
     supported[best] = True
-    return without_small_holes(np.append(supported, False)[pieces - 1])
+    kept = np.zeros_like(mask)
+    kept[inside] = np.append(False, supported)[pieces]
+    return without_small_holes(kept)
 
 
 def _distances(pieces: np.ndarray, count: int, best: int) -> np.ndarray:
-    """``(count,)`` pixels from each piece to the best one, on a grid of at most some 200 cells."""
+    """``(count,)`` cells from each piece of a numbered map to the best one; inf if one is lost."""
     from scipy import ndimage
 
-    step = max(1, max(pieces.shape) // 200)  # exact to a step, at a fraction of the time
-    coarse = pieces[::step, ::step]
-    away = np.asarray(ndimage.distance_transform_edt(coarse != best), dtype=np.float64) * step
-    shown = coarse > 0
     nearest = np.full(count, np.inf)
-    if (coarse == best).any():
-        np.minimum.at(nearest, coarse[shown] - 1, away[shown])
+    if (pieces == best).any():
+        away = np.asarray(ndimage.distance_transform_edt(pieces != best), dtype=np.float64)
+        shown = pieces > 0
+        np.minimum.at(nearest, pieces[shown] - 1, away[shown])
     return nearest
 
 

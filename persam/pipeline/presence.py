@@ -64,10 +64,14 @@ class Evidence:
 
 def judge(target: SearchTarget, embedding: Embedding) -> Evidence:
     """Likeness, and the probability that the object is there."""
-    like = likeness_in(embedding, target.features)
-    if like is None or target.calibration is None:
-        return Evidence(like, None)
-    return Evidence(like, target.calibration.presence(like))
+    return evidence_of(likeness_in(embedding, target.features), target.calibration)
+
+
+def evidence_of(likeness: float | None, calibration: Calibration | None) -> Evidence:
+    """What a likeness says, as far as it is known and calibrated."""
+    if likeness is None or calibration is None:
+        return Evidence(likeness, None)
+    return Evidence(likeness, calibration.presence(likeness))
 
 
 def _log_odds(probability: float) -> float:
@@ -113,6 +117,38 @@ def likeness(vectors: np.ndarray, foregrounds: Sequence[np.ndarray]) -> float:
         most like the picture; -1..1.
     """
     return max(float(nearest(cells, vectors).mean()) for cells in foregrounds)
+
+
+@dataclass(frozen=True, eq=False)
+class CellMatrix:
+    """The cells of many objects, side by side, so that one product asks all for their nearest.
+
+    Attributes:
+        features: of the objects.
+        rows: ``(r, d)`` unit vectors, one reference of an object after the other.
+        ends: rows before the end of each reference.
+    """
+
+    features: Sequence[ObjectFeatures]
+    rows: np.ndarray
+    ends: Sequence[int]
+
+    @classmethod
+    def of(cls, features: Sequence[ObjectFeatures]) -> CellMatrix:
+        """Put objects side by side, at least one; each with cells."""
+        references = [cells for one in features for cells in one.foregrounds]
+        ends = np.cumsum([len(cells) for cells in references]).tolist()
+        return cls(features, np.concatenate(references), ends)
+
+    def likenesses(self, vectors: np.ndarray) -> list[float]:
+        """:func:`likeness_of` ``(m, d)`` unit vectors, at least one, to each object."""
+        best = nearest(self.rows, vectors)
+        means = iter([float(part.mean()) for part in np.split(best, self.ends[:-1])])
+        found = [max(next(means) for _ in one.foregrounds) for one in self.features]
+        return [
+            likeness_of(vectors, one) if one.negatives else like
+            for one, like in zip(self.features, found, strict=True)
+        ]
 
 
 def nearer_to_object(vectors: np.ndarray, features: ObjectFeatures) -> np.ndarray:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _HALF = 0.5 - 1e-4
 # Standard deviations above its mean at which a location prior, cut, is itself a fair mask.
 PRIOR_CUT = 1.0
+_ROWS = 1024  # compared at a time, so that many objects' cells take no more memory than one's
 
 
 def covered_cells(mask: np.ndarray, frame: Frame, grid: Sequence[int]) -> np.ndarray:
@@ -145,7 +146,11 @@ def contrast(cells: np.ndarray, foreground: np.ndarray, background: np.ndarray) 
 def nearest(cells: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """``(...)`` cosine of every cell ``(..., d)`` to the nearest of ``(n, d)`` unit vectors."""
     rows = cells.reshape(-1, cells.shape[-1])
-    return (rows @ vectors.T).max(axis=1).reshape(cells.shape[:-1])
+    found = np.empty(len(rows), dtype=np.result_type(cells, vectors))
+    for start in range(0, len(rows), _ROWS):
+        block = slice(start, start + _ROWS)
+        found[block] = (rows[block] @ vectors.T).max(axis=1)
+    return found.reshape(cells.shape[:-1])
 
 
 def smooth(similarity: np.ndarray, share: float) -> np.ndarray:
@@ -192,13 +197,19 @@ def likely(similarity: np.ndarray, frame: Frame) -> np.ndarray:
     return cells
 
 
-def standardise(values: np.ndarray) -> np.ndarray:
-    """Mean 0, unbiased standard deviation 1; a constant map (one pixel, say) becomes 0."""
-    spread = values.std(ddof=1) if values.size > 1 else np.float32(0)
+def standardise(values: np.ndarray, over: np.ndarray | None = None) -> np.ndarray:
+    """Mean 0, unbiased standard deviation 1; a constant map (one pixel, say) becomes 0.
+
+    Args:
+        values: of any shape.
+        over: the values whose mean and deviation count; None for these themselves.
+    """
+    over = values if over is None else over
+    spread = over.std(ddof=1) if over.size > 1 else np.float32(0)
     # Sums of equal numbers may be off in the last place, which is no spread.
-    if spread == 0 or values.max() == values.min():
+    if spread == 0 or over.max() == over.min():
         return np.zeros_like(values)
-    return (values - values.mean()) / spread
+    return (values - over.mean()) / spread
 
 
 def sigmoid(values: np.ndarray) -> np.ndarray:

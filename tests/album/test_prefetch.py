@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from threadpoolctl import ThreadpoolController
 
 from persam.album.prefetch import Threads, enough
 from persam.errors import InputError
@@ -132,3 +133,11 @@ def test_enough_is_at_least_one_and_at_most_what_there_is():
 def test_fewer_than_no_threads_are_refused():
     with pytest.raises(InputError, match="got -1"):
         Threads(-1)
+
+
+def test_numpys_own_threads_stand_still_meanwhile():
+    controller = ThreadpoolController().select(user_api="blas")
+    with controller.limit(limits=2):
+        with Threads(0):
+            assert [one["num_threads"] for one in controller.info()] == [1] * len(controller)
+        assert [one["num_threads"] for one in controller.info()] == [2] * len(controller)

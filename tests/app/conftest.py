@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from app_page import Page, Server
 
-EXTRAS = ("starlette", "uvicorn", "pydantic", "threadpoolctl")
+EXTRAS = ("starlette", "uvicorn", "pydantic")
 missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
 collect_ignore_glob = ["test_*.py"] if missing else []
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from persam.errors import PersamError
 from persam.methods.fit import Lesson, fit, losses
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
+from persam.structures import Frame
 from persam.variants import Variant
 
 REFERENCE = parity.picture("vit", "reference")
@@ -106,6 +108,19 @@ def test_the_right_mask_is_found():
         mask = geometry.to_original(maps[k : k + 1], frame)[0] > 0
         weights = fit([Lesson(maps * 3, frame, mask)], "fast").weights
         assert int(np.argmax(weights)) == k
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_the_more_the_fit_is_shrunk_the_nearer_it_stays_to_equal_weights(seed):
+    frame = Frame(32, 32, (32, 32), 32)
+    maps = blobs(seed)
+    mask = maps[1] > 0
+    factors = (0.0, 0.02, 0.1, 1.0, 1000.0)
+    fits = [fit([Lesson(maps, frame, mask)], "fast", shrinkage=each) for each in factors]
+    apart = [np.square(np.array(found.weights) - 1 / 3).sum() for found in fits]
+    assert all(later <= earlier + 1e-3 for earlier, later in itertools.pairwise(apart))
+    assert apart[-1] < 1e-4
 
 
 @pytest.mark.parametrize("how", ["fast", "official"])

@@ -8,9 +8,9 @@ from drawn_many import sample
 
 from persam.methods.persam import personalize
 from persam.models.loading import load
-from persam.pipeline.comparison import IN_COMPANY, ObjectSet, Standing
+from persam.pipeline.comparison import ELSEWHERE, IN_COMPANY, ObjectSet, Standing
 from persam.pipeline.multi_object import segment_set
-from persam.pipeline.presence import Evidence
+from persam.pipeline.presence import Evidence, judge
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,28 @@ def test_offsets_of_a_set_add_up_to_nothing(concepts):
     offsets = ObjectSet.of(concepts).offsets
     assert offsets is not None
     assert sum(offsets.values()) == pytest.approx(0)
+
+
+def test_objects_together_have_the_evidence_that_each_has_alone(concepts):
+    dog, bear = concepts["dog"], concepts["bear"]
+    image, mask = sample(0)
+    concepts = {"dog": dog, "two": dog.correct(image, mask=mask), "other": dog.reject(image, mask)}
+    concepts |= {"bear": bear, "unknown": replace(bear, calibration=None)}
+    embedding = dog.backbone.encode(sample(1)[0])
+    together = ObjectSet.of(concepts).judge(embedding)
+    for name, concept in concepts.items():
+        alone = judge(concept, embedding)
+        assert together[name].evidence.likeness == pytest.approx(alone.likeness, abs=1e-6)
+        assert (together[name].evidence.presence is None) == (alone.presence is None)
+
+
+def test_in_a_large_set_some_pictures_stand_for_the_others(concepts):
+    kinds = list(concepts.values())
+    many = {f"{number}": kinds[number % 2] for number in range(ELSEWHERE + 2)}
+    offsets = ObjectSet.of(many).offsets
+    assert offsets is not None
+    found = [offsets["0"], offsets["1"]]
+    assert [offsets[name] for name in many] == pytest.approx((found * 10)[: len(many)], abs=0.05)
 
 
 def test_shares_compare_the_objects_and_none_of_them(concepts):
