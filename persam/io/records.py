@@ -10,7 +10,7 @@ import json
 import math
 import os
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
@@ -20,6 +20,7 @@ from persam.io.special_files import refuse_special
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from types import UnionType
 
 T = TypeVar("T")
 
@@ -31,7 +32,11 @@ MOST_LETTERS = 4096  # of a name or path
 _STRANGE = re.compile(r"[/\x00]" if os.name == "posix" else r"[/\\\x00-\x1f]|^[A-Za-z]:")
 
 
-def parse(text: str | bytes, kind: type[T]) -> T:
+@overload
+def parse(text: str | bytes, kind: type[T]) -> T: ...
+@overload
+def parse(text: str | bytes, kind: UnionType) -> Any: ...
+def parse(text: str | bytes, kind: Any) -> Any:
     """Read one JSON value of a declared type.
 
     Args:
