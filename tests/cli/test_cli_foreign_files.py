@@ -24,7 +24,6 @@ from persam import samples
 from persam.cli import app
 from persam.io.own_files import OWN_FILES
 from persam.models import loading
-from persam.models.registry import POCKET_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,7 +144,6 @@ REFUSING = {
     "export": ("--out", "{out}"),
     "evaluate stability": ("{data}", "--json", "{out}/report.json"),
     "ablate": ("{data}", "--json", "{out}/report.json"),
-    "train pocket": ("{data}", "--initial", "{weights}", "--out", "{out}"),
     "train stable": ("{data}", "--out", "{out}"),
 }
 # What needs more than is on this desk, and where the command is tested.
@@ -153,6 +151,7 @@ ELSEWHERE = {
     "app": "tests/app/test_app_routes.py",
     "demo": "tests/cli/test_cli_demo.py",
     "review": "tests/cli/test_cli_review.py",
+    "train pocket": "tests/training/test_run_folder.py",
     "dreambooth train": "tests/dreambooth/test_dreambooth_training.py",
     "cluster segment": "tests/album/test_result_parts.py",
     "cluster masks": "tests/cli/test_cli_cluster.py",
@@ -183,8 +182,7 @@ def test_a_folder_of_somebody_is_refused(desk: Path, tmp_path: Path, name: str) 
     files = ("mine.safetensors", "report.json", "table.md", "plugin.json", "000000.png")
     for file in files:
         (tmp_path / file).write_bytes(THEIRS)
-    places = {"data": desk / "data", "out": tmp_path, "weights": POCKET_FILE}
-    words = [word.format(**places) for word in REFUSING[name]]
+    words = [word.format(data=desk / "data", out=tmp_path) for word in REFUSING[name]]
     done = run(*name.split(), *words)
     assert done.exit_code == 2, done.output
     assert isinstance(done.exception, SystemExit)
