@@ -122,7 +122,7 @@ class Photo:
         """
         if self.values is None or self.values.void is None:
             return None
-        size = header_size(self.image, upright=False)
+        size = picture_size(self.image, upright=False)
         return read_labels(self.labels, size, luminance=not self.indexed) == self.values.void
 
     def describe(self) -> str:
