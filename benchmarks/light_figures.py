@@ -153,7 +153,7 @@ def loops(report: Mapping[str, Any], held: str) -> Iterator[Row]:
     """The rows against the plain loop, by the way the programs are held."""
     for row in bench_rows(report):
         model = row.figure.split(":")[0]
-        if row.figure == f"{model}: {LOOP}":
+        if model in OFFICIAL and row.figure == f"{model}: {LOOP}":
             goal = OFFICIAL[model].get(held)
             yield Row(f"{row.figure}; {held}", row.value, goal, typical=row.typical)
 
