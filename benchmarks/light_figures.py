@@ -47,6 +47,11 @@ def call(words: list[str], env: Mapping[str, str] | None = None) -> float:
     return perf_counter() - began
 
 
+def disk_use(folder: Path) -> int:
+    """Bytes that the files of a folder take on the disk."""
+    return sum(one.lstat().st_blocks * 512 for one in folder.rglob("*"))
+
+
 @dataclass(frozen=True)
 class Fresh:
     """An environment that pip has just made, and what that took.
@@ -54,7 +59,7 @@ class Fresh:
     Attributes:
         python: its interpreter.
         seconds: of making it.
-        size: of all its packages, in bytes.
+        size: of what pip has brought, compiled files among it, in bytes on the disk.
         first: seconds of the first ``persam segment`` with nothing kept from before.
     """
 
@@ -68,9 +73,10 @@ class Fresh:
         """Make an environment with this checkout in it, and use it once."""
         python = folder / "bin" / "python"
         call([sys.executable, "-m", "venv", str(folder)])
+        before = disk_use(folder)
         install = [str(python), "-m", "pip", "install", "--quiet", "--no-cache-dir"]
         seconds = call([*install, str(HERE.parent)])
-        size = sum(one.stat().st_blocks * 512 for one in folder.rglob("*") if not one.is_symlink())
+        size = disk_use(folder) - before
         photo, mask = samples.files(samples.PICTURES, 1)
         persam, home = str(folder / "bin" / "persam"), {"HOME": str(folder / "home")}
         concept, out = folder / "dog.safetensors", str(folder / "masks")
@@ -147,7 +153,7 @@ def loops(report: Mapping[str, Any], held: str) -> Iterator[Row]:
     """The rows against the plain loop, by the way the programs are held."""
     for row in bench_rows(report):
         model = row.figure.split(":")[0]
-        if row.figure == f"{model}: {LOOP}":
+        if model in OFFICIAL and row.figure == f"{model}: {LOOP}":
             goal = OFFICIAL[model].get(held)
             yield Row(f"{row.figure}; {held}", row.value, goal, typical=row.typical)
 
