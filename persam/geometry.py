@@ -70,7 +70,9 @@ def to_square(xy: np.ndarray, frame: Frame) -> np.ndarray:
     return np.asarray(xy, dtype=np.float64) * (width / frame.width, height / frame.height)
 
 
-def to_original(logits: np.ndarray, frame: Frame) -> np.ndarray:
+def to_original(
+    logits: np.ndarray, frame: Frame, window: tuple[slice, slice] = (slice(None), slice(None))
+) -> np.ndarray:
     """Bring maps that cover the square back to the original picture.
 
     segment-anything's post-processing: bilinear to the square, crop the padding away, bilinear
@@ -79,16 +81,17 @@ def to_original(logits: np.ndarray, frame: Frame) -> np.ndarray:
     Args:
         logits: ``(k, m, n)``.
         frame: where the picture lies in the square.
+        window: rows and columns of the picture that are wanted.
 
     Returns:
-        ``(k, height, width)`` float32.
+        ``(k, height, width)`` float32, of the window.
     """
     maps = np.asarray(logits, dtype=np.float32)
-    down = _to_edge(maps.shape[1], frame.square, frame.resized[0], frame.height)
-    right = _to_edge(maps.shape[2], frame.square, frame.resized[1], frame.width)
+    down = _to_edge(maps.shape[1], frame.square, frame.resized[0], frame.height)[window[0]]
+    right = _to_edge(maps.shape[2], frame.square, frame.resized[1], frame.width)[window[1]]
     across = maps @ right.T  # (k, m, width)
-    found = np.empty((len(maps), frame.height, frame.width), dtype=np.float32)
-    for start in range(0, frame.height, _ROWS):
+    found = np.empty((len(maps), len(down), len(right)), dtype=np.float32)
+    for start in range(0, len(down), _ROWS):
         rows = down[start : start + _ROWS]
         read = np.flatnonzero(rows.any(axis=0))  # a band, as neighbours read neighbours
         band = slice(read[0], read[-1] + 1)
@@ -161,14 +164,19 @@ def bilinear(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """
     maps = np.asarray(maps, dtype=np.float32)
     across = _between(maps, 2, *_neighbours(maps.shape[2], size[1]))  # (k, h, columns)
-    above, below, share = _neighbours(maps.shape[1], size[0])
-    return _between(across, 1, above, below, share[:, None])
+    found = np.empty((len(maps), *size), dtype=np.float32)
+    every = _neighbours(maps.shape[1], size[0])
+    for start in range(0, size[0], _ROWS):  # what a processor's cache holds
+        rows = slice(start, start + _ROWS)
+        above, below, share = (values[rows] for values in every)
+        found[:, rows] = _between(across, 1, above, below, share[:, None])
+    return found
 
 
 def _between(
     maps: np.ndarray, axis: int, low: np.ndarray, high: np.ndarray, share: np.ndarray
 ) -> np.ndarray:
-    """``low * (1 - share) + high * share`` along an axis, with two arrays of that size at most."""
+    """``low * (1 - share) + high * share`` along an axis."""
     found = maps.take(low, axis)
     found *= 1 - share
     other = maps.take(high, axis)

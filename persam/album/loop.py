@@ -72,6 +72,11 @@ class LoaderOptions:
         cache: keeps embeddings between runs, if one is given. Its embeddings are rounded, so that
             answers may differ in single pixels from those without a cache.
         max_pixels: photos of more are refused; see :mod:`persam.io.picture_checks`.
+
+    Example:
+        >>> options = LoaderOptions(batch=4, jobs=0)
+        >>> (options.cache, options.threads().jobs)
+        (None, 0)
     """
 
     batch: int | BatchSize | None = None

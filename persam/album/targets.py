@@ -225,9 +225,11 @@ class AlbumTarget:
 
 def _enlarged(labels: np.ndarray, size: tuple[int, int], *, smooth: bool) -> np.ndarray:
     """``size`` uint8 labels; of 0 and 1, with edges that are no stairs."""
+    height, width = size
     if not smooth:
-        return np.asarray(Image.fromarray(labels).resize(size[::-1], Image.Resampling.NEAREST))
-    shades = Image.fromarray(labels * np.uint8(255)).resize(size[::-1], Image.Resampling.BILINEAR)
+        return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
+    shades = Image.fromarray(labels * np.uint8(255))
+    shades = shades.resize((width, height), Image.Resampling.BILINEAR)
     return (np.asarray(shades) > 127).astype(np.uint8)
 
 
@@ -239,7 +241,16 @@ def _moved(one: FoundObject, labels: np.ndarray, scale: tuple[float, float]) -> 
 
 
 def fingerprint(concept: Concept) -> str:
-    """A short name for everything that decides what a concept finds: model, recipe, numbers."""
+    """A short name for everything that decides what a concept finds: model, recipe, numbers.
+
+    Example:
+        >>> import persam
+        >>> from persam import samples
+        >>> photo, mask = samples.files(samples.PICTURES, 0)
+        >>> dog = persam.personalize(persam.load("pocket"), photo, mask=mask)
+        >>> (len(fingerprint(dog)), fingerprint(dog) == fingerprint(dog.reject(photo, mask)))
+        (16, False)
+    """
     model = (concept.backbone.name, concept.backbone.precision)
     words = (*model, concept.method, concept.variant, concept.weights, concept.calibration)
     digest = hashlib.sha256(repr(words).encode())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from persam.errors import InputError
 from persam.io.extras import import_extra
+from persam.io.special_files import refuse_special
 from persam.io.writers import written_whole
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def open_file(place: str) -> Iterator[BinaryIO]:
             with fsspec.open(place, "rb") as file:
                 yield cast("BinaryIO", file)
         else:
+            refuse_special(place)
             with Path(place).open("rb") as file:
                 yield file
     except (OSError, ValueError, ImportError) as error:

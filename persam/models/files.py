@@ -16,8 +16,8 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers.utils import logging
 
 from persam.errors import InputError, MissingExtra
+from persam.io.special_files import refuse_special
 from persam.models import sam, sam2
-from persam.models.adapter import Adapter
 from persam.models.config_file import read_config
 from persam.models.digest import check_digest
 from persam.models.mobile_sam import is_mobile_sam, load_mobile_sam
@@ -25,19 +25,21 @@ from persam.models.runtime.exported import load_exported
 from persam.models.runtime.exported_metadata import EXPORTED
 from persam.models.sam import SamBackbone
 from persam.models.sam2 import Sam2Backbone
+from persam.models.suggestions import looks_like
 from persam.models.weights import is_official, load_sam
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from persam.models.adapter import Adapter
     from persam.models.runtime.exported import ExportedBackbone
 
 State = dict[str, torch.Tensor]
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
 OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how torch.save began before version 1.6
 # transformers' class -> the adapter that speaks to it; a new family's rows go here.
-ADAPTERS: dict[str, type[Adapter]] = {
+ADAPTERS: dict[str, Callable[[str, Any], Adapter]] = {
     **dict.fromkeys(sam.MODEL_TYPES.values(), SamBackbone),
     **dict.fromkeys(sam2.MODEL_TYPES.values(), Sam2Backbone),
 }
@@ -132,6 +134,7 @@ def read_state(path: Path) -> State:
             f"{path} is no model file by its name; expected one of {', '.join(SUFFIXES)}, or a "
             "folder with config.json."
         )
+    refuse_special(path)
     try:
         if path.suffix.lower() == ".safetensors":
             check_digest(path)
@@ -206,11 +209,12 @@ def _unwrapped(state: State) -> State:
 
 def _build(state: State, path: Path) -> Any:
     if not is_official(state):
-        strange = ", ".join(sorted(state)[:3])
+        strange, known = ", ".join(sorted(state)[:3]), looks_like(state)
         raise InputError(
             f"{path} is no SAM, SAM-HQ or MobileSAM file: its tensors are called {strange}, ... "
-            "Files need the official names (image_encoder..., prompt_encoder..., "
-            "mask_decoder...); give other models as a folder with config.json."
+            f"{known}{' ' if known else ''}Files need the official names "
+            "(image_encoder..., prompt_encoder..., mask_decoder...); give other models as a folder "
+            "with config.json."
         )
     return load_mobile_sam(state) if is_mobile_sam(state) else load_sam(state)
 

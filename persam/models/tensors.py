@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from persam.models.guided_attention import TensorGuidance
 from persam.models.prompting import check_kinds, prompt_arrays
 from persam.structures import MaskLogits
 
@@ -66,13 +66,13 @@ def stack(
     return features, [torch.cat([to_tensor(one, device) for one in maps]) for maps in extras]
 
 
-def guidance_tensors(guidance: Guidance | None, device: torch.device) -> Guidance | None:
+def guidance_tensors(guidance: Guidance | None, device: torch.device) -> TensorGuidance | None:
     """The same guidance with tensors in the place of its arrays."""
     if guidance is None:
         return None
     parts = (guidance.attention, guidance.target)
     attention, target = (None if part is None else to_tensor(part, device) for part in parts)
-    return replace(guidance, attention=attention, target=target)
+    return TensorGuidance(attention, target, guidance.alpha)
 
 
 def mask_logits(logits: torch.Tensor, iou: torch.Tensor) -> list[MaskLogits]:

@@ -9,7 +9,7 @@ same weights.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -68,7 +68,7 @@ class Run:
 
 
 def train(
-    run: Run, recipe: Recipe, report: Callable[[dict[str, float]], None] | None = None
+    run: Run, recipe: Recipe, on_progress: Callable[[dict[str, float]], None] | None = None
 ) -> Path:
     """Train, or go on where the output folder's checkpoint left off.
 
@@ -78,7 +78,7 @@ def train(
     Args:
         run: data and places.
         recipe: everything else that decides the weights.
-        report: called with every line of the log.
+        on_progress: called with every line of the log.
 
     Returns:
         The path of the finished weights.
@@ -88,9 +88,9 @@ def train(
             of another recipe, another run in the folder, or somebody's files in the way.
     """
     device, workers = _place(run)
-    shown, _, watch = prepare(run, recipe, device)  # what is wrong with it leaves no folder behind
+    # What is wrong with it leaves no folder behind.
+    shown, state, watch = prepare(run, recipe, device)
     with opened(run.out, "persam train pocket") as own:
-        state = restore(run.out / CHECKPOINT, recipe, Initial(run.initial, run.second), device)
         if workers.rank == 0:
             cut_log(run.out, state.step)
         started = time.monotonic()
@@ -106,7 +106,7 @@ def train(
                 losses |= watch.look(run.out / WEIGHTS[16], device)
             if state.step % LOG_EVERY == 0 or due or done:
                 seconds = round(time.monotonic() - started, 1)
-                log(run.out, {"step": state.step, "seconds": seconds, **losses}, report)
+                log(run.out, {"step": state.step, "seconds": seconds, **losses}, on_progress)
     return run.out / WEIGHTS[16]
 
 
@@ -148,7 +148,7 @@ def _step(state: State, recipe: Recipe, shown: TrainingData, workers: Workers) -
     state.optimiser.zero_grad(set_to_none=True)
     results: dict[str, Losses] = {}
     device = state.model.prompt_encoder.not_a_point_embed.weight.device
-    dealt = shown.deal(recipe, seed)
+    dealt, total = shown.deal(recipe, seed), torch.zeros((), device=device)
     for shard in range(workers.rank, recipe.shards, workers.count):
         generator = torch.Generator(device).manual_seed(seed * recipe.shards + shard)
         batch = shown.scenes(dealt[shard], state.model.square, generator)
@@ -218,7 +218,7 @@ class _Asker:
                 cells = wanted.truth.shape[-1]
                 pixels = F.interpolate(self.batch.pixels, (cells, cells), mode="area")[scene]
                 found = part(wanted.truth, pixels, self.generator)
-                wanted = wanted._replace(truth=found)
+                wanted = replace(wanted, truth=found)
             asks = question(wanted.truth, self.model.square, self.generator)
             # The single mask is for the whole object; a point on a part may be about either.
             single = 0.0 if partly and name == "point" else 1.0

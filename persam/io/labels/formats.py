@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -34,22 +33,26 @@ class LabelFormat:
     """One format: how it is read and written.
 
     Attributes:
+        title: as people write it.
         read: a file or folder, with the folders of its pictures.
         write: into a folder that the tool opens as it is.
     """
 
+    title: str
     read: Reader
     write: Writer
 
 
 FORMATS = {
-    "coco": LabelFormat(coco.read_coco, write_coco),
-    "yolo": LabelFormat(yolo.read_yolo, yolo.write_yolo),
-    "labelme": LabelFormat(labelme.read_labelme, labelme.write_labelme),
-    "cvat": LabelFormat(cvat.read_cvat, write_cvat),
-    "label-studio": LabelFormat(label_studio.read_label_studio, write_label_studio),
-    "voc": LabelFormat(voc.read_voc, write_voc),
-    "supervisely": LabelFormat(supervisely.read_supervisely, supervisely.write_supervisely),
+    "coco": LabelFormat("COCO", coco.read_coco, write_coco),
+    "yolo": LabelFormat("YOLO", yolo.read_yolo, yolo.write_yolo),
+    "labelme": LabelFormat("LabelMe", labelme.read_labelme, labelme.write_labelme),
+    "cvat": LabelFormat("CVAT", cvat.read_cvat, write_cvat),
+    "label-studio": LabelFormat("Label Studio", label_studio.read_label_studio, write_label_studio),
+    "voc": LabelFormat("Pascal VOC", voc.read_voc, write_voc),
+    "supervisely": LabelFormat(
+        "Supervisely", supervisely.read_supervisely, supervisely.write_supervisely
+    ),
 }
 
 
@@ -66,6 +69,17 @@ def read_label_set(
     Raises:
         InputError: no such file, of no known format, or damaged as a whole. What is damaged in
             part is a line in the answer's ``problems``, and the rest is read.
+
+    Example:
+        >>> import tempfile
+        >>> from persam.io.labels import Label, LabelClass, LabelledPicture
+        >>> dog = Label.of_box("dog", (1, 1, 3, 3), (4, 6))
+        >>> labels = LabelSet((LabelClass(1, "dog"),), (LabelledPicture("a.jpg", (4, 6), (dog,)),))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     written = write_label_set(labels, folder, "coco")
+        ...     again = read_label_set(written.files[0])
+        >>> [one.bounds for picture in again.pictures for one in picture.labels]
+        [(1.0, 1.0, 3.0, 3.0)]
     """
     path = Path(path)
     if not path.exists():
@@ -106,6 +120,15 @@ def write_label_set(
 
     Raises:
         InputError: no such format, or a file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from persam.io.labels import Label, LabelClass, LabelledPicture
+        >>> dog = Label.of_box("dog", (1, 1, 3, 3), (4, 6))
+        >>> labels = LabelSet((LabelClass(1, "dog"),), (LabelledPicture("a.jpg", (4, 6), (dog,)),))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [path.name for path in write_label_set(labels, folder, "coco").files]
+        ['instances_default.json']
     """
     if name not in FORMATS:
         raise InputError(f"There is no label format {name!r}; there are {', '.join(FORMATS)}.")
@@ -117,6 +140,10 @@ def recognise(path: Path) -> tuple[str, Path]:
 
     Raises:
         InputError: none is recognised; says what is looked for.
+
+    Example:
+        >>> recognise(Path("dataset/data.yaml"))[0]
+        'yolo'
     """
     found = _of_folder(path) if path.is_dir() else _of_file(path)
     if found is None:
@@ -185,8 +212,8 @@ def _of_json_files(folder: Path) -> tuple[str, Path] | None:
     near = sorted([*folder.glob("*.json"), *folder.glob("annotations/*.json")])
     for file in near or islice(folder.rglob("*.json"), _SOME):
         try:
-            kind = _of_json(json.loads(file.read_text(encoding="utf-8-sig")))
-        except (OSError, ValueError, RecursionError):
+            kind = _of_json(read_json(file))
+        except InputError:
             continue  # of a folder of LabelMe files one may be damaged; its reader says so
         if kind == "labelme":
             return "labelme", folder

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from PIL import Image
 
 from persam.errors import InputError
 from persam.io.labels.structures import Label, LabelClass
@@ -27,6 +24,11 @@ class LabelledPicture:
         path: the picture itself, None where there is no such file at hand.
         number: its id in files whose format has ids.
         data: contents of the picture's file, where only the label file has them.
+
+    Example:
+        >>> picture = LabelledPicture("a.jpg", (4, 6), (Label.of_box("dog", (1, 1, 3, 3), (4, 6)),))
+        >>> (picture.by_person, picture.at_hand)
+        (True, False)
     """
 
     name: str
@@ -37,8 +39,8 @@ class LabelledPicture:
     data: bytes | None = None
 
     @property
-    def source(self) -> Path | Image.Image:
-        """The picture, for whoever reads it.
+    def source(self) -> Path | bytes:
+        """The picture's file, or its contents, for whoever reads it.
 
         Raises:
             InputError: it is not at hand.
@@ -47,7 +49,7 @@ class LabelledPicture:
             return self.path
         if self.data is None:
             raise InputError(f"{self.name} is not at hand; name its folder by --images.")
-        return Image.open(BytesIO(self.data))
+        return self.data
 
     @property
     def at_hand(self) -> bool:
@@ -68,6 +70,12 @@ class LabelSet:
         classes: without repetition, also those of which no picture shows any.
         pictures: likewise.
         problems: one line for each file or label that could not be read; the rest is here.
+
+    Example:
+        >>> dog = Label.of_box("dog", (1, 1, 3, 3), (4, 6))
+        >>> labels = LabelSet((LabelClass(1, "dog"),), (LabelledPicture("a.jpg", (4, 6), (dog,)),))
+        >>> [(picture.name, one.kind) for picture, one in labels.of_class("dog")]
+        [('a.jpg', 'box')]
     """
 
     classes: tuple[LabelClass, ...]

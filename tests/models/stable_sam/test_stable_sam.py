@@ -21,6 +21,7 @@ from persam.errors import InputError
 from persam.models import registry
 from persam.models.decoder_parts import decoder_of
 from persam.models.mobile_sam import load_mobile_sam
+from persam.models.runtime.exported import ExportedBackbone
 from persam.models.sam import SamBackbone
 from persam.models.stable_sam.backbone import stabilize
 from persam.models.stable_sam.modules import (
@@ -30,7 +31,7 @@ from persam.models.stable_sam.modules import (
     StableParts,
     sample,
 )
-from persam.models.stable_sam.plugin_file import Plugin, read_plugin, untrained, write_plugin
+from persam.models.stable_sam.plugin_file import Plugin, plugin_bytes, read_plugin, untrained
 from persam.structures import Guidance, ModelSpec, Prompts
 
 FAMILIES = ("sam", "sam_hq", "sam2", "sam3", "pocket")
@@ -300,14 +301,13 @@ def test_a_plugin_file_comes_back_as_it_was(tiny, tmp_path, random_image):
     plugin = replace(
         shaken(backbone, StableOptions(reach=3, routing="hard")), training={"steps": 7}
     )
-    path = tmp_path / "new" / "plugin.safetensors"
-    write_plugin(plugin, path)
+    path = tmp_path / "plugin.safetensors"
+    path.write_bytes(plugin_bytes(plugin))
     again = read_plugin(path)
     assert (again.model, dict(again.training)) == ("tiny-sam", {"steps": 7})
     assert again.parts.options == plugin.parts.options
     some, others = (stabilize(backbone, which) for which in (plugin, path))
     assert all(map(np.array_equal, answers(some, random_image), answers(others, random_image)))
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
     assert not any(p.requires_grad for p in again.parts.parameters())
 
 
@@ -315,7 +315,7 @@ def test_the_file_says_how_many_parameters_it_has(tmp_path):
     from safetensors import safe_open
 
     path = tmp_path / "plugin.safetensors"
-    write_plugin(untrained(256, StableOptions(), "sam-vit-large"), path)
+    path.write_bytes(plugin_bytes(untrained(256, StableOptions(), "sam-vit-large")))
     with safe_open(path, framework="pt") as stored:
         facts = stored.metadata()
     assert (facts["parameters"], facts["channels"], facts["model"]) == (
@@ -336,7 +336,7 @@ def test_files_that_are_no_plugins_are_named(tiny, tmp_path):
     with pytest.raises(InputError, match="no Stable-SAM plugin"):
         stabilize(backbone, tmp_path / "other.safetensors")
     whole = tmp_path / "whole.safetensors"
-    write_plugin(untrained(32, StableOptions(), "tiny"), whole)
+    whole.write_bytes(plugin_bytes(untrained(32, StableOptions(), "tiny")))
     tensors = load_file(whole)
     del tensors["router.hidden.weight"]
     facts = {"kind": "persam stable plugin", "channels": "32", "options": "{}", "training": "{}"}
@@ -358,6 +358,7 @@ def test_a_plugin_of_another_width_is_refused(tiny):
 def test_a_model_without_a_sam_decoder_is_refused(tiny):
     class Bare:
         name = "bare"
+        spec = ModelSpec("bare")
 
     with pytest.raises(InputError, match="bare has none"):
         stabilize(Bare(), untrained(32, StableOptions(), "x"))  # pyright: ignore[reportArgumentType]
@@ -375,7 +376,7 @@ def test_options_that_make_no_sense(wrong):
 def test_load_takes_a_specification(tiny_sam_folder, tmp_path, random_image):
     path = tmp_path / "plugin.safetensors"
     plain = persam.load(str(tiny_sam_folder), device="cpu")
-    write_plugin(shaken(plain), path)
+    path.write_bytes(plugin_bytes(shaken(plain)))
     stable = persam.stabilize(plain, path)
     again = persam.load(stable.spec, device="cpu")
     assert again.spec == stable.spec == ModelSpec(str(tiny_sam_folder), plugin=str(path))
@@ -408,6 +409,17 @@ def test_the_plugin_of_the_package_belongs_to_the_built_in_model(random_image):
     found = stable.decode(embedding, ASKED[1], multimask=False).logits
     plain = persam.load("pocket", device="cpu").decode(embedding, ASKED[1], multimask=False).logits
     assert not np.array_equal(found, plain)
+
+
+def test_the_package_s_networks_give_way_to_layers(monkeypatch, random_image):
+    monkeypatch.setenv("PERSAM_ENGINE", "auto")
+    packaged = persam.load("pocket")
+    assert type(packaged) is ExportedBackbone  # what a user has without asking for anything
+    one = persam.stabilize(packaged, "pocket-stable")
+    other = persam.load("pocket", plugin="pocket-stable")
+    assert one.engine == other.engine == "torch"
+    assert one.spec == other.spec == ModelSpec("pocket", plugin="pocket-stable")
+    assert all(map(np.array_equal, answers(one, random_image), answers(other, random_image)))
 
 
 def test_building_a_plugin_leaves_the_callers_chance_alone():
