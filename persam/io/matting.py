@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 _TILE, _OVERLAP = 384, 32  # pixels: what is solved at once, and what neighbours share
 _WIDEST = 8  # pixels of a band on each side of the edge; wider ones begin at half the size
 _SETTLED = 0.03  # as near to 0 or 1, a pixel of the smaller copy is taken as known
-_LARGEST = 1600  # pixels of the band's longer side; beyond it half is solved and made finer
+_LARGEST = 400  # pixels of the band's longer side; beyond it half is solved and made finer
 _WINDOW, _FLAT = 5, 1e-4  # of that: its window in pixels, and the contrast below which it is flat
 _HAIR = 0.2  # of the band's width: half of the thickness below which a part is hair
-_SMOOTH = 2e-4  # epsilon of the matting Laplacian, for colours of 0..1: about the noise of a photo
+_SMOOTH = 3e-4  # epsilon of the matting Laplacian, for colours of 0..1: about the noise of a photo
 _TOLERANCE = 1e-4
 # pymatting's compiled loops have threads of their own, which no two threads of ours may enter; and
 # where they are loaded they set OpenMP's number of threads, which is each thread's own. Loaded
@@ -193,7 +193,7 @@ def _finer(image: np.ndarray, half: np.ndarray, alpha: np.ndarray) -> np.ndarray
     In a small window alpha is linear in colour, which is what closed-form matting goes by as well:
     the line is fitted where the photo is small and read where it is large (a guided filter).
     """
-    unsure = ndimage.binary_dilation((alpha > 0) & (alpha < 1), iterations=2)
+    unsure = np.asarray(ndimage.binary_dilation((alpha > 0) & (alpha < 1), iterations=2), bool)
     colours, slope, offset = half / np.float32(255), np.zeros(half.shape, np.float32), alpha.copy()
     means = _window_mean(np.dstack([colours, alpha]))
     products = [colours[..., [c]] * np.dstack([colours, alpha]) for c in range(3)]
@@ -211,7 +211,7 @@ def _finer(image: np.ndarray, half: np.ndarray, alpha: np.ndarray) -> np.ndarray
 
 def _window_mean(values: np.ndarray) -> np.ndarray:
     """Each plane's mean round every pixel, of ``(h, w, c)``."""
-    return ndimage.uniform_filter(values, (_WINDOW, _WINDOW, 1), mode="nearest")
+    return np.asarray(ndimage.uniform_filter(values, _WINDOW, mode="nearest", axes=(0, 1)))
 
 
 def _resized(plane: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -29,6 +29,26 @@ def test_alpha_in_the_band_is_at_least_twice_as_near_the_truth_as_a_hard_mask(
     assert np.abs(found - scene.alpha)[band].mean() <= hard_error / 2
 
 
+@pytest.mark.parametrize("kind", ["hair", "fur"])
+def test_a_large_photo_is_solved_small_and_made_finer(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = drawn_alpha.draw(kind, 240)
+    mask = scene.coarse(3)
+    trimap = matting.make_trimap(mask, 15)
+    band = trimap == 128
+    solved: list[int] = []
+    monkeypatch.setattr(matting, "_LARGEST", 160)
+    tiles = matting._solve_tiles
+    monkeypatch.setattr(
+        matting, "_solve_tiles", lambda *args: solved.append(len(args[0])) or tiles(*args)
+    )
+    found = matting.make_matte(scene.image, trimap).alpha
+    assert max(solved) <= 160
+    assert np.abs(found - scene.alpha)[band].mean() <= np.abs(mask - scene.alpha)[band].mean() / 2
+    assert np.array_equal(found[~band], mask[~band])
+
+
 @pytest.mark.parametrize("kind", drawn_alpha.KINDS)
 def test_colours_of_the_edge_lose_the_old_background(kind: str) -> None:
     scene = drawn_alpha.draw(kind)
