@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,11 @@ import numpy as np
 import torch
 
 from persam.models.prompting import check_kinds, prompt_arrays
-from persam.structures import MaskLogits
+from persam.structures import Guidance, MaskLogits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from persam.models.prompting import DecoderSizes
-    from persam.structures import Embedding, Guidance, Prompts
+    from persam.structures import Embedding, Prompts
 
 
 def to_tensor(values: Any, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -24,12 +23,24 @@ def to_tensor(values: Any, device: torch.device | str = "cpu") -> torch.Tensor:
         return values.to(device)
     array = np.ascontiguousarray(values)
     # torch warns of memory that it might write to.
-    return torch.from_numpy(array if array.flags.writeable else array.copy()).to(device)
+    tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)  # the call does not wait for it
 
 
 def to_array(tensor: torch.Tensor) -> np.ndarray:
     """A tensor as a float32 array on the CPU."""
-    return tensor.detach().float().cpu().numpy()
+    return to_arrays([tensor])[0]
+
+
+def to_arrays(tensors: Iterable[torch.Tensor]) -> tuple[np.ndarray, ...]:
+    """Tensors as float32 arrays on the CPU; all copies are begun before the last is waited for."""
+    given = [tensor.detach().float() for tensor in tensors]
+    found = [tensor.to("cpu", non_blocking=tensor.is_cuda) for tensor in given]
+    for place in {tensor.device for tensor in given if tensor.is_cuda}:
+        torch.cuda.current_stream(place).synchronize()
+    return tuple(tensor.numpy() for tensor in found)
 
 
 def prompt_batch(
@@ -66,10 +77,33 @@ def stack(
     return features, [torch.cat([to_tensor(one, device) for one in maps]) for maps in extras]
 
 
-def guidance_tensors(guidance: Guidance | None, device: torch.device) -> Guidance | None:
-    """The same guidance with tensors in the place of its arrays."""
+def guidance_tensors(
+    guidance: Guidance | Sequence[Guidance | None] | None, device: torch.device
+) -> Guidance | None:
+    """The same guidance with tensors in the place of its arrays.
+
+    Args:
+        guidance: one, or one for each of ``n`` embeddings, all of one kind.
+        device: of the tensors.
+
+    Returns:
+        Of one its own shapes; of several ``attention`` ``(n, 1, 1, h * w)`` and ``target``
+        ``(n, 1, 1, c)``.
+    """
     if guidance is None:
         return None
+    if isinstance(guidance, Sequence):
+        some = [one for one in guidance if one is not None]
+        if not some:
+            return None
+        guides = [one.attention for one in some if one.attention is not None]
+        targets = [one.target for one in some if one.target is not None]
+        joined = Guidance(
+            np.concatenate(guides) if guides else None,
+            np.stack(targets) if targets else None,
+            some[0].alpha,
+        )
+        return guidance_tensors(joined, device)
     parts = (guidance.attention, guidance.target)
     attention, target = (None if part is None else to_tensor(part, device) for part in parts)
     return replace(guidance, attention=attention, target=target)
@@ -84,4 +118,4 @@ def mask_logits(logits: torch.Tensor, iou: torch.Tensor) -> list[MaskLogits]:
 def as_arrays(answer: MaskLogits) -> MaskLogits:
     """An answer of tensors as one of arrays."""
     tensors: Any = (answer.logits, answer.iou)
-    return MaskLogits(*(to_array(tensor) for tensor in tensors))
+    return MaskLogits(*to_arrays(tensors))

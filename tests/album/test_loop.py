@@ -32,6 +32,8 @@ PACES = [
     LoaderOptions(batch=4, jobs=3),
     LoaderOptions(batch=3, jobs=0),
     LoaderOptions(),
+    LoaderOptions(batch=4, side_by_side=True),
+    LoaderOptions(jobs=1, side_by_side=True),
 ]
 
 
