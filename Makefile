@@ -25,7 +25,7 @@ test-app: setup ## the page in a real browser; pictures the views in docs/app
 	PERSAM_SCREENSHOTS=docs/app PERSAM_APP_PHOTOS=500 $(BIN)/python -m pytest tests/app
 
 test: setup ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-light: .venv-light/ready ## the built-in model in an environment without torch
 	.venv-light/bin/python tests/light.py "$$(mktemp -d)"

@@ -70,7 +70,9 @@ def to_square(xy: np.ndarray, frame: Frame) -> np.ndarray:
     return np.asarray(xy, dtype=np.float64) * (width / frame.width, height / frame.height)
 
 
-def to_original(logits: np.ndarray, frame: Frame) -> np.ndarray:
+def to_original(
+    logits: np.ndarray, frame: Frame, window: tuple[slice, slice] = (slice(None), slice(None))
+) -> np.ndarray:
     """Bring maps that cover the square back to the original picture.
 
     segment-anything's post-processing: bilinear to the square, crop the padding away, bilinear
@@ -79,16 +81,17 @@ def to_original(logits: np.ndarray, frame: Frame) -> np.ndarray:
     Args:
         logits: ``(k, m, n)``.
         frame: where the picture lies in the square.
+        window: rows and columns of the picture that are wanted.
 
     Returns:
-        ``(k, height, width)`` float32.
+        ``(k, height, width)`` float32, of the window.
     """
     maps = np.asarray(logits, dtype=np.float32)
-    down = _to_edge(maps.shape[1], frame.square, frame.resized[0], frame.height)
-    right = _to_edge(maps.shape[2], frame.square, frame.resized[1], frame.width)
+    down = _to_edge(maps.shape[1], frame.square, frame.resized[0], frame.height)[window[0]]
+    right = _to_edge(maps.shape[2], frame.square, frame.resized[1], frame.width)[window[1]]
     across = maps @ right.T  # (k, m, width)
-    found = np.empty((len(maps), frame.height, frame.width), dtype=np.float32)
-    for start in range(0, frame.height, _ROWS):
+    found = np.empty((len(maps), len(down), len(right)), dtype=np.float32)
+    for start in range(0, len(down), _ROWS):
         rows = down[start : start + _ROWS]
         read = np.flatnonzero(rows.any(axis=0))  # a band, as neighbours read neighbours
         band = slice(read[0], read[-1] + 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import socket
 from contextlib import contextmanager, suppress
 from datetime import datetime

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,13 +37,44 @@ from persam.models.weights import load_sam
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 # A slow machine is no failure of what is tested.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 torch.set_num_threads(1)
+
+
+# The files that take longest begin first, so that no worker is left with one alone. What the first
+# converts, others further down take as it is.
+LONGEST = (
+    "models/runtime/test_export.py",
+    "test_light.py",
+    "training/test_pocket_training.py",
+    "docs/test_docs_readme.py",
+    "video/test_tracking.py",
+    "training/test_stable_training.py",
+    "docs/test_docs_many.py",
+    "benchmarks/test_bench.py",
+    "integrations/test_integrations_ray.py",
+    "models/runtime/test_converted_decoder.py",
+    "models/runtime/test_runtime.py",
+    "docs/test_docs_engines.py",
+    "cli/test_cli_demo.py",
+    "cli/test_cli_story.py",
+    "album/test_killed_anywhere.py",
+    "album/test_merge.py",
+    "album/test_index.py",
+    "benchmarks/test_kills.py",
+    "docs/test_notebooks.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the longest files to the front."""
+    tests = Path(__file__).parent
+    places = {tests / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_unconfigure() -> None:

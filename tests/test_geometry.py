@@ -104,3 +104,11 @@ def test_shrink_is_the_mean_of_blocks():
     expected = mask.reshape(4, 3, 5, 4).mean(axis=(1, 3))
     np.testing.assert_allclose(geometry.shrink(mask, (4, 5)), expected, atol=1e-6)
     np.testing.assert_allclose(geometry.shrink(mask, (12, 20)), mask)
+
+
+def test_a_window_of_the_original_is_cut_from_the_whole():
+    frame = geometry.fit(70, 90, 64, keep_aspect=True)
+    maps = np.random.default_rng(0).standard_normal((2, 16, 16)).astype(np.float32)
+    window = slice(11, 40), slice(25, 90)
+    part = geometry.to_original(maps, frame, window)
+    np.testing.assert_allclose(part, geometry.to_original(maps, frame)[:, *window], atol=1e-6)

@@ -79,25 +79,14 @@ def make_tile(
     return Tile(overlay, writers.webp(drawing.thumbnail(cropped, _SIDE)))
 
 
-def write_sheet(path: str | Path, records: Sequence[Record], tiles: Sequence[Tile | None]) -> None:
-    """Write the contact sheet of an album.
-
-    Args:
-        path: the HTML file.
-        records: what became of each photo.
-        tiles: their pictures in the same order, None for failed ones.
-    """
-    writers.write_bytes(path, sheet_page(records, tiles))
-
-
 def sheet_page(
     records: Sequence[Record], tiles: Sequence[Tile | None], reference: bytes = b""
 ) -> bytes:
-    """The contact sheet's HTML in UTF-8; see :func:`write_sheet`.
+    """The contact sheet of an album, HTML in UTF-8.
 
     Args:
-        records: as there.
-        tiles: as there.
+        records: what became of each photo.
+        tiles: their pictures in the same order, None for failed ones.
         reference: JPEG of what was taken for the object in its reference; empty for none.
     """
     figures = "\n".join(_figure(record, tile) for record, tile in zip(records, tiles, strict=True))

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from persam.concept import Concept
-    from persam.structures import Embedding, Prediction
+    from persam.prediction import Prediction
+    from persam.structures import Embedding
 
 ASKED = 4  # references that are asked alone, at most
 # What each sign adds to the expected error, fitted by benchmarks/review.py; but for contested

@@ -193,7 +193,8 @@ def _correction(pictures: Sequence[_Described], codebook: Codebook) -> tuple[flo
                 pairs.append((likeness(few, [piece]), likeness(other.vectors, [piece])))
     if not pairs or np.ptp(pairs, axis=0)[0] < _TOO_ALIKE:
         return 1.0, 0.0
-    slope, offset = np.polyfit(*np.array(pairs).T, 1)
+    few, all_vectors = np.array(pairs).T
+    slope, offset = np.polyfit(few, all_vectors, 1)
     return float(slope), float(offset)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -92,9 +92,7 @@ def candidates(concept: Concept, hits: Sequence[Hit]) -> list[str]:
     return [hit.photo for hit in hits if hit.error is None and (hit.presence or 0.0) >= least]
 
 
-def _hits(
-    concept: Concept, facts: IndexFacts, rows: tuple[list[str], list[str], list[bytes]]
-) -> Iterator[Hit]:
+def _hits(concept: Concept, facts: IndexFacts, rows: tuple[list[Any], ...]) -> Iterator[Hit]:
     """Judge photos by what the index has of them."""
     photos, errors, cells = rows
     least, calibration = concept.variant.min_presence, concept.calibration

@@ -33,8 +33,7 @@ def to_be_written(
         earlier: the record of each photo that is done, else None.
     """
     for one, record in zip(files, earlier, strict=True):
-        wanted = output.save & one.keys()
-        yield from (one[name] for name in wanted - {"masks"})
+        yield from (one[name] for name in one if name in output.save and name != "masks")
         if record is None:
             yield one["masks"]
         yield from _pieces(target, output, one)
@@ -76,5 +75,6 @@ def refuse_clashes(
 
 def _pieces(target: AlbumTarget, output: Output, files: Mapping[Product, Path]) -> Iterator[Path]:
     """Files that single objects or instances of a photo may get."""
-    for name in ("masks", *({"cutouts"} & output.save)):
+    names: list[Product] = ["masks", "cutouts"] if "cutouts" in output.save else ["masks"]
+    for name in names:
         yield from (piece_file(files[name], piece) for piece in target.piece_names)

@@ -225,9 +225,11 @@ class AlbumTarget:
 
 def _enlarged(labels: np.ndarray, size: tuple[int, int], *, smooth: bool) -> np.ndarray:
     """``size`` uint8 labels; of 0 and 1, with edges that are no stairs."""
+    height, width = size
     if not smooth:
-        return np.asarray(Image.fromarray(labels).resize(size[::-1], Image.Resampling.NEAREST))
-    shades = Image.fromarray(labels * np.uint8(255)).resize(size[::-1], Image.Resampling.BILINEAR)
+        return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
+    shades = Image.fromarray(labels * np.uint8(255))
+    shades = shades.resize((width, height), Image.Resampling.BILINEAR)
     return (np.asarray(shades) > 127).astype(np.uint8)
 
 

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from persam.app.clicking import Drawing
-from persam.app.export_files import Product
+from persam.app.export_files import PRODUCTS
 from persam.errors import InputError
 from persam.io.cutouts import CutoutFormat, CutoutStyle, Edges
 from persam.video.output_files import Product as ClipProduct
@@ -23,6 +23,15 @@ _MOST_SIDE = 4096
 _Coordinate = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 _Name = Annotated[str, Field(min_length=1, max_length=40)]
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+def _known(product: str) -> str:
+    if product not in PRODUCTS:
+        raise ValueError(f"expected one of {', '.join(PRODUCTS)}")
+    return product
+
+
+_Product = Annotated[str, AfterValidator(_known)]
 
 
 class _Body(BaseModel):
@@ -106,7 +115,7 @@ class TrackBody(_Body):
 class ExportBody(_Body):
     """What is taken away."""
 
-    products: Annotated[list[Product], Field(max_length=12)]
+    products: Annotated[list[_Product], Field(max_length=12)]
     min_presence: _Share
     name: Annotated[str, Field(max_length=60)] = ""
     edges: Edges = "soft"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -12,7 +12,15 @@ from PIL import Image
 from persam.io import drawing
 from persam.io.cutouts import CutoutStyle, make_cutout
 from persam.io.images import read_image
-from persam.io.labels import Label, LabelClass, LabelledPicture, LabelSet, Origin, write_label_set
+from persam.io.labels import (
+    FORMATS,
+    Label,
+    LabelClass,
+    LabelledPicture,
+    LabelSet,
+    Origin,
+    write_label_set,
+)
 from persam.io.metadata import read_metadata
 from persam.io.palette import colour, number_masks
 from persam.io.writers import write_labels, write_mask, write_overlay, written_whole
@@ -25,9 +33,7 @@ if TYPE_CHECKING:
     from persam.app.objects import NamedObject
     from persam.app.photos import MediaFile
 
-LabelProduct = Literal["coco", "yolo", "labelme", "cvat", "label-studio", "voc", "supervisely"]
-Product = Literal["masks", "cutouts", "overlays", "photos", "concepts"] | LabelProduct
-LABEL_PRODUCTS: tuple[str, ...] = get_args(LabelProduct)
+PRODUCTS = ("masks", "cutouts", "overlays", "photos", "concepts", *FORMATS)
 
 
 @dataclass(frozen=True)
@@ -35,13 +41,13 @@ class ExportOptions:
     """What is taken away.
 
     Attributes:
-        products: any of :data:`Product`.
+        products: any of :data:`PRODUCTS`.
         min_presence: objects below it are left out, but for those that a person marked.
         name: of the folder in ``exports``; empty for the date and time.
         cutouts: how cut-outs look.
     """
 
-    products: frozenset[Product]
+    products: frozenset[str]
     min_presence: float
     name: str = ""
     cutouts: CutoutStyle = field(default_factory=lambda: CutoutStyle(crop=0.0))
@@ -54,7 +60,7 @@ class ExportWriter:
         self, folder: Path, options: ExportOptions, objects: tuple[NamedObject, ...]
     ) -> None:
         self.folder, self.options, self.objects = folder, options, objects
-        self.formats = [name for name in LABEL_PRODUCTS if name in options.products]
+        self.formats = [name for name in FORMATS if name in options.products]
         self._pictures: list[LabelledPicture] = []
 
     def write(

@@ -8,6 +8,7 @@ from persam import __version__
 from persam.album.doubt import WEIGHTS
 from persam.app import hand_masks
 from persam.app.objects import as_json
+from persam.io.labels import FORMATS
 
 if TYPE_CHECKING:
     from persam.app.session import Session
@@ -31,5 +32,6 @@ def session_json(session: Session) -> dict[str, Any]:
         "minPresence": session.state.min_presence,
         "defaultPresence": session.default_presence(),
         "doubtWeights": WEIGHTS,
+        "labelFormats": {name: form.title for name, form in FORMATS.items()},
         "unlearnt": len(hand_masks.unlearnt(session.state)),
     }

@@ -65,7 +65,7 @@ class MarkArgs:
         frame, name, rest = int(head["frame"]), head["name"], head["rest"]
         if head["kind"] == "=":
             return cls(frame, name=name, mask=Path(rest))
-        parts = dict.fromkeys(("box", "point", "not"), ())
+        parts: dict[str, tuple[str, ...]] = dict.fromkeys(("box", "point", "not"), ())
         for word, values in re.findall(r"(?:^|,)(\w+)=([^=]+?)(?=,\w+=|$)", rest):
             if word not in parts:
                 raise InputError(f"--keyframe takes {_FORM}; got {word!r} in {text!r}.")

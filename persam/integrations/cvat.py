@@ -86,7 +86,8 @@ def _outer(mask: np.ndarray, error: float) -> list[list[float]]:
     """Outlines without the holes, which polygons of CVAT cannot have."""
     from scipy.ndimage import binary_fill_holes
 
-    return [ring.ravel().tolist() for ring in rings_of(binary_fill_holes(mask), error)]
+    filled = np.asarray(binary_fill_holes(mask))
+    return [ring.ravel().tolist() for ring in rings_of(filled, error)]
 
 
 def _encode(mask: np.ndarray) -> list[float]:

@@ -134,7 +134,7 @@ class LabelBackend:
         objects = labelled_objects(labels)
         learnt = learn_labels(labels, objects, lambda shown: personalize(self._backbone, shown))
         write_concept_set(self.file, learnt)
-        self._objects = open_concepts(self.file, backbone=self._backbone)
+        self._objects = open_concepts(self.file, self._backbone)
         self._learnt += 1
 
     def _predict(

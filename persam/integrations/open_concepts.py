@@ -45,7 +45,7 @@ class OpenConcepts:
 
 
 def open_concepts(
-    path: str | Path, *, backbone: Backbone | None = None, **place: str
+    path: str | Path, backbone: Backbone | None = None, /, **place: str
 ) -> OpenConcepts:
     """Load what ``persam learn`` wrote, and its model.
 

@@ -156,7 +156,7 @@ def _solve(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
     """``(h, w)`` float32 alpha; a wide band is solved at half the size first."""
     known = (trimap == 0) | (trimap == 255)
     start = (trimap / np.float32(255)).astype(np.float32)
-    reach = float(ndimage.distance_transform_edt(~known).max())
+    reach = float(np.asarray(ndimage.distance_transform_edt(~known)).max())
     if reach > _WIDEST and min(trimap.shape) >= 32:
         start = _from_half(image, trimap)
         near = (start > _SETTLED) & (start < 1 - _SETTLED)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
@@ -18,6 +18,7 @@ from persam.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from types import UnionType
 
 T = TypeVar("T")
 
@@ -27,7 +28,11 @@ MOST_NESTING = 32
 MOST_LETTERS = 4096  # of a name or path
 
 
-def parse(text: str | bytes, kind: type[T]) -> T:
+@overload
+def parse(text: str | bytes, kind: type[T]) -> T: ...
+@overload
+def parse(text: str | bytes, kind: UnionType) -> Any: ...
+def parse(text: str | bytes, kind: Any) -> Any:
     """Read one JSON value of a declared type.
 
     Args:

@@ -194,19 +194,14 @@ def labels_png(
     return _encode(image, "PNG", **_RUNS, **replace(metadata, icc=None).save_options("PNG", "P"))
 
 
-def write_cutout(path: str | Path, pixels: np.ndarray, metadata: PhotoMetadata = NOTHING) -> None:
-    """Write a cut-out as PNG, or as WebP where the name says so.
+def encode_cutout(pixels: np.ndarray, suffix: str, metadata: PhotoMetadata = NOTHING) -> bytes:
+    """Encode a cut-out as PNG, or as WebP.
 
     Args:
-        path: the file.
         pixels: ``(H, W, 4)`` uint8 RGBA, or ``(H, W, 3)`` RGB on a background.
+        suffix: ``.png`` or ``.webp``.
         metadata: of the photo.
     """
-    write_bytes(path, encode_cutout(pixels, Path(path).suffix, metadata))
-
-
-def encode_cutout(pixels: np.ndarray, suffix: str, metadata: PhotoMetadata = NOTHING) -> bytes:
-    """Encode a cut-out as :func:`write_cutout` writes it; ``suffix`` is ``.png`` or ``.webp``."""
     image = Image.fromarray(pixels)
     if suffix.lower() == ".webp":
         # Quality 90 and as fast as can be: a fifth of a PNG, without visible loss.

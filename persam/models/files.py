@@ -17,7 +17,6 @@ from transformers.utils import logging
 
 from persam.errors import InputError, MissingExtra
 from persam.models import sam, sam2
-from persam.models.adapter import Adapter
 from persam.models.config_file import read_config
 from persam.models.digest import check_digest
 from persam.models.mobile_sam import is_mobile_sam, load_mobile_sam
@@ -28,16 +27,17 @@ from persam.models.sam2 import Sam2Backbone
 from persam.models.weights import is_official, load_sam
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from persam.models.adapter import Adapter
     from persam.models.runtime.exported import ExportedBackbone
 
 State = dict[str, torch.Tensor]
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
 OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how torch.save began before version 1.6
 # transformers' class -> the adapter that speaks to it; a new family's rows go here.
-ADAPTERS: dict[str, type[Adapter]] = {
+ADAPTERS: dict[str, Callable[[str, Any], Adapter]] = {
     **dict.fromkeys(sam.MODEL_TYPES.values(), SamBackbone),
     **dict.fromkeys(sam2.MODEL_TYPES.values(), Sam2Backbone),
 }

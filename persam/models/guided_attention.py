@@ -15,6 +15,7 @@ nothing of them is copied here: an attention function is registered and hooks ad
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch import nn
-
-    from persam.structures import Guidance
 
 ATTENTION_NAME = "persam_guided"
 
@@ -89,9 +88,24 @@ REWEIGHTED = {ATTENTION_NAME: reweighted}
 AttentionInterface.register(ATTENTION_NAME, guided_attention)
 
 
+@dataclass(frozen=True, eq=False)
+class TensorGuidance:
+    """A :class:`persam.structures.Guidance` of tensors.
+
+    Attributes:
+        attention: broadcastable to ``(1, 1, 1, h * w)``, or None.
+        target: broadcastable to ``(1, 1, c)``, or None.
+        alpha: factor of ``attention``.
+    """
+
+    attention: torch.Tensor | None = None
+    target: torch.Tensor | None = None
+    alpha: float = 1.0
+
+
 @contextmanager
 def guided(
-    decoder: nn.Module, guidance: Guidance | None, attention: str = ATTENTION_NAME
+    decoder: nn.Module, guidance: TensorGuidance | None, attention: str = ATTENTION_NAME
 ) -> Iterator[None]:
     """Guide every call of a mask decoder within the ``with`` block; leave no trace after it.
 
@@ -100,17 +114,14 @@ def guided(
 
     Args:
         decoder: a transformers mask decoder of any SAM family (``model.mask_decoder``).
-        guidance: of tensors on the decoder's device: ``attention`` broadcastable to
-            ``(1, 1, 1, h * w)`` and ``target`` to ``(1, 1, c)``. None, or neither part, changes
-            nothing.
+        guidance: on the decoder's device. None, or neither part, changes nothing.
         attention: registered name of the attention function that reads the guide.
     """
     with decoder_lock(decoder), ExitStack() as undo:
-        given: Any = guidance  # whose parts are tensors here
-        if given is not None and given.attention is not None:
-            _guide_attention(decoder, given.attention * given.alpha, attention, undo)
-        if given is not None and given.target is not None:
-            _prompt_target(decoder, given.target, undo)
+        if guidance is not None and guidance.attention is not None:
+            _guide_attention(decoder, guidance.attention * guidance.alpha, attention, undo)
+        if guidance is not None and guidance.target is not None:
+            _prompt_target(decoder, guidance.target, undo)
         yield
 
 

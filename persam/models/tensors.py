@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from persam.models.guided_attention import TensorGuidance
 from persam.models.prompting import check_kinds, prompt_arrays
-from persam.structures import Guidance, MaskLogits
+from persam.structures import MaskLogits
 
 if TYPE_CHECKING:
     from persam.models.prompting import DecoderSizes
-    from persam.structures import Embedding, Prompts
+    from persam.structures import Embedding, Guidance, Prompts
 
 
 def to_tensor(values: Any, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -79,7 +79,7 @@ def stack(
 
 def guidance_tensors(
     guidance: Guidance | Sequence[Guidance | None] | None, device: torch.device
-) -> Guidance | None:
+) -> TensorGuidance | None:
     """The same guidance with tensors in the place of its arrays.
 
     Args:
@@ -90,23 +90,23 @@ def guidance_tensors(
         Of one its own shapes; of several ``attention`` ``(n, 1, 1, h * w)`` and ``target``
         ``(n, 1, 1, c)``.
     """
+    if isinstance(guidance, Sequence):
+        each = [guidance_tensors(one, device) for one in guidance if one is not None]
+        guides = [one.attention for one in each if one is not None and one.attention is not None]
+        targets = [one.target for one in each if one is not None and one.target is not None]
+        first = next((one for one in guidance if one is not None), None)
+        if first is None:
+            return None
+        return TensorGuidance(
+            torch.cat(guides) if guides else None,
+            torch.stack(targets) if targets else None,
+            first.alpha,
+        )
     if guidance is None:
         return None
-    if isinstance(guidance, Sequence):
-        some = [one for one in guidance if one is not None]
-        if not some:
-            return None
-        guides = [one.attention for one in some if one.attention is not None]
-        targets = [one.target for one in some if one.target is not None]
-        joined = Guidance(
-            np.concatenate(guides) if guides else None,
-            np.stack(targets) if targets else None,
-            some[0].alpha,
-        )
-        return guidance_tensors(joined, device)
     parts = (guidance.attention, guidance.target)
     attention, target = (None if part is None else to_tensor(part, device) for part in parts)
-    return replace(guidance, attention=attention, target=target)
+    return TensorGuidance(attention, target, guidance.alpha)
 
 
 def mask_logits(logits: torch.Tensor, iou: torch.Tensor) -> list[MaskLogits]:

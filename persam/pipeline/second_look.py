@@ -88,8 +88,8 @@ def _prompts(
     corner = np.array([window[1].start, window[0].start])
     points = step.prompts.points - corner
     inside = ((points >= 0) & (points < (crop.frame.width, crop.frame.height))).all(axis=1)
-    logits = geometry.to_original(step.logits, embedding.frame)[0]
-    cleaned = np.where(step.mask, logits, np.minimum(logits, OUTSIDE))[window]
+    logits = geometry.to_original(step.logits, embedding.frame, window)[0]
+    cleaned = np.where(step.mask[window], logits, np.minimum(logits, OUTSIDE))
     x0, y0, x1, y1 = box
     left, top = corner.tolist()
     return Prompts(

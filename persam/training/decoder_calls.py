@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
-from persam.models.guided_attention import guided
+from persam.models.guided_attention import TensorGuidance, guided
 from persam.pipeline.similarity import PRIOR_CUT
-from persam.structures import Guidance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +47,7 @@ class Question:
     labels: torch.Tensor | None = None
     box: torch.Tensor | None = None
     mask: torch.Tensor | None = None
-    guidance: Guidance | None = None
+    guidance: TensorGuidance | None = None
 
 
 @contextmanager
@@ -107,7 +106,7 @@ def concept_question(episodes: Episodes, side: int, generator: torch.Generator) 
         points=torch.cat(points, dim=1),
         labels=torch.tensor(labels, device=prior.device).expand(len(prior), -1),
         mask=(fine[:, None] - PRIOR_CUT) * PRIOR_FACTOR if use[3] else None,
-        guidance=Guidance(attention, target),
+        guidance=TensorGuidance(attention, target),
     )
 
 

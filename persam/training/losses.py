@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +36,8 @@ class Losses(NamedTuple):
     chosen_iou: float
 
 
-class Wanted(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Wanted:
     """What ``n`` answers are judged by.
 
     Attributes:
@@ -45,10 +47,6 @@ class Wanted(NamedTuple):
 
     truth: torch.Tensor
     ignored: torch.Tensor
-
-    def __getitem__(self, rows: Any) -> Wanted:
-        """Some of the rows."""
-        return Wanted(self.truth[rows], self.ignored[rows])
 
 
 def judge(

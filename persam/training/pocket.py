@@ -9,7 +9,7 @@ same weights.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -88,9 +88,9 @@ def train(
             of another recipe, another run in the folder, or somebody's files in the way.
     """
     device, workers = _place(run)
-    shown, _, watch = prepare(run, recipe, device)  # what is wrong with it leaves no folder behind
+    # What is wrong with it leaves no folder behind.
+    shown, state, watch = prepare(run, recipe, device)
     with opened(run.out, "persam train pocket") as own:
-        state = restore(run.out / CHECKPOINT, recipe, Initial(run.initial, run.second), device)
         if workers.rank == 0:
             cut_log(run.out, state.step)
         started = time.monotonic()
@@ -148,7 +148,7 @@ def _step(state: State, recipe: Recipe, shown: TrainingData, workers: Workers) -
     state.optimiser.zero_grad(set_to_none=True)
     results: dict[str, Losses] = {}
     device = state.model.prompt_encoder.not_a_point_embed.weight.device
-    dealt = shown.deal(recipe, seed)
+    dealt, total = shown.deal(recipe, seed), torch.zeros((), device=device)
     for shard in range(workers.rank, recipe.shards, workers.count):
         generator = torch.Generator(device).manual_seed(seed * recipe.shards + shard)
         batch = shown.scenes(dealt[shard], state.model.square, generator)
@@ -218,7 +218,7 @@ class _Asker:
                 cells = wanted.truth.shape[-1]
                 pixels = F.interpolate(self.batch.pixels, (cells, cells), mode="area")[scene]
                 found = part(wanted.truth, pixels, self.generator)
-                wanted = wanted._replace(truth=found)
+                wanted = replace(wanted, truth=found)
             asks = question(wanted.truth, self.model.square, self.generator)
             # The single mask is for the whole object; a point on a part may be about either.
             single = 0.0 if partly and name == "point" else 1.0

@@ -167,7 +167,7 @@ class MemoryTracker:
             if one is not None and one.present:
                 # From the model's masks to the picture in one step, as the family's processor.
                 logits = geometry.bilinear(one.logits[None], size)[0]
-                belief = float(sigmoid(np.float64(one.presence)))
+                belief = float(sigmoid(np.array(one.presence, dtype=np.float64)))
                 found[name] = ObjectLogits(logits, belief, Prompts())
         masks = resolve_overlaps(found) if found else {}
         taken = _union(marked, size)

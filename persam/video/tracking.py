@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from persam.concept import Concept
     from persam.io.images import Source
+    from persam.video.record import ResumableTracker
     from persam.video.structures import FrameResult, FrameTracker, VideoFrame
 
 
@@ -56,7 +57,7 @@ def make_tracker(
     concepts: Mapping[str, Concept] | Concept,
     marked: Iterable[str] = (),
     variant: str | Tracking = "default",
-) -> FrameTracker:
+) -> ResumableTracker:
     """What follows objects, frame by frame.
 
     Args:

@@ -4,12 +4,11 @@ import base64
 import re
 from html.parser import HTMLParser
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from persam.album.contact_sheet import make_tile, write_sheet
+from persam.album.contact_sheet import make_tile, sheet_page
 from persam.album.manifest import Record
 
 PICTURE = np.full((300, 500, 3), 120, dtype=np.uint8)
@@ -35,12 +34,11 @@ def test_tiles_are_small_pictures_and_the_cutout_is_cropped() -> None:
     assert make_tile(PICTURE, np.zeros_like(_mask())).cutout is None
 
 
-def test_the_sheet_holds_all_it_shows(tmp_path: Path) -> None:
+def test_the_sheet_holds_all_it_shows() -> None:
     empty = np.zeros_like(_mask())
     records = [_found("/p/dog.jpg"), _found("/p/none.jpg"), Record("/p/bad.jpg", error="damaged")]
     tiles = [make_tile(PICTURE, _mask()), make_tile(PICTURE, empty), None]
-    write_sheet(tmp_path / "sheet.html", records, tiles)
-    page = (tmp_path / "sheet.html").read_text()
+    page = sheet_page(records, tiles).decode()
     for said in ("2 masks, 1 failed", "dog.jpg", "0.875", "1.50 s", "nothing found", "damaged"):
         assert said in page
     sources = re.findall(r'src="([^"]*)"', page)
@@ -63,10 +61,9 @@ class _Tags(HTMLParser):
         self.seen.append(tag)
 
 
-def test_file_names_and_errors_are_text(tmp_path: Path) -> None:
+def test_file_names_and_errors_are_text() -> None:
     hostile = '/p/"><script>alert(1)</script>.jpg'
     records = [_found(hostile), Record("/p/caf\udce9.jpg", error="<script>no</script>")]
-    write_sheet(tmp_path / "sheet.html", records, [make_tile(PICTURE, _mask()), None])
     tags = _Tags()
-    tags.feed((tmp_path / "sheet.html").read_text())
+    tags.feed(sheet_page(records, [make_tile(PICTURE, _mask()), None]).decode())
     assert "script" not in tags.seen

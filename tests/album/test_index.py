@@ -4,7 +4,6 @@ import os
 import shutil
 from pathlib import Path
 
-import drawings
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,7 +14,7 @@ from persam.album.index import index_album
 from persam.album.index_parts import facts_in, index_files, read_index
 from persam.album.index_search import candidates, look_at_hits, search_index
 from persam.album.loop import LoaderOptions
-from persam.album.search import search
+from persam.album.search import Hit, search
 from persam.concept import Concept
 from persam.errors import InputError
 from persam.methods.persam import personalize
@@ -23,17 +22,6 @@ from persam.structures import unit_length
 
 pytest.importorskip("pyarrow")
 ONE = LoaderOptions(batch=1, jobs=0)
-
-
-@pytest.fixture(scope="module")
-def album(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Nine drawn photos, and one that is none."""
-    root = tmp_path_factory.mktemp("album")
-    drawings.draw(root)
-    photos = sorted((root / "Images").rglob("*.png"))
-    broken = photos[0].with_name("broken.jpg")
-    broken.write_bytes(b"no picture")
-    return [*photos, broken]
 
 
 @pytest.fixture(scope="module")
@@ -72,26 +60,33 @@ def test_typical_cells_are_those_that_there_are() -> None:
     assert typical_cells(three, 8) is three
 
 
-def test_an_index_ranks_as_a_search_does(concept: Concept, album: list[Path], index: Path) -> None:
+@pytest.fixture(scope="module")
+def looked(concept: Concept, album: list[Path]) -> dict[str, Hit]:
+    """What a search of the whole album says, by photo."""
+    return {hit.photo: hit for hit in search(concept, album, loader=ONE)}
+
+
+def test_an_index_ranks_as_a_search_does(
+    concept: Concept, album: list[Path], index: Path, looked: dict[str, Hit]
+) -> None:
     hits = search_index(concept, [index])
     assert [hit.photo for hit in hits if hit.error] == [str(album[-1])]
     assert all(hit.score is None and hit.box is None for hit in hits if not hit.error)
     own = {str(path) for path in album if path.parent.name == "dog_1" and path != album[-1]}
     assert {hit.photo for hit in hits[:3]} == own
-    presence = {hit.photo: hit.presence for hit in search(concept, album, loader=ONE)}
-    assert all(abs(presence[hit.photo] - hit.presence) < 0.35 for hit in hits[:-1])
+    assert all(abs(looked[hit.photo].presence - hit.presence) < 0.35 for hit in hits[:-1])
 
 
 def test_hits_are_looked_at_where_that_is_asked(
-    concept: Concept, album: list[Path], index: Path
+    concept: Concept, album: list[Path], index: Path, looked: dict[str, Hit]
 ) -> None:
     hits = search_index(concept, [index])
     near, opened = candidates(concept, hits), []
-    looked = look_at_hits(concept, hits, lambda: opened.append(1), loader=ONE)
+    found = look_at_hits(concept, hits, lambda: opened.append(1), loader=ONE)
     assert len(opened) == len(near) < len(album)
-    full = {hit.photo: hit for hit in search(concept, near, loader=ONE)}
-    assert {hit.photo: hit for hit in looked if hit.photo in full} == full
-    assert len(looked) == len(hits)
+    full = {photo: looked[photo] for photo in near}
+    assert {hit.photo: hit for hit in found if hit.photo in full} == full
+    assert len(found) == len(hits)
 
 
 def test_an_index_grows_and_goes_on(

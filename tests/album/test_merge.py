@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import drawings
 import pytest
 
 from persam.album.merge import merge_albums
@@ -15,17 +14,6 @@ from persam.errors import InputError
 from persam.io.cutouts import CutoutStyle
 from persam.methods.persam import personalize
 from persam.models.loading import load
-
-
-@pytest.fixture(scope="module")
-def album(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Nine photos of three folders, with names that clash, and a broken one."""
-    root = tmp_path_factory.mktemp("album")
-    drawings.draw(root)
-    photos = sorted((root / "Images").rglob("*.png"))
-    broken = photos[0].with_name("broken.jpg")
-    broken.write_bytes(b"no picture")
-    return [*photos, broken]
 
 
 @pytest.fixture(scope="module")

@@ -298,10 +298,10 @@ def test_a_killed_run_leaves_whole_files_and_goes_on(
 
 def test_a_plugin_goes_with_the_model_and_into_the_concept(shown, photos, tmp_path) -> None:
     from persam.models.stable_sam.modules import StableOptions
-    from persam.models.stable_sam.plugin_file import untrained, write_plugin
+    from persam.models.stable_sam.plugin_file import plugin_bytes, untrained
 
     plugin = tmp_path / "plugin.safetensors"
-    write_plugin(untrained(32, StableOptions(), "tiny"), plugin)
+    plugin.write_bytes(plugin_bytes(untrained(32, StableOptions(), "tiny")))
     plain = run("segment", photos, *shown, "--out", tmp_path / "plain")
     stable = run("segment", photos, *shown, "--plugin", plugin, "--out", tmp_path / "stable")
     assert (plain.exit_code, stable.exit_code) == (0, 0), text(stable)

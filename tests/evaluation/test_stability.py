@@ -19,7 +19,7 @@ from persam.evaluation.stability import (
 )
 from persam.models.stable_sam.backbone import stabilize
 from persam.models.stable_sam.modules import StableOptions
-from persam.models.stable_sam.plugin_file import untrained, write_plugin
+from persam.models.stable_sam.plugin_file import plugin_bytes, untrained
 
 FEW = Protocol(prompts=3)
 
@@ -136,7 +136,8 @@ def test_the_command_measures_with_and_without_a_plugin(tiny_sam_folder, tmp_pat
         Image.fromarray(image).save(tmp_path / f"{number}.jpg")
         Image.fromarray(mask).save(tmp_path / f"{number}.png")
     plugin, out = tmp_path / "p" / "plugin.safetensors", tmp_path / "report.json"
-    write_plugin(untrained(32, StableOptions(), "tiny"), plugin)
+    plugin.parent.mkdir()
+    plugin.write_bytes(plugin_bytes(untrained(32, StableOptions(), "tiny")))
     words = ["evaluate", "stability", str(tmp_path), "--model", str(tiny_sam_folder)]
     words += ["--prompts", "2", "--pictures", "2", "--device", "cpu", "--json", str(out)]
     found = []

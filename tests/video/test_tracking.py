@@ -123,12 +123,12 @@ def test_a_frame_is_encoded_once_for_all_objects(tiny):
 
 
 def test_what_is_held_does_not_grow_with_the_clip(two):
-    clip = islice(cycle([noise(0), noise(1)]), 160)
+    clip = islice(cycle([noise(0), noise(1)]), 100)
     answers = persam.track(two["left"], clip, first={"object": MASKS["left"]})
     held = []
     tracemalloc.start()
     for number, _ in enumerate(answers, start=1):
-        if number in (40, 160):
+        if number in (40, 100):
             gc.collect()
             tensors = sum(
                 x.nbytes for x in gc.get_objects() if type(x) in (torch.Tensor, np.ndarray)
@@ -137,7 +137,7 @@ def test_what_is_held_does_not_grow_with_the_clip(two):
     tracemalloc.stop()
     (tensors, arrays), (tensors_after, arrays_after) = held
     assert tensors_after < 1.15 * tensors  # how many entries are spread over time varies a little
-    assert arrays_after < arrays + 100_000  # bytes; the masks of 120 frames alone are 249,600
+    assert arrays_after < arrays + 50_000  # bytes; the masks of 60 frames alone are 124,800
 
 
 @pytest.mark.parametrize(

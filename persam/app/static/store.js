@@ -12,6 +12,7 @@ export const store = {
   active: null, // name of the object that clicks are about
   threshold: 0.25,
   doubtWeights: { presence: 0, score: 0 },
+  labelFormats: {}, // name -> title
   sort: "likelihood",
   filter: "all",
   changed: new Set(), // photos whose answer the last search changed
@@ -46,6 +47,7 @@ export function takeSession(session) {
     version: session.version,
     progress: { ...session.progress, at: performance.now() },
     doubtWeights: session.doubtWeights,
+    labelFormats: session.labelFormats,
     threshold: session.minPresence ?? session.defaultPresence,
   });
   takeObjects(session);

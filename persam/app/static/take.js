@@ -12,9 +12,6 @@ const PRODUCTS = [
   ["photos", "Copies of the found photos", "In a folder of their own; the originals stay where they are"],
   ["concepts", "Concept files", "What was learnt, to search other albums with"],
 ];
-const FORMATS = [
-  ["coco", "COCO"], ["yolo", "YOLO"], ["labelme", "LabelMe"], ["cvat", "CVAT"], ["label-studio", "Label Studio"], ["voc", "Pascal VOC"], ["supervisely", "Supervisely"],
-];
 
 export function takeView(_argument, go) {
   const chosen = new Set(["masks", "cutouts"]);
@@ -37,7 +34,7 @@ export function takeView(_argument, go) {
     const product = ([key, label, hint]) => h("div.product", {}, h("label", {}, tick(key), h("span", {}, h("b", {}, label), h("small", {}, hint))),
       key === "cutouts" && chosen.has(key) && looks());
     fill(list, PRODUCTS.map(product),
-      h("fieldset.formats", {}, h("legend", {}, "For other tools, as labels with the photos"), FORMATS.map(([key, label]) => h("label", {}, tick(key), label))));
+      h("fieldset.formats", {}, h("legend", {}, "For other tools, as labels with the photos"), Object.entries(store.labelFormats).map(([key, label]) => h("label", {}, tick(key), label))));
     const { progress } = store;
     const writing = busy() && progress.job === "Writing";
     fill(write, button(writing ? `Writing ${progress.done} of ${progress.total}` : "Write them", { icon: "take", kind: "primary", disabled: busy() || !chosen.size }, start),

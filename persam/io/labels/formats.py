@@ -34,22 +34,26 @@ class LabelFormat:
     """One format: how it is read and written.
 
     Attributes:
+        title: as people write it.
         read: a file or folder, with the folders of its pictures.
         write: into a folder that the tool opens as it is.
     """
 
+    title: str
     read: Reader
     write: Writer
 
 
 FORMATS = {
-    "coco": LabelFormat(coco.read_coco, write_coco),
-    "yolo": LabelFormat(yolo.read_yolo, yolo.write_yolo),
-    "labelme": LabelFormat(labelme.read_labelme, labelme.write_labelme),
-    "cvat": LabelFormat(cvat.read_cvat, write_cvat),
-    "label-studio": LabelFormat(label_studio.read_label_studio, write_label_studio),
-    "voc": LabelFormat(voc.read_voc, write_voc),
-    "supervisely": LabelFormat(supervisely.read_supervisely, supervisely.write_supervisely),
+    "coco": LabelFormat("COCO", coco.read_coco, write_coco),
+    "yolo": LabelFormat("YOLO", yolo.read_yolo, yolo.write_yolo),
+    "labelme": LabelFormat("LabelMe", labelme.read_labelme, labelme.write_labelme),
+    "cvat": LabelFormat("CVAT", cvat.read_cvat, write_cvat),
+    "label-studio": LabelFormat("Label Studio", label_studio.read_label_studio, write_label_studio),
+    "voc": LabelFormat("Pascal VOC", voc.read_voc, write_voc),
+    "supervisely": LabelFormat(
+        "Supervisely", supervisely.read_supervisely, supervisely.write_supervisely
+    ),
 }
 
 

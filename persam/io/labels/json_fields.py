@@ -72,7 +72,8 @@ def _label_fields(label: Label) -> dict[str, Any]:
 def _picture(value: object) -> LabelledPicture:
     fields = as_mapping(value, "a picture")
     sides = as_list(required(fields, "size", "a picture"), "its size")
-    size = as_size(*(sides if len(sides) == 2 else (0, 0)), "a picture")
+    height, width = sides if len(sides) == 2 else (0, 0)
+    size = as_size(height, width, "a picture")
     labels = tuple(_label(one, size) for one in as_list(fields.get("labels"), "its labels"))
     number = fields.get("number")
     known = None if number is None else as_whole(number, "its number")
@@ -90,7 +91,8 @@ def _label(value: object, size: tuple[int, int]) -> Label:
         "origin": origin_from(as_mapping(fields.get("origin") or {}, "its origin")),
     }
     if "box" in fields:
-        return Label.of_box(name, as_points(fields["box"], "its box", 2).ravel(), size, **facts)
+        corners = as_points(fields["box"], "its box", 2).ravel().tolist()
+        return Label.of_box(name, corners, size, **facts)
     if "points" in fields:
         points = as_points(fields["points"], "its points")
         return Label(name, size, points=tuple(map(tuple, points.tolist())), **facts)

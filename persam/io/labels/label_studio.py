@@ -183,8 +183,9 @@ def _names_by_id(results: list[dict[str, Any]]) -> dict[str, str]:
 
 def _with_score(label: Label, region: dict[str, Any], origin: Origin) -> Label:
     score = region.get("score")
-    known = float(score) if type(score) in (int, float) and origin.by == "model" else None
-    return replace(label, origin=replace(origin, score=known))
+    if isinstance(score, bool) or not isinstance(score, int | float) or origin.by != "model":
+        score = None
+    return replace(label, origin=replace(origin, score=None if score is None else float(score)))
 
 
 def label_from(region: dict[str, Any], size: tuple[int, int], name: str | None) -> Label | None:

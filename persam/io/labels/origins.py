@@ -7,12 +7,13 @@ read was changed by a person since, and is that person's.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from persam.io.labels.structures import Label, Origin
 
 NOTE = "persam"
+_WORDS = ("concept", "version")
 _NUMBERS = ("score", "presence", "doubt")
 
 
@@ -39,12 +40,10 @@ def with_origin(label: Label) -> Label:
 
 def origin_from(known: dict[str, Any]) -> Origin:
     """An origin from fields that may be anything; what is not of its type is left out."""
-    words = {
-        one.name: known[one.name]
-        for one in fields(Origin)
-        if isinstance(known.get(one.name), (int, float) if one.name in _NUMBERS else str)
-    }
-    return Origin(**(words | {"by": "model" if known.get("by") == "model" else "person"}))
+    kept = Origin("model" if known.get("by") == "model" else "person")
+    words = {name: known[name] for name in _WORDS if isinstance(known.get(name), str)}
+    numbers = {name: known[name] for name in _NUMBERS if isinstance(known.get(name), int | float)}
+    return replace(kept, **words, **numbers)
 
 
 def _parsed(note: object) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from scipy import ndimage
@@ -74,7 +74,8 @@ def _cut(ring: np.ndarray, depth: np.ndarray) -> np.ndarray:
 def has_holes(mask: np.ndarray) -> bool:
     """Whether background lies enclosed in a mask ``(H, W)`` bool."""
     padded = np.pad(~mask, 1, constant_values=True)
-    return ndimage.label(padded, structure=np.ones((3, 3)))[1] > 1
+    labelled = ndimage.label(padded, structure=np.ones((3, 3)))
+    return cast("tuple[np.ndarray, int]", labelled)[1] > 1
 
 
 def rings_of(mask: np.ndarray, error: float) -> list[np.ndarray]:

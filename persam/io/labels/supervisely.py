@@ -74,11 +74,11 @@ def _classes(entries: list[Any]) -> list[LabelClass]:
         name = as_text(fields.get("title"), "the title of a class")
         number = fields.get("id")
         taken = {known.number for known in found.values()}
-        usable = type(number) is int and number not in taken
         shown = fields.get("color")
         colour_text = shown if isinstance(shown, str) else None
-        free = max([place - 1, *taken]) + 1
-        found.setdefault(name, LabelClass(number if usable else free, name, colour_text))
+        if type(number) is not int or number in taken:
+            number = max([place - 1, *taken]) + 1
+        found.setdefault(name, LabelClass(number, name, colour_text))
     return list(found.values())
 
 

@@ -10,15 +10,15 @@ the family's further maps, ``points`` ``(1, n, 2)`` in pixels of the square, ``l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from transformers import AttentionInterface
 
-from persam.models.guided_attention import REWEIGHTED, attend, guided
+from persam.models.guided_attention import REWEIGHTED, TensorGuidance, attend, guided
 from persam.models.tensors import to_tensor
-from persam.structures import Embedding, Guidance, Prompts
+from persam.structures import Embedding, Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ class DecoderGraph(torch.nn.Module):
         rows = torch.cat([guide, on.reshape(1, 1, 1, 1).expand_as(guide)], dim=2)
         prompted = self._sparse(points, labels), self._dense(mask, has_mask)
         # The family's own way through its decoder, with these prompts in the place of any others.
-        guidance = Guidance(*cast("Any", (rows, target)))
+        guidance = TensorGuidance(rows, target)
         hook = self.prompt_encoder.register_forward_hook(lambda *_: prompted)
         try:
             with guided(self.mask_decoder, guidance, SWITCHED):

@@ -12,7 +12,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from persam.errors import InputError
-from persam.io.writers import write_bytes
 from persam.models.digest import check_digest, with_digest
 from persam.models.registry import plugin_file
 from persam.models.stable_sam.modules import StableOptions, StableParts
@@ -38,17 +37,8 @@ class Plugin:
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_plugin(plugin: Plugin, path: str | Path) -> None:
-    """Write a plugin with its digest, whole or not at all.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    write_bytes(path, plugin_bytes(plugin))
-
-
 def plugin_bytes(plugin: Plugin) -> bytes:
-    """What :func:`write_plugin` writes."""
+    """The file of a plugin, with its digest."""
     metadata = {
         "kind": KIND,
         "model": plugin.model,
@@ -62,7 +52,7 @@ def plugin_bytes(plugin: Plugin) -> bytes:
 
 
 def read_plugin(path: str | Path) -> Plugin:
-    """Read what :func:`write_plugin` wrote.
+    """Read what :func:`plugin_bytes` made.
 
     Args:
         path: the file, or ``"pocket-stable"`` for the one that comes with the package.

@@ -126,10 +126,11 @@ def test_the_built_in_model_finds_the_same_masks_when_exported(tmp_path):
 def test_eight_bits_are_nearly_the_same(tmp_path, tiny, random_image):
     for form in FORMS:
         installed(form)
-        export(tiny("sam"), tmp_path / form, form=form, photos=[random_image, random_image[::-1]])
+        model = tiny("sam_hq")
+        export(model, tmp_path / form, form=form, photos=[random_image, random_image[::-1]])
         again = load(tmp_path / form)
         assert again.precision == "int8"
-        wanted, found = tiny("sam").encode(random_image), again.encode(random_image)
+        wanted, found = model.encode(random_image), again.encode(random_image)
         norm = np.linalg.norm
         error = norm(found.features - wanted.features) / norm(wanted.features)
         assert 1e-4 < error < 0.2
@@ -174,20 +175,20 @@ def test_what_does_not_fit_the_files_is_named(exported):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_full_disk_is_said_and_nothing_is_left(exported, tmp_path, tiny, form):
     installed(form)
-    exported(form, "sam")  # so that the conversion is there already
+    exported(form, "sam_hq")  # so that the conversion is there already
     resource = pytest.importorskip("resource", reason="this system has no such limits")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))  # bytes of any file
     try:
         with pytest.raises(InputError, match=r"new cannot be written: File too large"):
-            export(tiny("sam"), tmp_path / "new", form=form)
+            export(tiny("sam_hq"), tmp_path / "new", form=form)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_flipped_bit_in_an_exported_file_is_noticed(exported, tmp_path):
-    folder = shutil.copytree(exported("onnx", "sam"), tmp_path / "model")
+    folder = shutil.copytree(exported("onnx", "sam_hq"), tmp_path / "model")
     file = folder / "encoder.onnx"
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
