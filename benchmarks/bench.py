@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import bench_album
+import bench_find
 import bench_fit
 import bench_photo
 import typer
@@ -34,12 +35,14 @@ ROWS: dict[str, Callable[[Setting, str], Iterator[Row]]] = {
     "photo": bench_photo.rows,
     "fit": bench_fit.rows,
     "album": bench_album.rows,
+    "find": bench_find.rows,
 }
+USUAL = ("photo", "fit", "album")
 
 
 def chosen(only: list[str] | None) -> list[tuple[str, str]]:
     """``"photo"`` or ``"photo:mobile"`` as (row, model); all rows where nothing is asked."""
-    asked = [tuple((*word.split(":", 1), "")[:2]) for word in only or ROWS]
+    asked = [tuple((*word.split(":", 1), "")[:2]) for word in only or USUAL]
     unknown = sorted({row for row, _ in asked} - set(ROWS))
     if unknown:
         raise typer.BadParameter(f"no row {', '.join(unknown)}; there are {', '.join(ROWS)}.")
@@ -50,7 +53,9 @@ def main(  # noqa: PLR0913, PLR0917  (a command's options are its parameters)
     data: Annotated[Path | None, typer.Argument()] = None,
     rounds: int = 3,
     photos: int | None = None,
-    only: Annotated[list[str] | None, typer.Option(help="A row, or row:model.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A row, or row:model; not find, which is long, else.")
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Does it run? Numbers mean nothing.")
     ] = False,

@@ -1,11 +1,18 @@
 """Measure what a person waits for on an ordinary machine: a command from its start to its end.
 
     python benchmarks/light.py [--python .venv-light/bin/python] [--json benchmarks/light.json]
+    python benchmarks/light.py --data DATA --video VIDEO --json benchmarks/light.json
 
-Every row is a process of its own: ``persam --help``, ``import persam``, and ``persam segment`` of
-one photo by the built-in model (640 x 480, 12 and 88 megapixels), all after the files have been
-read once. The clock says what this machine took, the processor's seconds what it worked; where
-other programs run, the second number is the one to go by. Prints a Markdown table; Linux only.
+Every row of the first table is a process of its own: ``persam --help``, ``import persam``, and
+``persam segment`` of one photo by the built-in model (640 x 480, 12 and 108 megapixels), all after
+the files have been read once. The clock says what this machine took, the processor's seconds what
+it worked; where other programs run, the second number is the one to go by. Without ``--python`` a
+fresh environment is made by pip first; its size, its seconds and its first run are figures, too.
+
+With DATA (in PerSeg's layout) and VIDEO (in DAVIS's) all other figures of docs/speed.md follow:
+several objects, albums, models of official sizes against the plain loop (as it comes, with an
+allocator that keeps its memory, and held to AVX2), `persam find`, video. Each is a script that can
+be run by itself; see ``light_figures.py``. Prints Markdown tables; Linux only.
 """
 
 from __future__ import annotations
@@ -13,20 +20,23 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
+import light_figures
 import numpy as np
 import typer
 from PIL import Image
+from rounds import HEAD, Row
 
 from persam import samples
 from persam.evaluation.reports import environment
 
-LARGE = {"12 megapixels": (4000, 3000), "88 megapixels": (10_900, 8_073)}
+LARGE = {"12 megapixels": (4000, 3000), "108 megapixels": (12_000, 9_000)}
+PEAKS = {"640 x 480": 0.25, "12 megapixels": 0.4, "108 megapixels": 1.0}
 CALL = """
 import resource, sys, time
 began = time.perf_counter()
@@ -92,28 +102,56 @@ def programs(folder: Path) -> dict[str, str]:
     return found
 
 
-def main(
-    python: Annotated[str, typer.Option(help="Of the environment to measure.")] = sys.executable,
+def goals(rows: Mapping[str, Cost]) -> list[Row]:
+    """The processes as figures with goals: seconds of the clock, and memory."""
+    said = "persam segment"
+    seconds = {"persam --help": 0.25, "import persam": 0.05, f"{said}, 640 x 480": 1.0}
+    memory = {f"{said}, {of}": goal for of, goal in PEAKS.items()}
+    return [
+        *(
+            Row(f"{name}, s", rows[name].clock, goal, at_most=True)
+            for name, goal in seconds.items()
+        ),
+        *(Row(f"{n}, peak GB", rows[n].peak / 1e9, g, at_most=True) for n, g in memory.items()),
+    ]
+
+
+def main(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
+    python: Annotated[str | None, typer.Option(help="Of the environment to measure.")] = None,
     rounds: Annotated[int, typer.Option()] = 5,
+    data: Annotated[Path | None, typer.Option(help="Photos in PerSeg's layout.")] = None,
+    video: Annotated[Path | None, typer.Option(help="Clips in DAVIS's layout.")] = None,
+    photos: Annotated[int | None, typer.Option(help="Of every album; as few as try it.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
     """See the file's own text."""
     rows: dict[str, Cost] = {}
+    figures: list[Row] = []
     with TemporaryDirectory() as place:
         folder = Path(place)
+        if python is None:
+            fresh = light_figures.Fresh.made(folder / "fresh")
+            python, figures = str(fresh.python), fresh.rows()
         photo, mask = samples.files(samples.PICTURES, 1)
         words = ["learn", str(photo), "--mask", str(mask), "--out", str(folder / "dog.safetensors")]
         measured(python, COMMAND.format(words=words), 1)
         for name, code in programs(folder).items():
             rows[name] = measured(python, code, rounds)
+        figures += goals(rows)
+        for part in light_figures.parts(data, video, photos):
+            figures += part.run(folder)
     typer.echo("| | processor, s | clock, s | peak, MB |\n| --- | --- | --- | --- |")
     for name, cost in rows.items():
         numbers = f"{cost.processor:.2f} | {cost.clock:.2f} | {cost.peak / 1e6:.0f}"
         typer.echo(f"| {name} | {numbers} |")
+    typer.echo(f"\n{HEAD}")
+    for row in figures:
+        typer.echo(str(row))
     if json_file is not None:
         load = np.round(os.getloadavg(), 1).tolist()
         facts = {"environment": environment(), "rounds": rounds, "load": load}
         facts["rows"] = {name: asdict(cost) for name, cost in rows.items()}
+        facts["figures"] = [row.facts() for row in figures]
         json_file.write_text(json.dumps(facts, indent=2) + "\n")
 
 

@@ -1,10 +1,12 @@
 """PerSAM and what came after it, on one data set and with one model's features.
 
     python benchmarks/methods.py DATA [--model pocket] [--match-with dinov2-small]
-                                 [--objects 8] [--out runs/methods] [--json benchmarks/methods.json]
+                                 [--objects 8] [--only METHOD] [--out runs/methods]
+                                 [--json benchmarks/methods.json]
 
 DATA is in PerSeg's layout. Prints a Markdown table, its rows as soon as they are known. A stopped
-run goes on where it was, from the folder of --out.
+run goes on where it was, from the folder of --out; masks there of other settings are refused.
+``--only persam --only persam-f`` measures these rows of the JSON again and leaves the others.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import json
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,7 +46,7 @@ def methods(*, official: bool) -> dict[str, Learner]:
     return every
 
 
-def row(name: str, report: Report) -> dict[str, object]:
+def row(name: str, report: Report) -> dict[str, Any]:
     """The figures of one method; seconds are those of one process on this machine."""
     finding = None
     if report.seconds is not None and report.learn_seconds is not None:
@@ -70,36 +72,65 @@ def spread(dataset: Dataset, count: int | None) -> Dataset:
     return replace(dataset, subjects=tuple(dataset.subjects[int(i * step)] for i in range(count)))
 
 
+def told(found: dict[str, Any]) -> str:
+    """A row as the table has it."""
+    cells = (found["seconds_to_learn"], found["seconds_a_photo"], found["not_learnt"])
+    shares = " | ".join(f"{100 * found[key]:.1f}" for key in ("miou", "biou"))
+    return f"| {found['method']} | {shares} | {' | '.join(map(str, cells))} |"
+
+
 def main(  # noqa: PLR0913, PLR0917  (options of a command)
     data: Path,
     model: str = "pocket",
     match_with: str | None = None,
     objects: Annotated[int | None, typer.Option(help="So many objects, evenly spread.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Measure this row again.")] = None,
     out: Annotated[Path | None, typer.Option(help="Keep the masks here, and go on here.")] = None,
     report: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
     """Measure every method and print the table."""
     backbone = persam.load(model, match_with=match_with)
     dataset = spread(datasets.perseg(data), objects)
-    rows = []
+    every = methods(official=True)
+    if not set(only or ()) <= set(every):
+        raise typer.BadParameter(f"The rows are {', '.join(every)}.")
+    facts = {
+        "model": str(backbone.name),
+        "objects": len(dataset.subjects),
+        "photos": dataset.photos,
+        "insid3_lower_thresholds": asdict(LOWER),
+        "version": persam.__version__,
+    }
+    rows = kept(report, facts) if only else {}
     typer.echo(f"{TITLES}\n| --- | ---: | ---: | ---: | ---: | ---: |")
-    for name, method in methods(official=True).items():
-        folder = None if out is None else out / name.replace(", ", "-").replace(" ", "-")
-        found = row(name, evaluate(method, backbone, dataset, out=folder))
-        rows.append(found)
-        cells = (found["seconds_to_learn"], found["seconds_a_photo"], found["not_learnt"])
-        shares = " | ".join(f"{100 * float(str(found[key])):.1f}" for key in ("miou", "biou"))
-        typer.echo(f"| {name} | {shares} | {' | '.join(map(str, cells))} |")
+    for name, method in every.items():
+        if only and name not in only:
+            if name in rows:
+                typer.echo(told(rows[name]))
+            continue
+        # A row that is asked for by name is made anew, whatever lies in the folder.
+        folder = None if only or out is None else out / name.replace(", ", "-").replace(" ", "-")
+        rows[name] = row(name, evaluate(method, backbone, dataset, out=folder))
+        typer.echo(told(rows[name]))
     if report is not None:
-        facts = {
-            "model": str(backbone.name),
-            "objects": len(dataset.subjects),
-            "photos": dataset.photos,
-            "insid3_lower_thresholds": asdict(LOWER),
-            "version": persam.__version__,
-            "environment": environment(),
-        }
-        report.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
+        listed = [rows[name] for name in every if name in rows]
+        whole = {**facts, "environment": environment(), "rows": listed}
+        report.write_text(json.dumps(whole, indent=2) + "\n")
+
+
+def kept(report: Path | None, facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The rows of an earlier measurement, by method.
+
+    Raises:
+        typer.BadParameter: there is none, or it is of other data or another model.
+    """
+    if report is None or not report.exists():
+        raise typer.BadParameter("--only changes rows of a report; name it by --json.")
+    before = json.loads(report.read_text())
+    other = [name for name, value in facts.items() if before.get(name) != value]
+    if other:
+        raise typer.BadParameter(f"{report} differs in {', '.join(other)}; measure all rows again.")
+    return {one["method"]: one for one in before["rows"]}
 
 
 if __name__ == "__main__":

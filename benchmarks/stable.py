@@ -1,7 +1,7 @@
 """Measure Stable-SAM's plugin against the plain model, its parts alone, and a LoRA of its size.
 
     python benchmarks/stable.py tune TRAIN... --out runs/stable-lora [--epochs 1] [--collages 0.5]
-                                [--cache FOLDER]
+                                [--seed 0] [--cache FOLDER]
     python benchmarks/stable.py measure DATA... --run NAME=FILE... --json benchmarks/stable.json
                                 [--prompts 20] [--pictures N]
 
@@ -38,16 +38,18 @@ RANK = 8  # 23,552 parameters, about as many as the plugin's 22,613
 
 
 @app.command()
-def tune(
+def tune(  # noqa: PLR0913, PLR0917  (options of a command)
     data: list[Path],
     out: Annotated[Path, typer.Option()],
     epochs: float = 1.0,
     collages: float = 0.0,
+    seed: int = 0,
     cache: Annotated[Path | None, typer.Option()] = None,
 ) -> None:
     """Train a LoRA beside q and v of the decoder's attentions by the plugin's recipe."""
-    backbone = persam.load("pocket", device="cpu", precision="bf16")  # of the encoder
-    recipe, plug = StableRecipe(epochs=epochs, collages=collages), lora_parts(backbone, RANK)
+    backbone = persam.load("pocket", device="cpu", precision="bf16", engine="torch")
+    recipe = StableRecipe(epochs=epochs, collages=collages, seed=seed)
+    plug = lora_parts(backbone, RANK)
     pairs = with_collages(read_pairs(data), recipe.collages, recipe.seed)
     typer.echo(f"{sum(p.numel() for p in plug.parameters)} parameters")
     store = None if cache is None else Store.open(cache, backbone, [p.stem for p in pairs])
@@ -75,7 +77,7 @@ def measure(
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
     """Ask the plain model and every run by the same sloppy prompts; rows of the file are kept."""
-    backbone = persam.load("pocket", device="cpu")
+    backbone = persam.load("pocket", device="cpu", engine="torch")
     facts = {"model": backbone.name, "version": persam.__version__, "prompts": prompts}
     facts |= {"pictures": pictures, "data": [path.stem for path in data]}
     facts |= {"environment": environment()}

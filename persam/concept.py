@@ -65,6 +65,17 @@ class Concept:
         calibration: turns likeness into the probability that the object is there; None where
             nothing is known: a model without a calibration of its own, and a single reference.
         trace: the stages of the first reference by name; not kept by :meth:`save`.
+
+    Example:
+        >>> import persam
+        >>> from persam import samples
+        >>> photo, mask = samples.files(samples.PICTURES, 0)
+        >>> other, _ = samples.files(samples.PICTURES, 2)
+        >>> dog = persam.personalize(persam.load("pocket"), photo, mask=mask)
+        >>> dog.segment(other).mask.shape
+        (480, 640)
+        >>> (dog.method, len(dog.references), dog.is_absent(0.01))
+        ('persam', 1, True)
     """
 
     backbone: Backbone

@@ -10,16 +10,47 @@ from __future__ import annotations
 
 
 class PersamError(Exception):
-    """Base of all errors that persam raises on purpose."""
+    """Base of all errors that persam raises on purpose.
+
+    Example:
+        >>> try:
+        ...     raise InputError("No such photo.")
+        ... except PersamError as error:
+        ...     print(error)
+        No such photo.
+    """
 
 
 class InputError(PersamError, ValueError):
-    """The input cannot be used; the message names it, what was expected and what to do."""
+    """The input cannot be used; the message names it, what was expected and what to do.
+
+    Example:
+        >>> from persam.variants import Variant
+        >>> Variant.named("offical", "persam")
+        Traceback (most recent call last):
+        persam.errors.InputError: The recipes are default persam, ...; got 'offical' for 'persam'.
+    """
 
 
 class ModelNotFound(PersamError):
-    """No such model here; the message names what was tried and the ways on."""
+    """No such model here; the message names what was tried and the ways on.
+
+    Example:
+        >>> import persam
+        >>> try:
+        ...     persam.load("sam-vit-hug")
+        ... except ModelNotFound as error:
+        ...     print("Did you mean sam-vit-huge?" in str(error))
+        True
+    """
 
 
 class MissingExtra(PersamError, ImportError):
-    """An optional package is missing; the message carries the pip line."""
+    """An optional package is missing; the message carries the pip line.
+
+    Example:
+        >>> from persam.io.extras import import_extra
+        >>> import_extra("nowhere", "web", "The page")
+        Traceback (most recent call last):
+        persam.errors.MissingExtra: ...pip install 'persam[web]'
+    """

@@ -164,14 +164,19 @@ def bilinear(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """
     maps = np.asarray(maps, dtype=np.float32)
     across = _between(maps, 2, *_neighbours(maps.shape[2], size[1]))  # (k, h, columns)
-    above, below, share = _neighbours(maps.shape[1], size[0])
-    return _between(across, 1, above, below, share[:, None])
+    found = np.empty((len(maps), *size), dtype=np.float32)
+    every = _neighbours(maps.shape[1], size[0])
+    for start in range(0, size[0], _ROWS):  # what a processor's cache holds
+        rows = slice(start, start + _ROWS)
+        above, below, share = (values[rows] for values in every)
+        found[:, rows] = _between(across, 1, above, below, share[:, None])
+    return found
 
 
 def _between(
     maps: np.ndarray, axis: int, low: np.ndarray, high: np.ndarray, share: np.ndarray
 ) -> np.ndarray:
-    """``low * (1 - share) + high * share`` along an axis, with two arrays of that size at most."""
+    """``low * (1 - share) + high * share`` along an axis."""
     found = maps.take(low, axis)
     found *= 1 - share
     other = maps.take(high, axis)

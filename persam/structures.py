@@ -101,6 +101,11 @@ class Embedding:
             higher resolution, SAM-HQ's early features). Only the family's own adapter reads it.
         image: ``(height, width, 3)`` uint8 RGB, the picture itself, for recipes with a second look;
             None where it is not at hand, or not wanted.
+
+    Example:
+        >>> features = np.zeros((1, 2, 3, 4), np.float32)
+        >>> Embedding(features, features, Frame(30, 40, (3, 4), 4))
+        Embedding(picture 30x40, features (2, 3, 4), matching (2, 3, 4), 0 extras)
     """
 
     features: np.ndarray
@@ -139,6 +144,13 @@ class Prompts:
         labels: ``(n,)``, 1 for a point on the object, 0 for one off it.
         box: ``(x0, y0, x1, y1)`` in pixel edges, or None.
         mask: ``(1, m, m)`` low-resolution logits of an earlier step, or None.
+
+    Example:
+        >>> clicks = Prompts(np.array([[30, 12], [5, 35]]), np.array([1, 0]))
+        >>> (len(clicks.points), clicks.box)
+        (2, None)
+        >>> Prompts(box=(5, 5, 25, 25)).points.shape
+        (0, 2)
     """
 
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
@@ -163,6 +175,11 @@ class Guidance:
         attention: ``(1, 1, 1, h * w)``, added after the softmax of the token-to-image attention.
         target: ``(1, 1, c)``, the target embedding that is added to every decoder token.
         alpha: factor of ``attention``; 1 is the official code's.
+
+    Example:
+        >>> half = Guidance(attention=np.zeros((1, 1, 1, 16), np.float32), alpha=0.5)
+        >>> half.target is None
+        True
     """
 
     attention: np.ndarray | None = None
@@ -177,6 +194,11 @@ class MaskLogits:
     Attributes:
         logits: ``(k, m, m)`` float32; above 0 is object.
         iou: ``(k,)`` float32, the model's own estimate of each mask's IoU.
+
+    Example:
+        >>> answer = MaskLogits(np.zeros((3, 8, 8), np.float32), np.array([0.2, 0.9, 0.5]))
+        >>> answer.best()
+        1
     """
 
     logits: np.ndarray

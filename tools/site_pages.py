@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.testing import CliRunner
 
 import persam
 from persam.cli import app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "site-pages"
@@ -40,14 +44,22 @@ def main() -> None:
 
 def commands() -> str:
     """Every command with its help, as the command line prints it."""
-    names = [command.name or str(command.callback.__name__) for command in app.registered_commands]
     parts = ["# Commands\n"]
-    for name in sorted(names):
+    for name in sorted(names(typer.main.get_command(app))):
         shown = CliRunner().invoke(
             app, [*name.split(), "--help"], env={"COLUMNS": "100", "NO_COLOR": "1"}
         )
         parts.append(f"## persam {name}\n\n```text\n{shown.output.strip()}\n```\n")
     return "\n".join(parts)
+
+
+def names(group: Any, before: str = "") -> Iterator[str]:
+    """All commands of a group and of the groups in it, ``train pocket`` and the like."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from names(command, f"{before}{name} ")
+        else:
+            yield before + name
 
 
 def python() -> str:

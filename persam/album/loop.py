@@ -78,6 +78,11 @@ class LoaderOptions:
         max_pixels: photos of more are refused; see :mod:`persam.io.picture_checks`.
         side_by_side: encode the next photos while these are answered, and ask the decoder for all
             of them at once; None does where the model is not on the processor.
+
+    Example:
+        >>> options = LoaderOptions(batch=4, jobs=0)
+        >>> (options.cache, options.threads().jobs)
+        (None, 0)
     """
 
     batch: int | BatchSize | None = None

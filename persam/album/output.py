@@ -37,6 +37,11 @@ class Output:
         reference: JPEG of what was taken for the object in its reference, written as
             ``reference.jpg`` and shown first in the sheet; empty for none.
         shard: look at this part of the photos alone; results are named as those of all are.
+
+    Example:
+        >>> output = Output("out", save=frozenset({"masks", "overlays"}))
+        >>> output.files("dog")["overlays"].name
+        'dog.jpg'
     """
 
     folder: str | Path

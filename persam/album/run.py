@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from persam.album.targets import PhotoAnswer
     from persam.concept import Concept
 
+_LOG = logging.getLogger(__name__)
 __all__ = [
     "PRODUCTS",
     "LoaderOptions",
@@ -74,6 +76,18 @@ def segment_album(
     Raises:
         InputError: a result would replace a photo or a file that no run wrote, another run is
             writing into the folder, or it cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> import persam
+        >>> from persam import samples
+        >>> photo, mask = samples.files(samples.PICTURES, 0)
+        >>> dog = persam.personalize(persam.load("pocket"), photo, mask=mask)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     first = persam.segment_album(dog, [photo], folder)
+        ...     again = persam.segment_album(dog, [photo], folder)
+        >>> (first.written, again.written, again.skipped)
+        (1, 0, 1)
     """
     output = output if isinstance(output, Output) else Output(output)
     target = concept if isinstance(concept, AlbumTarget) else AlbumTarget.of(concept)
@@ -139,6 +153,7 @@ class _AlbumRun:
         with loader.threads() as threads:
             for one in self._finished(loader, threads):
                 done.append(one)
+                _LOG.info("%s: %s", one.record.input, one.record.error or one.record.output)
                 if on_progress is not None:
                     on_progress(one.record)
         records = tuple(one.record for one in done)

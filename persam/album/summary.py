@@ -21,6 +21,14 @@ class Summary:
         manifest: the written ``manifest.jsonl``.
         sheet: the written contact sheet, None where none was asked for or written.
         not_written: why further results are missing, one line for each kind; masks are there.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from persam.album.manifest import Record
+        >>> records = (Record("/a.jpg", "a.png", 0.9), Record("/b.jpg", error="no picture"))
+        >>> summary = Summary(records, skipped=0, manifest=Path("manifest.jsonl"))
+        >>> (summary.written, summary.done, [one.input for one in summary.failed])
+        (1, 1, ['/b.jpg'])
     """
 
     records: tuple[Record, ...]

@@ -241,7 +241,16 @@ def _moved(one: FoundObject, labels: np.ndarray, scale: tuple[float, float]) -> 
 
 
 def fingerprint(concept: Concept) -> str:
-    """A short name for everything that decides what a concept finds: model, recipe, numbers."""
+    """A short name for everything that decides what a concept finds: model, recipe, numbers.
+
+    Example:
+        >>> import persam
+        >>> from persam import samples
+        >>> photo, mask = samples.files(samples.PICTURES, 0)
+        >>> dog = persam.personalize(persam.load("pocket"), photo, mask=mask)
+        >>> (len(fingerprint(dog)), fingerprint(dog) == fingerprint(dog.reject(photo, mask)))
+        (16, False)
+    """
     model = (concept.backbone.name, concept.backbone.precision)
     words = (*model, concept.method, concept.variant, concept.weights, concept.calibration)
     digest = hashlib.sha256(repr(words).encode())

@@ -78,7 +78,7 @@ def ablate(
             rows,
             out=out,
             settings={"precision": backbone.precision, "engine": backbone.engine},
-            on_photo=lambda *_: step(),
+            on_progress=lambda *_: step(),
         )
     if json is not None:
         found.write(json)

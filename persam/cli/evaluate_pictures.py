@@ -44,7 +44,7 @@ def measure(dataset: Dataset[Any], asked: MethodArgs, places: FolderArgs, *, qui
             dataset,
             out=folder,
             settings=chosen.settings,
-            on_photo=lambda *_: step(),
+            on_progress=lambda *_: step(),
         )
         if places.save_masks is not None:
             benchmark.copy_masks(dataset, folder, places.save_masks)

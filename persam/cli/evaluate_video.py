@@ -52,7 +52,7 @@ def measure(
             dataset,
             out=folder,
             settings=chosen.settings,
-            on_frame=lambda *_: step(),
+            on_progress=lambda *_: step(),
         )
         if places.save_masks is not None:
             copy_masks(dataset, folder, places.save_masks)

@@ -69,7 +69,7 @@ def pocket(
         together(processes, train, run, recipe)
         path = out / "pocket.safetensors"
     else:
-        path = train(run, recipe, report=lambda line: say(_text(line)))
+        path = train(run, recipe, on_progress=lambda line: say(_text(line)))
     say(f"Weights: {path}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     Report = Callable[[dict[str, Any]], None]
 
+_LOG = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class DreamBoothRun:
@@ -51,7 +54,7 @@ class DreamBoothRun:
     device: str = "auto"
 
 
-def train(run: DreamBoothRun, recipe: DreamBoothRecipe, report: Report | None = None) -> Path:
+def train(run: DreamBoothRun, recipe: DreamBoothRecipe, on_progress: Report | None = None) -> Path:
     """Train, or go on where the output folder's checkpoint left off, to the same weights.
 
     Chance comes from the seed and the step's number alone, so the checkpoint needs no other state
@@ -60,7 +63,7 @@ def train(run: DreamBoothRun, recipe: DreamBoothRecipe, report: Report | None = 
     Args:
         run: what with, and where to.
         recipe: everything else that decides the weights.
-        report: called with every line of the log.
+        on_progress: called with every line of the log.
 
     Returns:
         The LoRA file for diffusers, or the folder of the trained U-Net.
@@ -83,7 +86,7 @@ def train(run: DreamBoothRun, recipe: DreamBoothRecipe, report: Report | None = 
         journal.list_pictures(items)
         state = _start(base, recipe, (items, prior), journal)
         base.unet.train()
-        _steps(run, state, journal, own, report)
+        _steps(run, state, journal, own, on_progress)
         return save_trained(base, recipe, own)
 
 
@@ -120,7 +123,7 @@ def _steps(
     state: DreamBoothState,
     journal: Journal,
     own: OwnFiles,
-    report: Report | None,
+    on_progress: Report | None,
 ) -> None:
     recipe, began = state.recipe, time.monotonic()
     while state.step < recipe.steps:
@@ -128,8 +131,9 @@ def _steps(
         done = state.step == recipe.steps
         line["seconds"] = round(time.monotonic() - began, 2)
         journal.log(line)
-        if report is not None:
-            report(line)
+        _LOG.info("%s: %s", run.out, line)
+        if on_progress is not None:
+            on_progress(line)
         if run.sampling.prompts and (done or state.step % run.sampling.every == 0):
             folder = run.out / "samples" / f"step-{state.step:06d}"
             draw_samples(state.base, folder, recipe.resolution, run.sampling, own)

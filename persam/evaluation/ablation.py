@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from persam.evaluation.ablation_plan import AblationRow
     from persam.evaluation.datasets import Dataset
     from persam.evaluation.reports import Report
-    from persam.evaluation.running import OnPhoto
+    from persam.evaluation.running import OnProgress
     from persam.models.base import Backbone
 
 _LEARN = {"persam": personalize, "persam-f": finetune}
@@ -37,7 +37,7 @@ def ablate(  # noqa: PLR0913  (what is run, on what; where it is kept, and under
     *,
     out: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
-    on_photo: OnPhoto | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Ablation:
     """Measure every row; each picture is encoded once for all of them.
 
@@ -48,7 +48,7 @@ def ablate(  # noqa: PLR0913  (what is run, on what; where it is kept, and under
         out: folder for the predictions, one folder a row; the same call goes on where it was
             stopped. None keeps nothing.
         settings: what else the predictions depend on, as JSON can hold it.
-        on_photo: called with subject and stem after each photo of each row.
+        on_progress: called with subject and stem after each photo of each row.
 
     Raises:
         InputError: a file of the data set cannot be used, ``out`` holds the predictions of other
@@ -64,7 +64,7 @@ def ablate(  # noqa: PLR0913  (what is run, on what; where it is kept, and under
         with locked(folder):
             places = (Path(folder) / f"{number:02d}" for number in range(len(rows)))
             jobs = [_job(row, place, facts) for row, place in zip(rows, places, strict=True)]
-            predict(jobs, backbone, dataset, on_photo)
+            predict(jobs, backbone, dataset, on_progress)
             for job in jobs:
                 job.predictions.tidy()
         reports = [score(dataset, job.predictions) for job in jobs]

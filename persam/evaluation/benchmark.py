@@ -44,7 +44,7 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
     *,
     out: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
-    on_photo: Callable[[str, str], None] | None = None,
+    on_progress: Callable[[str, str], None] | None = None,
 ) -> Report:
     """Let a method find every object of a data set, then score what it found.
 
@@ -61,41 +61,57 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
             settings goes on where the first was stopped, on whatever device and wherever the data
             lie by then. None keeps nothing.
         settings: what else the predictions depend on, as JSON can hold it; goes into the report.
-        on_photo: called with subject and stem after each target photo.
+        on_progress: called with subject and stem after each target photo.
 
     Raises:
         InputError: a file of the data set cannot be used, ``out`` holds the predictions of other
             settings, or nothing could be learnt.
+
+    Example:
+        >>> import persam
+        >>> from persam import samples
+        >>> data = datasets.perseg(samples.PICTURES)
+        >>> report = evaluate(persam.personalize, persam.load("pocket"), data)
+        >>> (report.photos, report.miou > 0.5, report.failed)
+        (6, True, {})
     """
     if out is None:
         with TemporaryDirectory(prefix="persam-") as folder:
             return evaluate(
-                method, backbone, dataset, out=folder, settings=settings, on_photo=on_photo
+                method, backbone, dataset, out=folder, settings=settings, on_progress=on_progress
             )
     facts = {"model": str(backbone.name), "device": str(backbone.device)} | dict(settings or {})
     facts = {**drawing(dataset), **facts, "learner": describe(method)}
     with locked(out):
         predictions = Predictions.start(out, facts)
-        predict([Job(method, predictions)], backbone, dataset, on_photo)
+        predict([Job(method, predictions)], backbone, dataset, on_progress)
         predictions.tidy()
     return score(dataset, predictions)
 
 
 def score_only(
-    out: str | Path, dataset: Dataset, on_photo: Callable[[], None] | None = None
+    out: str | Path, dataset: Dataset, on_progress: Callable[[], None] | None = None
 ) -> Report:
     """Score predictions that are on disk, of :func:`evaluate` or of any other program.
 
     Args:
         out: folder with ``<subject>/<stem>.png``, object wherever the grey value is above 0.
         dataset: what was predicted.
-        on_photo: called after each target photo.
+        on_progress: called after each target photo.
 
     Raises:
         InputError: no such folder, no predictions, predictions of another data set or size, or a
             file of the data set that cannot be used.
+
+    Example:
+        >>> from shutil import copytree
+        >>> from persam import samples
+        >>> with TemporaryDirectory() as folder:  # another program's masks: here the truth itself
+        ...     found = copytree(samples.PICTURES / "Annotations", Path(folder) / "found")
+        ...     score_only(found, datasets.perseg(samples.PICTURES)).miou
+        0.9999...
     """
-    return score(dataset, Predictions.open(out, drawing(dataset)), on_photo)
+    return score(dataset, Predictions.open(out, drawing(dataset)), on_progress)
 
 
 def evaluate_perseg(
@@ -103,7 +119,7 @@ def evaluate_perseg(
     backbone: Backbone,
     data: str | Path | Dataset,
     *,
-    on_photo: Callable[[str, str], None] | None = None,
+    on_progress: Callable[[str, str], None] | None = None,
 ) -> Report:
     """Score a method as the official PerSeg script does, with Boundary IoU beside it.
 
@@ -114,13 +130,19 @@ def evaluate_perseg(
         method: learns an object from ``(backbone, image, mask=...)``.
         backbone: the model.
         data: a folder, or what :func:`persam.evaluation.datasets.perseg` made of it.
-        on_photo: called with object and stem after each target photo.
+        on_progress: called with object and stem after each target photo.
 
     Raises:
         InputError: the folder or one of its files cannot be used.
+
+    Example:
+        >>> import persam
+        >>> from persam import samples
+        >>> evaluate_perseg(persam.personalize, persam.load("pocket"), samples.PICTURES).photos
+        6
     """
     dataset = data if isinstance(data, datasets.Dataset) else datasets.perseg(data)
-    return evaluate(method, backbone, dataset, on_photo=on_photo)
+    return evaluate(method, backbone, dataset, on_progress=on_progress)
 
 
 def copy_masks(dataset: Dataset, source: str | Path, target: str | Path) -> None:
@@ -129,6 +151,14 @@ def copy_masks(dataset: Dataset, source: str | Path, target: str | Path) -> None
     Raises:
         InputError: a mask cannot be written, or would take the place of a file that somebody has
             changed, or that persam did not write; then none is written.
+
+    Example:
+        >>> from persam import samples
+        >>> data = datasets.perseg(samples.PICTURES)
+        >>> with TemporaryDirectory() as folder:
+        ...     copy_masks(data, samples.PICTURES / "Annotations", folder)
+        ...     len(list(Path(folder).glob("*/*.png")))
+        6
     """
     own = OwnFiles(target)
     names = [

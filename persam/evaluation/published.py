@@ -16,7 +16,9 @@ PAPER = "PerSAM paper"
 MATCHER = "Matcher paper, its own run"
 P2SAM = "P²SAM README"
 GF_SAM = "GF-SAM paper"
+GF_SAM_LOGS = "log files of GF-SAM's repository, mean of the folds"
 INSID3 = "INSID3 paper"
+LISTING = "listed at wizwand.com"
 SANSA = "SANSA README"
 DIFFEWS = "DiffewS paper, Table 1"
 PDM = "PDM paper"
@@ -109,6 +111,7 @@ _FSS = (
     Published("fss-1000", "PerSAM", "", 71.2, source=MATCHER),
     Published("fss-1000", "PerSAM-F", "", 75.6, source=MATCHER),
     Published("fss-1000", "Matcher", "", 87.0, source="Matcher paper"),
+    Published("fss-1000", "GF-SAM", WITH_DINO, 88.0, source=GF_SAM_LOGS),
     Published("fss-1000", "SANSA, trained on other sets", "SAM 2", 91.4, source=SANSA),
 )
 _LVIS = (
@@ -131,11 +134,13 @@ _PARTS = (
     Published("pascal-part", "PerSAM", WITH_DINO, 32.5),
     Published("pascal-part", "PerSAM-F", WITH_DINO, 32.9),
     Published("pascal-part", "Matcher", "", 42.9, source="Matcher paper"),
+    Published("pascal-part", "GF-SAM", WITH_DINO, 44.5, source=GF_SAM_LOGS),
     Published("pascal-part", "INSID3", "DINOv3", 50.5, source=INSID3, evidence="summary"),
     Published("paco-part", "HSNet", "", 22.6),
     Published("paco-part", "PerSAM", WITH_DINO, 22.5),
     Published("paco-part", "PerSAM-F", WITH_DINO, 22.7),
     Published("paco-part", "Matcher", "", 34.7, source="Matcher paper"),
+    Published("paco-part", "GF-SAM", WITH_DINO, 36.3, source=GF_SAM_LOGS),
     Published("paco-part", "INSID3", "DINOv3", 38.7, source=INSID3, evidence="summary"),
 )
 _COCO = (
@@ -149,7 +154,14 @@ _COCO = (
     Published("coco-20i", "SANSA, trained on other sets", "SAM 2", 60.2, source=SANSA),
     Published("coco-20i", "DiffewS, trained on such sets", "", 71.3, source=DIFFEWS),
 )
-TABLES = (*_PERSEG, *_FSS, *_LVIS, *_PARTS, *_COCO)
+_FIVES = (
+    Published("pascal-5i", "GF-SAM", WITH_DINO, 72.3, source=GF_SAM_LOGS),
+    Published("pascal-5i", "VRP-SAM, trained on such sets", "", 71.9, source=LISTING),
+    Published("pascal-5i", "CMaP-SAM, trained on such sets", "", 71.1, source="CMaP-SAM abstract"),
+    Published("isaid-5i", "GF-SAM", WITH_DINO, 47.1, source=GF_SAM_LOGS),
+    Published("isaid-5i", "INSID3", "DINOv3", 52.1, source=LISTING),
+)
+TABLES = (*_PERSEG, *_FSS, *_LVIS, *_PARTS, *_COCO, *_FIVES)
 
 # The paper's first version and its last one (ICLR) differ in their figures; of the first one's, J&F
 # alone is known.

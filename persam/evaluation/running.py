@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import logging
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from persam.prediction import Prediction
     from persam.structures import Embedding
 
-    OnPhoto = Callable[[str, str], None]
+    OnProgress = Callable[[str, str], None]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def predict(
     jobs: Sequence[Job],
     backbone: Backbone,
     dataset: Dataset,
-    on_photo: OnPhoto | None = None,
+    on_progress: OnProgress | None = None,
 ) -> None:
     """Let every method find every object; what is there already is left as it is.
 
@@ -64,7 +67,7 @@ def predict(
         jobs: the methods.
         backbone: the model.
         dataset: what is studied for, and where.
-        on_photo: called with subject and stem after each target photo of each job.
+        on_progress: called with subject and stem after each target photo of each job.
 
     Raises:
         InputError: a picture or mask cannot be used, or a method learns nothing of anything.
@@ -72,7 +75,7 @@ def predict(
     shared = EncodeOnce(backbone) if len(jobs) > 1 else None
     for subject in dataset.subjects:
         for job in jobs:
-            _run_subject(job, shared or backbone, subject, dataset, on_photo)
+            _run_subject(job, shared or backbone, subject, dataset, on_progress)
         if shared is not None:
             shared.forget()
     for job in jobs:
@@ -96,6 +99,7 @@ def learn(
         finder = job.method(backbone, picture, mask=mask)
     except InputError as error:
         job.predictions.add(Learning(name, failed=str(error)))
+        _LOG.info("%s: nothing learnt: %s", name, error)
         return None
     job.predictions.add(_learnt(name, finder, perf_counter() - began))
     return finder
@@ -126,8 +130,8 @@ def describe(method: Callable[..., Any]) -> dict[str, Any]:
     """The function behind a method, and what it was bound to as far as JSON can hold it.
 
     Example:
-        >>> describe(functools.partial(predict, on_photo=None))
-        {'function': 'persam.evaluation.running.predict', 'on_photo': None}
+        >>> describe(functools.partial(predict, on_progress=None))
+        {'function': 'persam.evaluation.running.predict', 'on_progress': None}
     """
     bound: dict[str, Any] = {}
     function: Any = method
@@ -165,7 +169,7 @@ class EncodeOnce(WrappedBackbone):
 
 
 def _run_subject(
-    job: Job, backbone: Backbone, subject: Subject, dataset: Dataset, on_photo: OnPhoto | None
+    job: Job, backbone: Backbone, subject: Subject, dataset: Dataset, on_progress: OnProgress | None
 ) -> None:
     """Learn one subject and segment the photos that have no prediction yet."""
     stems = {photo.stem for photo in subject.targets}
@@ -179,8 +183,8 @@ def _run_subject(
     for photo in subject.targets:
         if photo.stem in todo:
             _find(job.predictions, finder, (subject, photo), dataset)
-        if on_photo is not None:
-            on_photo(subject.name, photo.stem)
+        if on_progress is not None:
+            on_progress(subject.name, photo.stem)
 
 
 def _find(
@@ -208,6 +212,7 @@ def _find(
     point = _point(found, (height, width))
     mask = at_size(found.mask, (height, width))
     predictions.add(Finding(subject.name, photo.stem, round(seconds, 4), point), mask)
+    _LOG.info("%s/%s: searched in %.2f s", subject.name, photo.stem, seconds)
 
 
 def _learnt(subject: str, finder: Learnt, seconds: float) -> Learning:

@@ -5,7 +5,7 @@ Pixels are pooled over the photos of a group, the groups of a fold are averaged,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from persam import __version__
 from persam.errors import InputError
+from persam.evaluation.datasets.photos import Photo
 from persam.evaluation.reports import ObjectReport, Report
 from persam.metrics import Overlap, at_size, boundary_overlap, fb_iou, overlap, pooled
 
@@ -89,7 +90,7 @@ def drawing(dataset: Dataset) -> dict[str, Any]:
 
 
 def score(
-    dataset: Dataset, predictions: Predictions, on_photo: Callable[[], None] | None = None
+    dataset: Dataset, predictions: Predictions, on_progress: Callable[[], None] | None = None
 ) -> Report:
     """Score what a folder holds; what is missing is named in the report.
 
@@ -98,7 +99,7 @@ def score(
     Args:
         dataset: what was predicted.
         predictions: the predictions.
-        on_photo: called after each target photo.
+        on_progress: called after each target photo.
 
     Raises:
         InputError: no predictions at all, one that cannot be read or has another size than its
@@ -112,8 +113,8 @@ def score(
                 scores[subject.name, photo.stem] = _score(dataset, predictions, subject, photo)
             else:
                 missing.append(f"{subject.name}/{photo.stem}")
-            if on_photo is not None:
-                on_photo()
+            if on_progress is not None:
+                on_progress()
     if not scores:
         raise InputError(
             f"{predictions.folder} holds no predictions for {dataset.root}: the first should be "
@@ -129,7 +130,32 @@ def _score(
     height, width = truth.shape
     found = predictions.read(subject.name, photo.stem, (height, width))
     record = predictions.found.get((subject.name, photo.stem))
-    return compare(found, truth, None if record is None else record.point)
+    unjudged = photo.unjudged() if isinstance(photo, Photo) else None
+    if unjudged is not None:
+        unjudged = at_size(unjudged, dataset.scored_size)
+    found, pixels = judged(found, truth, unjudged)
+    own = compare(found, truth, None if record is None else record.point)
+    return replace(own, pixels=pixels)
+
+
+def judged(
+    found: np.ndarray, truth: np.ndarray, unjudged: np.ndarray | None
+) -> tuple[np.ndarray, int]:
+    """Take pixels that the annotators left open for right; gives how many others there are, too.
+
+    Args:
+        found: ``(H, W)`` bool.
+        truth: ``(H, W)`` bool.
+        unjudged: ``(H, W)`` bool; None where there are none.
+
+    Example:
+        >>> row = np.array([[True, True, False]])
+        >>> judged(row, ~row, np.array([[False, True, True]]))
+        (array([[ True, False,  True]]), 1)
+    """
+    if unjudged is None:
+        return found, found.size
+    return np.where(unjudged, truth, found), int((~unjudged).sum())
 
 
 def _report(

@@ -138,7 +138,7 @@ def evaluate_stability(
     backbone: Backbone,
     sets: Mapping[str, Iterable[Picture]],
     protocol: Protocol | None = None,
-    on_picture: Callable[[], None] = lambda: None,
+    on_progress: Callable[[], None] = lambda: None,
 ) -> StabilityReport:
     """Ask a model for every object of some data sets, again and again.
 
@@ -146,7 +146,7 @@ def evaluate_stability(
         backbone: the model, with a plugin or without.
         sets: by name, pictures ``(H, W, 3)`` uint8 with masks ``(H, W)`` bool; read one by one.
         protocol: how the prompts are drawn.
-        on_picture: called after each.
+        on_progress: called after each.
 
     Raises:
         InputError: no pictures, an empty mask, or one of another size than its picture.
@@ -158,7 +158,7 @@ def evaluate_stability(
         for number, (image, truth) in enumerate(pictures):
             for kind, row in _measure(backbone, image, truth, protocol, number).items():
                 rows[kind].append(row)
-            on_picture()
+            on_progress()
         counts[name] = len(next(iter(rows.values())))
         if not counts[name]:
             raise InputError(f"{name} has no pictures to ask for; give at least one with its mask.")

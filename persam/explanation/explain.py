@@ -30,6 +30,16 @@ class Explanation:
         facts: method, model and the like, by name.
         sections: the stages in their order.
         prediction: the answer, its trace included.
+
+    Example:
+        >>> import persam
+        >>> from persam import samples
+        >>> photo, mask = samples.files(samples.PICTURES, 0)
+        >>> other, _ = samples.files(samples.PICTURES, 2)
+        >>> dog = persam.personalize(persam.load("pocket"), photo, mask=mask)
+        >>> shown = persam.explain(dog, other)
+        >>> (shown.figure().mode, "<img" in shown.html())
+        ('RGB', True)
     """
 
     title: str
@@ -51,8 +61,9 @@ class Explanation:
 
     def figure(self) -> Image.Image:
         """All pictures of the page in one, a row a stage, for papers and notebooks."""
-        rows = [[panel.pixels for panel in section.panels] for section in self.sections]
-        return Image.fromarray(panels.tiles([row for row in rows if row]))
+        shown = [section for section in self.sections if section.panels]
+        rows = {section.title: [panel.pixels for panel in section.panels] for section in shown}
+        return Image.fromarray(panels.tiles(rows))
 
     def __repr__(self) -> str:
         stages = len(self.sections)
@@ -86,10 +97,10 @@ def explain(concept: Concept, image: Source, *, reference: Source | None = None)
         'Location confidence map'
     """
     picture = read_image(image)
-    embedding = concept.backbone.encode(picture)
-    found = concept.segment_embedding(embedding, trace=True)
+    found = concept.segment(picture, trace=True)
     shown = None if reference is None else _reference(concept, reference)
-    search = Search(concept, picture, embedding.frame, found, shown)
+    frame = concept.backbone.frame(*picture.shape[:2])
+    search = Search(concept, picture, frame, found, shown)
     facts = {
         "method": {"persam": "PerSAM", "persam-f": "PerSAM-F"}[concept.method],
         "model": concept.backbone.name,

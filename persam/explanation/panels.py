@@ -10,11 +10,12 @@ from PIL import Image, ImageDraw
 from persam.io import drawing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from persam.structures import Box
 
 SIDE = 320  # pixels of a panel's long side
+TITLE = 22  # height of a row's title, in pixels
 # Dark blue over green to yellow, even in lightness, so that it also reads in grey.
 _ANCHORS = np.array(
     [(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)], dtype=np.float32
@@ -92,27 +93,29 @@ def small(pixels: np.ndarray) -> np.ndarray:
     return drawing.thumbnail(pixels, SIDE)
 
 
-def tiles(rows: Sequence[Sequence[np.ndarray]], gap: int = 8) -> np.ndarray:
-    """Lay pictures out in rows, top left, on white.
+def tiles(rows: Mapping[str, Sequence[np.ndarray]], gap: int = 8) -> np.ndarray:
+    """Lay pictures out in rows, top left, on white, each row under its title.
 
     Args:
-        rows: ``(h, w, 3)`` uint8 pictures of any sizes; at least one.
+        rows: ``(h, w, 3)`` uint8 pictures of any sizes by the row's title; at least one.
         gap: pixels between and around them.
 
     Returns:
         ``(H, W, 3)`` uint8.
     """
-    heights = [max(picture.shape[0] for picture in row) for row in rows]
-    widths = [sum(picture.shape[1] + gap for picture in row) for row in rows]
-    sheet = np.full((sum(heights) + gap * (len(rows) + 1), max(widths) + gap, 3), 255, np.uint8)
-    top = gap
-    for row, height in zip(rows, heights, strict=True):
+    heights = [TITLE + max(picture.shape[0] for picture in row) for row in rows.values()]
+    widths = [sum(picture.shape[1] + gap for picture in row) for row in rows.values()]
+    size = (max(widths) + gap, sum(heights) + gap * (len(rows) + 1))
+    sheet = Image.new("RGB", size, "white")
+    pen, top = ImageDraw.Draw(sheet), gap
+    for (title, row), height in zip(rows.items(), heights, strict=True):
+        pen.text((gap, top), title, fill="black", font_size=TITLE - 6)
         left = gap
         for picture in row:
-            sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+            sheet.paste(Image.fromarray(picture), (left, top + TITLE))
             left += picture.shape[1] + gap
         top += height + gap
-    return sheet
+    return np.array(sheet)
 
 
 def _with_box(image: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -29,6 +29,10 @@ class Panel:
         caption: what it shows.
         pixels: ``(h, w, 3)`` uint8 RGB.
         chosen: whether this one of several went on to the next stage.
+
+    Example:
+        >>> Panel("the mask", np.zeros((4, 6, 3), np.uint8), chosen=True).caption
+        'the mask'
     """
 
     caption: str
@@ -44,6 +48,10 @@ class Section:
         title: its name in the paper's words.
         text: what it did, with the numbers of this picture.
         panels: its pictures.
+
+    Example:
+        >>> Section("Presence", "The object is there.").panels
+        ()
     """
 
     title: str
@@ -90,6 +98,8 @@ def sections(search: Search) -> list[Section]:
     if "attention_similarity" in trace:
         found.append(guide(search))
     found += [step(search, number) for number in (1, 2, 3) if f"step{number}_logits" in trace]
+    if "second_look_box_xyxy" in trace:
+        found.append(second_look(search))
     return found
 
 
@@ -220,9 +230,28 @@ def step(search: Search, number: int) -> Section:
     mask_prompt = number > 1 or "prior_mask" in trace
     asked += ["the logits before" if number > 1 else "the mask prompt"] if mask_prompt else []
     text = f"The decoder was asked with {', '.join(asked)}."
-    text += " This step's mask is the answer." if final else ""
+    if final:
+        again = "second_look_box_xyxy" in trace
+        text += f" This step's mask {'goes on to the second look' if again else 'is the answer'}."
     title = "First mask" if number == 1 else f"Cascaded refinement {number - 1}"
     return Section(title, text, tuple(shown))
+
+
+def second_look(search: Search) -> Section:
+    """The crop round a small object, in which the decoder was asked once more."""
+    found = search.found
+    x0, y0, x1, y1 = _box(found.trace["second_look_box_xyxy"]) or (0, 0, 1, 1)
+    crop, mask = search.image[y0:y1, x0:x1], found.mask[y0:y1, x0:x1]
+    times = np.sqrt(found.mask.size / mask.size)
+    text = "The object's box covers less than "
+    text += f"{search.concept.variant.second_look:.0%} of the picture, so that the decoder was "
+    text += f"asked again in a crop round it, {times:.1f} times as large. Its mask is the answer."
+    nothing = np.zeros_like(found.mask)
+    shown = (
+        Panel("the crop", panels.mask_over(search.image, nothing, box=(x0, y0, x1, y1))),
+        Panel("the mask in it", panels.mask_over(np.ascontiguousarray(crop), mask), chosen=True),
+    )
+    return Section("Second look", text, shown)
 
 
 def _box(inclusive: np.ndarray | None) -> Box | None:

@@ -37,6 +37,12 @@ class Learner(Protocol):
 
     A method may use ``backbone.encode`` and ``backbone.decode``, or bring a model of its own. It
     must leave the backbone as it found it: the next object is learnt with the same one.
+
+    Example:
+        >>> import persam
+        >>> def build(backbone, image, *, mask):
+        ...     return persam.personalize(backbone, image, mask=mask, variant="official")
+        >>> learner: Learner = build
     """
 
     def __call__(self, backbone: Backbone, image: Source, *, mask: Source) -> Learnt:

@@ -54,6 +54,17 @@ def personalize(  # noqa: PLR0913  (mask, box and points are three ways to say o
 
     Raises:
         InputError: unreadable or unusable input; the message says which and what to do.
+
+    Example:
+        >>> import persam
+        >>> from persam import samples
+        >>> photo, mask = samples.files(samples.PICTURES, 0)
+        >>> other, _ = samples.files(samples.PICTURES, 2)
+        >>> dog = persam.personalize(persam.load("pocket"), photo, mask=mask)
+        >>> dog.segment(other).presence > 0.5
+        True
+        >>> persam.personalize(dog.backbone, photo, box=(10, 300, 200, 470)).method
+        'persam'
     """
     recipe = resolve(variant, "persam", backbone)
     given = references_in(image, mask, box, points)

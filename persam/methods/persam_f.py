@@ -49,6 +49,15 @@ def finetune(  # noqa: PLR0913  (mask, box and points are three ways to say one 
 
     Raises:
         InputError: unreadable or unusable input; the message says which and what to do.
+
+    Example:
+        >>> import persam
+        >>> from persam import samples
+        >>> photo, mask = samples.files(samples.PICTURES, 0)
+        >>> other, _ = samples.files(samples.PICTURES, 2)
+        >>> dog = persam.finetune(persam.load("pocket"), photo, mask=mask)
+        >>> (dog.method, len(dog.weights), round(sum(dog.weights), 6))
+        ('persam-f', 3, 1.0)
     """
     recipe = resolve(variant, "persam-f", backbone)
     given = references_in(image, mask, box, points)

@@ -33,6 +33,15 @@ class Backbone(Protocol):
             measured; None where nobody knows.
         ambiguous: whether a click may mean a part as well as the whole, so that three masks are
             asked for; False where the single mask has learnt to mean the whole.
+
+    Example:
+        >>> import numpy as np
+        >>> import persam
+        >>> backbone = persam.load("pocket")
+        >>> embedding = backbone.encode(np.zeros((30, 40, 3), np.uint8))
+        >>> prompts = persam.Prompts(box=(5, 5, 25, 25))
+        >>> backbone.decode(embedding, prompts, multimask=False).logits.shape
+        (1, 96, 96)
     """
 
     spec: ModelSpec

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
+from persam.models.registry import POCKET
+from persam.models.runtime.choice import RuntimeChoice
+from persam.structures import ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +47,19 @@ class DecoderParts:
             yield
 
 
+def with_torch_decoder(backbone: Backbone) -> Backbone:
+    """Give a backbone whose decoder is torch's, so that parts can hang in it and be trained.
+
+    That is the backbone itself, or the built-in model by torch where it came as the networks of
+    the package, which hold no layers any more; whatever engine ran those.
+    """
+    if backbone.spec != ModelSpec(POCKET) or getattr(backbone, "model", None) is not None:
+        return backbone
+    from persam.models.pocket.backbone import load_pocket
+
+    return load_pocket(device="cpu").run_by(RuntimeChoice("torch", backbone.precision))
+
+
 def decoder_of(backbone: Backbone) -> Any:
     """Give the transformers mask decoder that a backbone asks.
 
@@ -56,7 +72,7 @@ def decoder_of(backbone: Backbone) -> Any:
     decoder = getattr(getattr(backbone, "model", None), "mask_decoder", None)
     if decoder is None:
         raise InputError(
-            f"Trained parts hang into transformers' SAM decoders; {backbone.name} has none. "
-            f"Load another model."
+            f"Trained parts hang into the layers of a SAM decoder; {backbone.name} has none. Load "
+            f'the model with engine="torch", or the one that it was exported from.'
         )
     return decoder

@@ -24,6 +24,7 @@ from persam.models.runtime.exported import load_exported
 from persam.models.runtime.exported_metadata import EXPORTED
 from persam.models.sam import SamBackbone
 from persam.models.sam2 import Sam2Backbone
+from persam.models.suggestions import looks_like
 from persam.models.weights import is_official, load_sam
 
 if TYPE_CHECKING:
@@ -206,11 +207,12 @@ def _unwrapped(state: State) -> State:
 
 def _build(state: State, path: Path) -> Any:
     if not is_official(state):
-        strange = ", ".join(sorted(state)[:3])
+        strange, known = ", ".join(sorted(state)[:3]), looks_like(state)
         raise InputError(
             f"{path} is no SAM, SAM-HQ or MobileSAM file: its tensors are called {strange}, ... "
-            "Files need the official names (image_encoder..., prompt_encoder..., "
-            "mask_decoder...); give other models as a folder with config.json."
+            f"{known}{' ' if known else ''}Files need the official names "
+            "(image_encoder..., prompt_encoder..., mask_decoder...); give other models as a folder "
+            "with config.json."
         )
     return load_mobile_sam(state) if is_mobile_sam(state) else load_sam(state)
 

@@ -73,18 +73,28 @@ def load(  # noqa: PLR0913 - three models in one, and three ways to run them
         InputError: a file or folder that is no such model, a device that is not there, or an
             engine that does not run there.
         MissingExtra: an engine whose packages are not installed.
+
+    Example:
+        >>> import persam
+        >>> model = persam.load("pocket", device="cpu", precision="fp32")
+        >>> (model.name, model.device, model.precision)
+        ('pocket', 'cpu', 'fp32')
     """
     if isinstance(name, ModelSpec):
         _check_alone(name, match_with, plugin)
         name, match_with, plugin = name.name, name.match_with, name.plugin
     asked = RuntimeChoice(engine, precision)
+    if plugin is not None:
+        require_torch("A Stable-SAM plugin")
+        if asked.wished().engine == "auto" and name == registry.POCKET:
+            # The networks of the package have no layers that a plugin could hang in.
+            asked = RuntimeChoice("torch", precision)
     if match_with is None:
         backbone = _load(name, device, asked)
     else:
         backbone = _load_matched(name, match_with, device, asked)
     if plugin is None:
         return backbone
-    require_torch("A Stable-SAM plugin")
     from persam.models.stable_sam.backbone import stabilize
 
     return stabilize(backbone, plugin)
@@ -155,6 +165,10 @@ def locate(name: str | Path) -> Path | None:
 
     Raises:
         ModelNotFound: not on this machine and not downloadable; says what was tried.
+
+    Example:
+        >>> locate("pocket") is None  # it comes with the package
+        True
     """
     entry = None if isinstance(name, Path) else registry.find(name)
     if entry is not None:

@@ -51,6 +51,20 @@ def segment_objects(
     Raises:
         InputError: no concept, too many for a label map, concepts of different models, or a picture
             that cannot be read.
+
+    Example:
+        >>> import persam
+        >>> from persam import samples
+        >>> photo, mask = samples.files(samples.PICTURES, 0)
+        >>> other, _ = samples.files(samples.PICTURES, 2)
+        >>> model = persam.load("pocket")
+        >>> dog = persam.personalize(model, photo, mask=mask)
+        >>> floor = persam.personalize(model, photo, box=(0, 400, 640, 480))
+        >>> found = persam.segment_objects({"dog": dog, "floor": floor}, other)
+        >>> list(found)
+        ['dog', 'floor']
+        >>> bool((found["dog"].mask & found["floor"].mask).any())
+        False
     """
     check_concepts(concepts)
     if not isinstance(image, Embedding):

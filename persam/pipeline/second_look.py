@@ -76,6 +76,22 @@ def crop_window(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
     return spans[0], spans[1]
 
 
+def crop_corners(mask: np.ndarray) -> np.ndarray:
+    """``(4,)`` x0, y0, x1, y1 of the pixels in two corners of the crop round a mask.
+
+    Args:
+        mask: ``(height, width)`` bool, not empty.
+
+    Example:
+        >>> mask = np.zeros((100, 100), dtype=bool)
+        >>> mask[10:20, 10:30] = True
+        >>> crop_corners(mask).tolist()
+        [5, 0, 34, 29]
+    """
+    rows, columns = crop_window(mask_box(mask) or (0, 0, *mask.shape[::-1]), mask.shape)
+    return np.array([columns.start, rows.start, columns.stop - 1, rows.stop - 1])
+
+
 def _small(box: Box, mask: np.ndarray, target: SearchTarget) -> bool:
     area = (box[2] - box[0]) * (box[3] - box[1])
     return area < target.variant.second_look * mask.size

@@ -14,7 +14,7 @@ from persam.pipeline.guidance import make_guidance
 from persam.pipeline.one_piece import final_object
 from persam.pipeline.presence import judge
 from persam.pipeline.prompts import make_prompts, mask_box
-from persam.pipeline.second_look import look_again
+from persam.pipeline.second_look import crop_corners, look_again
 from persam.pipeline.similarity import location_prior, similarity_map
 from persam.pipeline.trace import trace_of
 from persam.prediction import Prediction
@@ -63,6 +63,8 @@ def find(
     first = final_object(steps, detection.prior, target.variant)
     final = look_again(target, embedding, first, detection.prior)
     stages = trace_of(target, embedding, detection, steps, final) if trace else {}
+    if trace and final is not first:
+        stages["second_look_box_xyxy"] = crop_corners(first.mask)
     return Prediction(
         mask=final.mask,  # (height, width) bool
         score=final.score,

@@ -48,6 +48,7 @@ STAGES: Mapping[str, str] = MappingProxyType(
         "step3_logits": "(k, m, m)",
         "step3_iou": "(k,)",
         "step3_box_xyxy": "(4,)",
+        "second_look_box_xyxy": "(4,)",
         "final_step": "()",
         "final_index": "()",
         "final_mask": "(H, W)",

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from persam.io.pairs import read_pairs
-from persam.models.decoder_parts import decoder_of
+from persam.models.decoder_parts import decoder_of, with_torch_decoder
 from persam.models.stable_sam.backbone import stable_decoder_parts
 from persam.models.stable_sam.plugin_file import Plugin, plugin_bytes, untrained
 from persam.training.collage import with_collages
@@ -47,7 +47,7 @@ def train_plugin(
     data: Sequence[Path],
     how: tuple[StableOptions, StableRecipe],
     place: Place,
-    report: Callable[[dict[str, float]], None] | None = None,
+    on_progress: Callable[[dict[str, float]], None] | None = None,
 ) -> Path | None:
     """Train a plugin for a model, or go on with a run that was stopped.
 
@@ -56,7 +56,7 @@ def train_plugin(
         data: as :func:`persam.io.pairs.read_pairs` takes it.
         how: the plugin's options and the training's recipe.
         place: where the run keeps its files.
-        report: called with every line of the log.
+        on_progress: called with every line of the log.
 
     Returns:
         The plugin's path; None in all but the first of several processes.
@@ -66,6 +66,7 @@ def train_plugin(
             checkpoint of another run, another run in the folder, or somebody's files in the way.
     """
     options, recipe = how
+    backbone = with_torch_decoder(backbone)
     decoder = decoder_of(backbone)
     pairs = with_collages(read_pairs(data), recipe.collages, recipe.seed)
     parts = untrained(decoder.hidden_size, options, backbone.name).parts.to(backbone.device)
@@ -75,7 +76,7 @@ def train_plugin(
     with opened(place.out, "persam train stable") as own:
         for name in (PLUGIN, FACTS):
             own.refuse_others(place.out / name)
-        steps = train(task, recipe, place.out, report)
+        steps = train(task, recipe, place.out, on_progress)
         if Workers.here().rank > 0:
             return None
         training = {"steps": steps, "pictures": len(pairs), "recipe": recipe.facts()}

@@ -68,7 +68,7 @@ class Run:
 
 
 def train(
-    run: Run, recipe: Recipe, report: Callable[[dict[str, float]], None] | None = None
+    run: Run, recipe: Recipe, on_progress: Callable[[dict[str, float]], None] | None = None
 ) -> Path:
     """Train, or go on where the output folder's checkpoint left off.
 
@@ -78,7 +78,7 @@ def train(
     Args:
         run: data and places.
         recipe: everything else that decides the weights.
-        report: called with every line of the log.
+        on_progress: called with every line of the log.
 
     Returns:
         The path of the finished weights.
@@ -106,7 +106,7 @@ def train(
                 losses |= watch.look(run.out / WEIGHTS[16], device)
             if state.step % LOG_EVERY == 0 or due or done:
                 seconds = round(time.monotonic() - started, 1)
-                log(run.out, {"step": state.step, "seconds": seconds, **losses}, report)
+                log(run.out, {"step": state.step, "seconds": seconds, **losses}, on_progress)
     return run.out / WEIGHTS[16]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import contextmanager
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+_LOG = logging.getLogger(__name__)
 RUN, CHECKPOINT, LOG = "run.json", "checkpoint.pt", "log.jsonl"
 
 
@@ -107,9 +109,11 @@ def _logged(line: str) -> dict[str, Any]:
 
 
 def log(
-    out: Path, line: dict[str, float], report: Callable[[dict[str, float]], None] | None
+    out: Path, line: dict[str, float], on_progress: Callable[[dict[str, float]], None] | None
 ) -> None:
     """Add a line to the log and tell it to whoever listens."""
-    append_line(out / LOG, json.dumps(line))
-    if report is not None:
-        report(line)
+    text = json.dumps(line)
+    append_line(out / LOG, text)
+    _LOG.info("%s: %s", out, text)
+    if on_progress is not None:
+        on_progress(line)

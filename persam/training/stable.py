@@ -38,7 +38,7 @@ def train(
     task: Task,
     recipe: StableRecipe,
     out: Path,
-    report: Callable[[dict[str, float]], None] | None = None,
+    on_progress: Callable[[dict[str, float]], None] | None = None,
 ) -> int:
     """Train, or go on where the folder's checkpoint left off.
 
@@ -49,7 +49,7 @@ def train(
         task: what and on what; the plug's parts are changed.
         recipe: how.
         out: folder of ``checkpoint.pt`` and ``log.jsonl``.
-        report: called with every line of the log.
+        on_progress: called with every line of the log.
 
     Returns:
         The number of steps.
@@ -80,7 +80,11 @@ def train(
             entropy, dice = (round(float(total / sums[2]), 4) for total in sums[:2])
             seconds = round(time.monotonic() - started, 1)
             sums[:] = 0
-            log(out, {"step": step, "seconds": seconds, "entropy": entropy, "dice": dice}, report)
+            log(
+                out,
+                {"step": step, "seconds": seconds, "entropy": entropy, "dice": dice},
+                on_progress,
+            )
     return steps
 
 

@@ -9,6 +9,7 @@ frames than the first, the clip is tracked backwards from these, too, and both w
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from persam.video.marks import Marks
     from persam.video.structures import Damage, VideoFrame
 
+_LOG = logging.getLogger(__name__)
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -101,6 +103,7 @@ def segment_clip(
         run = _ClipJob(request, clip, output)
         if not run.complete():
             for line in run.results():
+                _LOG.info("%s: %s", run.state.files.folder, line.name)
                 if on_progress is not None:
                     on_progress(line)
         lines, files = run.state.ordered, run.state.files

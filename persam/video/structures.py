@@ -71,6 +71,11 @@ class VideoFrame:
         pts: when it is shown, in units of ``time_base``; the index for a folder of frames.
         time_base: seconds per unit.
         name: stem for files of this frame: ``"00000"``, or its own file's stem.
+
+    Example:
+        >>> frame = VideoFrame(np.zeros((4, 6, 3), np.uint8), 3, 3, Fraction(1, 25), "00003")
+        >>> float(frame.pts * frame.time_base)
+        0.12
     """
 
     image: np.ndarray

@@ -47,6 +47,17 @@ def track(
         InputError: no concepts, concepts of several backbones, a name in ``first`` that no concept
             has, no such variant; while frames are pulled: a frame or mask that cannot be read, or
             is of another size.
+
+    Example:
+        >>> import persam
+        >>> from persam import samples
+        >>> photo, mask = samples.files(samples.PICTURES, 0)
+        >>> other, _ = samples.files(samples.PICTURES, 2)
+        >>> dog = persam.personalize(persam.load("pocket"), photo, mask=mask)
+        >>> frames = [samples.files(samples.PICTURES, number)[0] for number in (0, 1)]
+        >>> first, second = persam.track({"dog": dog}, frames)
+        >>> second["dog"].present
+        True
     """
     masks = dict(first or {})
     tracker = make_tracker(concepts, masks, variant)

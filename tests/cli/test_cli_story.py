@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import plush
@@ -36,21 +38,30 @@ class Told:
     said: str
 
 
-@pytest.fixture(scope="module", params=ALBUMS)
-def album(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MadeAlbum:
-    return ALBUMS[request.param](tmp_path_factory.mktemp("albums") / "photos")
+# Every format with the drawn album; with large photos run lengths and brushes.
+STORIES = [("drawn", kind) for kind in TOOLS]
+STORIES += [("personal", kind) for kind in ("coco", "label-studio")]
 
 
-@pytest.fixture(scope="module", params=TOOLS)
+@pytest.fixture(scope="module")
+def albums(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], MadeAlbum]:
+    """Give an album by its name, made once."""
+    return cache(lambda name: ALBUMS[name](tmp_path_factory.mktemp(name) / "photos"))
+
+
+@pytest.fixture(scope="module", params=STORIES, ids="-".join)
 def told(
-    request: pytest.FixtureRequest, album: MadeAlbum, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    albums: Callable[[str], MadeAlbum],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Told:
-    folder, kind = tmp_path_factory.mktemp(request.param), request.param
+    name, kind = request.param
+    album, folder = albums(name), tmp_path_factory.mktemp(kind)
     write_label_set(album.labelled(), folder / "given", kind)
     learnt, out = folder / "pets.safetensors", folder / "out"
-    cache = album.folder.parent / "cache"  # the pictures are the same for every format
+    kept = album.folder.parent / "cache"  # the pictures are the same for every format
     said = run("learn", folder / "given", "--images", album.folder, "--out", learnt)
-    words = ("segment", "--concept", learnt, album.folder, "--out", out, "--cache", cache)
+    words = ("segment", "--concept", learnt, album.folder, "--out", out, "--cache", kept)
     said += run(*words, "--save", kind)
     return Told(album, kind, folder / "given", out / "labels" / kind, said)
 

@@ -115,3 +115,18 @@ def _anchors(page):
     """Of a page's headings, as they are linked to: small, without marks, a dash for a space."""
     headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}
+
+
+def test_the_tree_is_the_one_of_architecture_and_true():
+    (tree,) = (block for _, block in BLOCKS if block.startswith("persam/\n"))
+    assert tree in (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    package, _, around = tree.partition("benchmarks/")
+    place = folder = ROOT / "persam"
+    for line in package.splitlines()[1:]:
+        if entry := re.match(r"[├└]── ((?:[\w.]+/? )+)", line):
+            named = entry[1].split()
+            assert all((place / name).exists() for name in named), line
+            folder = place / named[0] if len(named) == 1 else place
+        for name in re.findall(r"\b\w+\.py\b", line):
+            assert (place / name).exists() or (folder / name).exists(), line
+    assert all((ROOT / name).is_dir() for name in re.findall(r"^\w+/", around, re.MULTILINE))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
 HEIGHT, WIDTH = 12, 10
 LVIS_CLASSES = tuple(range(31, 10, -1))  # 21 of them, not in the order of their numbers
@@ -211,11 +211,61 @@ def _pascal_object(name: str, parts: dict[str, np.ndarray]) -> dict[str, Any]:
     return {"name": name, "bndbox": box, "parts": held}
 
 
+def listed_pictures(number: int) -> list[str]:
+    """Pictures that a fold lists for a class, counted from 1: three, in an order of its own."""
+    names = [f"2007_{one:06d}" for one in (33, 61, 129)]
+    return names[number % 3 :] + names[: number % 3]
+
+
+def fold_list(fold: int) -> list[tuple[str, int]]:
+    """A fold's lines: class after class, but the first pictures of all before the second ones."""
+    classes = range(5 * fold + 1, 5 * fold + 6)
+    return [(listed_pictures(number)[place], number) for place in range(3) for number in classes]
+
+
+def _listed(folder: Path, folds: int, file: Callable[[str], tuple[Path, Path]]) -> Path:
+    """Every picture shows all classes, class c in column c; the row below the first is open."""
+    labels = np.tile(np.arange(5 * folds + 1), (HEIGHT, 1))
+    labels[0], labels[1] = 0, 255
+    for name in listed_pictures(0):
+        image, mask = file(name)
+        picture(folder / image, labels.shape)
+        grey(folder / mask, labels)
+    (folder / "splits" / "val").mkdir(parents=True)
+    for fold in range(folds):
+        lines = (f"{name}__{number:02d}\n" for name, number in fold_list(fold))
+        (folder / "splits" / "val" / f"fold{fold}.txt").write_text("".join(lines))
+    return folder
+
+
+def pascal5i(root: Path) -> Path:
+    """PASCAL-5i: four folds."""
+    return _listed(
+        root / "VOC2012",
+        4,
+        lambda name: (Path(f"JPEGImages/{name}.jpg"), Path(f"SegmentationClassAug/{name}.png")),
+    )
+
+
+def isaid5i(root: Path) -> Path:
+    """iSAID-5i: three folds."""
+    return _listed(
+        root / "iSAID",
+        3,
+        lambda name: (
+            Path(f"val/images/{name}.png"),
+            Path(f"val/semantic_png/{name}_instance_color_RGB.png"),
+        ),
+    )
+
+
 LAYOUTS = {
     "fss-1000": fss,
     "lvis-92i": lvis,
     "pascal-part": pascal,
     "paco-part": paco,
     "coco-20i": coco,
+    "pascal-5i": pascal5i,
+    "isaid-5i": isaid5i,
 }
 EVERY = {"perseg": perseg, **LAYOUTS}

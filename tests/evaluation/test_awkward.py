@@ -23,6 +23,8 @@ MASKS = {
     "pascal-part": f"{ANNOTATIONS}/2008_an1.json",
     "paco-part": "paco/paco_part_val.pkl",
     "coco-20i": "annotations/val2014/COCO_val2014_000000000025.png",
+    "pascal-5i": "SegmentationClassAug/2007_000061.png",
+    "isaid-5i": "val/semantic_png/2007_000061_instance_color_RGB.png",
 }
 
 

@@ -12,6 +12,7 @@ import pytest
 import tiny as tiny_models
 import torch
 
+import persam
 from persam import geometry
 from persam.errors import InputError, MissingExtra, PersamError
 from persam.evaluation.baselines.descent import losses
@@ -249,3 +250,13 @@ def test_a_descent_that_runs_off_is_an_error_and_the_model_is_whole(tiny, name):
         method(name)(backbone, PICTURE, mask=MASK, schedule=wild)
     assert same(answers(backbone), before)
     assert anatomy(backbone) == parts
+
+
+@pytest.mark.parametrize("name", ["prompt-tuning", "adapter", "free-weights"])
+def test_the_built_in_model_s_networks_give_way_to_layers(name, monkeypatch):
+    monkeypatch.setenv("PERSAM_ENGINE", "auto")
+    packaged = persam.load("pocket")
+    assert packaged.engine in ("onnx", "openvino")  # what a user has without asking for anything
+    learnt = resolve_method(name)(packaged, PICTURE, mask=MASK, schedule=Schedule(steps=1))
+    assert learnt.backbone.engine == "torch"
+    assert learnt.segment(OTHER).mask.shape == OTHER.shape[:2]

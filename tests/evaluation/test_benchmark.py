@@ -90,7 +90,7 @@ def data_of(data: Dataset, name: str) -> Dataset:
 def test_masks_are_kept_and_photos_announced(root, tmp_path):
     seen = []
     data, out = datasets.perseg(root), tmp_path / "out"
-    benchmark.evaluate(learn, Stand(), data, out=out, on_photo=lambda *which: seen.append(which))
+    benchmark.evaluate(learn, Stand(), data, out=out, on_progress=lambda *which: seen.append(which))
     benchmark.copy_masks(data, out, tmp_path / "found")
     assert seen == [("cat", "01"), ("cat", "02"), ("mug", "01")]
     kept = np.asarray(Image.open(tmp_path / "found" / "cat" / "02.png"))
@@ -132,7 +132,7 @@ def test_a_killed_run_goes_on(root, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        benchmark.evaluate(Counting(), Stand(), data, out=out, on_photo=kill)
+        benchmark.evaluate(Counting(), Stand(), data, out=out, on_progress=kill)
     log = out / "predictions.jsonl"
     with log.open("a") as file:
         file.write('{"finding": {"subject": "mug", "st')  # half a line, as a kill leaves it

@@ -17,6 +17,8 @@ EPISODES = {
     "pascal-part": 12,
     "paco-part": 2500,
     "coco-20i": 1000,
+    "pascal-5i": 1000,
+    "isaid-5i": 15,
 }
 
 

@@ -149,7 +149,7 @@ def test_a_killed_run_goes_on(root, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(root, out=out, on_frame=kill)
+        run(root, out=out, on_progress=kill)
     with log.open("a") as file:
         file.write('{"finding": {"subject": "bird", "st')  # half a line, as a kill leaves it
     rest = Reading()

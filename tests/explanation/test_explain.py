@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from persam import samples
 from persam.cli import app
 from persam.explanation import Section, panels
 from persam.explanation.page import page
+from persam.variants import Variant
 
 STEPS = ["First mask", "Cascaded refinement 1", "Cascaded refinement 2"]
 
@@ -44,7 +46,8 @@ def test_persam_f_shows_every_stage(pocket, photos):
     found = persam.explain(dog, photo, reference=reference)
     assert titles(found)[:3] == ["Answer", "Reference", "Location confidence map"]
     asked = STEPS[: 1 + dog.variant.refine_mask + dog.variant.refine_box]
-    assert titles(found)[-len(asked) :] == asked
+    looked = "second_look_box_xyxy" in found.prediction.trace
+    assert titles(found)[-len(asked) - looked :] == asked + looked * ["Second look"]
     first = next(section for section in found.sections if section.title == "First mask")
     assert len(first.panels) == 4  # three masks, and their weighted sum, which goes on
     assert [panel.chosen for panel in first.panels] == [False, False, False, True]
@@ -171,7 +174,29 @@ def test_colours_go_from_dark_to_bright():
 )
 @settings(deadline=None, max_examples=30)
 def test_tiles_show_every_picture_whole(sizes):
-    black = [[np.zeros((*size, 3), np.uint8) for size in row] for row in sizes]
-    sheet = panels.tiles(black, gap=2)
+    blue = {
+        f"row {number}": [np.full((*size, 3), (0, 0, 255), np.uint8) for size in row]
+        for number, row in enumerate(sizes)
+    }
+    sheet = panels.tiles(blue, gap=2)
     pixels = sum(height * width for row in sizes for height, width in row)
-    assert np.count_nonzero(sheet[..., 0] == 0) == pixels
+    assert np.count_nonzero((sheet == (0, 0, 255)).all(axis=2)) == pixels
+    assert (np.ptp(sheet, axis=2) == 0).sum() + pixels == sheet[..., 0].size  # all else is grey
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_second_look_is_a_stage_of_its_own(pocket, photos, share):
+    (reference, mask), _ = photos
+    photo, _ = samples.files(samples.PICTURES, 2)  # the smallest dog
+    recipe = replace(Variant.named("pocket", "persam"), second_look=share)
+    dog = persam.personalize(pocket, reference, mask=mask, variant=recipe)
+    found = persam.explain(dog, photo)
+    final = [section.title for section in found.sections if "is the answer" in section.text]
+    np.testing.assert_array_equal(found.prediction.mask, dog.segment(photo).mask)
+    if share == 0:
+        assert final[0] in STEPS
+        return
+    assert final == ["Second look"] == titles(found)[-1:]
+    x0, y0, x1, y1 = found.prediction.trace["second_look_box_xyxy"].tolist()
+    assert not found.prediction.mask[:y0].any() and not found.prediction.mask[:, :x0].any()
+    assert found.prediction.mask[y0 : y1 + 1, x0 : x1 + 1].any()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -314,6 +315,12 @@ def test_catalogue_entries_are_whole():
         ("sam2.1_hiera_tiny.pt", "Did you mean sam2.1-hiera-tiny?"),
         ("mobile_sam.pt", "Did you mean mobile-sam?"),
         ("poket", "Did you mean pocket?"),
+        ("sam-2", "Did you mean sam2.1-hiera-small?"),
+        ("edgetam.pt", "Did you mean edgetam?"),
+        ("seggpt", "--method seggpt"),
+        ("insid3", "--method insid3"),
+        ("FastSAM-x.pt", "does not run here"),
+        ("dinov2_vitl14_pretrain.pth", "--match-with facebook/dinov2-large"),
         ("dinov2", "--match-with facebook/dinov2-small"),
         ("dinov3", "--match-with facebook/dinov3-vits16-pretrain-lvd1689m"),
     ],
@@ -328,3 +335,19 @@ def test_what_is_suggested_exists():
     from persam.models import registry, suggestions
 
     assert set(suggestions.ALIASES.values()) <= {entry.name for entry in registry.CATALOG}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("image_encoder.trunk.patch_embed.proj.weight", "looks like an official SAM 2 checkpoint"),
+        ("vision_encoder.layers.0.attn.qkv.weight", "the tensors of a transformers model"),
+        ("cls_token", "a plain vision transformer without a mask decoder"),
+        ("sampling.project.weight", "a Stable-SAM plugin"),
+        ("somebody.s.weight", "its tensors are called somebody.s.weight, ... Files need"),
+    ],
+)
+def test_checkpoints_of_another_layout_say_what_they_look_like(tmp_path, name, said):
+    torch.save({name: torch.zeros(1, 2)}, tmp_path / "other.pth")
+    with pytest.raises(InputError, match=re.escape(said)):
+        load(tmp_path / "other.pth", device="cpu")

@@ -42,7 +42,8 @@ def test_the_page_has_the_same_table():
 
 def test_runs_keep_exactly_these_stages_in_these_shapes(parity_sam):
     kept = traces(parity_sam)
-    assert set().union(*kept) == set(STAGES)
+    # Random weights find nothing in a crop; tests/explanation looks again with the built-in model.
+    assert set().union(*kept) == set(STAGES) - {"second_look_box_xyxy"}
     for trace in kept:
         sizes: dict[str, int] = {}
         for name, array in trace.items():

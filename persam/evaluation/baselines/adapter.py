@@ -50,8 +50,8 @@ def adapter(  # noqa: PLR0913  (what the paper leaves open is a named argument)
     """
     if width < 1:
         raise InputError(f"An adapter is at least 1 wide; got {width}.")
-    decoder = decoder_of(backbone)
     studied = study(backbone, image, mask, variant)
+    decoder = decoder_of(studied.backbone)
     return tune(studied, _plug(decoder, width, backbone.device), schedule, METHOD)
 
 

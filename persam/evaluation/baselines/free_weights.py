@@ -49,4 +49,4 @@ def free_weights(
     require_finite(losses, METHOD, schedule)
     first, second, third = free.detach().double().tolist()
     concept = replace(studied.concept, method="persam-f", weights=(first, second, third))
-    return Tuned(METHOD, backbone, concept, free.numel(), losses)
+    return Tuned(METHOD, studied.backbone, concept, free.numel(), losses)

@@ -50,8 +50,8 @@ def lora(  # noqa: PLR0913  (what the paper leaves open is a named argument)
     """
     if rank < 1:
         raise InputError(f"LoRA has a rank of at least 1; got {rank}.")
-    plug = lora_parts(backbone, rank)
-    return tune(study(backbone, image, mask, variant), plug, schedule, METHOD)
+    studied = study(backbone, image, mask, variant)
+    return tune(studied, lora_parts(studied.backbone, rank), schedule, METHOD)
 
 
 def _peft() -> Any:

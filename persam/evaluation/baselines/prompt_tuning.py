@@ -49,8 +49,8 @@ def prompt_tuning(  # noqa: PLR0913  (what the paper leaves open is a named argu
     """
     if tokens < 1:
         raise InputError(f"Prompt tuning learns at least 1 token; got {tokens}.")
-    decoder = decoder_of(backbone)
     studied = study(backbone, image, mask, variant)
+    decoder = decoder_of(studied.backbone)
     return tune(studied, _plug(decoder, tokens, backbone.device), schedule, METHOD)
 
 

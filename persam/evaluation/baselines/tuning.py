@@ -11,6 +11,7 @@ from persam.errors import PersamError
 from persam.evaluation.baselines.descent import Truth, descend
 from persam.evaluation.baselines.tuned_backbone import TunedBackbone
 from persam.methods.persam import learn
+from persam.models.decoder_parts import with_torch_decoder
 from persam.pipeline.reference import EncodedReference, Reference, encode_reference, resolve
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def study(backbone: Backbone, image: Source, mask: Source, variant: str | Varian
     Raises:
         InputError: unreadable or unusable input.
     """
+    backbone = with_torch_decoder(backbone)
     recipe = resolve(variant, "persam-f", backbone)
     reference = encode_reference(backbone, Reference(image, mask=mask, as_given=True), recipe)
     concept = learn(backbone, [reference], recipe)

@@ -15,6 +15,7 @@ from persam.evaluation.datasets.catalogue import CATALOGUE, DatasetEntry, find
 from persam.evaluation.datasets.coco20i import open_coco20i
 from persam.evaluation.datasets.davis import davis, open_davis
 from persam.evaluation.datasets.episodes import EpisodeOptions, home
+from persam.evaluation.datasets.fold_lists import open_isaid5i, open_pascal5i
 from persam.evaluation.datasets.fss1000 import open_fss1000
 from persam.evaluation.datasets.lvis92i import open_lvis92i
 from persam.evaluation.datasets.paco_part import open_paco_part
@@ -56,6 +57,8 @@ _OPENERS: Mapping[str, Callable[[DatasetEntry, Path, EpisodeOptions], Dataset[An
             "pascal-part": open_pascal_part,
             "paco-part": open_paco_part,
             "coco-20i": open_coco20i,
+            "pascal-5i": open_pascal5i,
+            "isaid-5i": open_isaid5i,
             "permis": open_permis,
             "davis": open_davis,
         }
@@ -83,6 +86,11 @@ def open_dataset(
     Raises:
         InputError: no such data set, missing or damaged files (all missing ones are named), or
             options that the data set does not have.
+
+    Example:
+        >>> from persam import samples
+        >>> open_dataset("perseg", samples.PICTURES).photos
+        6
     """
     entry = find(name)
     options = EpisodeOptions(None if folds is None else tuple(folds), episodes, reference)
@@ -99,6 +107,11 @@ class Check:
         dataset: opened; None where something is wrong.
         problems: what is missing or does not fit; empty where all is well.
         empty: pictures whose true mask is empty where the protocol counts them all the same.
+
+    Example:
+        >>> from persam import samples
+        >>> check("perseg", samples.PICTURES).empty
+        ()
     """
 
     dataset: Dataset[Any] | None
@@ -113,6 +126,11 @@ def check(name: str, root: str | Path) -> Check:
 
     Raises:
         InputError: no such data set, or no such folder.
+
+    Example:
+        >>> from persam import samples
+        >>> check("perseg", samples.PICTURES).problems
+        ()
     """
     entry, options = find(name), EpisodeOptions()
     home(Path(root), entry)

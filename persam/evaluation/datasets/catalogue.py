@@ -26,6 +26,11 @@ class DatasetEntry:
         licence: as far as it is stated.
         classes: how many the whole protocol has (PerSeg: objects); None where that is not fixed.
         episodes: of all folds together; None where the pictures decide it.
+
+    Example:
+        >>> entry = find("pascal-5i")
+        >>> (entry.title, entry.classes, len(entry.folds))
+        ('PASCAL-5i', 20, 4)
     """
 
     name: str
@@ -167,6 +172,49 @@ CATALOGUE = (
         episodes=4_000,
     ),
     DatasetEntry(
+        name="pascal-5i",
+        title="PASCAL-5i",
+        folder="VOC2012",
+        folds=("0", "1", "2", "3"),
+        splits="20 classes in 4 folds of 5 in a row; 1,000 episodes each, along the fold's list",
+        metric=f"{_POOLED}; pixels of value 255 are not judged",
+        layout=(
+            "splits/val/fold<0..3>.txt    <picture>__<class number 01..20>, one a line",
+            "JPEGImages/<picture>.jpg",
+            "SegmentationClassAug/<picture>.png    class number, 0 for the rest, 255 not judged",
+        ),
+        source=(
+            "pictures: VOCtrainval_11-May-2012.tar from "
+            "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
+            "annotation pictures: linked from https://github.com/juhongm999/hsnet",
+            "splits: https://github.com/ANDYZAQ/GF-SAM/tree/main/matcher/data/splits/pascal",
+        ),
+        licence="pictures: see the VOC 2012 page; none stated with the annotations",
+        classes=20,
+        episodes=4_000,
+    ),
+    DatasetEntry(
+        name="isaid-5i",
+        title="iSAID-5i",
+        folder="iSAID",
+        folds=("0", "1", "2"),
+        splits="15 classes of aerial patches in 3 folds of 5 in a row; one episode a line of the "
+        "list, 3,108, 3,657 and 3,298",
+        metric=f"{_POOLED}; pixels of value 255 are not judged",
+        layout=(
+            "splits/val/fold<0..2>.txt    <patch>__<class number 01..15>, one a line",
+            "val/images/<patch>.png",
+            "val/semantic_png/<patch>_instance_color_RGB.png    class number, 0 for the rest",
+        ),
+        source=(
+            "patches (iSAID_patches): linked from https://github.com/caoql98/SDM and "
+            "https://github.com/visinf/INSID3/blob/main/docs/data.md",
+            "splits: https://github.com/ANDYZAQ/GF-SAM/tree/main/matcher/data/splits/isaid",
+        ),
+        licence="none stated with the patches; treat as research only",
+        classes=15,
+    ),
+    DatasetEntry(
         name="permis",
         title="PerMIS",
         folder="PerMIRS",
@@ -215,6 +263,13 @@ def find(name: str) -> DatasetEntry:
 
     Raises:
         InputError: no data set is called that.
+
+    Example:
+        >>> find("PerSeg").classes
+        40
+        >>> find("nowhere")
+        Traceback (most recent call last):
+        persam.errors.InputError: There is no data set 'nowhere'; there are perseg, ...
     """
     for entry in CATALOGUE:
         if name.casefold() == entry.name:

@@ -66,6 +66,11 @@ def davis(
     Raises:
         InputError: another year, or no list of it; a sequence, frame or mask that is missing, a
             size that differs, a first mask without an object. All are named.
+
+    Example:
+        >>> davis("/nowhere")
+        Traceback (most recent call last):
+        persam.errors.InputError: ...
     """
     root = home(Path(root), find("davis"))
     chosen, listing = _list_of(root, year)

@@ -55,6 +55,11 @@ def perseg(
     Raises:
         InputError: the folder, an object, a picture, a mask or the reference is missing, two
             files share a stem, or a mask has another size than its picture. All names are listed.
+
+    Example:
+        >>> from persam import samples
+        >>> perseg(samples.PICTURES).photos
+        6
     """
     options = EpisodeOptions(reference=reference_index)
     dataset = _open(home(Path(root), find("perseg")), options, objects)

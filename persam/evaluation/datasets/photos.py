@@ -48,11 +48,17 @@ class Values:
         first, last: the values, both included.
         indexed: they are label numbers, also where a palette colours them; otherwise they say how
             bright a pixel is.
+        void: the value of pixels that the annotators left open; None where there are none.
+
+    Example:
+        >>> Values(7, 7, indexed=True, void=255)
+        Values(first=7, last=7, indexed=True, void=255)
     """
 
     first: int
     last: int
     indexed: bool
+    void: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,13 @@ class Photo:
             stored, whatever their EXIF orientation, as the official loaders do, and the mask may
             be empty. None: all that is not black is object, there must be some, and both files
             are turned upright.
+
+    Example:
+        >>> from persam import samples
+        >>> photo = Photo("00", *samples.files(samples.PICTURES, 0))
+        >>> picture, truth = photo.read()
+        >>> (picture.shape, truth.dtype)
+        ((480, 640, 3), dtype('bool'))
     """
 
     stem: str
@@ -121,6 +134,17 @@ class Photo:
             )
         return truth
 
+    def unjudged(self) -> np.ndarray | None:
+        """``(H, W)`` bool: pixels that the annotators left open; None where they left none.
+
+        Raises:
+            InputError: the mask cannot be read, or has another size than the picture.
+        """
+        if self.values is None or self.values.void is None:
+            return None
+        size = header_size(self.image, upright=False)
+        return read_labels(self.labels, size, luminance=not self.indexed) == self.values.void
+
     def describe(self) -> str:
         """The picture's path."""
         return str(self.image)
@@ -149,6 +173,14 @@ class SegmentedPhoto:
         label: the class, for errors.
         box: ``(x0, y0, x1, y1)`` in pixels of the picture, ends excluded, which alone is shown;
             None shows all.
+
+    Example:
+        >>> from persam import samples
+        >>> file, _ = samples.files(samples.PICTURES, 0)
+        >>> square = ([10, 10, 14, 10, 14, 14, 10, 14],)
+        >>> photo = SegmentedPhoto("00", file, (square,), "dog", box=(8, 8, 16, 16))
+        >>> (photo.mask.shape, int(photo.mask.sum()))
+        ((8, 8), 16)
     """
 
     stem: str

@@ -41,7 +41,13 @@ class Problem:
 
 
 class IncompleteData(InputError):
-    """A data set cannot be used as it lies; ``problems`` holds every name."""
+    """A data set cannot be used as it lies; ``problems`` holds every name.
+
+    Example:
+        >>> raise IncompleteData([Problem("PerSeg", "missing files", ("Images/dog/00.jpg",))])
+        Traceback (most recent call last):
+        persam.evaluation.datasets.problems.IncompleteData: ...
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

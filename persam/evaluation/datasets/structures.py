@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 
 class AnyPhoto(Protocol):
-    """One picture and its true mask, wherever a data set keeps them."""
+    """One picture and its true mask, wherever a data set keeps them.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from persam.evaluation.datasets import Photo
+        >>> photo: AnyPhoto = Photo("00", Path("00.jpg"), Path("00.png"))
+        >>> photo.describe()
+        '00.jpg'
+    """
 
     @property
     def stem(self) -> str:
@@ -83,6 +91,13 @@ class Subject(Generic[PhotoT_co]):
         targets: the photos that are searched; at least one.
         group: what pixels are pooled over. PerSeg: the object; others: the class.
         fold: folds are averaged; empty where there is one.
+
+    Example:
+        >>> from persam import samples
+        >>> from persam.evaluation.datasets import perseg
+        >>> (dog,) = perseg(samples.PICTURES).subjects
+        >>> (dog.name, dog.reference.stem, len(dog.targets))
+        ('plush_dog', '00', 6)
     """
 
     name: str
@@ -129,6 +144,13 @@ class Dataset(Generic[PhotoT_co]):
         size: side S where methods see pictures scaled to S x S; None: as they are.
         original_size: compare masks at the pictures' own size all the same: what was found at
             S x S is brought there. Else they are compared where they are found.
+
+    Example:
+        >>> from persam import samples
+        >>> from persam.evaluation.datasets import perseg
+        >>> data = perseg(samples.PICTURES)
+        >>> (data.name, data.photos, [subject.name for subject in data.subjects])
+        ('perseg', 6, ['plush_dog'])
     """
 
     name: str

@@ -32,7 +32,7 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
     *,
     out: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
-    on_frame: Callable[[str, str], None] | None = None,
+    on_progress: Callable[[str, str], None] | None = None,
 ) -> VideoReport:
     """Learn every object from the first frame, follow it, then score what was found.
 
@@ -44,7 +44,7 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
         out: folder for the label maps, ``<sequence>/<frame>.png``; a second call with the same
             settings goes on with the first sequence that is not whole. None keeps nothing.
         settings: what else the predictions depend on, as JSON can hold it; goes into the report.
-        on_frame: called with sequence and frame after each frame.
+        on_progress: called with sequence and frame after each frame.
 
     Raises:
         InputError: a file of the data set cannot be used, ``out`` holds the predictions of other
@@ -59,13 +59,13 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
                 dataset,
                 out=folder,
                 settings=settings,
-                on_frame=on_frame,
+                on_progress=on_progress,
             )
     facts = {"model": str(backbone.name), "device": str(backbone.device)} | dict(settings or {})
     functions = {"learner": describe(method), "tracker": describe(tracker)}
     with locked(out):
         predictions = Predictions.start(out, {**drawing(dataset), **facts, **functions})
-        follow(Job(method, predictions), tracker, backbone, dataset, on_frame)
+        follow(Job(method, predictions), tracker, backbone, dataset, on_progress)
         predictions.tidy()
     return score(dataset, predictions)
 
@@ -73,14 +73,14 @@ def evaluate(  # noqa: PLR0913  (what is run, on what; where it is kept, and und
 def score_only(
     out: str | Path,
     dataset: Dataset[Photo],
-    on_frame: Callable[[], None] | None = None,
+    on_progress: Callable[[], None] | None = None,
 ) -> VideoReport:
     """Score label maps that are on disk, of :func:`evaluate` or of any other program.
 
     Args:
         out: folder with ``<sequence>/<frame>.png``.
         dataset: what was predicted.
-        on_frame: called after each scored frame.
+        on_progress: called after each scored frame.
 
     Raises:
         InputError: no such folder, no predictions, predictions of other data or size, or a file of
@@ -88,4 +88,4 @@ def score_only(
     """
     facts = drawing(dataset)
     del facts["data"]  # the same frames may have moved
-    return score(dataset, Predictions.open(out, facts), on_frame)
+    return score(dataset, Predictions.open(out, facts), on_progress)

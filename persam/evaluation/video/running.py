@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from persam.evaluation.datasets import Dataset, Photo, Subject
-    from persam.evaluation.running import Job, OnPhoto
+    from persam.evaluation.running import Job, OnProgress
     from persam.io.images import Source
     from persam.models.base import Backbone
     from persam.video.structures import FrameResult
@@ -49,7 +49,7 @@ def follow(
     tracker: Tracker,
     backbone: Backbone,
     dataset: Dataset[Photo],
-    on_frame: OnPhoto | None = None,
+    on_progress: OnProgress | None = None,
 ) -> None:
     """Follow the objects of every sequence; whole sequences that are there are left as they are.
 
@@ -62,7 +62,7 @@ def follow(
         tracker: follows what was learnt.
         backbone: the model.
         dataset: what :func:`persam.evaluation.datasets.davis` gave.
-        on_frame: called with sequence and frame after each frame.
+        on_progress: called with sequence and frame after each frame.
 
     Raises:
         InputError: a file cannot be used, the method learns nothing or what nothing can follow, or
@@ -74,8 +74,8 @@ def follow(
         else:
             found = _follow(job, tracker, backbone, subject)
         for photo in found:
-            if on_frame is not None:
-                on_frame(subject.name, photo.stem)
+            if on_progress is not None:
+                on_progress(subject.name, photo.stem)
     refuse_failure(job, len(job.predictions.learnt))
 
 

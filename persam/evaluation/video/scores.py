@@ -44,7 +44,7 @@ class _Scored:
 def score(
     dataset: Dataset[Photo],
     predictions: Predictions,
-    on_frame: Callable[[], None] | None = None,
+    on_progress: Callable[[], None] | None = None,
 ) -> VideoReport:
     """Score what a folder holds; what is missing is named in the report.
 
@@ -54,7 +54,7 @@ def score(
     Args:
         dataset: what was predicted.
         predictions: the predictions.
-        on_frame: called after each frame that is scored or found missing.
+        on_progress: called after each frame that is scored or found missing.
 
     Raises:
         InputError: no predictions at all, one that cannot be read, has another size than its frame
@@ -62,7 +62,7 @@ def score(
             be used.
     """
     scored = {
-        subject.name: _sequence(subject, predictions, on_frame) for subject in dataset.subjects
+        subject.name: _sequence(subject, predictions, on_progress) for subject in dataset.subjects
     }
     missing = [f"{name}/{stem}" for name, one in scored.items() for stem in one.missing]
     objects = {
@@ -80,7 +80,7 @@ def score(
 
 
 def _sequence(
-    subject: Subject[Photo], predictions: Predictions, on_frame: Callable[[], None] | None
+    subject: Subject[Photo], predictions: Predictions, on_progress: Callable[[], None] | None
 ) -> _Scored:
     names = object_names(true_labels(subject.reference))
     one = _Scored({name: {} for name in names})
@@ -94,8 +94,8 @@ def _sequence(
                 frames[photo.stem] = region_similarity(ours, true), contour_accuracy(ours, true)
         else:
             one.missing.append(photo.stem)
-        if on_frame is not None:
-            on_frame()
+        if on_progress is not None:
+            on_progress()
     return one
 
 

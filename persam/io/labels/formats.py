@@ -70,6 +70,17 @@ def read_label_set(
     Raises:
         InputError: no such file, of no known format, or damaged as a whole. What is damaged in
             part is a line in the answer's ``problems``, and the rest is read.
+
+    Example:
+        >>> import tempfile
+        >>> from persam.io.labels import Label, LabelClass, LabelledPicture
+        >>> dog = Label.of_box("dog", (1, 1, 3, 3), (4, 6))
+        >>> labels = LabelSet((LabelClass(1, "dog"),), (LabelledPicture("a.jpg", (4, 6), (dog,)),))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     written = write_label_set(labels, folder, "coco")
+        ...     again = read_label_set(written.files[0])
+        >>> [one.bounds for picture in again.pictures for one in picture.labels]
+        [(1.0, 1.0, 3.0, 3.0)]
     """
     path = Path(path)
     if not path.exists():
@@ -110,6 +121,15 @@ def write_label_set(
 
     Raises:
         InputError: no such format, or a file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from persam.io.labels import Label, LabelClass, LabelledPicture
+        >>> dog = Label.of_box("dog", (1, 1, 3, 3), (4, 6))
+        >>> labels = LabelSet((LabelClass(1, "dog"),), (LabelledPicture("a.jpg", (4, 6), (dog,)),))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [path.name for path in write_label_set(labels, folder, "coco").files]
+        ['instances_default.json']
     """
     if name not in FORMATS:
         raise InputError(f"There is no label format {name!r}; there are {', '.join(FORMATS)}.")
@@ -121,6 +141,10 @@ def recognise(path: Path) -> tuple[str, Path]:
 
     Raises:
         InputError: none is recognised; says what is looked for.
+
+    Example:
+        >>> recognise(Path("dataset/data.yaml"))[0]
+        'yolo'
     """
     found = _of_folder(path) if path.is_dir() else _of_file(path)
     if found is None:

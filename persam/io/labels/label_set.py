@@ -27,6 +27,11 @@ class LabelledPicture:
         path: the picture itself, None where there is no such file at hand.
         number: its id in files whose format has ids.
         data: contents of the picture's file, where only the label file has them.
+
+    Example:
+        >>> picture = LabelledPicture("a.jpg", (4, 6), (Label.of_box("dog", (1, 1, 3, 3), (4, 6)),))
+        >>> (picture.by_person, picture.at_hand)
+        (True, False)
     """
 
     name: str
@@ -68,6 +73,12 @@ class LabelSet:
         classes: without repetition, also those of which no picture shows any.
         pictures: likewise.
         problems: one line for each file or label that could not be read; the rest is here.
+
+    Example:
+        >>> dog = Label.of_box("dog", (1, 1, 3, 3), (4, 6))
+        >>> labels = LabelSet((LabelClass(1, "dog"),), (LabelledPicture("a.jpg", (4, 6), (dog,)),))
+        >>> [(picture.name, one.kind) for picture, one in labels.of_class("dog")]
+        [('a.jpg', 'box')]
     """
 
     classes: tuple[LabelClass, ...]

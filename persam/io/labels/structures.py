@@ -29,6 +29,10 @@ class LabelClass:
         number: its id in files whose format has ids.
         name: what people call it.
         colour: ``"#rrggbb"``, or None where the file gives none.
+
+    Example:
+        >>> LabelClass(3, "dog").colour is None
+        True
     """
 
     number: int
@@ -46,6 +50,10 @@ class Origin:
         version: of the model and the concept, a short digest.
         score, presence: what the model said of it, 0..1.
         doubt: how likely the label is wrong, 0..1, where that was estimated.
+
+    Example:
+        >>> Origin("model", concept="dog", score=0.91).by
+        'model'
     """
 
     by: Literal["person", "model"] = "person"
@@ -72,6 +80,15 @@ class Label:
         crowd: a region of many objects, as COCO has them; teaches nothing of a single one.
         origin: who made it.
         attributes: whatever else the file says, by name.
+
+    Example:
+        >>> mask = np.zeros((4, 6), dtype=bool)
+        >>> mask[1:3, 2:5] = True
+        >>> label = Label.of_mask("dog", mask)
+        >>> (label.kind, label.bounds, int(label.mask.sum()))
+        ('mask', (2.0, 1.0, 5.0, 3.0), 6)
+        >>> Label.of_box("dog", (2, 1, 9, 3), (4, 6)).bounds
+        (2.0, 1.0, 6, 3.0)
     """
 
     name: str

@@ -74,6 +74,10 @@ class Written:
     Attributes:
         files: of labels that it wrote.
         losses: one line for each thing that the format cannot say.
+
+    Example:
+        >>> Written((Path("labels.json"),)).losses
+        ()
     """
 
     files: tuple[Path, ...]

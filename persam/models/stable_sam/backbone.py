@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
-from persam.models.decoder_parts import DecoderParts, decoder_of
+from persam.models.decoder_parts import DecoderParts, decoder_of, with_torch_decoder
 from persam.models.guided_attention import decoder_lock
 from persam.models.stable_sam.plugin_file import Plugin, read_plugin
 from persam.models.wrapped_backbone import WrappedBackbone
@@ -96,9 +96,16 @@ def stabilize(backbone: Backbone, plugin: str | Path | Plugin) -> StableBackbone
 
     Raises:
         InputError: no plugin, one of another width, or a model without a SAM decoder.
+
+    Example:
+        >>> import persam
+        >>> stable = persam.stabilize(persam.load("pocket"), "pocket-stable")
+        >>> (stable.name, stable.ambiguous)
+        ('pocket with plugin pocket-stable', False)
     """
     named = "a plugin" if isinstance(plugin, Plugin) else str(plugin)
     loaded = plugin if isinstance(plugin, Plugin) else read_plugin(plugin)
+    backbone = with_torch_decoder(backbone)
     channels = decoder_of(backbone).hidden_size
     if loaded.parts.channels != channels:
         raise InputError(

@@ -21,6 +21,7 @@ from persam.errors import InputError
 from persam.models import registry
 from persam.models.decoder_parts import decoder_of
 from persam.models.mobile_sam import load_mobile_sam
+from persam.models.runtime.exported import ExportedBackbone
 from persam.models.sam import SamBackbone
 from persam.models.stable_sam.backbone import stabilize
 from persam.models.stable_sam.modules import (
@@ -357,6 +358,7 @@ def test_a_plugin_of_another_width_is_refused(tiny):
 def test_a_model_without_a_sam_decoder_is_refused(tiny):
     class Bare:
         name = "bare"
+        spec = ModelSpec("bare")
 
     with pytest.raises(InputError, match="bare has none"):
         stabilize(Bare(), untrained(32, StableOptions(), "x"))  # pyright: ignore[reportArgumentType]
@@ -407,6 +409,17 @@ def test_the_plugin_of_the_package_belongs_to_the_built_in_model(random_image):
     found = stable.decode(embedding, ASKED[1], multimask=False).logits
     plain = persam.load("pocket", device="cpu").decode(embedding, ASKED[1], multimask=False).logits
     assert not np.array_equal(found, plain)
+
+
+def test_the_package_s_networks_give_way_to_layers(monkeypatch, random_image):
+    monkeypatch.setenv("PERSAM_ENGINE", "auto")
+    packaged = persam.load("pocket")
+    assert type(packaged) is ExportedBackbone  # what a user has without asking for anything
+    one = persam.stabilize(packaged, "pocket-stable")
+    other = persam.load("pocket", plugin="pocket-stable")
+    assert one.engine == other.engine == "torch"
+    assert one.spec == other.spec == ModelSpec("pocket", plugin="pocket-stable")
+    assert all(map(np.array_equal, answers(one, random_image), answers(other, random_image)))
 
 
 def test_building_a_plugin_leaves_the_callers_chance_alone():
