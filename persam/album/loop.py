@@ -10,7 +10,6 @@ the rounding of a network's sums in batches of another size.
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from persam.album.batch_size import BatchSize
 from persam.album.cache_entry import CacheEntry
-from persam.album.prefetch import Threads
+from persam.album.prefetch import Threads, one_ahead
 from persam.album.reader import STOPS_A_PHOTO, Reader, one_line
 from persam.io.picture_checks import MAX_PIXELS
 from persam.pipeline.decoder_batch import side_by_side
@@ -198,22 +197,9 @@ class _Loop(Generic[T]):
         )
 
     def answer_all(self, photos: Iterable[ReadPhoto]) -> Iterator[_Answered[T]]:
-        for group in self._encoded_groups(photos):
-            answer = side_by_side if self.side_by_side else map
+        beside, answer = (one_ahead, side_by_side) if self.side_by_side else (map, map)
+        for group in beside(self._encoded_group, self._groups(photos)):
             yield from answer(self._answered, group)
-
-    def _encoded_groups(self, photos: Iterable[ReadPhoto]) -> Iterator[list[_Prepared[T]]]:
-        groups = self._groups(photos)
-        if not self.side_by_side:
-            yield from map(self._encoded_group, groups)
-            return
-        with ThreadPoolExecutor(1, thread_name_prefix="persam-encoder") as encoder:
-            waiting = encoder.submit(list)
-            for group in groups:
-                coming = encoder.submit(self._encoded_group, group)
-                yield waiting.result()
-                waiting = coming
-            yield waiting.result()
 
     def _groups(self, photos: Iterable[ReadPhoto]) -> Iterator[list[ReadPhoto]]:
         group: list[ReadPhoto] = []
