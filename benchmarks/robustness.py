@@ -18,11 +18,20 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lib.mutations import exif_blocks, json_text, mutated, mutated_header, pictures
+from lib.mutations import (
+    clips,
+    exif_blocks,
+    json_text,
+    label_files,
+    mutated,
+    mutated_header,
+    pictures,
+)
 
 from persam.album.manifest import Manifest, Record, Stamp
 from persam.errors import PersamError
@@ -30,18 +39,23 @@ from persam.evaluation.datasets.annotations import read_pickle
 from persam.evaluation.records import Finding, read_log, to_line
 from persam.io.concept_file import StoredConcept, StoredReference, read_concept, write_concept
 from persam.io.images import read_image, read_reduced
+from persam.io.labels import read_label_set
 from persam.io.masks import read_mask
 from persam.io.metadata import read_metadata
 from persam.io.own_files import OwnFiles
 from persam.io.picture_file import picture_size
+from persam.io.safetensors_header import joined, parted
 from persam.structures import Calibration, ModelSpec
 from persam.variants import Variant
+from persam.video.clip import open_clip
+from persam.video.encoders import VideoWriter, h264
 from persam.video.record import ClipRun, FrameLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SLOW = 10  # seconds
+MOST_FRAMES = 100  # of a clip; some say that they have thousands, each in no time
 GREEDY = 1_000_000  # KB above what the process had
 OUTCOMES = ("answers", "clean errors", "foreign exceptions", "hangs", "crashes", "above 1 GB")
 
@@ -105,6 +119,57 @@ def _upper_rooms(path: Path) -> list[Callable[[], Any]]:
     return [lambda: peek_subject(path.parent), lambda: read_run(path)]
 
 
+def read_clip(path: Path) -> None:
+    """All frames of a clip, and its sound into another one."""
+    clip = open_clip(path)
+    sound = path if clip.has_sound else None
+    writer = VideoWriter(path.parent / "out.mp4", h264(clip.width, clip.height), clip.format, sound)
+    try:
+        for frame in islice(clip, MOST_FRAMES):
+            writer.write(frame, frame.image)
+        writer.close()
+    finally:
+        writer.discard()
+
+
+def read_labels(path: Path) -> None:
+    """A folder of labels, one file of which is damaged, with every mask and picture in it."""
+    folder = next(one for one in path.parents if one.name in LABELS)
+    for name, data in LABELS[folder.name].items():
+        if not (folder / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+    try:
+        found = read_label_set(folder)
+        for picture in found.pictures:
+            for label in picture.labels:
+                if label.kind == "mask":
+                    _ = label.mask
+            if picture.at_hand:
+                with suppress(PersamError):
+                    read_image(picture.source)
+    finally:
+        path.unlink()
+    if found.problems:
+        raise PersamError(found.problems[0])
+
+
+def _plugin(path: Path) -> None:
+    from persam.models.stable_sam.plugin_file import read_plugin
+
+    read_plugin(path)
+
+
+def _stable_plugin() -> bytes:
+    """A small plugin, without the digest that would refuse most damage at once."""
+    from persam.models.stable_sam.modules import StableOptions
+    from persam.models.stable_sam.plugin_file import plugin_bytes, untrained
+
+    header, body = parted(plugin_bytes(untrained(8, StableOptions(width=4), "pocket")))
+    del header["__metadata__"]["sha256"]
+    return joined(header, body)
+
+
 def _seeds() -> list[dict[str, Any]]:
     record = Record(
         "/p/dog.jpg",
@@ -131,17 +196,35 @@ def _seeds() -> list[dict[str, Any]]:
 
 def inputs(kind: str, noise: np.random.Generator) -> tuple[str, bytes]:
     """One input: a file's name and its contents."""
-    if kind == "pictures":
-        name = SOURCES[int(noise.integers(len(SOURCES)))]
-        return name, mutated(PICTURES[name], noise)
+    if kind in SOURCES:
+        every = SOURCES[kind]()
+        name = sorted(every)[int(noise.integers(len(every)))]
+        return name, mutated(every[name], noise)
     if kind == "EXIF blocks":
         return "photo.jpg", exif_blocks(noise)
-    if kind == "concepts":
-        return "concept.safetensors", mutated_header(CONCEPT, noise)
+    if kind in HEADED:
+        return f"{kind}.safetensors", mutated_header(HEADED[kind], noise)
+    if kind == "labels":
+        return _damaged_labels(noise)
     if kind == "pickles":
         return "labels.pkl", mutated(pickle.dumps(PICKLED, int(noise.integers(6))), noise)
     seed = SEEDS[int(noise.integers(len(SEEDS)))]
     return "run.json", json_text(seed, noise)
+
+
+def _damaged_labels(noise: np.random.Generator) -> tuple[str, bytes]:
+    """One file of a folder of labels."""
+    kind = str(noise.choice(sorted(LABELS)))
+    every = sorted(LABELS[kind])
+    # A picture's own damage is another kind.
+    names = [n for n in every if not n.endswith((".jpg", ".png")) or "Segmentation" in n]
+    name = names[int(noise.integers(len(names)))]
+    data = LABELS[kind][name]
+    if name.endswith(".json") and noise.random() < 0.7:
+        data = json_text(json.loads(data), noise)
+    else:
+        data = mutated(data, noise)
+    return f"{kind}/{name}", data
 
 
 def _concept() -> bytes:
@@ -164,10 +247,10 @@ def _concept() -> bytes:
         return (Path(folder) / "c.safetensors").read_bytes()
 
 
-CONCEPT = _concept()
+HEADED = {"concepts": _concept(), "plugins": _stable_plugin()}
 PICKLED = {1: {"a.jpg": {"annotations": [{"segmentation": np.eye(3), "counts": b"91"}, [1.5]]}}}
-PICTURES = pictures()
-SOURCES = sorted(PICTURES)
+LABELS = label_files()
+SOURCES = {"pictures": pictures, "clips": clips}
 SEEDS = _seeds()
 READERS: dict[str, Callable[[Path], None]] = {
     "pictures": read_picture,
@@ -175,6 +258,9 @@ READERS: dict[str, Callable[[Path], None]] = {
     "records": read_records,
     "concepts": read_concept,
     "pickles": read_pickle,
+    "clips": read_clip,
+    "labels": read_labels,
+    "plugins": _plugin,
 }
 
 
@@ -182,6 +268,7 @@ def one(kind: str, seed: int, folder: Path) -> tuple[str, str]:
     """Read one input; gives the outcome and, where it is a bad one, what it was."""
     name, data = inputs(kind, np.random.default_rng(seed))
     path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     signal.alarm(SLOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import persam
@@ -121,3 +122,28 @@ def test_the_public_names_are_the_ones_that_exist():
     assert sorted(persam._HOMES) == sorted(set(persam.__all__) - {"__version__"})
     for name in persam.__all__:
         assert getattr(persam, name) is not None
+
+
+def _calls(name: str) -> Iterator[tuple[str, ast.Call]]:
+    """Every call of a method of that name in the package, with its file and line."""
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == name:
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", node
+
+
+def test_no_picture_is_opened_but_of_stated_formats():
+    """Pillow starts Ghostscript for a file that is EPS, whatever it is called."""
+    opened = [
+        (where, call) for where, call in _calls("open") if ast.unparse(call.func) == "Image.open"
+    ]
+    assert opened
+    loose = [where for where, call in opened if "formats" not in {k.arg for k in call.keywords}]
+    assert loose == []
+
+
+def test_links_are_followed_by_what_takes_circles():
+    """Path.resolve ends in a RuntimeError where links lead in a circle."""
+    found = [where for where, call in _calls("resolve") if "__file__" not in ast.unparse(call)]
+    # One has its own answer to a circle; the other follows a link of a cache of its own.
+    assert {where.partition(":")[0] for where in found} <= {"app/photos.py", "models/hub.py"}

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import json
 import struct
+import tempfile
+from contextlib import suppress
+from fractions import Fraction
+from functools import cache
+from importlib import import_module
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
+
+from persam.io.labels import (
+    FORMATS,
+    Label,
+    LabelClass,
+    LabelledPicture,
+    LabelSet,
+    write_label_set,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +41,18 @@ SUFFIXES = {
     "AVIF": ".avif",
     "MPO": ".mpo",
 }
+
+# Container and codec of a clip's pictures, and of its sound.
+CLIPS = (
+    *(("mp4", "libx264", "aac"), ("mov", "mpeg4", "pcm_s16le"), ("mkv", "libvpx-vp9", "libopus")),
+    *(("webm", "libvpx", "libopus"), ("avi", "mjpeg", "pcm_mulaw"), ("ts", "mpeg2video", "mp2")),
+    *(
+        ("mkv", "ffv1", "flac"),
+        ("flv", "flv", None),
+        ("mp4", "libx265", None),
+        ("gif", "gif", None),
+    ),
+)
 
 
 def mutated(data: bytes, noise: np.random.Generator) -> bytes:
@@ -75,6 +102,7 @@ def mutated_header(data: bytes, noise: np.random.Generator) -> bytes:
     return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
+@cache
 def pictures() -> dict[str, bytes]:
     """A small picture in every format and mode that is read, by a name with the suffix."""
     noise = np.random.default_rng(0)
@@ -90,6 +118,64 @@ def pictures() -> dict[str, bytes]:
                 if data is not None:
                     name = f"{mode.replace(';', '')}-{'-'.join(options) or 'plain'}{suffix}"
                     found[name] = data
+    return found
+
+
+@cache
+def clips() -> dict[str, bytes]:
+    """A clip of four small frames in many containers and codecs, by names; needs PyAV."""
+    av = import_module("av")
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for container, codec, sound in CLIPS:
+            path = Path(folder) / f"{codec}.{container}"
+            with suppress(av.error.FFmpegError, ValueError):  # FFmpeg was built without that codec
+                _record(av, path, codec, sound)
+                found[path.name] = path.read_bytes()
+    return found
+
+
+def _record(av: Any, path: Path, codec: str, sound: str | None) -> None:
+    noise = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width = stream.height = 32
+        stream.pix_fmt = {"mjpeg": "yuvj420p", "gif": "rgb8"}.get(codec, "yuv420p")
+        track = None if sound is None else container.add_stream(sound, rate=48000)
+        for number in range(4):
+            pixels = np.roll(noise.integers(0, 255, (32, 32, 3), dtype=np.uint8), number, axis=1)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        if track is not None:
+            wave = (noise.standard_normal((1, 2 * 2048)) * 3000).astype(np.int16)
+            heard = av.AudioFrame.from_ndarray(wave, format="s16", layout="stereo")
+            heard.sample_rate, heard.pts, heard.time_base = 48000, 0, Fraction(1, 48000)
+            container.mux(track.encode(heard))
+            container.mux(track.encode(None))
+
+
+def label_files() -> dict[str, dict[str, bytes]]:
+    """A small set of labels in every format that is read: contents by format and file."""
+    rows, columns = np.mgrid[:24, :32]
+    disc = (columns - 12) ** 2 + (rows - 11) ** 2 < 60
+    ring = disc & ((columns - 12) ** 2 + (rows - 11) ** 2 > 12)
+    found = {}
+    with tempfile.TemporaryDirectory() as place:
+        labels = []
+        for name, mask in (("a.png", disc), ("b.png", ring)):
+            path = Path(place) / name
+            Image.fromarray(np.full((24, 32, 3), 90, np.uint8)).save(path)
+            marks = (Label.of_mask("cat", mask), Label.of_box("dog", (2, 3, 9, 8), mask.shape))
+            labels.append(LabelledPicture(name, mask.shape, marks, path))
+        drawn = LabelSet((LabelClass(1, "cat"), LabelClass(2, "dog")), tuple(labels))
+        for name in FORMATS:
+            folder = Path(place) / name
+            write_label_set(drawn, folder, name)
+            files = [path for path in folder.rglob("*") if path.is_file()]
+            found[name] = {f.relative_to(folder).as_posix(): f.read_bytes() for f in files}
     return found
 
 

@@ -14,6 +14,7 @@ from persam.album.codebook import GROUP, Codebook
 from persam.errors import InputError
 from persam.io.extras import import_extra
 from persam.io.records import parse
+from persam.io.table_text import restored, storable
 from persam.io.writers import written_whole
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class IndexParts:
         with written_whole(place) as part:
             # Codes are noise to a compressor; the paths are not.
             kept = {name: "zstd" if name == "photo" else "none" for name in kinds}
-            table = arrow.Table.from_pylist(rows, schema=schema)
+            table = arrow.Table.from_pylist([_storable(row) for row in rows], schema=schema)
             parquet.write_table(table, part, compression=kept, use_dictionary=False)
         self.number += 1
         return place
@@ -193,7 +194,15 @@ def read_index(place: Path, columns: list[str], rows: int = 512) -> Iterator[tup
     """
     with _opened(place) as table:
         for batch in table.iter_batches(rows, columns=columns):
-            yield tuple(batch[name].to_pylist() for name in columns)
+            found = {name: batch[name].to_pylist() for name in columns}
+            if "photo" in found:
+                found["photo"] = [restored(photo) for photo in found["photo"]]
+            yield tuple(found.values())
+
+
+def _storable(row: dict[str, Any]) -> dict[str, Any]:
+    texts = {name: storable(row[name]) for name in ("photo", "error") if row[name] is not None}
+    return {**row, **texts}
 
 
 def _metadata(facts: IndexFacts) -> dict[bytes, bytes]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from persam.album.labels import numbered_mask
 from persam.album.manifest import NAME, Manifest
 from persam.errors import InputError
+from persam.io.folders import real_path
 from persam.io.labels import Label, LabelledPicture, LabelSet
 from persam.io.labels.pictures import PictureFolder
 
@@ -75,7 +76,7 @@ def label_changes(
         new = _drawn(picture) != taught.get(picture.name, frozenset())
         path = here.get(picture.name) if new else here.find(picture.name)
         found = replace(picture, path=path)
-        record = None if path is None else records.get(path.resolve())
+        record = None if path is None else records.get(real_path(path))
         wrong = [] if record is None or run is None else _deleted(found, record, run, name)
         mistakes += wrong
         if new or wrong:
@@ -97,7 +98,7 @@ def _records(run: Path) -> dict[Path, Record]:
     if not (run / NAME).exists():
         raise InputError(f"{run} has no {NAME}: `persam segment` did not write it.")
     records = Manifest(run).records.values()
-    return {Path(one.input).resolve(): one for one in records if one.origin == "run"}
+    return {real_path(Path(one.input)): one for one in records if one.origin == "run"}
 
 
 def _deleted(picture: LabelledPicture, record: Record, run: Path, name: str) -> list[Mistake]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from persam.io.folders import real_path
 from persam.io.labels import (
     ERROR,
     Label,
@@ -200,7 +201,7 @@ def _write_format(
             own.write(place / path, (made / path).read_bytes())
         for path in files:
             if (made / path).is_symlink():
-                place_picture((made / path).resolve(), place / path, options.pictures)
+                place_picture(real_path(made / path), place / path, options.pictures)
         return WrittenLabels(name, place, kept, written.losses)
     finally:
         shutil.rmtree(made, ignore_errors=True)

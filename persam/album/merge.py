@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from persam.album.manifest import Manifest, Record
 from persam.album.shards import Shard, ShardPlan
 from persam.errors import InputError
+from persam.io.folders import alike
 from persam.io.own_files import OwnFiles, file_sha256
 from persam.io.writers import write_bytes
 from persam.runs import locked
@@ -162,7 +163,7 @@ def _refuse_one_name(records: dict[str, Record]) -> None:
     for record in records.values():
         if record.output is None:
             continue
-        other = owners.setdefault(record.output.casefold(), record.input)
+        other = owners.setdefault(alike(record.output), record.input)
         if other != record.input:
             raise InputError(
                 f"The masks of {other} and {record.input} are both called {record.output}. Rename "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,6 @@ from persam.pipeline.prompts import mask_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from persam.album.manifest import Manifest
     from persam.album.output import Output, Product
@@ -39,21 +39,26 @@ class EarlierRuns:
     settings: str
 
     def adopt_moved(self, photos: Sequence[Path]) -> None:
-        """Take up the records of photos that lie elsewhere now, with the same name and content."""
+        """Take up the records of photos that lie elsewhere now, or are called something else.
+
+        They are known by their content; under another name only where nothing is in the old place.
+        """
         records = self.manifest.records
         given = {str(photo.absolute()) for photo in photos}
-        homeless: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
+        homeless: defaultdict[int, list[Record]] = defaultdict(list)
         for record in records.values():
             if record.stamp is not None and record.input not in given:
-                homeless[_name(record.input), record.stamp.size].append(record)
+                homeless[record.stamp.size].append(record)
         for photo in photos:
             place = str(photo.absolute())
             if place in records or not homeless:
                 continue
             stamp = self.stamp(photo)
-            candidates = [] if stamp is None else homeless.get((photo.name, stamp.size), [])
+            candidates = [] if stamp is None else homeless.get(stamp.size, [])
             sha256 = file_sha256(photo) if candidates else None
             same = [r for r in candidates if r.stamp and sha256 and r.stamp.sha256 == sha256]
+            named = [record for record in same if _name(record.input) == photo.name]
+            same = named or [record for record in same if not Path(record.input).exists()]
             if same:
                 moved = max(same, key=lambda record: _common_end(record.input, place))
                 candidates.remove(moved)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from persam.album.rows import find_in, is_there, row_of, to_json
 from persam.errors import InputError
 from persam.io.metadata import NOTHING, read_metadata
+from persam.io.picture_checks import DAMAGE
 from persam.io.records import parse
 from persam.io.sources import fetch, find_sources
 from persam.io.stores import created, exists, is_url, open_file
@@ -217,7 +218,7 @@ def _records(place: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 inside = tar.extractfile(member)
                 if member.name.endswith(".json") and inside is not None:
                     yield member.name.removesuffix(".json"), parse(inside.read(), dict[str, Any])
-    except (tarfile.TarError, EOFError, ValueError) as error:
+    except (tarfile.TarError, *DAMAGE) as error:
         raise InputError(f"{place} is no tar of results, or damaged ({error}).") from error
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from persam.errors import InputError
-from persam.io.folders import list_images
+from persam.io.folders import list_images, real_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,7 +106,7 @@ class MediaFolder:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError):  # missing, or a loop of links
             return False
-        return real.is_file() and any(real.is_relative_to(root.resolve()) for root in self.roots)
+        return real.is_file() and any(real.is_relative_to(real_path(root)) for root in self.roots)
 
     def _is_clip(self, path: Path) -> bool:
         named = path.suffix.lower() in CLIP_SUFFIXES and not path.name.startswith(".")

@@ -18,6 +18,7 @@ from persam.app.results import Results
 from persam.app.search_job import BackgroundJob
 from persam.errors import InputError, PersamError
 from persam.io.concept_file import concept_model
+from persam.io.folders import real_path
 from persam.io.writers import remove_leftovers
 from persam.structures import ModelSpec
 from persam.variants import Variant
@@ -63,7 +64,7 @@ class Session:
         """
         self.options, self.run = options, options.run.absolute()
         folder = None if options.folder is None else options.folder.absolute()
-        if folder is not None and folder.resolve() == self.run.resolve():
+        if folder is not None and real_path(folder) == real_path(self.run):
             raise InputError(f"--out {self.run} is the folder of the photos. Choose another.")
         self.media = MediaFolder(folder, self.run / "uploads")
         self.events, self.renditions = Events(), Renditions()

@@ -12,6 +12,7 @@ from persam.cli.concept_args import ConceptArgs
 from persam.cli.console import say
 from persam.cli.model_args import DeviceOption, EngineOption, PrecisionOption
 from persam.errors import MissingExtra
+from persam.io.folders import real_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,7 @@ def _run(folder: Path | None, out: Path | None) -> Path:
         return out
     if folder is None:
         return Path("persam-app")
-    place = folder.resolve()
+    place = real_path(folder)
     return place.with_name(f"{place.name}-persam")
 
 

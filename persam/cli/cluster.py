@@ -13,8 +13,7 @@ from persam.cli.model_args import DeviceOption, EngineOption, MinPresenceOption,
 from persam.cli.run_args import QuietOption
 
 cluster = typer.Typer(
-    no_args_is_help=True,
-    help=r"Albums on many machines, by Ray: pip install 'persam\[ray]'.",  # brackets are markup
+    no_args_is_help=True, help="Albums on many machines: pip install 'persam\\[ray]'."
 )
 ConceptsOption = Annotated[
     list[str],

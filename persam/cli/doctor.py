@@ -20,7 +20,7 @@ from persam.cli.model_args import (
     resolve_variant,
 )
 from persam.cli.object_args import ReferenceArgs
-from persam.io.folders import list_images
+from persam.io.folders import list_images, real_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,8 +129,8 @@ def _no_suspect(count: int) -> str:
 
 
 def _unlabelled(photos: Sequence[Path], given: Sequence[ReferenceArgs]) -> list[Path]:
-    labelled = {one.picture.resolve() for one in given}
-    return [photo for photo in photos if photo.resolve() not in labelled]
+    labelled = {real_path(one.picture) for one in given}
+    return [photo for photo in photos if real_path(photo) not in labelled]
 
 
 def _suggestion(ordered: Sequence[Doubt]) -> str:

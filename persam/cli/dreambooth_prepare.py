@@ -20,6 +20,7 @@ from persam.cli.model_args import (
 )
 from persam.cli.object_args import Examples, ReferenceArgs
 from persam.cli.object_options import BoxOption, MaskOption, PointOption
+from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from persam.dreambooth.prepare import Prepared
@@ -113,6 +114,7 @@ def _identity(words: str, files: tuple[Path, ...]) -> str:
     """What is looked for, by the contents of the files that say so."""
     digest = hashlib.sha256(words.encode())
     for path in files:
+        refuse_special(path)
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from persam.cli.model_args import resolve_variant
 from persam.errors import InputError
 from persam.evaluation.method_names import SEGGPT, WITH_VARIANT, resolve_method
+from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -132,6 +133,7 @@ def refuse_other_report(path: Path | None) -> None:
     """
     if path is None or not path.exists():
         return
+    refuse_special(path)
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

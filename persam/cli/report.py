@@ -24,7 +24,7 @@ def report(
         typer.Option(
             "--plots",
             help="Draw into this folder, too: bars among the published figures, and the objects of "
-            "every two reports against each other. Needs persam[plots].",
+            "every two reports against each other. Needs persam\\[plots].",
         ),
     ] = None,
 ) -> None:

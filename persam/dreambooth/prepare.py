@@ -25,6 +25,7 @@ from persam.dreambooth.subject import (
     write_subject,
 )
 from persam.errors import InputError
+from persam.io.folders import real_path
 from persam.io.images import read_image
 from persam.io.masks import read_mask
 from persam.io.own_files import OwnFiles
@@ -161,7 +162,7 @@ def _prepare(
 def _refuse_inside(folder: Path, sources: Sequence[Path]) -> None:
     """Everything in the folder may be written over, so nothing of the user's may lie there."""
     for path in sources:
-        if folder.resolve() in path.resolve().parents:
+        if real_path(folder) in real_path(path).parents:
             raise InputError(
                 f"{path} lies in {folder}, where the training folders are written. Choose another "
                 f"output folder."

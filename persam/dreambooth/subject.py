@@ -20,6 +20,7 @@ from pathlib import Path
 
 from persam.errors import InputError
 from persam.io.records import is_file_name, read_json
+from persam.io.special_files import refuse_special
 from persam.io.writers import write_text
 
 NAME = "subject.json"
@@ -217,6 +218,7 @@ def read_caption(path: Path) -> str:
     Raises:
         OSError: it cannot be read.
     """
+    refuse_special(path)
     return path.read_text(encoding="utf-8-sig", errors="replace").strip()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
 from persam.evaluation.rows import MARK, ReportKind, kind_of
+from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,6 +45,7 @@ def read_report(path: str | Path) -> Line:
         InputError: the file cannot be read, or is no such report.
     """
     path = Path(path)
+    refuse_special(path)
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

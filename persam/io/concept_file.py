@@ -18,6 +18,7 @@ from safetensors.numpy import save
 from persam.errors import InputError
 from persam.io.records import MOST_LETTERS, parse
 from persam.io.safetensors_header import joined, parted
+from persam.io.special_files import refuse_special
 from persam.io.writers import write_single
 from persam.structures import NO_COLOURS, Calibration, ModelSpec
 from persam.variants import Method, Variant
@@ -112,6 +113,7 @@ def refuse_other_file(path: str | Path) -> None:
     path = Path(path)
     if not path.exists():
         return
+    refuse_special(path)
     try:
         with safe_open(path, framework="np") as file:
             known = "persam_concept" in (file.metadata() or {})

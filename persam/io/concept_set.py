@@ -21,6 +21,7 @@ from safetensors.numpy import save
 from persam.errors import InputError
 from persam.io.concept_file import in_order, refuse_other_file
 from persam.io.labels.json_fields import set_fields, set_from
+from persam.io.special_files import refuse_special
 from persam.io.writers import write_bytes, write_single
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class PictureContent:
         Raises:
             InputError: it cannot be read.
         """
+        refuse_special(path)
         try:
             with path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -131,9 +133,12 @@ def write_concept_set(path: str | Path, concepts: ConceptSet) -> None:
 
 
 def is_concept_set(path: str | Path) -> bool:
-    """Whether a file holds several concepts; anything else, also a missing file, does not."""
-    from safetensors import SafetensorError, safe_open
+    """Whether a file holds several concepts; anything else, also a missing file, does not.
 
+    Raises:
+        InputError: a named pipe, socket or device.
+    """
+    refuse_special(path)
     try:
         with safe_open(path, framework="numpy") as file:
             return _MARK in (file.metadata() or {})
@@ -147,6 +152,7 @@ def read_concept_set(path: str | Path) -> ConceptSet:
     Raises:
         InputError: no such file, something else, or damaged.
     """
+    refuse_special(path)
     try:
         with Path(path).open("rb"):
             pass

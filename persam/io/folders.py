@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from itertools import count
@@ -150,10 +151,24 @@ def refuse_used(folder: str | Path) -> None:
         )
 
 
+def alike(name: str) -> str:
+    """The same for names that are one file where a system ignores case, or how accents are coded.
+
+    Example:
+        >>> alike("DOG"), alike("Cafe" + chr(0x301)) == alike("caf" + chr(0xE9))
+        ('dog', True)
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def real_path(path: str | Path) -> Path:
+    """A path, its links followed; Path.resolve raises where they lead in a circle."""
+    return Path(os.path.realpath(path))
+
+
 def _same(path: str | Path) -> str:
-    # Folders that ignore case exist; better to refuse once too often there. Unlike Path.resolve,
-    # realpath takes links that lead round in a circle.
-    return os.path.realpath(path).casefold()
+    # Folders that ignore case exist; better to refuse once too often there.
+    return alike(str(real_path(path)))
 
 
 def name_outputs(
@@ -182,23 +197,22 @@ def name_outputs(
         >>> name_outputs([Path("p/dog.jpg"), Path("p/old/dog.jpg")], {}, ["p"])
         ['dog', 'old/dog']
     """
-    # File systems that ignore case exist: A.jpg and a.jpg must not share a mask there.
-    taken = {name.casefold() for name in known.values()}
+    taken = {alike(name) for name in known.values()}
     names = {photo: known[_key(photo)] for photo in photos if _key(photo) in known}
     folders = {photo: _mirrored(photo, mirror, reserved) for photo in photos}
     for candidate in (_stem, _with_folder, _with_suffix):
         # Counted over all photos, named or not, so that a resumed run chooses as the first did.
-        wanted = Counter((folders[photo] + candidate(photo)).casefold() for photo in photos)
+        wanted = Counter(alike(folders[photo] + candidate(photo)) for photo in photos)
         for photo in photos:
             name = folders[photo] + candidate(photo)
-            alone = wanted[name.casefold()] == 1 and name.casefold() not in taken
+            alone = wanted[alike(name)] == 1 and alike(name) not in taken
             if photo not in names and alone:
                 names[photo] = name
-                taken.add(name.casefold())
+                taken.add(alike(name))
     for photo in photos:
         if photo not in names:
             names[photo] = _numbered(folders[photo] + _with_suffix(photo), taken)
-            taken.add(names[photo].casefold())
+            taken.add(alike(names[photo]))
     return [names[photo] for photo in photos]
 
 
@@ -230,5 +244,5 @@ def _with_suffix(photo: Path) -> str:
 
 
 def _numbered(name: str, taken: set[str]) -> str:
-    free = (f"{name}__{n}" for n in count(2) if f"{name}__{n}".casefold() not in taken)
+    free = (f"{name}__{n}" for n in count(2) if alike(f"{name}__{n}") not in taken)
     return next(free)

@@ -5,23 +5,26 @@ Files of folders are opened when a pair is read, those of tars are kept encoded 
 
 from __future__ import annotations
 
-import io
 import re
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from persam.errors import InputError
+from persam.io.folders import real_path
 from persam.io.images import read_image
 from persam.io.masks import read_mask
+from persam.io.picture_bytes import PictureBytes
+from persam.io.picture_checks import DAMAGE
+from persam.io.picture_file import open_picture
+from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
+    from PIL import Image
 
 PICTURE_SUFFIXES = (".webp", ".jpg", ".jpeg")
 MASK_SUFFIX = ".png"
@@ -74,10 +77,14 @@ class Pair:
         return found.group() if found else None
 
     def images(self) -> tuple[Image.Image, Image.Image]:
-        """Picture and mask, opened but not decoded."""
+        """Picture and mask, as they are stored.
+
+        Raises:
+            InputError: one cannot be read.
+        """
         picture, mask = (
-            Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
-            for file in (self.picture, self.mask)
+            open_picture(PictureBytes(self.stem, f) if isinstance(f, bytes) else f, upright=False)
+            for f in (self.picture, self.mask)
         )
         return picture, mask
 
@@ -163,13 +170,14 @@ def _both(pictures: Path, masks: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _members(source: Path) -> Iterator[tuple[str, bytes]]:
+    refuse_special(source)
     try:
         with tarfile.open(source) as tar:
             for member in tar:
                 file = tar.extractfile(member) if member.isfile() else None
                 if file is not None:
                     yield Path(member.name).name, file.read()
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, tarfile.TarError, *DAMAGE) as error:
         raise InputError(
             f"Pictures with masks are read from tars and folders; {source} is neither: {error}"
         ) from error
@@ -199,7 +207,7 @@ def read_sets(source: Path) -> dict[str, Sequence[Pair]]:
     """
     if is_hqseg(source):
         return dict(hqseg(source, HQSEG_TEST))
-    return {source.resolve().name: read_pairs([source])}
+    return {real_path(source).name: read_pairs([source])}
 
 
 def spread(pairs: Sequence[Pair], count: int | None) -> list[Pair]:

@@ -8,6 +8,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from persam.errors import InputError
+from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,12 +26,6 @@ DAMAGE = (
     *(SyntaxError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError),
     *(RuntimeError, AssertionError, struct.error, zlib.error),
 )
-_KINDS = {
-    stat.S_ISFIFO: "a named pipe",
-    stat.S_ISSOCK: "a socket",
-    stat.S_ISCHR: "a device",
-    stat.S_ISBLK: "a device",
-}
 
 
 def regular_file(path: Path) -> None:
@@ -46,9 +41,7 @@ def regular_file(path: Path) -> None:
             f"{path} is a folder, not a picture. Give a file, or a folder with pictures directly "
             f"inside."
         )
-    if not stat.S_ISREG(mode):
-        kind = next((name for test, name in _KINDS.items() if test(mode)), "something else")
-        raise InputError(f"{path} is {kind}, not a file. Give the picture's file itself.")
+    refuse_special(path)
 
 
 def check_size(image: Image.Image, name: str, limit: int) -> None:

@@ -100,7 +100,7 @@ def read_picture(path: PictureSource, use: Callable[[Image.Image], T]) -> T:
     """
 
     def opened() -> T:
-        with _begin(stream_of(path)) as image:
+        with begin_picture(stream_of(path)) as image:
             return use(image)
 
     return _named(path, opened)
@@ -120,17 +120,17 @@ def picture_size(path: PictureSource, *, upright: bool = True) -> tuple[int, int
     return read_picture(path, size)
 
 
-def from_bytes(data: bytes, name: str) -> Image.Image:
-    """Decode a picture file's contents, upright.
+def from_bytes(data: bytes, name: str, *, upright: bool = True) -> Image.Image:
+    """Decode a picture file's contents and, perhaps, turn them upright.
 
     Raises:
         InputError: not a readable picture; the message begins with ``name``.
     """
     try:
-        with _begin(BytesIO(data)) as image:
+        with begin_picture(BytesIO(data)) as image:
             check_size(image, name, MAX_PIXELS)
             image.load()
-            return turn_upright(image, name)
+            return turn_upright(image, name) if upright else image.copy()
     except InputError:
         raise
     except (OSError, *DAMAGE) as error:
@@ -170,7 +170,7 @@ def _clean(path: PictureSource, work: Callable[[], T]) -> T:
 
 
 def _decoded(path: PictureSource, limit: int, *, upright: bool, most: int | None) -> OpenedPicture:
-    with _begin(stream_of(path)) as image:
+    with begin_picture(stream_of(path)) as image:
         check_size(image, str(path), limit)
         width, height = image.size
         if most is not None and width * height > most:
@@ -204,8 +204,12 @@ def _shrunk(image: Image.Image, goal: tuple[int, int], name: str) -> Image.Image
     return small
 
 
-def _begin(source: Path | BytesIO) -> Image.Image:
-    """Read a file's head."""
+def begin_picture(source: Path | BytesIO) -> Image.Image:
+    """Read a picture file's head, of a format that starts no other program.
+
+    Raises:
+        OSError, and what :data:`persam.io.picture_checks.DAMAGE` names: it is none, or damaged.
+    """
     with _PILLOWS_LIMIT:
         # Pillow's own limit is one for the whole process; ours is judged by the size it tells.
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
 from persam.errors import InputError
+from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,8 @@ MOST_BYTES = 1_000_000_000  # of a file of lines
 MOST_BYTES_AT_ONCE = 64_000_000  # of one value
 MOST_NESTING = 32
 MOST_LETTERS = 4096  # of a name or path
+# What no file's name holds.
+_STRANGE = re.compile(r"[/\x00]" if os.name == "posix" else r"[/\\\x00-\x1f]|^[A-Za-z]:")
 
 
 @overload
@@ -71,6 +75,7 @@ def read_json(path: Path, kind: type[T], what: str) -> T | None:
     Raises:
         InputError: it cannot be read, or holds something else.
     """
+    refuse_special(path)
     try:
         with path.open("rb") as file:
             return parse(file.read(MOST_BYTES_AT_ONCE + 1), kind)
@@ -106,6 +111,7 @@ def read_lines(path: Path, parse_line: Callable[[str], T]) -> list[T]:
         InputError: a line before the last is broken (a broken last line is a killed run's), or
             the file cannot be read.
     """
+    refuse_special(path)
     try:
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"{path} has more than {MOST_BYTES:,} bytes. Move it away.")
@@ -128,14 +134,15 @@ def read_lines(path: Path, parse_line: Callable[[str], T]) -> list[T]:
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a text can be a file's name inside a folder, and nothing but that.
+    """Whether a text can be a file's name inside a folder here, and nothing but that.
+
+    A name may hold whatever the system allows, which on POSIX is all but a slash and NUL.
 
     Example:
         >>> [is_file_name(name) for name in ("dog.png", "../dog.png", "/dog.png", "")]
         [True, False, False, False]
     """
-    strange = re.search(r"[/\\\x00-\x1f\x7f]", name) or re.match(r"[A-Za-z]:", name)
-    return 0 < len(name) <= 255 and name not in (".", "..") and not strange
+    return 0 < len(name) <= 255 and name not in (".", "..") and not _STRANGE.search(name)
 
 
 def is_relative_name(name: str) -> bool:

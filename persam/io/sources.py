@@ -15,6 +15,7 @@ from persam.errors import InputError
 from persam.io.extras import import_extra
 from persam.io.folders import is_picture
 from persam.io.picture_bytes import PictureBytes
+from persam.io.picture_checks import DAMAGE
 from persam.io.stores import list_files, open_file
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _tar(place: str, done: Collection[str]) -> Iterator[Fetched]:
                         and name not in done
                     ):
                         yield _member(tar, member, name)
-        except (tarfile.TarError, EOFError) as error:
+        except (tarfile.TarError, *DAMAGE) as error:
             raise InputError(f"{place} is damaged from here on: {error}.") from error
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from persam.errors import InputError, PersamError
 from persam.io.extras import import_extra
+from persam.io.special_files import refuse_special
 from persam.io.writers import written_whole
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def open_file(place: str) -> Iterator[BinaryIO]:
             with system.open(path, "rb") as file:
                 yield cast("BinaryIO", file)
         else:
+            refuse_special(place)
             with Path(place).open("rb") as file:
                 yield file
     except PersamError:  # of who reads, and says why

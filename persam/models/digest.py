@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
 from persam.io.safetensors_header import joined, parted
+from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,7 @@ def check_digest(path: Path) -> None:
         InputError: the file is not as it was written.
         OSError: it cannot be read.
     """
+    refuse_special(path)
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if length > _LONGEST:

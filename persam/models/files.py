@@ -16,6 +16,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers.utils import logging
 
 from persam.errors import InputError, MissingExtra
+from persam.io.special_files import refuse_special
 from persam.models import sam, sam2
 from persam.models.config_file import read_config
 from persam.models.digest import check_digest
@@ -133,6 +134,7 @@ def read_state(path: Path) -> State:
             f"{path} is no model file by its name; expected one of {', '.join(SUFFIXES)}, or a "
             "folder with config.json."
         )
+    refuse_special(path)
     try:
         if path.suffix.lower() == ".safetensors":
             check_digest(path)

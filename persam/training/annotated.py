@@ -8,7 +8,6 @@ out of training by name, for measuring.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import tarfile
 from dataclasses import dataclass, field
@@ -18,6 +17,10 @@ import numpy as np
 from PIL import Image
 
 from persam.errors import InputError
+from persam.io.picture_bytes import PictureBytes
+from persam.io.picture_checks import DAMAGE
+from persam.io.picture_file import open_picture
+from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -48,8 +51,11 @@ class Annotated:
 
     def read(self) -> tuple[Image.Image, np.ndarray]:
         """The picture, RGB, and ``(H, W)`` uint8 instance numbers."""
-        image = Image.open(io.BytesIO(self.picture)).convert("RGB")
-        return image, np.array(Image.open(io.BytesIO(self.mask)))
+        image, mask = (
+            open_picture(PictureBytes(f"{self.source}/{self.name}", data), upright=False)
+            for data in (self.picture, self.mask)
+        )
+        return image.convert("RGB"), np.array(mask)
 
 
 def held_out(names: Iterable[str], count: int = HELD_OUT) -> set[str]:
@@ -98,11 +104,12 @@ def read_annotated(tars: Sequence[Path], *, left_out: bool = False) -> list[Anno
 
 
 def _files(path: Path) -> dict[str, bytes]:
+    refuse_special(path)
     try:
         with tarfile.open(path) as tar:
             members = ((member, tar.extractfile(member)) for member in tar if member.isfile())
             return {member.name: file.read() for member, file in members if file is not None}
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, tarfile.TarError, *DAMAGE) as error:
         raise InputError(f"Annotated photos are read from tars; {path} is none: {error}") from error
 
 

@@ -174,10 +174,7 @@ def _open_folder(path: Path, rate: Fraction) -> Clip:
     height, width = _first_size(path, photos)
     digest = hashlib.sha256()
     for photo in photos:
-        facts = photo.stat()
-        digest.update(
-            f"{photo.name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode(errors="replace")
-        )
+        digest.update(f"{photo.name}\0{_facts(photo)}\n".encode(errors="replace"))
     time_base = 1 / rate
 
     def read(damage: Damage, start: Start | None = None) -> Iterator[VideoFrame]:
@@ -199,6 +196,15 @@ def _open_folder(path: Path, rate: Fraction) -> Clip:
         pictures={name: photo.name for name, photo in zip(names, photos, strict=True)},
         passed_over=listing.passed_over,
     )
+
+
+def _facts(photo: Path) -> str:
+    """Size and date of a file; nothing of one that is not there, which reading it will say."""
+    try:
+        facts = photo.stat()
+    except OSError:
+        return ""
+    return f"{facts.st_size}\0{facts.st_mtime_ns}"
 
 
 def _first_size(path: Path, photos: Sequence[Path]) -> tuple[int, int]:

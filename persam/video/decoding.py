@@ -10,6 +10,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError, MissingExtra
+from persam.io.special_files import refuse_special
 from persam.video.frame_pixels import rgb, transposed, upright
 from persam.video.structures import ClipFormat, Damage, Start, VideoFrame
 
@@ -139,6 +140,7 @@ class _Clock:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     av = load_av()
+    refuse_special(path)
     try:
         # The protocol is said so that a colon in a name is not taken for one.
         container = av.open(f"file:{path}", metadata_errors="replace")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from persam.album.manifest import NAME
 from persam.errors import InputError
+from persam.io.folders import alike, real_path
 from persam.io.own_files import OwnFiles
 from persam.io.records import read_lines
 from persam.video.record import FrameLine
@@ -161,7 +162,7 @@ def _check_names(objects: Sequence[str]) -> None:
                 f"An object's name is part of file names; {name!r} cannot be. Use letters, digits, "
                 f"- and _."
             )
-    if len({name.casefold() for name in objects}) != len(objects):
+    if len({alike(name) for name in objects}) != len(objects):
         raise InputError(
             f"Objects need names that differ in more than case; got {', '.join(objects)}."
         )
@@ -190,7 +191,7 @@ def refuse_to_overwrite(files: ClipFiles, sources: Iterable[str | Path]) -> None
 
 def _same(path: Path) -> str:
     # Folders that ignore case exist; better to refuse once too often there.
-    return str(path.resolve()).casefold()
+    return alike(str(real_path(path)))
 
 
 def remove_results(files: ClipFiles) -> None:

@@ -148,6 +148,19 @@ def test_moved_renamed_and_copied_folders_go_on(concepts, album, tmp_path):
         assert {line["input"] for line in lines(tmp_path / results)} == set(map(str, files))
 
 
+def test_renamed_photos_keep_their_masks_and_copies_get_their_own(concepts, album, tmp_path):
+    out = tmp_path / "out"
+    segment_album(concepts[0], photos(album), out)
+    by_hand(out / "3.png")
+    wanted = contents(out)
+    (album / "3.png").rename(album / "renamed.png")
+    summary = segment_album(concepts[0], photos(album), out)
+    assert (summary.skipped, contents(out)) == (4, wanted)
+    shutil.copy(album / "0.png", album / "copy.png")
+    summary = segment_album(concepts[0], photos(album), out)
+    assert (summary.written, set(contents(out)) - set(wanted)) == (1, {"copy.png"})
+
+
 def test_copied_without_hidden_files_results_go_on(concepts, album, tmp_path):
     out = tmp_path / "out"
     save = frozenset({"cutouts", "overlays"})

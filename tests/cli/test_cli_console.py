@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.table import Table
@@ -82,3 +86,21 @@ def test_any_path_on_any_terminal_is_an_error_and_no_traceback(
     output = done.stdout + done.stderr
     assert b"Traceback" not in output
     assert b"\x1b]0" not in output
+
+
+def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command with the words that name it."""
+    for name, command in group.commands.items():
+        yield (*words, *name.split()), command
+        if hasattr(command, "commands"):
+            yield from commands(command, (*words, name))
+
+
+@pytest.mark.parametrize("words", [words for words, _ in commands(typer.main.get_command(app))])
+def test_help_says_every_word_of_it(words: tuple[str, ...]):
+    """Brackets, as in persam[ray], are not taken for markup."""
+    command = dict(commands(typer.main.get_command(app)))[words]
+    shown = re.sub(r"[\s│]", "", CliRunner().invoke(app, [*words, "--help"]).output)
+    for text in (command.help, *(getattr(one, "help", None) for one in command.params)):
+        for bracketed in re.findall(r"\w+\\*\[\w+\]", text or ""):
+            assert bracketed.replace("\\", "") in shown

@@ -83,7 +83,7 @@ def test_everything_of_perseg(tmp_path):
     layouts.grey(folder / "Annotations" / "bee" / "01.png", np.zeros((12, 10)))
     found = named("perseg", folder)
     empty, unreadable = found.pop("files that cannot be used")
-    assert "ant/01.jpg is not a readable picture" in unreadable
+    assert "ant/01.jpg is not a picture of a format" in unreadable
     assert "bee/01.png is empty" in empty
     assert found == {
         "masks without a picture": ["02"],

@@ -82,7 +82,10 @@ def test_all_other_sizes_are_named(root):
         (lambda r: picture(r / "Images/dog/00.jpg"), "pictures but no masks: dog"),
         (lambda r: picture(r / "Annotations/dog/00.png"), "masks but no pictures: dog"),
         (lambda r: picture(r / "Images/cat/01.png"), "both 01.jpg and 01.png"),
-        (lambda r: (r / "Images/cat/01.jpg").write_text("no"), "01.jpg is not a readable picture"),
+        (
+            lambda r: (r / "Images/cat/01.jpg").write_text("no"),
+            "01.jpg is not a picture",
+        ),
         (lambda r: (r / "Images").rename(r / "Pictures"), "missing .*: Images"),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persam.errors import InputError
-from persam.io.folders import list_images, name_outputs
+from persam.io.folders import alike, list_images, name_outputs
 
 
 def _touch(folder: Path, *names: str) -> Path:
@@ -113,3 +113,9 @@ def test_names_are_always_distinct_and_survive_a_resume(photos: list[Path], data
     assert name_outputs(photos, known)[:done] == names[:done]
     resumed = name_outputs(photos, known)
     assert len({name.casefold() for name in resumed}) == len(photos)
+
+
+def test_names_that_some_file_systems_take_for_one_share_no_result(tmp_path: Path) -> None:
+    same = ["DOG.jpg", "dog.jpg", "dog.JPG", "caf\u00e9.jpg", "cafe\u0301.jpg", "CAFE\u0301.png"]
+    names = name_outputs([tmp_path / name for name in same], {})
+    assert len({alike(name) for name in names}) == len(same)

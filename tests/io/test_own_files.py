@@ -46,7 +46,13 @@ def test_nothing_outside_the_folder_is_deleted(tmp_path: Path) -> None:
 
 
 @given(
-    st.dictionaries(st.from_regex(r"[a-z]{1,3}(/[a-z\udce9]{1,3})?", fullmatch=True), st.binary())
+    st.dictionaries(
+        # All that a file may be called, and what a terminal or another system would stumble over.
+        st.from_regex(
+            r"[a-z\x01-\x1f\x7f\\\\:\x85\u2028]{1,3}(/[a-z\udce9]{1,3})?", fullmatch=True
+        ),
+        st.binary(),
+    )
 )
 def test_the_list_comes_back_as_it_was(tmp_path_factory, files: dict[str, bytes]) -> None:
     folder = tmp_path_factory.mktemp("own")

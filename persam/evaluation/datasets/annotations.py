@@ -14,6 +14,7 @@ import numpy as np
 
 from persam.errors import InputError
 from persam.evaluation.datasets import plain_pickle
+from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ def read_pickle(path: Path) -> Any:
     Raises:
         InputError: unreadable, damaged, too large, or holding anything else.
     """
+    refuse_special(path)
     try:
         if path.stat().st_size > plain_pickle.MOST_BYTES:
             raise InputError(f"{path} has more than {plain_pickle.MOST_BYTES:,} bytes.")
@@ -48,6 +50,7 @@ def read_npy_list(path: Path) -> list[Any]:
         InputError: unreadable, damaged, or holding anything else.
     """
     wrong = f"{path} is not a list that np.save wrote"
+    refuse_special(path)
     try:
         with path.open("rb") as file:
             version = np.lib.format.read_magic(file)
@@ -71,6 +74,7 @@ def read_json(path: Path) -> Any:
     Raises:
         InputError: unreadable, or not JSON.
     """
+    refuse_special(path)
     try:
         return json.loads(path.read_bytes())
     except OSError as error:

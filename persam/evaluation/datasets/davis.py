@@ -14,10 +14,11 @@ from persam.errors import InputError
 from persam.evaluation.datasets.catalogue import find
 from persam.evaluation.datasets.episodes import home
 from persam.evaluation.datasets.perseg_folder import OTHER_SIZE, by_stem
-from persam.evaluation.datasets.photos import Photo, Values, header_size
+from persam.evaluation.datasets.photos import Photo, Values
 from persam.evaluation.datasets.problems import Findings, listed
 from persam.evaluation.datasets.structures import Dataset, Subject
 from persam.io.masks import read_labels, read_mask
+from persam.io.picture_file import picture_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,7 +103,7 @@ def true_labels(photo: Photo) -> np.ndarray:
         InputError: the mask cannot be read, has another size than its picture, or, for 2017, no
             numbers for pixels.
     """
-    size = header_size(photo.image)
+    size = picture_size(photo.image)
     if not photo.indexed:
         return (read_mask(photo.labels, size, usable=False) > 0).astype(np.uint8)
     labels = read_labels(photo.labels, size)
@@ -181,8 +182,8 @@ def _look_into(root: Path, frames: Mapping[str, Sequence[Photo]], findings: Find
     every = [photo for photos in frames.values() for photo in photos]
     findings.add(root, OTHER_SIZE, [said for photo in every if (said := photo.complaint())])
     for name, photos in frames.items():
-        size = header_size(photos[0].image)
-        others = [photo.image.name for photo in photos if header_size(photo.image) != size]
+        size = picture_size(photos[0].image)
+        others = [photo.image.name for photo in photos if picture_size(photo.image) != size]
         where = f"{root}, sequence {name}"
         findings.add(where, "frames of another size than the first", others)
     findings.refuse()

@@ -13,10 +13,10 @@ import numpy as np
 from persam.errors import InputError
 from persam.evaluation.datasets.annotations import expected_layout, read_npy_list
 from persam.evaluation.datasets.episodes import home
-from persam.evaluation.datasets.photos import header_size
 from persam.evaluation.datasets.problems import MISSING_FILES
 from persam.evaluation.datasets.structures import Dataset, Subject
 from persam.io.images import read_image
+from persam.io.picture_file import picture_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,7 @@ class StoredFrame:
         Raises:
             InputError: the file cannot be read, or the mask has another size.
         """
-        size = size or header_size(self.image, upright=False)
+        size = size or picture_size(self.image, upright=False)
         mask = _stored(self.array, self.number)
         if mask.shape != tuple(size):
             raise InputError(
@@ -92,7 +92,7 @@ class StoredFrame:
 
     def complaint(self) -> str | None:
         """Another size, said as ``12/1.jpg (6x9, not 6x8)``, height first."""
-        wanted, given = header_size(self.image, upright=False), _stored(self.array, self.number)
+        wanted, given = picture_size(self.image, upright=False), _stored(self.array, self.number)
         if given.shape == wanted:
             return None
         name = f"{self.image.parent.name}/{self.image.name}"

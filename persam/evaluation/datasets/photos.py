@@ -6,38 +6,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from persam.errors import InputError
 from persam.evaluation.datasets.segments import draw, own_size
 from persam.io.images import read_image
 from persam.io.masks import read_labels, read_mask
+from persam.io.picture_file import picture_size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
-_ORIENTATION = 0x0112  # EXIF tag; from 5 on, width and height are swapped
-
-
-def header_size(path: Path, *, upright: bool = True) -> Size:
-    """``(height, width)`` of a picture, from the file's header alone.
-
-    Args:
-        path: the file.
-        upright: after turning it by its EXIF orientation, not as it is stored.
-
-    Raises:
-        InputError: not a readable picture.
-    """
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = upright and image.getexif().get(_ORIENTATION, 1) >= 5
-    except OSError as error:
-        raise InputError(f"{path} is not a readable picture: {error}.") from error
-    return (width, height) if turned else (height, width)
 
 
 @dataclass(frozen=True)
@@ -122,7 +102,7 @@ class Photo:
         Raises:
             InputError: the mask cannot be read, has another size, or is empty and must not be.
         """
-        size = size or header_size(self.image, upright=self.values is None)
+        size = size or picture_size(self.image, upright=self.values is None)
         if self.values is not None:
             values = read_labels(self.labels, size, luminance=not self.indexed)
             return (values >= self.values.first) & (values <= self.values.last)
@@ -142,7 +122,7 @@ class Photo:
         """
         if self.values is None or self.values.void is None:
             return None
-        size = header_size(self.image, upright=False)
+        size = picture_size(self.image, upright=False)
         return read_labels(self.labels, size, luminance=not self.indexed) == self.values.void
 
     def describe(self) -> str:
@@ -152,7 +132,7 @@ class Photo:
     def complaint(self) -> str | None:
         """Another size, said as ``cat/00.png (6x9, not 6x8)``, height first."""
         upright = self.values is None
-        given, wanted = (header_size(file, upright=upright) for file in (self.labels, self.image))
+        given, wanted = (picture_size(file, upright=upright) for file in (self.labels, self.image))
         if given == wanted:
             return None
         name = f"{self.labels.parent.name}/{self.labels.name}"
@@ -249,7 +229,7 @@ class SegmentedPhoto:
         return read_image(self.picture, upright=False)
 
     def _size(self) -> Size:
-        return header_size(self.picture, upright=False)
+        return picture_size(self.picture, upright=False)
 
     def _draw(self, size: Size) -> np.ndarray:
         try:

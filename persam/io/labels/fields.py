@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from persam.errors import InputError
+from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,7 @@ def read_text(path: Path) -> str:
     Raises:
         InputError: it cannot be read, or is no text.
     """
+    refuse_special(path)
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -213,8 +212,8 @@ def _of_json_files(folder: Path) -> tuple[str, Path] | None:
     near = sorted([*folder.glob("*.json"), *folder.glob("annotations/*.json")])
     for file in near or islice(folder.rglob("*.json"), _SOME):
         try:
-            kind = _of_json(json.loads(file.read_text(encoding="utf-8-sig")))
-        except (OSError, ValueError, RecursionError):
+            kind = _of_json(read_json(file))
+        except InputError:
             continue  # of a folder of LabelMe files one may be damaged; its reader says so
         if kind == "labelme":
             return "labelme", folder

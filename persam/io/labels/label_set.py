@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from PIL import Image
 
 from persam.errors import InputError
 from persam.io.labels.structures import Label, LabelClass
@@ -42,8 +39,8 @@ class LabelledPicture:
     data: bytes | None = None
 
     @property
-    def source(self) -> Path | Image.Image:
-        """The picture, for whoever reads it.
+    def source(self) -> Path | bytes:
+        """The picture's file, or its contents, for whoever reads it.
 
         Raises:
             InputError: it is not at hand.
@@ -52,7 +49,7 @@ class LabelledPicture:
             return self.path
         if self.data is None:
             raise InputError(f"{self.name} is not at hand; name its folder by --images.")
-        return Image.open(BytesIO(self.data))
+        return self.data
 
     @property
     def at_hand(self) -> bool:

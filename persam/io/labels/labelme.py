@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from persam.errors import InputError
 from persam.io.labels import bitmaps, outlines
@@ -31,6 +29,7 @@ from persam.io.labels.origins import NOTE, note_of, with_origin
 from persam.io.labels.pictures import PictureFolder, upright_size
 from persam.io.labels.structures import Label, LabelClass
 from persam.io.labels.writing import Target, Written
+from persam.io.picture_file import from_bytes
 from persam.io.writers import write_text
 
 if TYPE_CHECKING:
@@ -62,7 +61,8 @@ def read_labelme(path: Path, pictures: PictureFolder) -> LabelSet:
                 continue  # another program's
             data = as_mapping(read, "it")
             own = data.get(NOTE)
-            for one in own.get("classes", []) if isinstance(own, dict) else []:
+            noted = own.get("classes", []) if isinstance(own, dict) else []
+            for one in as_list(noted, f"the classes of its {NOTE}"):
                 known = class_from(one)
                 classes.setdefault(known.name, known)
             found.append(_picture(data, file, pictures, problems))
@@ -108,11 +108,10 @@ def _held(data: dict[str, Any]) -> bytes | None:
         return None
     try:
         held = base64.b64decode(text, validate=True)
-        with Image.open(BytesIO(held)) as image:
-            image.load()
-            size = image.height, image.width
-    except (ValueError, OSError) as error:
-        raise InputError("its imageData is no picture, or damaged") from error
+    except ValueError as error:
+        raise InputError("its imageData is not base64") from error
+    image = from_bytes(held, "its imageData", upright=False)
+    size = image.height, image.width
     said = data.get("imageHeight"), data.get("imageWidth")
     if said != size:
         raise InputError(

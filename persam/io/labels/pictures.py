@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
 
 from persam.errors import InputError
-from persam.io.folders import is_picture
+from persam.io.folders import is_picture, real_path
+from persam.io.orientation import orientation
+from persam.io.picture_file import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,7 +71,7 @@ class PictureFolder:
         best = [path for path, shared in zip(found, alike, strict=True) if shared == max(alike)]
         first = min(map(self._place, best), default=0)
         best = [path for path in best if self._place(path) == first]
-        best = list({path.resolve(): path for path in best}.values())
+        best = list({real_path(path): path for path in best}.values())
         if len(best) > 1:
             raise InputError(
                 f"{name} may be {best[0]} or {best[1]}. Give the folder of one of them by --images"
@@ -121,14 +122,9 @@ def stored_size(path: Path) -> tuple[tuple[int, int], int]:
     Raises:
         InputError: not a readable picture.
     """
-    try:
-        with Image.open(path) as image:
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            return (image.height, image.width), orientation if orientation in _TURNS else 1
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path} is not a picture, or damaged") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    return read_picture(
+        path, lambda image: ((image.height, image.width), orientation(image, str(path)))
+    )
 
 
 def upright_size(path: Path) -> tuple[int, int]:

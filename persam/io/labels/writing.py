@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from persam.errors import InputError
+from persam.io.folders import real_path
 from persam.io.labels.label_set import LabelledPicture
 from persam.io.writers import write_bytes, written_whole
 
@@ -102,11 +103,11 @@ def place_picture(source: Path, target: Path, how: Pictures) -> None:
     """
     if how == "none" or os.path.lexists(target):
         return
-    source = source.resolve()
+    source = real_path(source)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if how == "link":
-            target.symlink_to(os.path.relpath(source, target.parent.resolve()))
+            target.symlink_to(os.path.relpath(source, real_path(target.parent)))
         else:
             with written_whole(target) as part:
                 shutil.copy2(source, part)

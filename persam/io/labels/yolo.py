@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from persam.errors import InputError, MissingExtra
+from persam.io.folders import real_path
 from persam.io.labels import outlines
 from persam.io.labels.fields import Problems, as_mapping, as_number, as_text, as_whole, read_text
 from persam.io.labels.label_set import LabelledPicture, LabelSet
@@ -115,7 +116,7 @@ def _folders(file: Path, data: dict[str, Any]) -> tuple[Path, list[Path]]:
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, str) and one:
                 named += [root / one, file.parent / one]
-    folders = [folder.resolve() for folder in named if folder.is_dir()]
+    folders = [real_path(folder) for folder in named if folder.is_dir()]
     beside = [root / "images"] if (root / "images").is_dir() else [root]
     return root, list(dict.fromkeys(folders)) or beside
 
@@ -123,10 +124,10 @@ def _folders(file: Path, data: dict[str, Any]) -> tuple[Path, list[Path]]:
 def _label_files(root: Path, folders: Sequence[Path]) -> list[Path]:
     """Label files: in ``labels`` where pictures are in ``images``, else beside the pictures."""
     places = [root / "labels", *map(_beside, folders)]
-    found = {text.resolve(): text for place in places for text in place.rglob("*.txt")}
+    found = {real_path(text): text for place in places for text in place.rglob("*.txt")}
     if not found:
         texts = [text for folder in folders for text in folder.rglob("*.txt")]
-        found = {one.resolve(): one for one in texts if one.stem.lower() not in _NO_LABELS}
+        found = {real_path(one): one for one in texts if one.stem.lower() not in _NO_LABELS}
     return [found[key] for key in sorted(found)]
 
 

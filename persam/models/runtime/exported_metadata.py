@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from persam.errors import InputError
 from persam.io.own_files import file_sha256
 from persam.io.records import is_file_name, parse
+from persam.io.special_files import refuse_special
 from persam.io.writers import write_text
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Facts:
         Raises:
             InputError: unreadable, or another version's.
         """
+        refuse_special(path)
         try:
             facts = parse(path.read_bytes(), cls)
         except (OSError, ValueError) as error:

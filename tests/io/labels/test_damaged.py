@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -10,6 +12,7 @@ import made_labels as made
 import pytest
 
 from persam.errors import InputError
+from persam.io.images import read_image
 from persam.io.labels import FORMATS, read_label_set, write_label_set
 
 EACH = 72  # times seven formats: five hundred files
@@ -134,3 +137,45 @@ def test_a_folder_that_is_no_label_set_says_what_is_looked_for(tmp_path: Path):
         read_label_set(tmp_path / "nowhere")
     with pytest.raises(InputError, match="no label format 'kitti'; there are coco, yolo"):
         read_label_set(tmp_path / "photos", name="kitti")
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 6\n%%EndComments\nshowpage\n"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_program_is_started_for_a_picture_that_is_eps(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def start(*_: object, **__: object) -> None:
+        raise AssertionError("a program is started")
+
+    monkeypatch.setattr("subprocess.Popen", start)
+    write_label_set(made.scene(tmp_path / "in"), tmp_path / "out", name)
+    for picture in (tmp_path / "out").rglob("*.png"):
+        if "Segmentation" not in str(picture):
+            picture.write_bytes(EPS)
+    with suppress(InputError):
+        for picture in read_label_set(tmp_path / "out").pictures:
+            with pytest.raises(InputError, match="not a picture"):
+                read_image(picture.source)
+
+
+def test_a_picture_within_labelme_that_is_eps(tmp_path: Path):
+    shapes = [{"label": "cat", "shape_type": "point", "points": [[1, 1]]}]
+    held = {"imageData": b64encode(EPS).decode(), "imageHeight": 6, "imageWidth": 8}
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps({"imagePath": "a.jpg", "shapes": shapes, **held}))
+    found = read_label_set(file)
+    assert not found.pictures
+    assert "its imageData is not a picture" in found.problems[0]
+
+
+def test_classes_of_labelme_that_are_none(tmp_path: Path):
+    folder = tmp_path / "out"
+    files = write_label_set(made.scene(tmp_path / "in"), folder, "labelme").files
+    file = next(one for one in files if one.name == "a.json")
+    for strange in (1.5, None, [3], "x"):
+        data = json.loads(file.read_text())
+        data["persam"] = {"classes": strange}
+        file.write_text(json.dumps(data))
+        assert len(read_label_set(folder).problems) == 1

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from persam.errors import InputError
+from persam.io.images import read_image
 from persam.io.labels import read_label_set, write_label_set
 from persam.io.labels.label_studio_writer import regions_of
 from persam.io.labels.structures import Label
@@ -293,7 +294,7 @@ def test_a_picture_within_a_labelme_file_stands_for_its_file(tmp_path: Path):
     assert found.problems == ()
     assert (found.pictures[0].path, found.pictures[0].at_hand) == (None, True)
     (reference,) = labelled_objects(found)["cat"]
-    assert np.asarray(reference.image).shape == (40, 60, 3)
+    assert read_image(reference.image).shape == (40, 60, 3)
     write_label_set(found, tmp_path / "out", "labelme")
     assert (tmp_path / "out" / "photo.png").read_bytes() == held
     write_label_set(found, tmp_path / "bare", "coco", pictures="none")
@@ -302,7 +303,9 @@ def test_a_picture_within_a_labelme_file_stands_for_its_file(tmp_path: Path):
     assert read_label_set(tmp_path / "labels").pictures[0].data is None
 
 
-@pytest.mark.parametrize(("held", "said"), [(b"damaged", "is no picture"), (b"", "has 6x4 pixels")])
+@pytest.mark.parametrize(
+    ("held", "said"), [(b"damaged", "is not a picture"), (b"", "has 6x4 pixels")]
+)
 def test_a_bad_picture_within_a_labelme_file_is_named(held: bytes, said: str, tmp_path: Path):
     if not held:
         held = made.picture_file(tmp_path / "in", "other.png", (4, 6)).read_bytes()
