@@ -139,8 +139,7 @@ class _Prepared(NamedTuple, Generic[T]):
     """A photo with its result by the matching features alone, or else with what was encoded."""
 
     photo: ReadPhoto
-    result: PhotoResult[T] | None
-    found: _Encoded | None
+    found: PhotoResult[T] | _Encoded
 
 
 class _Answered(NamedTuple, Generic[T]):
@@ -222,13 +221,13 @@ class _Loop(Generic[T]):
         unclear = [photo for photo, result in zip(group, early, strict=True) if result is None]
         embedded = iter(self._embed(unclear))
         return [
-            _Prepared(photo, result, None if result else next(embedded))
+            _Prepared(photo, next(embedded) if result is None else result)
             for photo, result in zip(group, early, strict=True)
         ]
 
     def _answered(self, one: _Prepared[T]) -> _Answered[T]:
-        if one.found is None:
-            return _Answered(one.result)
+        if isinstance(one.found, PhotoResult):
+            return _Answered(one.found)
         return _Answered(self._predict(one.photo, one.found), one.photo.key, one.found.entry)
 
     def _reject(self, photo: ReadPhoto) -> PhotoResult[T] | None:

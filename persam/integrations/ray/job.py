@@ -141,7 +141,7 @@ def _contents(
 ) -> Mapping[str, bytes] | bytes:
     """The files' contents, which are sent to the machines; what is no concept is refused here."""
     named = concepts if isinstance(concepts, Mapping) else {"": concepts}
-    with separate_files(named) as files:
+    with separate_files({name: Path(path) for name, path in named.items()}) as files:
         models = {concept_model(path) for path in files.values()}
     if len(models) > 1:
         raise InputError(
