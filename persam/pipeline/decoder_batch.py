@@ -1,4 +1,4 @@
-"""One decoder call for the photos of several threads.
+"""One decoder call for the photos, and objects, of several threads.
 
 A photo's way asks the decoder step by step, each step by the answer to the one before. Where a
 network costs little more for many than for one, as on a GPU, several photos go their ways in a
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
+_MOST = 32  # calls at once: each brings its picture's maps
+
 
 class _Call(NamedTuple):
     """What a thread waits for."""
@@ -44,32 +46,47 @@ class _Call(NamedTuple):
 class _Batch:
     """Calls of several threads, asked once all are waiting that have not left."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self) -> None:
         self._lock = Lock()
-        self._threads = threads
+        self._threads = 0
         self._waiting: list[_Call] = []
 
     def ask(self, call: _Call) -> MaskLogits:
         self._change(call)
         return call.answer.result()
 
-    def leave(self) -> None:
-        self._change(None)
+    def join(self, threads: int) -> None:
+        """Wait for so many more; of less than none, they have left."""
+        self._change(None, threads)
 
-    def _change(self, call: _Call | None) -> None:
+    def run(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """Do a work with every item in a thread of its own, all of which have joined."""
+
+        def one(item: T) -> R:
+            token = _batch.set(self)
+            try:
+                return work(item)
+            finally:
+                _batch.reset(token)
+                self.join(-1)
+
+        with ThreadPoolExecutor(max(1, len(items)), thread_name_prefix="persam-decoder") as threads:
+            return list(threads.map(one, items))
+
+    def _change(self, call: _Call | None, threads: int = 0) -> None:
         ready: list[_Call] = []
         with self._lock:
-            if call is None:
-                self._threads -= 1
-            else:
+            self._threads += threads
+            if call is not None:
                 self._waiting.append(call)
-            if len(self._waiting) == self._threads:
+            if len(self._waiting) >= self._threads:
                 ready, self._waiting = self._waiting, []
         kinds: defaultdict[tuple[object, ...], list[_Call]] = defaultdict(list)
         for one in ready:
             kinds[one.kind].append(one)
         for calls in kinds.values():
-            _answer(calls)
+            for start in range(0, len(calls), _MOST):
+                _answer(calls[start : start + _MOST])
 
 
 _batch: ContextVar[_Batch | None] = ContextVar("_batch", default=None)
@@ -103,18 +120,24 @@ def side_by_side(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     Returns:
         What the work gave, in their order.
     """
-    batch = _Batch(len(items))
+    batch = _Batch()
+    batch.join(len(items))
+    return batch.run(work, items)
 
-    def one(item: T) -> R:
-        token = _batch.set(batch)
-        try:
-            return work(item)
-        finally:
-            _batch.reset(token)
-            batch.leave()
 
-    with ThreadPoolExecutor(max(1, len(items)), thread_name_prefix="persam-decoder") as threads:
-        return list(threads.map(one, items))
+def beside_others(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """As :func:`side_by_side` for parts of an item of that, asked together with all other items.
+
+    Elsewhere, one after the other in this thread.
+    """
+    batch = _batch.get()
+    if batch is None or len(items) < 2:
+        return [work(item) for item in items]
+    batch.join(len(items) - 1)  # this thread waits for them, and asks nothing
+    try:
+        return batch.run(work, items)
+    finally:
+        batch.join(1)
 
 
 def _answer(calls: Sequence[_Call]) -> None:

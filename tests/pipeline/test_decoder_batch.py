@@ -9,7 +9,7 @@ import pytest
 
 from persam.errors import InputError
 from persam.models.wrapped_backbone import WrappedBackbone
-from persam.pipeline.decoder_batch import ask_decoder, side_by_side
+from persam.pipeline.decoder_batch import ask_decoder, beside_others, side_by_side
 from persam.structures import Guidance, Prompts
 
 
@@ -124,6 +124,39 @@ def test_an_error_of_the_work_is_raised_and_holds_nobody_up(watched, embeddings)
 
     with pytest.raises(ValueError, match="no such photo"):
         side_by_side(way, range(4))
+
+
+def test_objects_of_a_photo_are_asked_for_with_those_of_the_others(watched, embeddings):
+    def look(place: tuple[int, int]) -> Any:
+        return ask_decoder(watched, embeddings[place[0]], point(place[1]))
+
+    def way(number: int) -> Any:
+        found = beside_others(look, [(number, 10 * x) for x in range(number)])
+        return [*found, look((number, 5))]
+
+    alone = [way(number) for number in range(4)]
+    watched.sizes.clear()
+    for ones, others in zip(side_by_side(way, range(4)), alone, strict=True):
+        for one, other in zip(ones, others, strict=True):
+            close(one, other)
+    assert len(watched.sizes) <= 4 < sum(watched.sizes) == 10
+
+
+def test_an_error_of_one_object_is_raised_by_its_photo_alone(watched, embeddings):
+    def look(place: tuple[int, int]) -> Any:
+        if place == (1, 1):
+            raise ValueError("no such object")
+        return ask_decoder(watched, embeddings[place[0]], point(place[1]))
+
+    def way(number: int) -> Any:
+        try:
+            return beside_others(look, [(number, x) for x in range(3)])
+        except ValueError as error:
+            return error
+
+    first, second, third = side_by_side(way, range(3))
+    assert isinstance(second, ValueError)
+    assert len(first) == len(third) == 3
 
 
 def test_nothing_to_do_is_nothing():
