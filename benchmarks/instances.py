@@ -8,7 +8,8 @@ another one of its class, or one of another class. Right is to find one alone an
 class, two beside itself and beside a look-alike, which persam.Concept.segment_instances counts,
 too. An instance is right where its mask has an IoU of at least 0.5 with the truth.
 The weights in persam/pipeline/instances.py were chosen on the objects at even places; those at odd
-ones are the test. The depth of a valley (basins.py) was compared on all. Photos may show look-alikes of their own, which count as wrong here.
+ones are the test. The depth of a valley (basins.py) was compared on all. Photos may show
+look-alikes of their own, which count as wrong here.
 """
 
 from __future__ import annotations
