@@ -25,6 +25,11 @@ class Span:
         """Whether a frame is in it."""
         return self.start <= number and (self.stop is None or number < self.stop)
 
+    def meets(self, other: Span) -> bool:
+        """Whether both have a frame in common."""
+        ends = self.stop is None or other.start < self.stop
+        return ends and (other.stop is None or self.start < other.stop)
+
 
 def check_marks(marks: Marks, size: tuple[int, int], objects: tuple[str, ...]) -> None:
     """Refuse marks that cannot be of this clip.
@@ -78,7 +83,8 @@ def outdated(
     """What a run has to do anew because marks have changed.
 
     A mark changes what is found behind it, up to the object's next mark, and, once that span was
-    joined with tracking backwards, before it, down to the one before.
+    joined with tracking backwards, before it, down to the one before. Of a frame that is found
+    anew all objects are, so what was joined of another one there is joined anew, too.
 
     Args:
         old: marks of the earlier run.
@@ -102,7 +108,17 @@ def outdated(
             mixed = any((n, name) in joined for n in inside)
             spans.append(Span(low + 1 if mixed else number, high))
             kept -= {(n, name) for n in inside}
+    joins = {(n, name): _joined_span(old, name, n) for n, name in kept}
+    while touched := {at for at in kept if any(joins[at].meets(span) for span in spans)}:
+        spans += [joins[at] for at in sorted(touched)]
+        kept -= touched
     return spans, frozenset(kept)
+
+
+def _joined_span(marks: Digests, name: str, number: int) -> Span:
+    """The frames between an object's mark and the one before."""
+    before = marked_before(marks, name, number)
+    return Span(0 if before is None else before + 1, number)
 
 
 def _of(marks: Digests, name: str) -> dict[int, str]:

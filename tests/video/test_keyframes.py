@@ -126,6 +126,21 @@ def test_a_further_mark_changes_what_it_can_and_no_more(clip: Clip, tmp_path: Pa
     assert present(out, "red") == [0, 1, 2, 3]
 
 
+def test_a_mark_of_one_object_leaves_what_was_joined_of_another(tmp_path: Path, clip: Clip) -> None:
+    out = tmp_path / "out"
+    first = {0: ["red", "blue"], 7: ["blue"]}
+    segment_clip(request(first, []), clip, out)
+    assert present(out, "blue") == list(range(LENGTH))
+    before = [(out / "masks" / f"{n:05d}.png").read_bytes() for n in range(LENGTH)]
+    more = {**first, 5: ["red"]}
+    segment_clip(request(more, []), clip, out)
+    assert present(out, "blue") == list(range(LENGTH))
+    segment_clip(request(more, []), clip, tmp_path / "anew")
+    assert everything(out) == everything(tmp_path / "anew")
+    segment_clip(request(first, []), clip, out)
+    assert [(out / "masks" / f"{n:05d}.png").read_bytes() for n in range(LENGTH)] == before
+
+
 @pytest.mark.parametrize("stop", range(1, 16, 2))
 def test_a_run_that_is_stopped_anywhere_ends_as_one_that_was_not(tmp_path: Path, stop: int) -> None:
     folder = tmp_path / "frames"
@@ -186,7 +201,9 @@ def test_what_a_changed_mark_outdates() -> None:
     spans, kept = outdated(old, old | {"30": {"a": "new"}}, joined)
     assert (spans, kept) == ([Span(30, None)], joined)
     spans, kept = outdated(old, old | {"5": {"b": "new"}}, joined)
-    assert (spans, kept) == ([Span(5, None)], joined)
+    assert (spans, kept) == ([Span(5, None), Span(1, 9), Span(10, 20)], frozenset())
+    spans, kept = outdated(old, old | {"12": {"b": "new"}}, joined)
+    assert (spans, kept) == ([Span(12, None), Span(10, 20)], frozenset({(9, "a")}))
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)), max_size=12))
