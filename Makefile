@@ -53,7 +53,7 @@ bench: setup ## how fast it is beside a plain loop; DATA= a folder of photos in 
 	GOMP_SPINCOUNT=5000 $(BIN)/python benchmarks/bench.py $(DATA) --json benchmarks/bench.json
 
 bench-gpu: setup ## albums, fit, memory and agreement on a GPU
-	$(BIN)/python benchmarks/bench_gpu.py --json benchmarks/bench_gpu.json
+	$(BIN)/python benchmarks/bench_gpu.py --json benchmarks/gpu.json
 
 fuzz: setup ## 100,000 damaged pictures, EXIF blocks and records; the short version is a test
 	cd benchmarks && ../$(BIN)/python -W ignore robustness.py --count 100000 --json robustness.json

@@ -1,7 +1,7 @@
 """Measure persam on a GPU: albums beside the encoder's own rate, the fit, memory, agreement.
 
     python benchmarks/bench_gpu.py [--models vit-b,vit-l,vit-h] [--photos 256] [--rounds 3]
-                                   [--json benchmarks/bench_gpu.json]
+                                   [--json benchmarks/gpu.json]
     python benchmarks/bench_gpu.py --dry-run
 
 Needs nothing beside the repository and torch: the models are of the official sizes with random
@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -29,6 +30,7 @@ from rounds import HEAD, Row, Timing, side_by_side
 
 import persam
 from persam import samples
+from persam.album.loop import LoaderOptions
 from persam.album.run import Output, segment_album
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
@@ -43,6 +45,10 @@ from persam.variants import Variant
 
 ENGINES = ("torch", "compile")
 BATCHES = (1, 4, 8, 16, 32)
+LOADERS = {
+    "album": LoaderOptions(side_by_side=True),
+    "album, photo after photo": LoaderOptions(side_by_side=False),
+}
 OF_THE_ENCODER, FIT_SECONDS, IOU, COSINE = 0.85, 0.3, 0.99, 0.999
 
 
@@ -98,12 +104,20 @@ def _rate(gpu: Gpu, model: str, backbone: Any) -> Iterator[Row]:
         alone[batch] = batch / encode.best
     _forget_peak(gpu)
     output = Output(setting.folder / "masks", overwrite=True)
-    album = gpu.timed(lambda: segment_album(concept, photos, output), setting.rounds)
-    rate, best = len(photos) / album.best, max(alone.values())
-    facts |= {"photos": len(photos), "encoder_by_batch": alone, "album": asdict(album)}
+    works = {
+        words: gpu.done(partial(segment_album, concept, photos, output, loader=loader))
+        for words, loader in LOADERS.items()
+    }
+    albums = side_by_side(works, setting.rounds)
+    rates = {words: len(photos) / album.best for words, album in albums.items()}
+    best = max(alone.values())
+    facts |= {"photos": len(photos), "encoder_by_batch": alone}
+    facts |= {words: asdict(album) for words, album in albums.items()}
     yield Row(f"{said}: encoder alone, photos a second", best, detail=facts)
-    yield Row(f"{said}: album, photos a second", rate, detail=facts)
-    yield Row(f"{said}: album of the encoder's rate", rate / best, OF_THE_ENCODER, detail=facts)
+    for words, rate in rates.items():
+        yield Row(f"{said}: {words}, photos a second", rate, detail=facts)
+    share = rates["album"] / best
+    yield Row(f"{said}: album of the encoder's rate", share, OF_THE_ENCODER, detail=facts)
     yield Row(f"{said}: peak memory, GB", _peak(gpu), detail=facts)
 
 

@@ -1,12 +1,14 @@
 """An album's index beside the full search: bytes a photo, seconds, and what is lost by it.
 
-    python benchmarks/index.py DATA [--synthetic 100000] [--json benchmarks/index.json]
+    python benchmarks/index.py DATA [--teachers 240] [--synthetic 100000]
+                               [--json benchmarks/index.json]
 
 DATA is in PerSeg's layout; every object is learnt from its first photo and looked for in all
 others, by the index (``persam index``) and by all cells (``persam find``): the area under the ROC
 curve of presence over all pairs of object and photo, and which photos are above the threshold.
 "Checked" are the photos that ``persam find --index --check`` opens. Synthetic descriptors are the
-album's own codes shuffled, in parts as an album has them.
+album's own codes shuffled, in parts as an album has them. Codes are learnt from the first photos of
+an index: with ``--teachers 120`` from those of the first 24 objects, and all others are then new.
 """
 
 from __future__ import annotations
@@ -126,6 +128,7 @@ def ranking(concept: Concept, index: Path, count: int) -> Facts:
 
 def main(
     data: Path,
+    teachers: int = 240,
     synthetic_photos: Annotated[int, typer.Option("--synthetic")] = 100_000,
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
@@ -136,8 +139,10 @@ def main(
     with TemporaryDirectory() as folder:
         index, many = Path(folder) / "index", Path(folder) / "many"
         began = process_time()
-        index_album(one.backbone, photos, index)
+        for some in (photos[:teachers], photos[teachers:]):
+            index_album(one.backbone, some, index)
         facts["processor seconds a photo to index"] = (process_time() - began) / len(photos)
+        facts["photos that the codes are learnt from"] = min(teachers, len(photos))
         parts = index_files(index)
         columns = [cells for part in parts for (cells,) in read_index(part, ["cells"])]
         (codes,) = {len(one) for column in columns for one in column}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import socket
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -105,8 +106,13 @@ def locked(folder: str | Path) -> Iterator[None]:
 
     Raises:
         InputError: another run has the folder, whose owner the message names; or the folder cannot
-            be written.
+            be written, or is a store's URL.
     """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(folder)):  # Path makes one slash of two
+        raise InputError(
+            f"{folder} is in a store, and this writes a folder on disk. Stores take numbered tars "
+            f"(persam segment --out s3://.../dog-%06d.tar) and persam cluster segment's rows."
+        )
     path = Path(folder) / LOCK
     made = not path.parent.exists()
     try:

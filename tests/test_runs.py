@@ -69,3 +69,13 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         locked(tmp_path / "file" / "out"),
     ):
         pass
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_store_is_no_folder(kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="is in a store"), locked(kind("s3://bucket/masks")):
+        pass
+    assert not list(tmp_path.iterdir())
+    with locked(tmp_path / "a:b"), locked("c:d"):
+        pass

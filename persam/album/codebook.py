@@ -1,8 +1,9 @@
-"""A picture's cells in a few kilobytes: the most typical ones, each in a byte for eight channels.
+"""A picture's cells in a few kilobytes: the most typical ones, each in a few dozen bytes.
 
-Product quantisation (Jégou and others, 2011): channels are cut into groups, and each group of a
-cell becomes the number of the nearest of 256 examples. Examples are learnt from an album's own
-first photos, so that any model's features do.
+Product quantisation of principal components (Jégou and others, 2011): cells are brought to the few
+axes along which they differ most, these are cut into groups, and each group of a cell becomes the
+number of the nearest of 256 examples. Axes and examples are learnt from an album's own first
+photos, so that any model's features do.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import numpy as np
 
 from persam.structures import unit_length
 
-CELLS = 64  # of a picture
-GROUP = 8  # channels that share a byte
+CELLS = 96  # of a picture
+GROUP = 4  # axes that share a byte
+_AXES = 256  # of them 64 bytes a cell
 _CODES = 256
 _ROUNDS = 6  # of k-means; more change nothing that counts
 _ROUNDS_OF_CELLS = 3
@@ -44,38 +46,54 @@ def typical_cells(vectors: np.ndarray, count: int = CELLS) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Codebook:
-    """Examples of each group of channels.
+    """Axes, and examples of each group of them.
 
     Attributes:
+        axes: ``(d, r)`` float32, at right angles and of length 1.
         examples: ``(groups, codes, GROUP)`` float32.
-        channels: of the vectors.
     """
 
+    axes: np.ndarray
     examples: np.ndarray
-    channels: int
 
     @classmethod
     def learn(cls, vectors: np.ndarray) -> Codebook:
-        """Learn examples from ``(m, d)`` vectors, the same ones from the same vectors."""
+        """Learn from ``(m, d)`` vectors, the same from the same vectors."""
         chance = np.random.default_rng(0)
-        chosen = chance.permutation(len(vectors))[:_MOST]
-        groups = _grouped(vectors[chosen])
-        return cls(np.stack([_examples(group, chance) for group in groups]), vectors.shape[1])
+        chosen = vectors[chance.permutation(len(vectors))[:_MOST]]
+        axes = _principal_axes(chosen)
+        groups = _grouped(chosen @ axes)
+        return cls(axes, np.stack([_examples(group, chance) for group in groups]))
+
+    def project(self, vectors: np.ndarray) -> np.ndarray:
+        """``(n, r)`` unit vectors along the axes, to compare with decoded ones, of ``(n, d)``."""
+        return unit_length(vectors @ self.axes)
 
     def encode(self, vectors: np.ndarray) -> np.ndarray:
         """``(n, groups)`` uint8 codes of ``(n, d)`` vectors."""
-        pairs = zip(_grouped(vectors), self.examples, strict=True)
+        pairs = zip(_grouped(vectors @ self.axes), self.examples, strict=True)
         return np.stack([_nearest(*pair) for pair in pairs], axis=1).astype(np.uint8)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """``(..., d)`` unit vectors of ``(..., groups)`` codes."""
+        """``(..., r)`` unit vectors along the axes, of ``(..., groups)`` codes."""
         found = self.examples[np.arange(len(self.examples)), codes]
-        joined = found.reshape(*codes.shape[:-1], -1)[..., : self.channels]
-        return unit_length(joined)
+        return unit_length(found.reshape(*codes.shape[:-1], -1)[..., : self.axes.shape[1]])
+
+
+def _principal_axes(vectors: np.ndarray) -> np.ndarray:
+    """``(d, r)`` axes along which ``(m, d)`` vectors are longest, r at most :data:`_AXES`.
+
+    They are dealt out to the groups in turn, since a byte says as much of every group.
+    """
+    _, axes = np.linalg.eigh(vectors.T @ vectors)  # the longest last
+    kept = axes[:, ::-1][:, :_AXES]
+    groups = -(-kept.shape[1] // GROUP)
+    dealt = np.concatenate([np.arange(first, kept.shape[1], groups) for first in range(groups)])
+    return np.ascontiguousarray(kept[:, dealt], dtype=np.float32)
 
 
 def _grouped(vectors: np.ndarray) -> np.ndarray:
-    """``(groups, m, GROUP)`` of ``(m, d)``, the last filled up with zeros."""
+    """``(groups, m, GROUP)`` of ``(m, r)``, the last filled up with zeros."""
     missing = -vectors.shape[1] % GROUP
     filled = np.pad(vectors, ((0, 0), (0, missing)))
     return np.moveaxis(filled.reshape(len(vectors), -1, GROUP), 1, 0)

@@ -190,7 +190,8 @@ def _correction(pictures: Sequence[_Described], codebook: Codebook) -> tuple[flo
         for few, other in zip(coded, pictures, strict=True):
             # Of its own photo a piece finds all, which no object does in another photo.
             if len(piece) > 0 and other is not shown:
-                pairs.append((likeness(few, [piece]), likeness(other.vectors, [piece])))
+                by_codes = likeness(few, [codebook.project(piece)])
+                pairs.append((by_codes, likeness(other.vectors, [piece])))
     if not pairs or np.ptp(pairs, axis=0)[0] < _TOO_ALIKE:
         return 1.0, 0.0
     few, all_vectors = np.array(pairs).T

@@ -20,8 +20,8 @@ from persam.io.writers import written_whole
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FORMAT = 1
-_HEAD, _CODES = b"persam_index", b"persam_codes"
+FORMAT = 2
+_HEAD, _AXES, _CODES = b"persam_index", b"persam_axes", b"persam_codes"
 _PARTS = "index-*.parquet"
 _EXTRA = ("index", "Indexes of albums")
 
@@ -172,10 +172,13 @@ def facts_in(place: Path) -> IndexFacts:
         head = parse(metadata[_HEAD], dict[str, Any])
         if head.pop("format") != FORMAT:
             raise ValueError("another format")
-        channels = int(head.pop("channels"))
-        numbers = np.frombuffer(metadata[_CODES], dtype=np.float16).astype(np.float32)
-        examples = numbers.reshape(-(-channels // GROUP), -1, GROUP)
-        return IndexFacts(**head, codes=Codebook(examples, channels))
+        axes, examples = (
+            np.frombuffer(metadata[name], dtype=np.float16).astype(np.float32)
+            for name in (_AXES, _CODES)
+        )
+        axes = axes.reshape(int(head.pop("channels")), -1)
+        examples = examples.reshape(-(-axes.shape[1] // GROUP), -1, GROUP)
+        return IndexFacts(**head, codes=Codebook(axes, examples))
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"{place} is no part of an index of this version of persam ({error}). Make it anew: "
@@ -207,9 +210,11 @@ def _metadata(facts: IndexFacts) -> dict[bytes, bytes]:
         return {}
     names = ("model", "identity", "engine", "precision", "version", "slope", "offset")
     head = {name: getattr(facts, name) for name in names}
-    head |= {"format": FORMAT, "channels": facts.codes.channels}
-    codes = facts.codes.examples.astype(np.float16).tobytes()
-    return {_HEAD: json.dumps(head).encode(), _CODES: codes}
+    axes, examples = facts.codes.axes, facts.codes.examples
+    head |= {"format": FORMAT, "channels": len(axes)}
+    arrays = {_AXES: axes, _CODES: examples}
+    numbers = {name: one.astype(np.float16).tobytes() for name, one in arrays.items()}
+    return {_HEAD: json.dumps(head).encode(), **numbers}
 
 
 @contextmanager

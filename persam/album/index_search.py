@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from persam.album.codebook import Codebook
     from persam.album.index_parts import IndexFacts
     from persam.album.loop import LoaderOptions
     from persam.concept import Concept
+    from persam.pipeline.features import ObjectFeatures
 
 # In likeness: photos that much below the threshold are candidates, too, where hits are looked at.
 MARGIN = 0.02
@@ -50,8 +53,9 @@ def search_index(
     for place in (part for one in places for part in index_files(one)):
         facts = facts_in(place)
         facts.refuse_other(ours, place)
+        features = _along_axes(concept.features, facts.codes)
         for rows in read_index(place, ["photo", "error", "cells"]):
-            hits = list(_hits(concept, facts, rows))
+            hits = list(_hits(concept, features, facts, rows))
             found |= {hit.photo: hit for hit in hits}  # of a photo that has changed, the last
             if on_progress is not None:
                 on_progress(len(hits))
@@ -92,8 +96,22 @@ def candidates(concept: Concept, hits: Sequence[Hit]) -> list[str]:
     return [hit.photo for hit in hits if hit.error is None and (hit.presence or 0.0) >= least]
 
 
-def _hits(concept: Concept, facts: IndexFacts, rows: tuple[list[Any], ...]) -> Iterator[Hit]:
-    """Judge photos by what the index has of them."""
+def _along_axes(features: ObjectFeatures, codes: Codebook | None) -> ObjectFeatures:
+    """An object's cells, and its negatives', as they compare with what an index keeps."""
+    if codes is None:
+        return features
+    return replace(
+        features,
+        foregrounds=tuple(map(codes.project, features.foregrounds)),
+        backgrounds=(np.zeros((0, codes.axes.shape[1]), np.float32),),
+        negatives=tuple(map(codes.project, features.negatives)),
+    )
+
+
+def _hits(
+    concept: Concept, features: ObjectFeatures, facts: IndexFacts, rows: tuple[list[Any], ...]
+) -> Iterator[Hit]:
+    """Judge photos by what the index has of them; the features lie along its axes."""
     photos, errors, cells = rows
     least, calibration = concept.variant.min_presence, concept.calibration
     for photo, error, codes in zip(photos, errors, cells, strict=True):
@@ -102,7 +120,7 @@ def _hits(concept: Concept, facts: IndexFacts, rows: tuple[list[Any], ...]) -> I
             continue
         groups = len(facts.codes.examples)
         vectors = facts.codes.decode(np.frombuffer(codes, dtype=np.uint8).reshape(-1, groups))
-        like = facts.slope * likeness_of(vectors, concept.features) + facts.offset
+        like = facts.slope * likeness_of(vectors, features) + facts.offset
         evidence = Evidence(like, calibration.presence(like))
         presence, doubtful = round(evidence.presence or 0.0, 6), evidence.doubtful(least)
         yield Hit(photo, not evidence.absent(least), presence, None, doubtful=doubtful)

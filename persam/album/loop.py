@@ -1,8 +1,10 @@
 """The one loop over many photos: read ahead, encoded in batches or out of a cache, answered at.
 
-Whatever can be done beside the model is done in threads: files, decoding, resizing, the cache. The
-model is asked by the caller's own thread alone. Answers come in the order of the photos and are the
-same at any loader, but for the rounding of an encoder's sums in batches of another size.
+Whatever can be done beside the model is done in threads: files, decoding, resizing, the cache. On a
+processor the model is asked by the caller's own thread alone. Elsewhere the next photos are encoded
+while these are answered, all of them side by side, so that neither the device nor the processor
+waits for the other. Answers come in the order of the photos and are the same at any loader, but for
+the rounding of a network's sums in batches of another size.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from persam.album.batch_size import BatchSize
 from persam.album.cache_entry import CacheEntry
-from persam.album.prefetch import Threads
+from persam.album.prefetch import Threads, one_ahead
 from persam.album.reader import STOPS_A_PHOTO, Reader, one_line
 from persam.io.picture_checks import MAX_PIXELS
+from persam.pipeline.decoder_batch import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -72,6 +75,8 @@ class LoaderOptions:
         cache: keeps embeddings between runs, if one is given. Its embeddings are rounded, so that
             answers may differ in single pixels from those without a cache.
         max_pixels: photos of more are refused; see :mod:`persam.io.picture_checks`.
+        side_by_side: encode the next photos while these are answered, and ask the decoder for all
+            of them at once; None does where the model is not on the processor.
 
     Example:
         >>> options = LoaderOptions(batch=4, jobs=0)
@@ -83,6 +88,7 @@ class LoaderOptions:
     jobs: int | None = None
     cache: Cache | None = None
     max_pixels: int = MAX_PIXELS
+    side_by_side: bool | None = None
 
     def __post_init__(self) -> None:
         self.size()
@@ -108,7 +114,8 @@ class PhotoResult(Generic[T]):
         image: ``(H, W, 3)`` uint8 RGB where it was asked for.
         size: ``(height, width)`` of the picture in the file, upright; the answer may be of one on a
             reduced scale.
-        seconds: of work for this photo; what a batch took is shared equally.
+        seconds: of work for this photo; what a batch took is shared equally, and photos that are
+            answered side by side count the same seconds each.
     """
 
     photo: PictureSource
@@ -126,6 +133,13 @@ class _Encoded(NamedTuple):
     error: str | None = None
     entry: CacheEntry | None = None
     seconds: float = 0.0
+
+
+class _Prepared(NamedTuple, Generic[T]):
+    """A photo with its result by the matching features alone, or else with what was encoded."""
+
+    photo: ReadPhoto
+    found: PhotoResult[T] | _Encoded
 
 
 class _Answered(NamedTuple, Generic[T]):
@@ -169,6 +183,8 @@ class _Loop(Generic[T]):
 
     def __init__(self, task: PhotoTask[T], loader: LoaderOptions, *, pixels: bool) -> None:
         self.task, self.cache, self.size = task, loader.cache, loader.size()
+        asked = loader.side_by_side
+        self.side_by_side = task.backbone.device != "cpu" if asked is None else asked
         self.reader = Reader(
             task.backbone,
             loader.cache,
@@ -180,13 +196,18 @@ class _Loop(Generic[T]):
         )
 
     def answer_all(self, photos: Iterable[ReadPhoto]) -> Iterator[_Answered[T]]:
+        beside, answer = (one_ahead, side_by_side) if self.side_by_side else (map, map)
+        for group in beside(self._encoded_group, self._groups(photos)):
+            yield from answer(self._answered, group)
+
+    def _groups(self, photos: Iterable[ReadPhoto]) -> Iterator[list[ReadPhoto]]:
         group: list[ReadPhoto] = []
         for photo in photos:
             group.append(photo)
             if len(group) >= self.size.now:
-                yield from self._answer_group(group)
+                yield group
                 group = []
-        yield from self._answer_group(group)
+        yield group
 
     def keep(self, answered: _Answered[T]) -> PhotoResult[T]:
         """Give the cache its entry, in a thread."""
@@ -194,16 +215,20 @@ class _Loop(Generic[T]):
             self.cache.put(answered.key, answered.entry)
         return answered.result
 
-    def _answer_group(self, group: Sequence[ReadPhoto]) -> Iterator[_Answered[T]]:
+    def _encoded_group(self, group: Sequence[ReadPhoto]) -> list[_Prepared[T]]:
+        """Reject what can be, and encode the others."""
         early = [self._reject(photo) for photo in group]
         unclear = [photo for photo, result in zip(group, early, strict=True) if result is None]
         embedded = iter(self._embed(unclear))
-        for photo, result in zip(group, early, strict=True):
-            if result is not None:
-                yield _Answered(result)
-                continue
-            found = next(embedded)
-            yield _Answered(self._predict(photo, found), photo.key, found.entry)
+        return [
+            _Prepared(photo, next(embedded) if result is None else result)
+            for photo, result in zip(group, early, strict=True)
+        ]
+
+    def _answered(self, one: _Prepared[T]) -> _Answered[T]:
+        if isinstance(one.found, PhotoResult):
+            return _Answered(one.found)
+        return _Answered(self._predict(one.photo, one.found), one.photo.key, one.found.entry)
 
     def _reject(self, photo: ReadPhoto) -> PhotoResult[T] | None:
         if photo.error is not None:

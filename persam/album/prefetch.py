@@ -125,6 +125,28 @@ class Threads:
         return result
 
 
+def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Yield ``function(item)`` of every item in their order, while the next one is in the making.
+
+    Args:
+        function: called in one thread; what it raises is raised where its result would be.
+        items: taken in the caller's own thread.
+
+    Example:
+        >>> list(one_ahead(str, [1, 2, 3]))
+        ['1', '2', '3']
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="persam-ahead") as thread:
+        waiting: Future[R] | None = None
+        for item in items:
+            coming = thread.submit(function, item)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = coming
+        if waiting is not None:
+            yield waiting.result()
+
+
 def enough(beside: float, elapsed: float, most: int) -> int:
     """How many threads do a work beside another in no more time than the other needs.
 

@@ -16,7 +16,7 @@ from persam.album.planned_files import refuse_clashes, to_be_written
 from persam.album.previous_runs import EarlierRuns, refuse_foreign
 from persam.album.reader import STOPS_A_PHOTO, one_line
 from persam.album.result_images import ResultImages
-from persam.album.shards import ShardPlan, write_plan
+from persam.album.shards import ShardPlan, refuse_other_shard, write_plan
 from persam.album.summary import Summary
 from persam.album.targets import AlbumTarget, fingerprint
 from persam.errors import InputError
@@ -127,6 +127,7 @@ class _AlbumRun:
         every = [output.files(name) for name in names]
         refuse_clashes(target, output, every, photos)
         plan = output.shard and ShardPlan.of(output.shard, photos, output.mirror)
+        refuse_other_shard(output.folder, plan)
         mine = range(len(photos)) if plan is None else plan.places.values()
         self.photos, self.files = [photos[n] for n in mine], [every[n] for n in mine]
         pairs = zip(self.photos, self.files, strict=True)

@@ -154,6 +154,20 @@ class ShardPlan:
         return cls(Shard.parse(head.shard), head.photos, head.album, inputs)
 
 
+def refuse_other_shard(folder: str | Path, plan: ShardPlan | None) -> None:
+    """Refuse a folder that has another part's results: nobody could say what it lacks.
+
+    Raises:
+        InputError: it does, or its plan is damaged.
+    """
+    there = ShardPlan.read(folder)
+    if plan is not None and there is not None and there.shard != plan.shard:
+        raise InputError(
+            f"{folder} has the results of shard {there.shard}; got shard {plan.shard}. Give every "
+            f"shard a folder of its own."
+        )
+
+
 def write_plan(folder: str | Path, plan: ShardPlan | None) -> None:
     """Write a part's plan beside its results; of a run of all photos there is none any more.
 

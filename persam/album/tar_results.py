@@ -59,12 +59,22 @@ class TarResults:
         settings: names what is looked for, and with what.
         strip: leave the photos' ICC, EXIF and XMP out of the masks.
         keys: names inside that are taken.
+
+    Raises:
+        InputError: a name with ``%`` that is no place of a number.
     """
 
     place: str
     settings: str
     strip: bool = False
     keys: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if "%" in _NUMBER.sub("", self.place, count=1):
+            raise InputError(
+                f"The place of a tar's number is said once, as in results-%06d.tar; got "
+                f"{self.place}."
+            )
 
     @property
     def several(self) -> bool:

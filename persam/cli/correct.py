@@ -14,6 +14,8 @@ from persam.cli.console import progress, say
 from persam.cli.correct_labels import CorrectedLabels, correct_by_labels
 from persam.cli.find import OwnModelOption
 from persam.cli.model_args import DeviceOption, EngineOption, PrecisionOption
+from persam.cli.object_args import ReferenceArgs
+from persam.cli.object_options import OrientationOption
 from persam.cli.run_args import QuietOption
 from persam.errors import InputError
 from persam.io.folders import is_picture, list_images, name_outputs, refuse_overwriting
@@ -50,6 +52,7 @@ def correct(
             "the labels are of it, where they do not lie in it any more.",
         ),
     ] = None,
+    mask_orientation: OrientationOption = "ask",
     model: OwnModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -78,7 +81,8 @@ def correct(
     learnt = stored_concept(concept, model, **place)
     with progress(len(pairs), "Learning", quiet=quiet) as step:
         for photo, mask in pairs:
-            learnt = learnt.correct(photo, mask=mask)
+            shown = ReferenceArgs(photo, mask, mask_orientation=mask_orientation).read()
+            learnt = learnt.correct(shown.image, mask=shown.mask)
             step()
     learnt.save(out)
     if not quiet:

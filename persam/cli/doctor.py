@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +19,7 @@ from persam.cli.model_args import (
     resolve_variant,
 )
 from persam.cli.object_args import ReferenceArgs
+from persam.cli.object_options import OrientationOption
 from persam.io.folders import list_images, real_path
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def doctor(
         ),
     ] = None,
     *,
+    mask_orientation: OrientationOption = "ask",
     system: Annotated[
         bool,
         typer.Option("--system", help="Instead: what is installed, and what would run models."),
@@ -68,14 +69,15 @@ def doctor(
     if system:
         _print_system()
         return
-    given = [ReferenceArgs.of(reference) for reference in references or ()]
+    texts = references or ()
+    given = [ReferenceArgs.of(text, mask_orientation, as_given=True) for text in texts]
     photos = list_images(album).photos if album else ()
     from persam.album.reference_check import doubts, examine
     from persam.models.loading import load
 
     backbone = load(model, match_with=match_with, device=device, precision=precision, engine=engine)
     recipe = resolve_variant(variant, "persam", own=backbone.recipe)
-    diagnosis = examine(backbone, [replace(one, as_given=True).read() for one in given], recipe)
+    diagnosis = examine(backbone, [one.read() for one in given], recipe)
     if not quiet:
         show(_table(given, diagnosis))
     for number in diagnosis.suspects:

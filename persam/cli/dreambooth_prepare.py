@@ -19,7 +19,15 @@ from persam.cli.model_args import (
     resolve_variant,
 )
 from persam.cli.object_args import Examples, ReferenceArgs
-from persam.cli.object_options import BoxOption, MaskOption, PointOption
+from persam.cli.object_options import (
+    AsGivenOption,
+    BoxOption,
+    LabelOption,
+    MaskOption,
+    NotPointOption,
+    OrientationOption,
+    PointOption,
+)
 from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
@@ -36,6 +44,10 @@ def prepare(
     mask: MaskOption = None,
     box: BoxOption = None,
     point: PointOption = None,
+    not_point: NotPointOption = None,
+    label: LabelOption = None,
+    mask_orientation: OrientationOption = "ask",
+    as_given: AsGivenOption = False,
     class_name: Annotated[
         str, typer.Option("--class", help="What kind of thing it is, as dog.")
     ] = "object",
@@ -85,7 +97,8 @@ def prepare(
     from persam.io.folders import list_images
     from persam.models.loading import load
 
-    example = ReferenceArgs(reference, mask, box, tuple(point or ()))
+    shown = (mask, box, point, not_point, label, mask_orientation, as_given)
+    example = ReferenceArgs(reference, *shown)
     choices = Choices(
         class_name,
         token,
@@ -102,8 +115,10 @@ def prepare(
     recipe = resolve_variant("default", method, own=backbone.recipe)
     concept = Examples((example,)).learn(backbone, method, recipe)
     files = tuple(path for path in (reference, mask) if path is not None)
-    words = repr((backbone.name, backbone.precision, concept.method, concept.variant, box, point))
-    given = stage.ReferencePicture(reference, mask, _identity(words, files), files)
+    learnt = (backbone.name, backbone.precision, concept.method, concept.variant)
+    words = repr((*learnt, box, point, *example.place[2:]))
+    grey = example.read().mask
+    given = stage.ReferencePicture(reference, grey, _identity(words, files), files)
     made = stage.prepare(concept, listing.photos, given, out, choices)
     _report(made)
     if made.left_out or made.failed:

@@ -21,7 +21,15 @@ from persam.cli.model_args import (
     resolve_variant,
 )
 from persam.cli.object_args import Examples, ReferenceArgs
-from persam.cli.object_options import BoxOption, MaskOption, PointOption
+from persam.cli.object_options import (
+    AsGivenOption,
+    BoxOption,
+    LabelOption,
+    MaskOption,
+    NotPointOption,
+    OrientationOption,
+    PointOption,
+)
 from persam.cli.run_args import OverwriteOption
 from persam.errors import InputError
 from persam.io.folders import refuse_overwriting
@@ -41,6 +49,10 @@ def explain(
     mask: MaskOption = None,
     box: BoxOption = None,
     point: PointOption = None,
+    not_point: NotPointOption = None,
+    label: LabelOption = None,
+    mask_orientation: OrientationOption = "ask",
+    as_given: AsGivenOption = False,
     overwrite: OverwriteOption = False,
     method: MethodOption = "persam",
     model: ModelOption = "pocket",
@@ -66,7 +78,8 @@ def explain(
     if reference is None:
         learnt = stored_concept(Path(str(concept)), None, **place)
     else:
-        examples = Examples((ReferenceArgs(reference, mask, box, point),))
+        shown = (mask, box, point, not_point, label, mask_orientation, as_given)
+        examples = Examples((ReferenceArgs(reference, *shown),))
         from persam.models.loading import load
 
         backbone = load(model, match_with=match_with, **place)

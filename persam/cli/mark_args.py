@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from persam.pipeline.reference import Reference
     from persam.variants import Variant
     from persam.video.clip import Clip
+    from persam.video.structures import VideoFrame
 
 _FORM = "120=mask.png, 120:box=X0,Y0,X1,Y1 or 120:point=X,Y,not=X,Y, perhaps with NAME@ before it"
 _HEAD = re.compile(
@@ -148,7 +149,7 @@ def frames_of(clip: Clip, marks: Sequence[MarkArgs]) -> dict[MarkArgs, tuple[int
     """Number and picture of the frame that every mark is about; one reading of the clip.
 
     Raises:
-        InputError: the clip ends before one of them.
+        InputError: the clip ends before one of them, or a number tells no more which one is meant.
     """
     missing = list(marks)
     found: dict[MarkArgs, tuple[int, np.ndarray]] = {}
@@ -156,6 +157,8 @@ def frames_of(clip: Clip, marks: Sequence[MarkArgs]) -> dict[MarkArgs, tuple[int
         time = float(frame.pts * frame.time_base)
         for mark in tuple(missing):
             if frame.index == mark.frame or (mark.frame is None and time >= mark.seconds):
+                if mark.frame is not None:
+                    refuse_moved(clip, frame)
                 found[mark] = (frame.index, frame.image)
                 missing.remove(mark)
         if not missing:
@@ -165,6 +168,20 @@ def frames_of(clip: Clip, marks: Sequence[MarkArgs]) -> dict[MarkArgs, tuple[int
         at = f"{late.seconds:g} s" if late.frame is None else f"frame {late.frame}"
         raise InputError(f"{clip.path} ends before {at}. Mark a frame that it has.")
     return found
+
+
+def refuse_moved(clip: Clip, frame: VideoFrame) -> None:
+    """Refuse a mark where frames before it could not be read, so that it may be of another.
+
+    Raises:
+        InputError: names what could not be read.
+    """
+    if clip.pictures and frame.index != frame.pts:
+        raise InputError(
+            f"Frame {frame.index} of {clip.path} is marked, but pictures before {frame.name} "
+            f"cannot be read, so that another may be meant: {' '.join(clip.damage.reasons)} Mend "
+            f"them or take them out of the folder."
+        )
 
 
 def collect(

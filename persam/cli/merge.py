@@ -30,7 +30,8 @@ def merge(
     merged = merge_albums(parts, into)
     if not quiet:
         files = count(merged.copied, "file")
-        say(f"{count(len(merged.records), 'photo')} of {count(len(parts), 'part')}, {files} copied")
+        photos, folders = count(len(merged.records), "photo"), count(len(set(parts)), "part")
+        say(f"{photos} of {folders}, {files} copied")
         say(f"Masks: {merged.manifest.parent}")
         if merged.duplicates:
             twice = count(len(merged.duplicates), "photo")

@@ -62,7 +62,9 @@ class ReferenceArgs:
             raise InputError("--not-point goes with --point or --box; a mask says it all itself.")
 
     @classmethod
-    def of(cls, text: str) -> ReferenceArgs:
+    def of(
+        cls, text: str, mask_orientation: MaskOrientation = "ask", *, as_given: bool = False
+    ) -> ReferenceArgs:
         """Read ``PICTURE:MASK``, ``PICTURE:X0,Y0,X1,Y1`` or ``PICTURE:X,Y``.
 
         What is left of a colon is the picture where a file has that name, so colons in names and
@@ -75,7 +77,9 @@ class ReferenceArgs:
         for place in reversed([place for place, letter in enumerate(text) if letter == ":"]):
             picture, rest = Path(text[:place]), text[place + 1 :]
             if rest and picture.is_file():
-                return _parsed(picture, rest)
+                found = _parsed(picture, rest)
+                drawn_on = "ask" if found.mask is None else mask_orientation
+                return replace(found, mask_orientation=drawn_on, as_given=as_given)
         raise InputError(
             f"Show an object in a picture as {_FORM}; got {text!r}, and no part of it before a "
             f"colon is an existing file."
@@ -146,7 +150,10 @@ class Examples:
             InputError: something that is not a picture with an object.
         """
         more, others = (
-            tuple(replace(ReferenceArgs.of(text), as_given=first.as_given) for text in texts or ())
+            tuple(
+                ReferenceArgs.of(text, first.mask_orientation, as_given=first.as_given)
+                for text in texts or ()
+            )
             for texts in (also, negatives)
         )
         return cls((first, *more), others)

@@ -22,7 +22,15 @@ from persam.cli.model_args import (
     PrecisionOption,
 )
 from persam.cli.object_args import ReferenceArgs
-from persam.cli.object_options import BoxOption, MaskOption, NotPointOption, PointOption
+from persam.cli.object_options import (
+    AsGivenOption,
+    BoxOption,
+    LabelOption,
+    MaskOption,
+    NotPointOption,
+    OrientationOption,
+    PointOption,
+)
 from persam.cli.run_args import QuietOption
 from persam.cli.track_args import TrackArgs, TrackVariant, named_files
 
@@ -39,6 +47,7 @@ if TYPE_CHECKING:
     from persam.video.record import ResumableTracker
 
 _NAMED = 5
+_OF_REFERENCE = ("mask", "label", "mask_orientation", "as_given")
 
 
 def track(
@@ -53,6 +62,9 @@ def track(
     box: BoxOption = None,
     point: PointOption = None,
     not_point: NotPointOption = None,
+    label: LabelOption = None,
+    mask_orientation: OrientationOption = "ask",
+    as_given: AsGivenOption = False,
     name: Annotated[
         str, typer.Option("--name", help="Name of the one object, for files and the manifest.")
     ] = "object",
@@ -149,7 +161,9 @@ def track(
     targets = TrackArgs(
         reference=None
         if reference is None
-        else ReferenceArgs(reference, mask, box, tuple(point or ()), tuple(not_point or ())),
+        else ReferenceArgs(
+            reference, mask, box, point, not_point, label, mask_orientation, as_given
+        ),
         first_mask=first_mask,
         objects=named_files(object_ or (), "--object"),
         concepts=named_files(concept or (), "--concept", stem=True),
@@ -168,7 +182,9 @@ def track(
     backbone = _load(targets, model if "model" in typed else None, place)
     marked, frames = targets.marked(opened, backbone, method)
     concepts = targets.learn(backbone, marked, frames, method, variant)
-    words = repr((name, tuple(targets.objects), tuple(targets.concepts), box, point))
+    more = () if targets.reference is None else targets.reference.place[2:]
+    names = (name, tuple(targets.objects), tuple(targets.concepts))
+    words = repr((*names, box, point, *more))
     request = _request(concepts, marked, variant)
     settings = {
         "model": backbone.name,
@@ -187,7 +203,7 @@ def track(
 
 def _refuse_unread(targets: TrackArgs, typed: Sequence[str]) -> None:
     if targets.reference is None:
-        refuse([name for name in typed if name == "mask"], "it belongs to --reference")
+        refuse([name for name in typed if name in _OF_REFERENCE], "it belongs to --reference")
     own = targets.reference is None and ("box" in typed or "point" in typed)
     refuse([name for name in typed if name == "at" and not own], "--box and --point go by it")
     if targets.objects or targets.concepts:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from persam.cli.mark_args import MarkArgs, collect, frames_of
+from persam.cli.mark_args import MarkArgs, collect, frames_of, refuse_moved
 from persam.cli.model_args import resolve_variant
 from persam.cli.object_args import Examples, ReferenceArgs, learner
 from persam.errors import InputError
@@ -89,7 +89,9 @@ class TrackArgs:
             found.append((number, mark.masks(image, backbone, recipe)))
         frames = dict(places.values())
         if (self.first_mask or self.objects) and 0 not in frames:
-            frames[0] = next(iter(clip)).image
+            first = next(iter(clip))
+            refuse_moved(clip, first)
+            frames[0] = first.image
         return collect(found, self.name), frames
 
     def masks(self, clip: Clip) -> dict[str | None, np.ndarray]:
@@ -164,12 +166,13 @@ class TrackArgs:
         if variant != "official":
             recipe = resolve_variant("default", method, own=backbone.recipe)
             return Examples((reference,)).learn(backbone, method, recipe)
-        if reference.mask is None:
+        shown = reference.read()
+        if shown.mask is None:
             raise InputError(
                 "The official video scripts learn from a mask: give --mask, or leave out "
                 "--variant official."
             )
-        return learn_object(backbone, reference.picture, mask=reference.mask, method=method)
+        return learn_object(backbone, shown.image, mask=shown.mask, method=method)
 
     def _only(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         from persam.video.labels import read_objects

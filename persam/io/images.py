@@ -17,7 +17,6 @@ from persam.errors import InputError
 from persam.io.orientation import turn_upright
 from persam.io.picture_bytes import PictureBytes, PictureSource
 from persam.io.picture_file import (
-    from_bytes,
     open_picture,
     open_reduced,
 )
@@ -68,8 +67,8 @@ def read_image(
         image = open_picture(Path(source), upright=upright, max_pixels=max_pixels)
         return _rgb(image, str(source))
     if isinstance(source, bytes | bytearray | BytesIO):
-        data = source.getvalue() if isinstance(source, BytesIO) else bytes(source)
-        return _rgb(from_bytes(data, "The picture"), "The picture")
+        data = contents(source, "The picture")
+        return _rgb(open_picture(data, upright=upright, max_pixels=max_pixels), str(data))
     if isinstance(source, Image.Image):
         turned = turn_upright(source, "The picture") if upright else source
         return _rgb(turned, "The picture")
@@ -117,8 +116,26 @@ def array_of(source: Any, what: str) -> np.ndarray:
             f"{what} is a path, bytes, a PIL image, an array or a tensor; got a "
             f"{type(source).__name__}."
         )
-    array = source.detach().cpu().numpy()
+    try:
+        tensor = source.detach().cpu()
+        # NumPy has no bfloat16, of which float32 holds every value.
+        array = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+    except (TypeError, RuntimeError) as error:  # sparse, quantised, or without numbers ("meta")
+        raise InputError(f"{what} is a tensor that does not become an array: {error}") from error
     return np.moveaxis(array, 0, 2) if array.ndim == 3 and array.shape[0] == 3 else array
+
+
+def contents(source: bytes | bytearray | BytesIO, name: str) -> PictureBytes:
+    """All bytes of a picture's file, wherever a reader of it stands.
+
+    Raises:
+        InputError: it is closed.
+    """
+    if not isinstance(source, BytesIO):
+        return PictureBytes(name, bytes(source))
+    if source.closed:
+        raise InputError(f"{name} is a closed BytesIO. Give it while it is open, or its bytes.")
+    return PictureBytes(name, source.getvalue())
 
 
 def pixels_of(image: Image.Image, name: str) -> np.ndarray:
@@ -182,14 +199,18 @@ def _three(grey: np.ndarray) -> np.ndarray:
 def _colour_array(array: np.ndarray) -> np.ndarray:
     fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
     floating = np.issubdtype(array.dtype, np.floating)
-    if not fits or array.size == 0 or not (floating or array.dtype in (np.uint8, np.uint16)):
+    if (
+        not fits
+        or array.size == 0
+        or not (floating or array.dtype.newbyteorder("=") in (np.uint8, np.uint16))
+    ):
         raise InputError(
             f"A picture array is (H, W, 3) RGB or (H, W) grey, of uint8, uint16 or floating point "
             f"from 0 to 1; got {array.dtype} {array.shape}."
         )
     if floating:
         array = _from_floats(array)
-    elif array.dtype == np.uint16:
+    elif array.dtype.itemsize == 2:
         array = to_8_bits(array)
     return _three(array) if array.ndim == 2 else array.copy()
 

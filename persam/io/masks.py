@@ -14,9 +14,9 @@ from PIL import Image
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from persam.errors import InputError
-from persam.io.images import Source, array_of, pixels_of
+from persam.io.images import Source, array_of, contents, pixels_of
 from persam.io.orientation import turn_upright
-from persam.io.picture_file import from_bytes, open_picture
+from persam.io.picture_file import open_picture
 
 _VOID = 255  # nobody's pixel in a palette of labels
 _MOST_LABELS = 64  # more values than these are shades
@@ -133,13 +133,14 @@ def pixel_type(path: str | Path) -> str:
     return open_picture(Path(path)).mode
 
 
-def _opened(source: Source, name: str, *, upright: bool) -> Image.Image:
+def _opened(
+    source: str | Path | Image.Image | bytes | BytesIO, name: str, *, upright: bool
+) -> Image.Image:
     if isinstance(source, str | Path):
         return open_picture(Path(source), upright=upright)
     if isinstance(source, Image.Image):
         return turn_upright(source, name) if upright else source
-    data = source.getvalue() if isinstance(source, BytesIO) else bytes(source)
-    return from_bytes(data, name)
+    return open_picture(contents(source, name), upright=upright)
 
 
 def _from_picture(

@@ -120,23 +120,6 @@ def picture_size(path: PictureSource, *, upright: bool = True) -> tuple[int, int
     return read_picture(path, size)
 
 
-def from_bytes(data: bytes, name: str, *, upright: bool = True) -> Image.Image:
-    """Decode a picture file's contents and, perhaps, turn them upright.
-
-    Raises:
-        InputError: not a readable picture; the message begins with ``name``.
-    """
-    try:
-        with begin_picture(BytesIO(data)) as image:
-            check_size(image, name, MAX_PIXELS)
-            image.load()
-            return turn_upright(image, name) if upright else image.copy()
-    except InputError:
-        raise
-    except (OSError, *DAMAGE) as error:
-        raise InputError(f"{name} is not a picture, or damaged: {error}.") from error
-
-
 def _named(path: PictureSource, work: Callable[[], T]) -> T:
     """Do something with a picture file; whatever goes wrong is an error that names it."""
     try:

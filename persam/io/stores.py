@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from persam.errors import InputError
+from persam.errors import InputError, PersamError
 from persam.io.extras import import_extra
 from persam.io.special_files import refuse_special
 from persam.io.writers import written_whole
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _EXTRA = ("ray", "Object stores")
+# What fsspec and its stores answer with; a store whose own package is missing is an ImportError.
+_REFUSALS = (OSError, ValueError, ImportError)
 
 
 def is_url(place: str) -> bool:
@@ -60,13 +62,12 @@ def _on_disk(place: str) -> list[str]:
 
 
 def _in_store(place: str) -> list[str]:
-    fsspec = import_extra("fsspec", *_EXTRA)
     try:
-        system, path = fsspec.core.url_to_fs(place)
+        system, path = _located(place)
         if system.isdir(path):
             return [system.unstrip_protocol(one) for one in system.find(path)]
         return [system.unstrip_protocol(one) for one in system.glob(path)]
-    except (OSError, ValueError, ImportError) as error:
+    except _REFUSALS as error:
         raise InputError(f"{place} cannot be listed: {error}.") from error
 
 
@@ -80,14 +81,16 @@ def open_file(place: str) -> Iterator[BinaryIO]:
     """
     try:
         if is_url(place):
-            fsspec = import_extra("fsspec", *_EXTRA)
-            with fsspec.open(place, "rb") as file:
+            system, path = _located(place)
+            with system.open(path, "rb") as file:
                 yield cast("BinaryIO", file)
         else:
             refuse_special(place)
             with Path(place).open("rb") as file:
                 yield file
-    except (OSError, ValueError, ImportError) as error:
+    except PersamError:  # of who reads, and says why
+        raise
+    except _REFUSALS as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{place} cannot be read: {reason}.") from error
 
@@ -104,13 +107,14 @@ def created(place: str) -> Iterator[BinaryIO]:
         with written_whole(place) as part, part.open("wb") as file:
             yield file
         return
-    fsspec = import_extra("fsspec", *_EXTRA)
     try:
-        system, path = fsspec.core.url_to_fs(place)
+        system, path = _located(place)
         # Uploads are begun and finished; what is not finished is no object.
         with system.transaction, system.open(path, "wb") as file:
             yield file
-    except (OSError, ValueError, ImportError) as error:
+    except PersamError:  # of what was to be written
+        raise
+    except _REFUSALS as error:
         raise InputError(f"{place} cannot be written: {error}.") from error
 
 
@@ -120,9 +124,21 @@ def join(folder: str, name: str) -> str:
 
 
 def exists(place: str) -> bool:
-    """Whether there is a file or folder."""
+    """Whether there is a file or folder.
+
+    Raises:
+        InputError: the store cannot be asked.
+        MissingExtra: a store without fsspec.
+    """
     if not is_url(place):
         return Path(place).exists()
-    fsspec: Any = import_extra("fsspec", *_EXTRA)
-    system, path = fsspec.core.url_to_fs(place)
-    return bool(system.exists(path))
+    try:
+        system, path = _located(place)
+        return bool(system.exists(path))
+    except _REFUSALS as error:
+        raise InputError(f"{place} cannot be looked for: {error}.") from error
+
+
+def _located(place: str) -> tuple[Any, str]:
+    """The store of a URL, and the path within it."""
+    return import_extra("fsspec", *_EXTRA).core.url_to_fs(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -30,8 +31,6 @@ from persam.models.tensors import as_arrays, guidance_tensors
 from persam.structures import Embedding, ModelSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from persam.models.runtime.choice import Engine, RuntimeChoice
     from persam.structures import Calibration, Frame, Guidance, MaskLogits, Preprocessed, Prompts
 
@@ -179,24 +178,31 @@ class Adapter(Encoding):
         return as_arrays(found[0])
 
     def decode_batch(
-        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+        self,
+        embeddings: Sequence[Embedding],
+        prompts: Sequence[Prompts],
+        *,
+        guidance: Sequence[Guidance | None] = (),
+        multimask: bool,
     ) -> list[MaskLogits]:
         """Ask for several; see :meth:`persam.models.base.Backbone.decode_batch`."""
-        decoder = self._converted(embeddings)
-        if decoder is None:
-            with torch.no_grad():
-                found = self.decode_tensors(embeddings, prompts, multimask=multimask)
-            return [as_arrays(one) for one in found]
-        check_kinds(prompts, embeddings)
-        pairs = zip(embeddings, prompts, strict=True)
-        return [decoder.decode(*pair, None, multimask=multimask) for pair in pairs]
+        check_kinds(prompts, embeddings, guidance)
+        given = guidance or [None] * len(prompts)
+        if decoder := self._converted(embeddings):
+            each = list(zip(embeddings, prompts, given, strict=True))
+            for embedding, _, one in each:
+                check_guidance(one, embedding.features)
+            return [decoder.decode(*one, multimask=multimask) for one in each]
+        with torch.no_grad():
+            found = self.decode_tensors(embeddings, prompts, guidance=given, multimask=multimask)
+        return [as_arrays(one) for one in found]
 
     def decode_tensors(
         self,
         embeddings: Sequence[Embedding],
         prompts: Sequence[Prompts],
         *,
-        guidance: Guidance | None = None,
+        guidance: Guidance | Sequence[Guidance | None] | None = None,
         multimask: bool = True,
     ) -> list[MaskLogits]:
         """Ask torch's own decoder, with gradients for whoever trains something round it.
@@ -208,7 +214,7 @@ class Adapter(Encoding):
         Args:
             embeddings: of this very model; the same one may come again.
             prompts: one for each embedding, all with the same parts and as many points.
-            guidance: for all of them.
+            guidance: for all of them, or one for each, of one kind.
             multimask: as for :meth:`decode`.
 
         Returns:
@@ -217,9 +223,10 @@ class Adapter(Encoding):
         Raises:
             InputError: as :meth:`decode`, or prompt sets of different kinds.
         """
-        for embedding in embeddings:
+        several = isinstance(guidance, Sequence)
+        for number, embedding in enumerate(embeddings):
             check_embedding(embedding, self.sizes)
-            check_guidance(guidance, embedding.features)
+            check_guidance(guidance[number] if several else guidance, embedding.features)
         given = guidance_tensors(guidance, self.place)
         with guided(self.model.mask_decoder, given):
             return self.answer(embeddings, prompts, multimask=multimask)

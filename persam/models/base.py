@@ -122,7 +122,22 @@ class Backbone(Protocol):
         ...
 
     def decode_batch(
-        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+        self,
+        embeddings: Sequence[Embedding],
+        prompts: Sequence[Prompts],
+        *,
+        guidance: Sequence[Guidance | None] = (),
+        multimask: bool,
     ) -> list[MaskLogits]:
-        """Answer one prompt set for each embedding; all sets are of one kind, without guidance."""
+        """Answer one prompt set for each embedding, all sets of one kind.
+
+        Args:
+            embeddings: of this very model; the same one may come again.
+            prompts: one for each embedding, with the same parts and as many points.
+            guidance: one for each embedding, with the same parts and alpha; empty for none.
+            multimask: as for :meth:`decode`.
+
+        Raises:
+            InputError: as :meth:`decode`, or prompts or guidance of different kinds.
+        """
         ...

@@ -6,7 +6,8 @@ What callers hand in is checked here, once for all families.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -98,22 +99,40 @@ def check_guidance(guidance: Guidance | None, features: np.ndarray) -> None:
             )
 
 
-def check_kinds(prompts: Sequence[Prompts], embeddings: Sequence[Embedding]) -> None:
-    """Raise InputError where prompt sets do not make a batch.
+def check_kinds(
+    prompts: Sequence[Prompts],
+    embeddings: Sequence[Embedding],
+    guidance: Sequence[Guidance | None] = (),
+) -> None:
+    """Raise InputError where prompt sets and guidance do not make a batch.
 
-    That is: not one for each embedding, or not all with the same parts and as many points.
+    That is: not one for each embedding, or not all with the same parts, as many points, and one
+    alpha.
     """
     if not prompts or len(prompts) != len(embeddings):
         raise InputError(
             f"A batch has one prompt set for each of its embeddings, at least one; got "
             f"{len(prompts)} prompt sets for {len(embeddings)} embeddings."
         )
-    kinds = {(len(one.points), one.box is None, one.mask is None) for one in prompts}
+    if guidance and len(guidance) != len(prompts):
+        raise InputError(
+            f"A batch has one guidance for each of its prompt sets, or none; got {len(guidance)} "
+            f"for {len(prompts)}."
+        )
+    kinds = {kind_of(*pair) for pair in zip_longest(prompts, guidance)}
     if len(kinds) > 1:
         raise InputError(
-            f"The prompt sets of a batch have the same parts, and as many points each; got "
-            f"{len(kinds)} kinds. Ask for each kind by itself."
+            f"The prompt sets of a batch have the same parts, and as many points each, and so has "
+            f"their guidance; got {len(kinds)} kinds. Ask for each kind by itself."
         )
+
+
+def kind_of(prompts: Prompts, guidance: Guidance | None) -> tuple[Any, ...]:
+    """What prompts and guidance have in common with others that they may share a batch with."""
+    asked = (len(prompts.points), prompts.box is None, prompts.mask is None)
+    if guidance is None or (guidance.attention is None and guidance.target is None):
+        return (*asked, None)
+    return (*asked, guidance.attention is None, guidance.target is None, guidance.alpha)
 
 
 def prompt_arrays(prompts: Prompts, frame: Frame, sizes: DecoderSizes) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +13,6 @@ from persam.models.prompting import check_kinds, prompt_arrays
 from persam.structures import MaskLogits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from persam.models.prompting import DecoderSizes
     from persam.structures import Embedding, Guidance, Prompts
 
@@ -24,12 +23,24 @@ def to_tensor(values: Any, device: torch.device | str = "cpu") -> torch.Tensor:
         return values.to(device)
     array = np.ascontiguousarray(values)
     # torch warns of memory that it might write to.
-    return torch.from_numpy(array if array.flags.writeable else array.copy()).to(device)
+    tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)  # the call does not wait for it
 
 
 def to_array(tensor: torch.Tensor) -> np.ndarray:
     """A tensor as a float32 array on the CPU."""
-    return tensor.detach().float().cpu().numpy()
+    return to_arrays([tensor])[0]
+
+
+def to_arrays(tensors: Iterable[torch.Tensor]) -> tuple[np.ndarray, ...]:
+    """Tensors as float32 arrays on the CPU; all copies are begun before the last is waited for."""
+    given = [tensor.detach().float() for tensor in tensors]
+    found = [tensor.to("cpu", non_blocking=tensor.is_cuda) for tensor in given]
+    for place in {tensor.device for tensor in given if tensor.is_cuda}:
+        torch.cuda.current_stream(place).synchronize()
+    return tuple(tensor.numpy() for tensor in found)
 
 
 def prompt_batch(
@@ -66,8 +77,31 @@ def stack(
     return features, [torch.cat([to_tensor(one, device) for one in maps]) for maps in extras]
 
 
-def guidance_tensors(guidance: Guidance | None, device: torch.device) -> TensorGuidance | None:
-    """The same guidance with tensors in the place of its arrays."""
+def guidance_tensors(
+    guidance: Guidance | Sequence[Guidance | None] | None, device: torch.device
+) -> TensorGuidance | None:
+    """The same guidance with tensors in the place of its arrays.
+
+    Args:
+        guidance: one, or one for each of ``n`` embeddings, all of one kind.
+        device: of the tensors.
+
+    Returns:
+        Of one its own shapes; of several ``attention`` ``(n, 1, 1, h * w)`` and ``target``
+        ``(n, 1, 1, c)``.
+    """
+    if isinstance(guidance, Sequence):
+        each = [guidance_tensors(one, device) for one in guidance if one is not None]
+        guides = [one.attention for one in each if one is not None and one.attention is not None]
+        targets = [one.target for one in each if one is not None and one.target is not None]
+        first = next((one for one in guidance if one is not None), None)
+        if first is None:
+            return None
+        return TensorGuidance(
+            torch.cat(guides) if guides else None,
+            torch.stack(targets) if targets else None,
+            first.alpha,
+        )
     if guidance is None:
         return None
     parts = (guidance.attention, guidance.target)
@@ -84,4 +118,4 @@ def mask_logits(logits: torch.Tensor, iou: torch.Tensor) -> list[MaskLogits]:
 def as_arrays(answer: MaskLogits) -> MaskLogits:
     """An answer of tensors as one of arrays."""
     tensors: Any = (answer.logits, answer.iou)
-    return MaskLogits(*(to_array(tensor) for tensor in tensors))
+    return MaskLogits(*to_arrays(tensors))

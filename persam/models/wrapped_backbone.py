@@ -88,17 +88,24 @@ class WrappedBackbone(Encoding):
         return self._backbone.decode(embedding, prompts, guidance=guidance, multimask=multimask)
 
     def decode_batch(
-        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+        self,
+        embeddings: Sequence[Embedding],
+        prompts: Sequence[Prompts],
+        *,
+        guidance: Sequence[Guidance | None] = (),
+        multimask: bool,
     ) -> list[MaskLogits]:
         """Answer several; see :meth:`persam.models.base.Backbone.decode_batch`."""
-        return self._backbone.decode_batch(embeddings, prompts, multimask=multimask)
+        return self._backbone.decode_batch(
+            embeddings, prompts, guidance=guidance, multimask=multimask
+        )
 
     def decode_tensors(
         self,
         embeddings: Sequence[Embedding],
         prompts: Sequence[Prompts],
         *,
-        guidance: Guidance | None = None,
+        guidance: Guidance | Sequence[Guidance | None] | None = None,
         multimask: bool = True,
     ) -> list[MaskLogits]:
         """Answer with gradients; see :meth:`persam.models.adapter.Adapter.decode_tensors`."""

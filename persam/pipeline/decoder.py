@@ -13,6 +13,7 @@ import numpy as np
 
 from persam import geometry
 from persam.errors import PersamError
+from persam.pipeline.decoder_batch import ask_decoder
 from persam.pipeline.prompts import mask_box
 from persam.structures import MaskLogits, Prompts
 
@@ -80,7 +81,9 @@ def first_step(
         guidance: PerSAM's attention guide and target embedding, for this call alone.
         weights: PerSAM-F's weights of the three masks. None takes the single-mask output.
     """
-    answer = backbone.decode(embedding, prompts, guidance=guidance, multimask=weights is not None)
+    answer = ask_decoder(
+        backbone, embedding, prompts, guidance=guidance, multimask=weights is not None
+    )
     if weights is None:
         return chosen_step(1, embedding, prompts, answer, 0)
     factors = np.array(weights, dtype=np.float32)
@@ -107,7 +110,7 @@ def refine_step(
         box=mask_box(previous.mask) if box else None,
         mask=previous.logits,
     )
-    answer = backbone.decode(embedding, prompts, multimask=True)
+    answer = ask_decoder(backbone, embedding, prompts)
     return chosen_step(number, embedding, prompts, answer, answer.best())
 
 

@@ -12,6 +12,7 @@ from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.palette import MOST
 from persam.pipeline.comparison import ObjectSet
+from persam.pipeline.decoder_batch import beside_others
 from persam.pipeline.features import with_pixels
 from persam.pipeline.presence import nearer_to_object
 from persam.pipeline.prompts import mask_box
@@ -77,11 +78,16 @@ def segment_objects(
 def segment_set(objects: ObjectSet, embedding: Embedding) -> dict[str, Prediction]:
     """:func:`segment_objects` for many pictures: what is learnt of the set is learnt once."""
     standings = objects.judge(embedding)
-    found = {
+    early = {
         name: absence(target, embedding, standings[name])
-        or find(target, embedding, standings[name].evidence)
         for name, target in objects.targets.items()
     }
+    unclear = [name for name, prediction in early.items() if prediction is None]
+    looked = beside_others(
+        lambda name: find(objects.targets[name], embedding, standings[name].evidence), unclear
+    )
+    later = dict(zip(unclear, looked, strict=True))
+    found = {name: prediction or later[name] for name, prediction in early.items()}
     return resolve_overlaps(objects.targets, embedding, found, standings)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam import geometry
+from persam.pipeline.decoder_batch import ask_decoder
 from persam.pipeline.one_piece import one_piece
 from persam.pipeline.prompts import mask_box
 from persam.structures import Prompts
@@ -49,7 +50,7 @@ def look_again(target: SearchTarget, embedding: Embedding, step: Step, prior: np
     backbone = target.backbone
     crop = backbone.encode(np.ascontiguousarray(embedding.image[window]))
     prompts = _prompts(step, embedding, box, window, crop)
-    answer = backbone.decode(crop, prompts, multimask=True)
+    answer = ask_decoder(backbone, crop, prompts)
     best = answer.best()
     finer = np.zeros_like(step.mask)
     finer[window] = geometry.to_original(answer.logits[best : best + 1], crop.frame)[0] > 0

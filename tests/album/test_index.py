@@ -18,6 +18,7 @@ from persam.album.search import Hit, search
 from persam.concept import Concept
 from persam.errors import InputError
 from persam.methods.persam import personalize
+from persam.pipeline.reference import Reference
 from persam.structures import unit_length
 
 pytest.importorskip("pyarrow")
@@ -44,10 +45,23 @@ def test_codes_give_vectors_back_nearly() -> None:
     vectors = unit_length(chance.standard_normal((2000, 30)))
     codebook = Codebook.learn(vectors)
     codes = codebook.encode(vectors[:50])
-    assert (codes.shape, codes.dtype) == ((50, 4), np.uint8)
-    cosines = (codebook.decode(codes) * vectors[:50]).sum(axis=1)
-    assert cosines.min() > 0.7
+    assert (codes.shape, codes.dtype) == ((50, 8), np.uint8)
+    cosines = (codebook.decode(codes) * codebook.project(vectors[:50])).sum(axis=1)
+    assert cosines.min() > 0.9
+    # Of so few channels all axes are kept: products are those of the vectors themselves.
+    products = codebook.project(vectors[:50]) @ codebook.project(vectors[:50]).T
+    np.testing.assert_allclose(products, vectors[:50] @ vectors[:50].T, atol=1e-5)
     np.testing.assert_array_equal(Codebook.learn(vectors).examples, codebook.examples)
+
+
+def test_the_axes_along_which_vectors_differ_are_kept() -> None:
+    chance = np.random.default_rng(0)
+    few = chance.standard_normal((600, 40))
+    vectors = unit_length(few @ chance.standard_normal((40, 300)))  # of 300 channels, 40 count
+    codebook = Codebook.learn(vectors.astype(np.float32))
+    assert codebook.axes.shape == (300, 256)
+    products = codebook.project(vectors) @ codebook.project(vectors).T
+    np.testing.assert_allclose(products, vectors @ vectors.T, atol=1e-4)
 
 
 def test_typical_cells_are_those_that_there_are() -> None:
@@ -75,6 +89,19 @@ def test_an_index_ranks_as_a_search_does(
     own = {str(path) for path in album if path.parent.name == "dog_1" and path != album[-1]}
     assert {hit.photo for hit in hits[:3]} == own
     assert all(abs(looked[hit.photo].presence - hit.presence) < 0.35 for hit in hits[:-1])
+
+
+def test_a_negative_counts_in_an_index(concept: Concept, album: list[Path], index: Path) -> None:
+    other = next(path for path in album if path.parent.name == "dog_2")
+    own, mask = (Path(str(one).replace("Images", "Annotations")) for one in (album[0], other))
+    negative = Reference(other, mask=mask)
+    careful = personalize(concept.backbone, album[0], mask=own, negatives=[negative])
+    with_it, without = (
+        {hit.photo: hit.presence or 0.0 for hit in search_index(one, [index])}
+        for one in (careful, concept)
+    )
+    assert with_it[str(other)] < without[str(other)] - 0.1
+    assert with_it[str(album[0])] > 0.9
 
 
 def test_hits_are_looked_at_where_that_is_asked(
@@ -146,4 +173,5 @@ def test_a_picture_of_one_colour_teaches_what_it_can(built_in: object, tmp_path:
     assert index_album(built_in, [path], tmp_path / "index", loader=ONE).written == 1  # type: ignore[arg-type]
     vectors = unit_length(np.ones((5, 8)))
     codebook = Codebook.learn(vectors)
-    assert codebook.decode(codebook.encode(vectors)) == pytest.approx(vectors)
+    alike = codebook.decode(codebook.encode(vectors)) @ codebook.project(vectors).T
+    assert alike == pytest.approx(1)

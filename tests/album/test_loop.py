@@ -32,6 +32,7 @@ PACES = [
     LoaderOptions(batch=4, jobs=3),
     LoaderOptions(batch=3, jobs=0),
     LoaderOptions(),
+    LoaderOptions(batch=4, side_by_side=True),
 ]
 
 
@@ -105,6 +106,25 @@ def same(one: Path, other: Path) -> bool:
         assert line.pop("score", 0) == pytest.approx(its.pop("score", 0), abs=1e-5)
         assert line.pop("presence", 0) == pytest.approx(its.pop("presence", 0), abs=1e-5)
     return mine == yours and files(one) == files(other)
+
+
+def test_several_objects_side_by_side_are_those_one_after_the_other(square, photos, tmp_path):
+    mask = np.zeros(scene(0).shape[:2], dtype=bool)
+    mask[:5] = True
+    objects = {"square": square, "edge": personalize(square.backbone, scene(0), mask=mask)}
+    for together in (False, True):
+        loader = LoaderOptions(batch=4, jobs=0, side_by_side=together)
+        segment_album(objects, photos, Output(tmp_path / str(together)), loader=loader)
+    mine, yours = (lines(tmp_path / str(together)) for together in (False, True))
+    assert len(mine) == 2 * (len(photos) - 2) + 2
+    for line, its in zip(mine, yours, strict=True):  # a random model makes much of rounding
+        assert line.get("score", 0) == pytest.approx(its.get("score", 0), abs=1e-3)
+        assert [line["input"], line.get("object")] == [its["input"], its.get("object")]
+    masks = [files(tmp_path / str(together)) for together in (False, True)]
+    assert masks[0].keys() == masks[1].keys()
+    for name in masks[0]:
+        one, other = (read_image(tmp_path / str(together) / name) for together in (False, True))
+        assert (one != other).mean() < 0.01
 
 
 @pytest.mark.parametrize("batch", [1, 4])

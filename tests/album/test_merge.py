@@ -174,3 +174,11 @@ def test_folders_of_plain_runs_merge_in_their_order(parts: list[Path], tmp_path:
     merged = merge_albums(parts, tmp_path / "all")
     assert merged.gaps == ()
     assert [r.input for r in merged.records] == [one["input"] for p in parts for one in lines(p)]
+
+
+def test_a_folder_is_of_one_shard(
+    concept: Concept, album: list[Path], parts: list[Path], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"the results of shard 1/3; got shard 2/3"):
+        run(concept, album, parts[0], shard="2/3")
+    assert len(merge_albums(parts, tmp_path / "all").records) == len(album)

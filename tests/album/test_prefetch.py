@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from persam.album.prefetch import Threads, enough
+from persam.album.prefetch import Threads, enough, one_ahead
 from persam.errors import InputError
 
 
@@ -141,3 +141,28 @@ def test_numpys_own_threads_stand_still_meanwhile():
         with Threads(0):
             assert [one["num_threads"] for one in controller.info()] == [1] * len(controller)
         assert [one["num_threads"] for one in controller.info()] == [2] * len(controller)
+
+
+def test_the_next_one_is_in_the_making_while_one_is_used():
+    begun: list[int] = []
+    started = threading.Event()
+
+    def work(number: int) -> int:
+        begun.append(number)
+        if number == 1:
+            started.set()
+        return number * number
+
+    results = one_ahead(work, range(4))
+    assert next(results) == 0
+    assert started.wait(10)
+    assert begun == [0, 1]
+    assert list(results) == [1, 4, 9]
+    assert list(one_ahead(work, [])) == []
+
+
+def test_an_error_of_one_ahead_is_raised_in_its_place():
+    results = one_ahead(lambda number: 1 // (1 - number), range(3))
+    assert next(results) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(results)

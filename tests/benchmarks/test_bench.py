@@ -184,7 +184,13 @@ def test_the_gpu_benchmark_runs_dry(script, tmp_path):
     found = json.loads(report.read_text())
     assert found["dry_run"] is True
     figures = " ".join(row["figure"] for row in found["rows"])
-    for word in ("album of the encoder's rate", "fit, seconds", "bf16", "peak memory"):
+    for word in (
+        "album of the encoder's rate",
+        "album, photo after photo",
+        "fit, seconds",
+        "bf16",
+        "peak memory",
+    ):
         assert word in figures
 
 

@@ -45,6 +45,10 @@ def test_results_become_files(tmp_path: Path) -> None:
     assert "is there already" in " ".join(result.output.split())
 
 
+def test_help_says_the_pip_line() -> None:
+    assert "pip install 'persam[ray]'" in run("cluster", "--help").output
+
+
 def test_without_ray_the_pip_line_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

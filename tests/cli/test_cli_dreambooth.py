@@ -7,8 +7,10 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tiny_diffusion
+from PIL import Image
 from typer.testing import CliRunner
 
 from persam import samples
@@ -42,8 +44,6 @@ def desk(tmp_path_factory):
 
 
 def test_prepare_leaves_out_what_shows_no_subject(desk, tmp_path):
-    from PIL import Image
-
     Image.new("RGB", (80, 80), (90, 120, 90)).save(tmp_path / "wall.png")
     shown = ("--reference", desk / "dog.jpg", "--mask", desk / "dog.png", "--device", "cpu")
     words = ("prepare", tmp_path / "wall.png", *shown, "--out", tmp_path / "s")
@@ -51,6 +51,20 @@ def test_prepare_leaves_out_what_shows_no_subject(desk, tmp_path):
     assert [photo.name for photo in read_subject(tmp_path / "s").photos] == ["dog"]
     assert "Kept without a mask" in run(*words, "--keep-unmasked", "--background", "white")
     assert [photo.masked for photo in read_subject(tmp_path / "s").photos] == [True, False]
+
+
+def test_a_mask_of_the_unturned_photo_is_trained_on_turned(desk, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    with Image.open(desk / "dog.jpg") as photo, Image.open(desk / "dog.png") as mask:
+        photo.resize((96, 72)).save(tmp_path / "p.jpg", exif=exif, quality=95)
+        mask.convert("L").resize((96, 72)).save(tmp_path / "m.png")
+    shown = ("--reference", tmp_path / "p.jpg", "--mask", tmp_path / "m.png", "--device", "cpu")
+    words = ("prepare", tmp_path / "p.jpg", *shown, "--resolution", 64, "--out", tmp_path / "s")
+    run(*words, "--mask-orientation", "stored")
+    with Image.open(tmp_path / "s/found/p.png") as found, Image.open(tmp_path / "m.png") as drawn:
+        upright = np.asarray(drawn.transpose(Image.Transpose.ROTATE_180)) > 127
+        np.testing.assert_array_equal(np.asarray(found.convert("L")) > 127, upright)
 
 
 @pytest.mark.skipif(not EXTRA, reason="needs pip install persam[dreambooth]")

@@ -42,7 +42,8 @@ def test_shards_are_merged_and_what_is_missing_is_said(
     result = run("merge", tmp_path / "1", "--into", tmp_path / "all")
     assert result.exit_code == 1
     assert "Missing: no folder of shard 2/2" in result.output
-    result = run("merge", tmp_path / "1", tmp_path / "2", "--into", tmp_path / "all")
+    twice = tmp_path / "1", tmp_path / "2", tmp_path / "1"
+    result = run("merge", *twice, "--into", tmp_path / "all")
     assert result.exit_code == 0, result.output
     assert "6 photos of 2 parts" in result.output
     lines = (tmp_path / "all" / "manifest.jsonl").read_text().splitlines()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -140,3 +141,21 @@ def test_a_concept_has_settled_what_is_shown(folder: Path, tiny_sam_folder: Path
     found = run("segment", "a.jpg", "--concept", "dog.safetensors", "--out", "o", "--not", "a:b")
     assert found.exit_code == 2
     assert "--not would do nothing" in " ".join(found.output.split())
+
+
+def test_every_command_that_takes_a_mask_takes_what_the_errors_about_masks_advise() -> None:
+    advised = {"label", "mask_orientation", "as_given"}
+    group = typer.main.get_command(app).commands  # pyright: ignore
+    commands = group | group["dreambooth"].commands
+    options = {name: {option.name for option in one.params} for name, one in commands.items()}
+    with_mask = {name: found for name, found in options.items() if "mask" in found}
+    assert set(with_mask) == {"segment", "learn", "explain", "track", "prepare"}
+    assert all(advised <= found for found in with_mask.values())
+    assert all("mask_orientation" in options[name] for name in ("doctor", "correct"))
+
+
+def test_what_is_said_of_the_first_mask_goes_for_the_others(folder: Path) -> None:
+    first = ReferenceArgs(Path("a.jpg"), Path("a.png"), mask_orientation="stored", as_given=True)
+    both = Examples.of(first, ["b:2.jpg:b:2.png", "b:2.jpg:30,20"], None).references[1:]
+    assert [one.mask_orientation for one in both] == ["stored", "ask"]
+    assert all(one.as_given for one in both)

@@ -93,3 +93,13 @@ def test_what_tars_cannot_have_is_refused(shown: list[object], tmp_path: Path) -
     assert "have results in tars: --out results.tar" in " ".join(result.output.split())
     result = run(*shown, album, "--out", tmp_path / "a.tar", "--save", "cutouts")
     assert "--save would do nothing" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("name", ["results-%d.tar", "results-%06d-%06d.tar", "100%.tar"])
+def test_a_number_that_would_not_be_one_is_refused(
+    shown: list[object], tmp_path: Path, name: str
+) -> None:
+    result = run(*shown, tmp_path / "album.tar", "--out", tmp_path / name)
+    assert result.exit_code == 2
+    assert "as in results-%06d.tar" in " ".join(result.output.split())
+    assert not list(tmp_path.glob("*%*"))

@@ -272,3 +272,24 @@ def test_a_keyframe_is_kept_and_changes_the_frames_round_it(
 def event(out: Path, number: int, name: str = "object") -> str:
     lines = (out / "manifest.jsonl").read_text().splitlines()
     return json.loads(lines[number])["objects"][name]["event"]
+
+
+def test_a_mark_of_a_frame_that_cannot_be_read_is_of_no_other(
+    clip: Path, masks: dict[str, Path], model: list[object], tmp_path: Path
+) -> None:
+    """Frame 1 would be taken for the one that the mask of the first frame shows."""
+    (clip / "00000.png").write_bytes(b"damaged")
+    for words in (
+        ("--first-mask", masks["dog"]),
+        ("--object", f"dog={masks['dog']}"),
+        ("--keyframe", f"1={masks['dog']}"),
+        ("--box", "10,10,30,30"),
+    ):
+        result = run("track", clip, "--out", tmp_path / "out", *words, *model)
+        assert result.exit_code == 2, (words, result.output)
+        assert "00000.png is not a picture" in text(result)
+        assert "Mend them or take them out" in text(result)
+    result = run(
+        "track", clip, "--out", tmp_path / "out", "--box", "10,10,30,30", "--at", "0.1", *model
+    )
+    assert result.exit_code == 1, result.output

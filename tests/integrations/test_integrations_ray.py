@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ from persam.album.run import LoaderOptions, Output, segment_album
 from persam.album.search import asking
 from persam.concept import Concept
 from persam.errors import InputError
-from persam.integrations.ray import Segmenter, segment_on_ray
+from persam.integrations.ray import Segmenter, job, segment_on_ray
+from persam.io.concept_file import read_concept, write_concept
 from persam.io.masks import read_mask
 from persam.methods.persam import personalize
 from persam.models.loading import load
+from persam.structures import ModelSpec
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'persam[ray]'")
 arrow = pytest.importorskip("pyarrow")
@@ -70,7 +73,11 @@ def cluster() -> Iterator[None]:
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_an_album_on_a_cluster_is_the_album_of_one_run_and_goes_on(
-    cluster: None, concept: tuple[Path, Concept], photos: Path, tmp_path: Path
+    cluster: None,
+    concept: tuple[Path, Concept],
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out, how = str(tmp_path / "parts"), {"actors": 1, "cpus": 0.8, "part": 2, "engine": "onnx"}
     first = segment_on_ray([str(photos / "IMG_[01].png")], concept[0], out, **how)
@@ -92,3 +99,27 @@ def test_an_album_on_a_cluster_is_the_album_of_one_run_and_goes_on(
         assert (row["score"], row["presence"]) == (record.score, record.presence)
     with pytest.raises(InputError, match="looked for something else"):
         segment_on_ray([str(photos)], {"a": concept[0]}, out, **how)
+    monkeypatch.setattr(job, "_rows", None)  # where all is done, nobody is asked
+    again = segment_on_ray([str(photos)], concept[0], out, **how)
+    assert (again.written, again.skipped) == (0, 6)
+
+
+def test_what_cannot_work_is_said_before_a_cluster_is_started(
+    concept: tuple[Path, Concept], photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(*_: object, **__: object) -> None:
+        raise AssertionError("a cluster was started")
+
+    monkeypatch.setattr(ray, "init", start)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    out = str(tmp_path / "parts")
+    with pytest.raises(InputError, match=r"broken\.jpg is not a concept file"):
+        segment_on_ray([str(photos)], photos / "broken.jpg", out)
+    with pytest.raises(InputError, match="nothing"):
+        segment_on_ray([str(tmp_path / "nothing")], concept[0], out)
+    other = tmp_path / "other.safetensors"
+    write_concept(replace(read_concept(concept[0]), model=ModelSpec("mobile-sam")), other)
+    with pytest.raises(InputError, match="learnt with one model; got concepts of mobile-sam, poc"):
+        segment_on_ray([str(photos)], {"a": concept[0], "b": other}, out)
+    with pytest.raises(AssertionError, match="a cluster was started"):
+        segment_on_ray([str(photos)], concept[0], out)

@@ -170,8 +170,34 @@ def test_bytes_tensors_and_floats_are_pictures_too(photo) -> None:
     sources = (data, BytesIO(data), tensor, tensor.permute(2, 0, 1), tensor / 255)
     for source in (*sources, RED_BLUE / 255, RED_BLUE.astype(np.uint16) * 257):
         np.testing.assert_array_equal(read_image(source), RED_BLUE)
-    with pytest.raises(InputError, match="got a NoneType"):
-        read_image(None)  # pyright: ignore[reportArgumentType]
+    halves = torch.from_numpy(RED_BLUE / 255).to(torch.bfloat16)
+    np.testing.assert_array_equal(read_image(halves), read_image(halves.float()))  # pyright: ignore
+    np.testing.assert_array_equal(
+        read_image(RED_BLUE.astype(">u2") * 257), read_image(RED_BLUE.astype(np.uint16) * 257)
+    )
+    closed = BytesIO(data)
+    closed.close()
+    refused = {
+        "got a NoneType": None,
+        "tensor that does not become an array": torch.zeros(3, 4, 4, device="meta"),
+        "tensor that does not become an array: can't convert Sparse": tensor[..., 0].to_sparse(),
+        "closed BytesIO": closed,
+        r"The picture is not a picture of a format .* \(3 bytes\)": b"abc",
+    }
+    for said, source in refused.items():
+        with pytest.raises(InputError, match=said):
+            read_image(source)  # pyright: ignore[reportArgumentType]
+
+
+def test_bytes_are_turned_and_limited_as_files_are(photo) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = photo(Image.new("RGB", (40, 20)), "p.jpg", exif=exif)
+    for source in (path, path.read_bytes()):
+        assert read_image(source).shape == (40, 20, 3)
+        assert read_image(source, upright=False).shape == (20, 40, 3)
+        with pytest.raises(InputError, match="100 pixels"):
+            read_image(source, max_pixels=100)
 
 
 def test_twelve_bits_in_sixteen_are_as_bright_as_in_eight() -> None:

@@ -108,6 +108,25 @@ def test_stores_are_read_and_written_by_url() -> None:
         pass
 
 
+def test_a_store_that_cannot_be_asked_is_said() -> None:
+    with pytest.raises(InputError, match="cannot be looked for: Protocol not known: nosuch"):
+        exists("nosuch://x/y")
+    with pytest.raises(InputError, match="cannot be written"), created("nosuch://x/y"):
+        pass
+    with pytest.raises(InputError, match="cannot be listed"):
+        list_files("nosuch://x/y")
+
+
+@pytest.mark.parametrize("place", ["disk", "memory://inner/a.bin"])
+def test_an_error_of_what_is_read_or_written_keeps_its_words(place: str, tmp_path: Path) -> None:
+    where = str(tmp_path / "a.bin") if place == "disk" else place
+    with created(where) as file:
+        file.write(b"abc")
+    for opened in (open_file, created):
+        with pytest.raises(InputError, match=r"^no such column$"), opened(where):
+            raise InputError("no such column")
+
+
 def test_a_file_that_is_not_finished_is_not_there(tmp_path: Path) -> None:
     for place in (str(tmp_path / "a.tar"), "memory://unfinished/a.tar"):
         with pytest.raises(KeyboardInterrupt), created(place) as file:

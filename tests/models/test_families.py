@@ -14,7 +14,7 @@ from persam.errors import InputError
 from persam.models import sam, sam2
 from persam.models.sam import SamBackbone
 from persam.models.sam2 import Sam2Backbone
-from persam.structures import Prompts
+from persam.structures import Guidance, Prompts
 
 POINTS = np.array([[30, 12], [5, 35]])
 LABELS = np.array([1, 0])
@@ -44,6 +44,34 @@ def test_a_picture_of_the_models_own_size_is_only_normalised(backbone: Any) -> N
     if isinstance(expected, (list, tuple)):  # SAM 2's maps end, SAM-HQ's begin, with the coarse one
         expected = expected[-1] if isinstance(backbone, Sam2Backbone) else expected[0]
     np.testing.assert_allclose(backbone.encode(image).features, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("multimask", [False, True])
+def test_a_batch_is_answered_one_by_one_each_with_its_own_guidance(
+    backbone: Any, random_image: np.ndarray, multimask: bool
+) -> None:
+    embeddings = backbone.encode_batch([random_image, random_image[:, ::-1].copy()])
+    chance = np.random.default_rng(2)
+    _, channels, rows, columns = embeddings[0].features.shape
+    guidance = [
+        Guidance(
+            chance.standard_normal((1, 1, 1, rows * columns), dtype=np.float32),
+            chance.standard_normal((1, 1, channels), dtype=np.float32),
+            alpha=2.0,
+        )
+        for _ in embeddings
+    ]
+    asked = [Prompts(POINTS, LABELS), Prompts(POINTS[::-1], LABELS)]
+    each = zip(embeddings, asked, guidance, strict=True)
+    alone = [backbone.decode(e, p, guidance=g, multimask=multimask) for e, p, g in each]
+    together = backbone.decode_batch(embeddings, asked, guidance=guidance, multimask=multimask)
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one.logits, other.logits, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(one.iou, other.iou, rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match="got 2 kinds"):
+        backbone.decode_batch(embeddings, asked, guidance=[guidance[0], None], multimask=multimask)
+    with pytest.raises(InputError, match="got 1 for 2"):
+        backbone.decode_batch(embeddings, asked, guidance=guidance[:1], multimask=multimask)
 
 
 @pytest.mark.parametrize("multimask", [False, True])

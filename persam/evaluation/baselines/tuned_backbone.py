@@ -46,11 +46,16 @@ class TunedBackbone(WrappedBackbone):
 
     @torch.no_grad()
     def decode_batch(
-        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+        self,
+        embeddings: Sequence[Embedding],
+        prompts: Sequence[Prompts],
+        *,
+        guidance: Sequence[Guidance | None] = (),
+        multimask: bool,
     ) -> list[MaskLogits]:
         """Answer several; see :meth:`persam.models.base.Backbone.decode_batch`."""
         with nullcontext() if multimask else self._plug.attached():
-            return super().decode_batch(embeddings, prompts, multimask=multimask)
+            return super().decode_batch(embeddings, prompts, guidance=guidance, multimask=multimask)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 from persam.album.result_parts import ResultParts
 from persam.album.rows import is_there
 from persam.errors import InputError
-from persam.integrations.ray.reading import read_album
+from persam.integrations.ray.reading import read_sources, sources_left
 from persam.integrations.ray.segmenter import Segmenter
+from persam.io.concept_file import concept_model
+from persam.io.concept_set import separate_files
 from persam.io.extras import import_extra
+from persam.io.sources import find_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,12 +90,15 @@ def segment_on_ray(
     fields = ClusterOptions.__dataclass_fields__
     how = ClusterOptions(**{name: one for name, one in options.items() if name in fields})
     what = {name: one for name, one in options.items() if name not in fields}
-    contents = _contents(concepts)
     import_extra("ray.data", "ray", "Clusters")
+    contents = _contents(concepts)
     with ResultParts.opened(out, _settings(contents, what)) as parts:
         done = parts.done()
+        left = sources_left(find_sources(places), done)
+        if not left:
+            return ClusterSummary(parts.folder, skipped=len(done))
         _start(how)
-        rows = _rows(read_album(places, done), (contents, what), how)
+        rows = _rows(read_sources(left, done), (contents, what), how)
         return _written(rows, parts, len(done), (how.part, on_progress))
 
 
@@ -132,7 +139,16 @@ def _written(
 def _contents(
     concepts: Mapping[str, str | Path] | str | Path,
 ) -> Mapping[str, bytes] | bytes:
-    """The files' contents, which are sent to the machines."""
+    """The files' contents, which are sent to the machines; what is no concept is refused here."""
+    named = concepts if isinstance(concepts, Mapping) else {"": concepts}
+    with separate_files({name: Path(path) for name, path in named.items()}) as files:
+        models = {concept_model(path) for path in files.values()}
+    if len(models) > 1:
+        raise InputError(
+            f"Objects that are looked for at once are learnt with one model; got concepts of "
+            f"{', '.join(sorted(map(str, models)))}. Learn them with the same, or look for one "
+            f"after the other."
+        )
     try:
         if isinstance(concepts, Mapping):
             return {name: Path(path).read_bytes() for name, path in concepts.items()}
@@ -152,10 +168,15 @@ def _settings(contents: Mapping[str, bytes] | bytes, what: Mapping[str, Any]) ->
 
 
 def _start(how: ClusterOptions) -> None:
-    """Join a cluster, unless the caller has."""
+    """Join a cluster, unless the caller has; Ray then says what it warns of, and nothing else."""
     ray = import_extra("ray", "ray", "Clusters")
-    if not ray.is_initialized():
-        ray.init(address=how.address, include_dashboard=False, log_to_driver=False)
+    if ray.is_initialized():
+        return
+    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.WARNING}
+    ray.init(address=how.address, **quiet)
+    for handler in logging.getLogger("ray.data").handlers:
+        if handler.name == "console":  # the other writes Ray's own files
+            handler.setLevel(logging.WARNING)
 
 
 def _actors(how: ClusterOptions) -> int:

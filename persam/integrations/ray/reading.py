@@ -36,10 +36,20 @@ def read_album(places: Sequence[str], done: Collection[str] = ()) -> Any:
         InputError: there is nothing to read.
         MissingExtra: Ray is not installed.
     """
-    data = import_extra("ray.data", "ray", "Clusters")
-    sources = [one for one in find_sources(places) if one.kind != "file" or one.place not in done]
+    sources = sources_left(find_sources(places), done)
     if not sources:
-        return data.from_arrow(_table([]))
+        return import_extra("ray.data", "ray", "Clusters").from_arrow(_table([]))
+    return read_sources(sources, done)
+
+
+def sources_left(sources: Iterable[Source], done: Collection[str]) -> list[Source]:
+    """Those that may have more than the names that are done; a tar or table is not looked into."""
+    return [one for one in sources if one.kind != "file" or one.place not in done]
+
+
+def read_sources(sources: Sequence[Source], done: Collection[str] = ()) -> Any:
+    """Read sources, at least one, as :func:`read_album` does."""
+    data = import_extra("ray.data", "ray", "Clusters")
     inside = _by_source(done, {one.place for one in sources if one.kind != "file"})
     rows = [
         {"place": one.place, "kind": one.kind, "done": sorted(inside[one.place])} for one in sources

@@ -29,7 +29,8 @@ from persam.io.labels.origins import NOTE, note_of, with_origin
 from persam.io.labels.pictures import PictureFolder, upright_size
 from persam.io.labels.structures import Label, LabelClass
 from persam.io.labels.writing import Target, Written
-from persam.io.picture_file import from_bytes
+from persam.io.picture_bytes import PictureBytes
+from persam.io.picture_file import open_picture
 from persam.io.writers import write_text
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _held(data: dict[str, Any]) -> bytes | None:
         held = base64.b64decode(text, validate=True)
     except ValueError as error:
         raise InputError("its imageData is not base64") from error
-    image = from_bytes(held, "its imageData", upright=False)
+    image = open_picture(PictureBytes("its imageData", held), upright=False)
     size = image.height, image.width
     said = data.get("imageHeight"), data.get("imageWidth")
     if said != size:

@@ -15,7 +15,7 @@ import numpy as np
 from persam import geometry
 from persam.errors import InputError
 from persam.models.encoding import Encoding
-from persam.models.prompting import DecoderSizes, check_guidance, preprocess
+from persam.models.prompting import DecoderSizes, check_guidance, check_kinds, preprocess
 from persam.models.runtime.choice import Engine, RuntimeChoice, missing, require
 from persam.models.runtime.converted_decoder import ConvertedDecoder
 from persam.models.runtime.converted_encoder import ConvertedEncoder
@@ -152,11 +152,20 @@ class ExportedBackbone(Encoding):
         return self._decoder.decode(embedding, prompts, guidance, multimask=multimask)
 
     def decode_batch(
-        self, embeddings: Sequence[Embedding], prompts: Sequence[Prompts], *, multimask: bool
+        self,
+        embeddings: Sequence[Embedding],
+        prompts: Sequence[Prompts],
+        *,
+        guidance: Sequence[Guidance | None] = (),
+        multimask: bool,
     ) -> list[MaskLogits]:
         """Answer several, one after the other."""
-        pairs = zip(embeddings, prompts, strict=True)
-        return [self.decode(embedding, asked, multimask=multimask) for embedding, asked in pairs]
+        check_kinds(prompts, embeddings, guidance)
+        each = zip(embeddings, prompts, guidance or [None] * len(prompts), strict=True)
+        return [
+            self.decode(one, asked, guidance=given, multimask=multimask)
+            for one, asked, given in each
+        ]
 
 
 def _restored(

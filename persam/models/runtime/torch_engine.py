@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from persam.models.tensors import to_array, to_tensor
+from persam.models.tensors import to_arrays, to_tensor
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import numpy as np
 
 KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -35,7 +38,20 @@ class TorchEngine:
     def __call__(self, pixels: np.ndarray) -> tuple[np.ndarray, ...]:
         """``(n, 3, s, s)`` -> float32 maps; see :class:`persam.models.runtime.choice.Engine`."""
         place, lower = self._weight.device, self.precision != "fp32"
-        given = to_tensor(pixels, place).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(place.type, dtype=KINDS[self.precision], enabled=lower):
-            maps = self._network(given)
-        return tuple(to_array(tensor) for tensor in maps)
+        with _own_stream(place):
+            given = to_tensor(pixels, place).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(place.type, dtype=KINDS[self.precision], enabled=lower):
+                maps = self._network(given)
+            return to_arrays(maps)
+
+
+def _own_stream(place: torch.device) -> AbstractContextManager[Any]:
+    """On a GPU a stream of its own, so that other threads' decoder calls do not stand behind it.
+
+    It begins after what was asked of the device before: weights may still be on their way.
+    """
+    if place.type != "cuda":
+        return nullcontext()
+    stream = torch.cuda.Stream(place)
+    stream.wait_stream(torch.cuda.current_stream(place))
+    return torch.cuda.stream(stream)
