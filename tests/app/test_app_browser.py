@@ -358,7 +358,7 @@ def test_7_what_is_drawn_before_a_frame_is_open_stays(window: Window):
     page.locator(".place", has_text="1 / 6").wait_for()
     window.opened()
     waiting: list[Any] = []
-    page.route("**/*-3/open", waiting.append)
+    page.route("**/*-3/open", lambda route: waiting.append(route))  # noqa: PLW0108
     with page.expect_response(re.compile(r"-3/picture")):
         turn(window, "ArrowRight", 1)
         turn(window, "ArrowRight", 2)
