@@ -28,13 +28,13 @@ from persam.io.matting import make_matte, make_trimap
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import drawn_alpha
 
-SIDES = (160, 480)
+SIDES = (160, 480, 1200)
 PHOTO = (3000, 4000)
 
 
 def accuracy(kind: str, side: int) -> dict[str, Any]:
     """Mean absolute errors of alpha in the band and of colours at the edge, 0..1."""
-    scene = drawn_alpha.draw(kind, side)
+    scene = drawn_alpha.draw(kind, side, fine=2 if side > 1000 else 4)
     mask = scene.coarse(max(1, side // 96))
     trimap = make_trimap(mask, side / 16)
     band = trimap == 128

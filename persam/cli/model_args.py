@@ -122,8 +122,8 @@ QualityOption = Annotated[
     Literal["fast", "best"] | None,
     typer.Option(
         "--quality",
-        help="best looks again at every object in a crop round it: finer edges for twice the time; "
-        "fast never does. Left out: what the variant says.",
+        help="best looks again at every object in a crop round it; fast never does. Left out: what "
+        "the variant says, with the built-in model at small objects.",
     ),
 ]
 DeviceOption = Annotated[

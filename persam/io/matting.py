@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 _TILE, _OVERLAP = 384, 32  # pixels: what is solved at once, and what neighbours share
 _WIDEST = 8  # pixels of a band on each side of the edge; wider ones begin at half the size
 _SETTLED = 0.03  # as near to 0 or 1, a pixel of the smaller copy is taken as known
-_SMOOTH = 2e-4  # epsilon of the matting Laplacian, for colours of 0..1: about the noise of a photo
+_LARGEST = 400  # pixels of the band's longer side; beyond it half is solved and made finer
+_WINDOW, _FLAT = 5, 1e-4  # of that: its window in pixels, and the contrast below which it is flat
+_HAIR = 0.2  # of the band's width: half of the thickness below which a part is hair
+_SMOOTH = 3e-4  # epsilon of the matting Laplacian, for colours of 0..1: about the noise of a photo
 _TOLERANCE = 1e-4
 # pymatting's compiled loops have threads of their own, which no two threads of ours may enter; and
 # where they are loaded they set OpenMP's number of threads, which is each thread's own. Loaded
@@ -86,7 +89,8 @@ def make_trimap(mask: np.ndarray, width: float, unsure: np.ndarray | None = None
     """Mark what is surely the object, surely not, and the band between.
 
     The band is never so wide that a part of the object as thin as a leg has nothing sure in it: on
-    the inner side it ends at half of the object's own thickness.
+    the inner side it ends at half of the object's own thickness. Parts as thin as hair are all
+    unknown, where the object has thicker ones: no pixel of a hair is surely the object.
 
     Args:
         mask: ``(H, W)`` bool.
@@ -111,7 +115,9 @@ def make_trimap(mask: np.ndarray, width: float, unsure: np.ndarray | None = None
     band = distance <= width
     if unsure is not None:
         band |= unsure[area] & (distance <= 3 * width)
-    band &= ~(small & (inside > 0.5 * _thickness(inside, width)))
+    least = min(_HAIR * width, 0.5 * float(inside.max()))
+    sure = (_largest_near(inside, least) > least) & (inside > 0.5 * _thickness(inside, width))
+    band &= ~(small & sure)
     trimap[area][band] = 128
     return trimap
 
@@ -147,9 +153,12 @@ def _distance(mask: np.ndarray) -> np.ndarray:
 def _thickness(inside: np.ndarray, width: float) -> np.ndarray:
     """The largest distance to the edge near each pixel: half of how thick the object is there."""
     # Thicker than twice the band needs no care; the window is as wide as that.
-    side = 2 * int(np.ceil(width)) + 1
-    largest = ndimage.maximum_filter(inside, side)
+    largest = _largest_near(inside, width)
     return np.where(largest > 2 * width, np.float32(np.inf), largest)
+
+
+def _largest_near(values: np.ndarray, reach: float) -> np.ndarray:
+    return np.asarray(ndimage.maximum_filter(values, 2 * int(np.ceil(reach)) + 1))
 
 
 def _solve(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
@@ -158,7 +167,10 @@ def _solve(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
     start = (trimap / np.float32(255)).astype(np.float32)
     reach = float(np.asarray(ndimage.distance_transform_edt(~known)).max())
     if reach > _WIDEST and min(trimap.shape) >= 32:
-        start = _from_half(image, trimap)
+        half, start = _solve_half(image, trimap)
+        if max(trimap.shape) > _LARGEST:
+            return np.where(known, trimap == 255, _finer(image, half, start)).astype(np.float32)
+        start = _resized(start, trimap.shape)
         near = (start > _SETTLED) & (start < 1 - _SETTLED)
         near = ndimage.binary_dilation(near, iterations=2) & ~known
         start = np.where(near, start, np.where(known, trimap == 255, start > 0.5))
@@ -166,13 +178,45 @@ def _solve(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
     return _solve_tiles(image, start.astype(np.float32), known)
 
 
-def _from_half(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
+def _solve_half(image: np.ndarray, trimap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The photo at half its size, and its ``(h, w)`` alpha."""
     height, width = trimap.shape
     size = ((width + 1) // 2, (height + 1) // 2)
     half = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
     mean = np.asarray(Image.fromarray(trimap).resize(size, Image.Resampling.BOX))
-    found = Image.fromarray(_solve(half, mean))
-    return np.asarray(found.resize((width, height), Image.Resampling.BILINEAR))
+    return half, _solve(half, mean)
+
+
+def _finer(image: np.ndarray, half: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """``(H, W)`` alpha of a photo from that of its half.
+
+    In a small window alpha is linear in colour, which is what closed-form matting goes by as well:
+    the line is fitted where the photo is small and read where it is large (a guided filter).
+    """
+    unsure = np.asarray(ndimage.binary_dilation((alpha > 0) & (alpha < 1), iterations=2), bool)
+    colours, slope, offset = half / np.float32(255), np.zeros(half.shape, np.float32), alpha.copy()
+    means = _window_mean(np.dstack([colours, alpha]))
+    products = [colours[..., [c]] * np.dstack([colours, alpha]) for c in range(3)]
+    spread = np.stack([_window_mean(one)[unsure] for one in products], axis=1)  # (n, 3, 4)
+    mean = means[unsure]
+    spread -= mean[:, :3, None] * mean[:, None]
+    spread[..., :3] += _FLAT * np.eye(3, dtype=np.float32)
+    slope[unsure] = np.linalg.solve(spread[..., :3], spread[..., 3:])[..., 0]
+    offset[unsure] = mean[:, 3] - (slope[unsure] * mean[:, :3]).sum(axis=1)
+    found = _resized(offset, image.shape[:2])
+    for channel in range(3):
+        found += _resized(slope[..., channel], image.shape[:2]) * (image[..., channel] / 255)
+    return found.clip(0, 1)
+
+
+def _window_mean(values: np.ndarray) -> np.ndarray:
+    """Each plane's mean round every pixel, of ``(h, w, c)``."""
+    return np.asarray(ndimage.uniform_filter(values, _WINDOW, mode="nearest", axes=(0, 1)))
+
+
+def _resized(plane: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    found = Image.fromarray(plane).resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
+    return np.array(found)
 
 
 def _solve_tiles(image: np.ndarray, start: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -15,15 +15,38 @@ from persam.io import matting
 WIDTH = 10  # pixels of the band in scenes of 160
 
 
+@pytest.mark.parametrize("cell", [1, 2])
 @pytest.mark.parametrize("kind", drawn_alpha.KINDS)
-def test_alpha_in_the_band_is_at_least_twice_as_near_the_truth_as_a_hard_mask(kind: str) -> None:
+def test_alpha_in_the_band_is_at_least_twice_as_near_the_truth_as_a_hard_mask(
+    kind: str, cell: int
+) -> None:
     scene = drawn_alpha.draw(kind)
-    coarse = scene.coarse(2)
+    coarse = scene.coarse(cell)
     trimap = matting.make_trimap(coarse, WIDTH)
     band = trimap == 128
     found = matting.make_matte(scene.image, trimap).alpha
     hard_error = np.abs(coarse - scene.alpha)[band].mean()
     assert np.abs(found - scene.alpha)[band].mean() <= hard_error / 2
+
+
+@pytest.mark.parametrize("kind", ["hair", "fur"])
+def test_a_large_photo_is_solved_small_and_made_finer(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = drawn_alpha.draw(kind, 240)
+    mask = scene.coarse(3)
+    trimap = matting.make_trimap(mask, 15)
+    band = trimap == 128
+    solved: list[int] = []
+    monkeypatch.setattr(matting, "_LARGEST", 160)
+    tiles = matting._solve_tiles
+    monkeypatch.setattr(
+        matting, "_solve_tiles", lambda *args: solved.append(len(args[0])) or tiles(*args)
+    )
+    found = matting.make_matte(scene.image, trimap).alpha
+    assert max(solved) <= 160
+    assert np.abs(found - scene.alpha)[band].mean() <= np.abs(mask - scene.alpha)[band].mean() / 2
+    assert np.array_equal(found[~band], mask[~band])
 
 
 @pytest.mark.parametrize("kind", drawn_alpha.KINDS)
@@ -69,6 +92,14 @@ def test_every_mask_keeps_something_sure(mask: np.ndarray, width: float) -> None
     assert (trimap == 255).any() == mask.any()
     assert mask[trimap == 255].all()
     assert not mask[trimap == 0].any()
+
+
+def test_no_pixel_of_a_hair_is_surely_the_object() -> None:
+    mask = np.zeros((60, 60), dtype=bool)
+    mask[:, :20] = mask[30, :55] = mask[44:56, :45] = True  # a body, a hair and a leg
+    trimap = matting.make_trimap(mask, 10)
+    assert (trimap[30, 20:55] == 128).all()
+    assert (trimap[48:52, 30] == 255).any()
 
 
 def test_unsure_pixels_join_the_band_near_the_edge_alone() -> None:

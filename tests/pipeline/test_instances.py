@@ -96,37 +96,47 @@ def test_pieces_leave_crumbs_out() -> None:
     assert [np.count_nonzero(piece) for piece in pieces_of(mask, instances.PIECE_AREA)] == [100, 50]
 
 
-def test_a_pixel_goes_to_the_highest_logit(dog: Concept) -> None:
-    image, _ = sample(3)
-    embedding = dog.backbone.encode(image)
-    candidate = instances._candidate(dog, embedding, dog.locate(embedding))
-    assert candidate is not None
+@pytest.fixture(scope="module")
+def candidate(dog: Concept) -> instances.Candidate:
+    embedding = dog.backbone.encode(sample(3)[0])
+    return next(instances.candidates(dog, embedding, dog.locate(embedding)))
+
+
+def test_a_pixel_goes_to_the_highest_logit(candidate: instances.Candidate) -> None:
     surer = replace(candidate, logits=candidate.logits + 1)
     (kept,) = instances._without_crumbs([candidate, surer])
     assert kept.logits is surer.logits
     np.testing.assert_array_equal(kept.mask, candidate.mask)
 
 
+def test_what_was_shown_is_not_asked_for_again(dog: Concept) -> None:
+    embedding = dog.backbone.encode(two_dogs()[0])
+    shown = instances.candidates(dog, embedding, dog.locate(embedding))
+    first, second = next(shown), next(shown)
+    assert first.height > 1 and second.height > 1
+    assert iou(first.mask, second.mask) < 0.1
+
+
 @pytest.mark.parametrize(
-    ("score", "likeness", "shift", "further"),
+    ("signs", "side", "shift", "further"),
     [
-        (0.9, 0.5, 20, True),  # elsewhere, trusted, alike
-        (0.5, 0.5, 20, False),  # trusted too little: 0.5 < 0.6 * 0.9
-        (0.9, 0.1, 20, False),  # too unlike the object: 0.1 < 0.4 * 0.5
-        (0.9, 0.5, 4, False),  # 6 of its 10 columns were found before
-        (0.9, 0.5, 5, True),  # 5 of 10 were
+        ((0.9, 2.0), 10, 20, True),  # elsewhere, trusted, alike, as large
+        ((0.2, 2.0), 10, 20, False),  # trusted too little
+        ((0.9, -1.0), 10, 20, False),  # less like the object than the picture's mean
+        ((0.6, 1.5), 2, 20, False),  # a twenty-fifth of the first's size
+        ((0.9, 2.0), 10, 4, False),  # 6 of its 10 columns were found before
+        ((0.9, 2.0), 10, 5, True),  # 5 of 10 were
     ],
 )
-def test_a_further_instance_is_new_trusted_and_alike(
-    dog: Concept, score: float, likeness: float, shift: int, further: bool
+def test_a_further_instance_is_new_trusted_alike_and_about_as_large(
+    candidate: instances.Candidate,
+    signs: tuple[float, float],
+    side: int,
+    shift: int,
+    further: bool,
 ) -> None:
-    image, _ = sample(3)
-    embedding = dog.backbone.encode(image)
-    candidate = instances._candidate(dog, embedding, dog.locate(embedding))
-    assert candidate is not None
     masks = np.zeros((2, 20, 40), dtype=bool)
-    masks[0, :10, :10] = masks[1, :10, shift : shift + 10] = True
-    first = replace(candidate, mask=masks[0], score=0.9, likeness=0.5)
-    second = replace(candidate, mask=masks[1], score=score, likeness=likeness)
-    assert instances._is_further(first, [])
-    assert instances._is_further(second, [first]) == further
+    masks[0, :10, :10] = masks[1, :side, shift : shift + side] = True
+    first = replace(candidate, mask=masks[0], score=0.9, height=2.0)
+    second = replace(candidate, mask=masks[1], score=signs[0], height=signs[1])
+    assert instances.is_further(second, [first]) == further
