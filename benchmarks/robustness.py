@@ -161,13 +161,11 @@ def _plugin(path: Path) -> None:
 
 
 def _stable_plugin() -> bytes:
-    """A small plugin, without the digest that would refuse most damage at once."""
+    """A small plugin."""
     from persam.models.stable_sam.modules import StableOptions
     from persam.models.stable_sam.plugin_file import plugin_bytes, untrained
 
-    header, body = parted(plugin_bytes(untrained(8, StableOptions(width=4), "pocket")))
-    del header["__metadata__"]["sha256"]
-    return joined(header, body)
+    return _without_digest(plugin_bytes(untrained(8, StableOptions(width=4), "pocket")))
 
 
 def _seeds() -> list[dict[str, Any]]:
@@ -244,7 +242,14 @@ def _concept() -> bytes:
     )
     with tempfile.TemporaryDirectory() as folder:
         write_concept(stored, Path(folder) / "c.safetensors")
-        return (Path(folder) / "c.safetensors").read_bytes()
+        return _without_digest((Path(folder) / "c.safetensors").read_bytes())
+
+
+def _without_digest(data: bytes) -> bytes:
+    """A file without what would refuse most damage at once."""
+    header, body = parted(data)
+    del header["__metadata__"]["sha256"]
+    return joined(header, body)
 
 
 HEADED = {"concepts": _concept(), "plugins": _stable_plugin()}

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save as pack
 
 from persam.errors import InputError
+from persam.io.digest import with_digest
 from persam.io.own_files import OwnFiles, file_sha256
-from persam.models.digest import with_digest
 
 if TYPE_CHECKING:
     from persam.dreambooth.components import Base

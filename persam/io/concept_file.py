@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from persam.errors import InputError
+from persam.io.digest import check_digest, with_digest
 from persam.io.records import MOST_LETTERS, parse
-from persam.io.safetensors_header import joined, parted
 from persam.io.special_files import refuse_special
 from persam.io.writers import write_single
 from persam.structures import NO_COLOURS, Calibration, ModelSpec
@@ -96,12 +96,7 @@ def write_concept(stored: StoredConcept, path: str | Path) -> None:
         for number, one in enumerate(several):
             for name in ARRAYS:
                 arrays[f"{kind}.{number}.{name}"] = np.ascontiguousarray(one.arrays[name])
-    write_single(path, in_order(save(arrays, header)))
-
-
-def in_order(data: bytes) -> bytes:
-    """A safetensors file with its header sorted, so that the same contents are the same bytes."""
-    return joined(*parted(data))
+    write_single(path, with_digest(save(arrays, header)))
 
 
 def refuse_other_file(path: str | Path) -> None:
@@ -179,13 +174,12 @@ def _several(
 
 
 def _open(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """Header and arrays, after checking that they are a concept's."""
+    """Header and arrays, after checking that they are a concept's, and as it was written."""
     try:
         # safetensors maps the file and words these errors in its own way; the system's are better.
         if path.exists() and not path.is_file():
             raise InputError(f"{path} is not a file. Give what `persam learn` wrote.")
-        with path.open("rb"):
-            pass
+        check_digest(path)
         with safe_open(path, framework="np") as file:
             header = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -19,7 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from persam.errors import InputError
-from persam.io.concept_file import in_order, refuse_other_file
+from persam.io.concept_file import refuse_other_file
+from persam.io.digest import check_digest, with_digest
 from persam.io.labels.json_fields import set_fields, set_from
 from persam.io.special_files import refuse_special
 from persam.io.writers import write_bytes, write_single
@@ -129,7 +130,7 @@ def write_concept_set(path: str | Path, concepts: ConceptSet) -> None:
         _LABELS: json.dumps(set_fields(concepts.labels), allow_nan=False),
         _FILES: json.dumps([[one.size, one.sha256] for one in concepts.contents]),
     }
-    write_single(path, in_order(save(arrays, header)))
+    write_single(path, with_digest(save(arrays, header)))
 
 
 def is_concept_set(path: str | Path) -> bool:
@@ -152,10 +153,8 @@ def read_concept_set(path: str | Path) -> ConceptSet:
     Raises:
         InputError: no such file, something else, or damaged.
     """
-    refuse_special(path)
     try:
-        with Path(path).open("rb"):
-            pass
+        check_digest(Path(path))
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -16,10 +16,10 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers.utils import logging
 
 from persam.errors import InputError, MissingExtra
+from persam.io.digest import check_digest
 from persam.io.special_files import refuse_special
 from persam.models import sam, sam2
 from persam.models.config_file import read_config
-from persam.models.digest import check_digest
 from persam.models.mobile_sam import is_mobile_sam, load_mobile_sam
 from persam.models.runtime.exported import load_exported
 from persam.models.runtime.exported_metadata import EXPORTED

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from persam.album.tar_results import _records
 from persam.errors import InputError
 from persam.io.pairs import (
     HQSEG_TEST,
@@ -18,6 +19,8 @@ from persam.io.pairs import (
     read_sets,
     spread,
 )
+from persam.io.sources import Source, fetch
+from persam.training.annotated import read_annotated
 
 
 def save(path: Path, array: np.ndarray) -> None:
@@ -59,6 +62,30 @@ def test_a_tar_reads_as_its_folder(tmp_path):
     assert folder.stem == packed.stem and folder.kind == packed.kind == "n01440764"
     for some, others in zip(folder.read(), packed.read(), strict=True):
         assert np.array_equal(some, others)
+
+
+@pytest.mark.parametrize("packing", ["", ":gz", ":bz2", ":xz"])
+def test_a_damaged_tar_is_read_or_one_clear_error(tmp_path, packing):
+    """Of the three readers of tars; every foreign exception fails here."""
+    random = np.random.default_rng(0)
+    path = tmp_path / "d.tar"
+    with tarfile.open(path, f"w{packing}") as tar:
+        for name in ("1.jpg", "1.png", "1.json"):
+            (tmp_path / name).write_bytes(random.bytes(400))
+            tar.add(tmp_path / name, name)
+    whole, refused = path.read_bytes(), 0
+    for number in range(60):
+        data = bytearray(whole[: int(random.integers(len(whole)))] if number % 3 else whole)
+        for place in random.integers(len(data), size=8) if data else ():
+            data[place] = int(random.integers(256))
+        path.write_bytes(data)
+        for reads in (read_pairs, read_annotated, lambda paths: dict(_records(str(paths[0])))):
+            try:
+                reads([path])
+            except InputError as error:
+                refused += "d.tar" in str(error)
+        list(fetch(Source(str(path), "tar")))  # which gives errors as values
+    assert refused > 60
 
 
 def test_the_class_is_read_behind_a_folder():

@@ -13,6 +13,7 @@ from PIL import Image
 from persam.errors import InputError
 from persam.io import writers
 from persam.io.metadata import PhotoMetadata
+from persam.io.picture_checks import MAX_SIDE
 
 MASK = np.array([[True, False, True]])
 
@@ -63,6 +64,13 @@ def test_overlay_is_a_jpeg(tmp_path: Path) -> None:
     data = writers.overlay_jpeg(np.full((8, 8, 3), 100, dtype=np.uint8))
     with Image.open(BytesIO(data)) as image:
         assert image.format == "JPEG"
+
+
+@pytest.mark.parametrize("shape", [(1, MAX_SIDE, 3), (MAX_SIDE, 1, 3)])
+def test_every_photo_that_is_read_fits_an_overlay(shape: tuple[int, int, int]) -> None:
+    """JPEG has a limit, which the one of photos does not exceed."""
+    with Image.open(BytesIO(writers.overlay_jpeg(np.zeros(shape, np.uint8)))) as image:
+        assert (image.height, image.width) == shape[:2]
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(

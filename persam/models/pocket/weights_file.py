@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors.torch import load_file, save
 
+from persam.io.digest import check_digest, with_digest
 from persam.io.writers import write_bytes
-from persam.models.digest import check_digest, with_digest
 
 if TYPE_CHECKING:
     from pathlib import Path

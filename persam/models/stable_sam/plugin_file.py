@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from persam.errors import InputError
-from persam.models.digest import check_digest, with_digest
+from persam.io.digest import check_digest, with_digest
 from persam.models.registry import plugin_file
 from persam.models.stable_sam.modules import StableOptions, StableParts
 

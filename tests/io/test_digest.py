@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from persam.errors import InputError
-from persam.models.digest import check_digest, with_digest
+from persam.io.concept_file import read_concept
+from persam.io.concept_set import ConceptSet, read_concept_set, write_concept_set
+from persam.io.digest import check_digest, with_digest
+from persam.io.labels.label_set import LabelSet
+from persam.methods.persam import personalize
 from persam.models.files import read_state
 from persam.models.pocket.weights_file import read_weights, weight_bytes
 from persam.models.stable_sam.modules import StableOptions
@@ -72,3 +76,26 @@ def test_a_plugin_with_numbers_that_are_none_is_refused(tmp_path, number):
     (tmp_path / "p.safetensors").write_bytes(plugin_bytes(plugin))
     with pytest.raises(InputError, match="has NaN or infinity"):
         read_plugin(tmp_path / "p.safetensors")
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_flipped_bit_in_a_concept_is_noticed(tiny, tmp_path, several):
+    random = np.random.default_rng(0)
+    mask = np.zeros((40, 52), dtype=bool)
+    mask[8:30, 10:40] = True
+    image = random.integers(0, 255, (40, 52, 3), dtype=np.uint8)
+    personalize(tiny("pocket"), image, mask=mask).save(tmp_path / "dog.safetensors")
+    read, path = read_concept, tmp_path / "dog.safetensors"
+    if several:
+        read, path = read_concept_set, tmp_path / "set.safetensors"
+        one = (tmp_path / "dog.safetensors").read_bytes()
+        write_concept_set(path, ConceptSet({"dog": one}, LabelSet((), ()), ()))
+    whole = path.read_bytes()
+    assert read(path)
+    start = 8 + int.from_bytes(whole[:8], "little")
+    for place in random.integers(start, len(whole), size=20):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << random.integers(8)
+        path.write_bytes(flipped)
+        with pytest.raises(InputError, match="is damaged"):
+            read(path)

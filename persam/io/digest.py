@@ -1,4 +1,4 @@
-"""A digest in safetensors files that persam writes, so that no flipped bit passes for a weight.
+"""A digest in safetensors files that persam writes, so that no flipped bit passes for a number.
 
 The header of the file has room for words. One of them, ``sha256``, is the digest of all that the
 file is without it; files of other programs have none, and are read as they are.
@@ -64,7 +64,7 @@ def check_digest(path: Path) -> None:
     if digest.hexdigest() != noted:
         raise InputError(
             f"{path} is damaged: it is not what was written (its SHA-256 differs from the one in "
-            f"its header). Take a copy of it, or train it anew."
+            f"its header). Take a copy of it, or make it anew."
         )
 
 
