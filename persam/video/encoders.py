@@ -214,7 +214,7 @@ class VideoWriter:
     def _converted(self, pixels: np.ndarray) -> Any:
         kind = "rgba" if pixels.shape[2] == 4 else "rgb24"
         made = load_av().VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=kind)
-        return self._scaler.reformat(
+        coded = self._scaler.reformat(
             made,
             format=self._codec.pixels,
             dst_colorspace="BT2020" if self._format.wide else "ITU709",
@@ -222,6 +222,10 @@ class VideoWriter:
             dst_color_range="MPEG",
             threads=ONE_THREAD,
         )
+        # ProRes says it in every frame, too.
+        coded.color_primaries = self._format.primaries
+        coded.color_trc = self._format.transfer
+        return coded
 
     def _encode(self, made: Any) -> None:
         made.duration = self._duration

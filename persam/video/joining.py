@@ -19,6 +19,7 @@ from persam.io.writers import write_labels, write_text
 from persam.metrics import overlap
 from persam.video.evidence import SPILL
 from persam.video.record import FrameLine, FrameObject
+from persam.video.structures import event_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,10 +133,14 @@ class Joiner:
             doubts = [doubt_of(found[number]) for number in order]
             taken = best_join(agreements, [*map(doubt_of, forward)], doubts)
         changed = []
+        seen = span.before is not None  # the frame before is that mark
+        there = forward[taken - 1].present if taken else seen
         for number in order[taken:]:
-            line = lines[number]
+            line, now = lines[number], found[number].present
             self._combine(number, line, span)
-            changed.append(replace(line, objects={**line.objects, span.name: found[number]}))
+            entry = replace(found[number], event=event_of(seen=seen, before=there, now=now))
+            changed.append(replace(line, objects={**line.objects, span.name: entry}))
+            seen, there = seen or now, now
         write_text(self._done, "".join(line.to_json() + "\n" for line in changed))
         for line in self.finish():
             lines[line.index] = line
@@ -173,10 +178,9 @@ class Joiner:
             answer = tracker.step(frame.image, span.mark - frame.index, marked)[span.name]
             if frame.index < span.mark:
                 write_labels(self._folder / f"{frame.index}.png", answer.mask.astype(np.uint8))
-                # What was lost or cut backwards is not so forwards.
+                # What is cut backwards is not so forwards.
                 before = lines[frame.index].objects[span.name]
-                entry = FrameObject.of(answer)
-                found[frame.index] = replace(entry, event="", new_shot=before.new_shot)
+                found[frame.index] = replace(FrameObject.of(answer), new_shot=before.new_shot)
         return found
 
     def _combine(self, number: int, line: FrameLine, span: BackwardSpan) -> None:

@@ -73,7 +73,7 @@ class ObjectLogits:
     @classmethod
     def from_mask(cls, mask: np.ndarray) -> ObjectLogits:
         """A ``(height, width)`` bool mask that somebody gave: it is beyond doubt."""
-        logits = np.where(mask, CERTAIN, -CERTAIN).astype(np.float32)
+        logits = np.where(mask, np.inf, -CERTAIN).astype(np.float32)
         return cls(logits, 1.0, Prompts(), given=True)
 
     def emptied(self) -> ObjectLogits:

@@ -13,6 +13,7 @@ from persam.video.encoded_frame import EncodedFrame
 from persam.video.overlaps import ObjectLogits, predictions
 from persam.video.propagation import find, region_of
 from persam.video.replay import Plan, replay
+from persam.video.structures import event_of
 from persam.video.target import TrackedObject
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from persam.structures import Box
     from persam.video.choices import Tracking
     from persam.video.record import FrameObject
-    from persam.video.structures import Event, FrameResult, TrackedPrediction
+    from persam.video.structures import FrameResult, TrackedPrediction
 
 
 class RegionTracker:
@@ -96,10 +97,8 @@ class RegionTracker:
     ) -> TrackedPrediction:
         """What becomes of an object's answer: its target goes on by it."""
         target, marked = self.targets[name], found.given
-        gone = target.state.box is not None and target.state.unseen == 0
-        event: Event = "lost" if gone and not answer.present else ""
-        if answer.present and target.state.unseen > 0:
-            event = "found again"
+        seen = target.marked is not None
+        event = event_of(seen=seen, before=seen and target.state.unseen == 0, now=answer.present)
         if answer.present and (marked or target.marked is None):
             target.mark(frame, self._region(frame, answer.mask), answer.mask)
         else:

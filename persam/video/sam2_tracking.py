@@ -8,7 +8,7 @@ frame is encoded once, and both read that.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,7 @@ from persam.pipeline.similarity import sigmoid
 from persam.prediction import Prediction
 from persam.structures import Prompts
 from persam.video.overlaps import ObjectLogits, empty_prediction, resolve_overlaps
-from persam.video.structures import TrackedPrediction
+from persam.video.structures import TrackedPrediction, event_of
 
 if TYPE_CHECKING:
     from persam.concept import Concept
@@ -75,11 +75,27 @@ class Handover:
 
 @dataclass
 class _Track:
-    """One object on its way through the clip; ``unseen`` counts frames since the memory saw it."""
+    """One object on its way through the clip.
+
+    Attributes:
+        concept: searches for it.
+        memory: follows it.
+        unseen: frames since the memory saw it.
+        seen: whether it was there in any frame.
+        there: whether it was in the last one.
+    """
 
     concept: Concept
     memory: ObjectMemory
     unseen: int = 0
+    seen: bool = False
+    there: bool = False
+
+    def told(self, found: TrackedPrediction) -> TrackedPrediction:
+        """The answer of a frame, and what happens to the object in it."""
+        event = found.event or event_of(seen=self.seen, before=self.there, now=found.present)
+        self.there, self.seen = found.present, self.seen or found.present
+        return replace(found, event=event)
 
 
 class MemoryTracker:
@@ -132,11 +148,17 @@ class MemoryTracker:
         found = self._seeded(number, marked, embedding)
         found |= self._followed(number, embedding, found)
         found |= self._searched(number, embedding, found)
-        return {name: found.get(name) or empty_prediction(*size) for name in self.tracks}
+        return {
+            name: track.told(found.get(name) or empty_prediction(*size))
+            for name, track in self.tracks.items()
+        }
 
     def plan(self, history: Sequence[Mapping[str, FrameObject]]) -> None:
         """Note the last frame of an earlier run, from which the memory starts anew."""
         self._resumed = len(history) - 1
+        for name, track in self.tracks.items():
+            track.seen = any(line[name].present for line in history)
+            track.there = bool(history) and history[-1][name].present
 
     def recall(
         self, image: np.ndarray, number: int, masks: Callable[[], Mapping[str, np.ndarray]]

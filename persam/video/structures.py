@@ -47,6 +47,23 @@ class TrackedPrediction(Prediction):
 FrameResult = Mapping[str, TrackedPrediction]
 
 
+def event_of(*, seen: bool, before: bool, now: bool) -> Event:
+    """What happens to an object in a frame that nobody has marked.
+
+    Args:
+        seen: whether it was there in any earlier frame.
+        before: whether it was there in the last one.
+        now: whether it is there.
+
+    Example:
+        >>> event_of(seen=True, before=False, now=True)
+        'found again'
+    """
+    if before and not now:
+        return "lost"
+    return "found again" if seen and now and not before else ""
+
+
 class FrameTracker(Protocol):
     """Finds objects in one frame after the other."""
 

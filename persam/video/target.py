@@ -66,7 +66,7 @@ class TrackState:
 
     def elsewhere(self) -> TrackState:
         """The state after a cut: where it was says nothing any more."""
-        return replace(self, box=None, unseen=max(1, self.unseen))
+        return replace(self, box=None)
 
 
 class TrackedObject:

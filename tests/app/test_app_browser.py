@@ -352,6 +352,30 @@ def test_7_video(window: Window, folder: Path):
     assert iou(last, np.roll(truth("00.png")[::2, ::2], 4 * 5, axis=1)) > 0.7
 
 
+def test_7_what_is_drawn_before_a_frame_is_open_stays(window: Window):
+    page = window.page
+    page.locator(".tab", has_text="Video").click()
+    page.locator(".place", has_text="1 / 6").wait_for()
+    window.opened()
+    waiting: list[Any] = []
+    page.route("**/*-3/open", lambda route: waiting.append(route))  # noqa: PLW0108
+    with page.expect_response(re.compile(r"-3/picture")):
+        turn(window, "ArrowRight", 1)
+        turn(window, "ArrowRight", 2)
+        page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(100)  # until it is drawn
+    window.drag((214, 50), (464, 460))
+    settled = window.button("Settle this frame").and_(page.locator(":enabled"))
+    settled.wait_for()
+    page.wait_for_function("() => document.querySelector('.editor.waiting')")
+    waiting[0].continue_()
+    page.locator(".editor:not(.waiting)").wait_for()
+    page.wait_for_timeout(300)
+    assert settled.is_visible()
+    page.keyboard.press("Enter")
+    window.button("Take this frame back").wait_for()
+
+
 def late(route: Any, run: Path) -> None:
     """Hand on an answer so late that the news of what it asked for has come before."""
     answer = route.fetch()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +71,17 @@ def test_alpha_is_read_back_within_2_of_255_and_every_time_is_kept(
         assert plane.shape == mask.shape == size
         assert np.abs(plane - mask * 255.0).max() <= 2
     assert made_clips.seconds(tmp_path / name) == made_clips.seconds(tmp_path / "clip.mkv")
+
+
+def test_every_frame_of_prores_says_what_its_colours_are(tmp_path: Path) -> None:
+    av = made_clips.need_av()
+    clip = open_clip(make(tmp_path / "clip.mkv", Made("ffv1", "yuv444p")))
+    clip = replace(clip, format=replace(clip.format, primaries=9, transfer=16, wide=True))
+    write(tmp_path / "a.mov", PRORES, clip, alpha=True)
+    with av.open(str(tmp_path / "a.mov")) as container:
+        for frame in container.decode(video=0):
+            said = frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range
+            assert [int(one) for one in said] == [9, 9, 16, 1]
 
 
 @pytest.mark.parametrize(("name", "recipe"), [("a.mov", PRORES), ("a.webm", VP9)])

@@ -126,6 +126,20 @@ def test_a_further_mark_changes_what_it_can_and_no_more(clip: Clip, tmp_path: Pa
     assert present(out, "red") == [0, 1, 2, 3]
 
 
+def test_what_is_joined_says_where_the_object_is_lost_and_found_again(
+    clip: Clip, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    segment_clip(request({0: ["red"], 9: ["red"]}, []), clip, out)
+    assert present(out, "red") == [0, 1, 2, 3, 6, 7, 8, 9]
+    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert lines[6]["objects"]["red"]["event"] == "found again"
+    reasons = {
+        entry["frame"]: entry["why"] for entry in json.loads((out / "review.json").read_text())
+    }
+    assert reasons[6] == "found again"
+
+
 def test_a_mark_of_one_object_leaves_what_was_joined_of_another(tmp_path: Path, clip: Clip) -> None:
     out = tmp_path / "out"
     first = {0: ["red", "blue"], 7: ["blue"]}

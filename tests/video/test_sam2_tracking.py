@@ -149,11 +149,14 @@ def test_a_lost_object_is_searched_after_the_patience_and_followed_again(memory,
 def test_an_object_that_the_memory_finds_again_by_itself_needs_no_search(memory, dog, say):
     say(score=True, presence=True)
     answers = follow(dog, FRAMES, memory=memory, handover=Handover(patience=2))
-    next(answers)
+    assert next(answers)["object"].event == ""  # found for the first time
+    events = []
     for present in (True, False, False, True, False, False, True):
         say(presence=present)
         answer = next(answers)["object"]
         assert answer.present == present and not searched(answer)
+        events.append(answer.event)
+    assert events == ["", "lost", "", "found again", "lost", "", "found again"]
 
 
 def test_what_is_found_again_changes_what_the_memory_follows(memory, dog, say):

@@ -20,7 +20,8 @@ from persam.metrics import overlap
 from persam.structures import Prompts
 from persam.video.choices import Tracking
 from persam.video.overlaps import ObjectLogits, resolve_overlaps
-from persam.video.structures import VideoFrame
+from persam.video.structures import VideoFrame, event_of
+from persam.video.tracking import make_tracker
 
 SIZE = (40, 52)
 
@@ -193,6 +194,36 @@ def test_each_pixel_goes_to_the_highest_logit_above_zero(seed, objects):
     for k, mask in enumerate(masks.values()):
         others = np.concatenate([np.zeros((1, 5, 6)), logits[:k], logits[k + 1 :]])
         assert np.array_equal(mask, logits[k] > others.max(axis=0))
+
+
+def test_an_object_that_a_cut_takes_away_is_lost_there(two):
+    tracker = make_tracker(two, variant=Tracking(kept=1.0, min_likeness=1.0))
+    frames = (noise(0), noise(0) // 9, noise(0) // 9)
+    answers = [tracker.step(image, n, MASKS if n == 0 else {}) for n, image in enumerate(frames)]
+    assert [one["left"].event for one in answers] == ["marked", "lost", ""]
+    assert [one["left"].new_shot for one in answers] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("seen", "before", "now", "event"),
+    [
+        (False, False, True, ""),  # found for the first time
+        (True, True, True, ""),
+        (True, True, False, "lost"),
+        (True, False, False, ""),
+        (True, False, True, "found again"),
+    ],
+)
+def test_what_happens_to_an_object(seen, before, now, event):
+    assert event_of(seen=seen, before=before, now=now) == event
+
+
+def test_no_pixel_that_a_person_has_given_goes_to_another_object():
+    mask = np.array([[True, True, False]])
+    surest = ObjectLogits(np.full((1, 3), 30.0, dtype=np.float32), 0.9, Prompts())
+    masks = resolve_overlaps({"found": surest, "given": ObjectLogits.from_mask(mask)})
+    assert np.array_equal(masks["given"], mask)
+    assert np.array_equal(masks["found"], ~mask)
 
 
 @pytest.mark.parametrize(

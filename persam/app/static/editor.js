@@ -44,7 +44,8 @@ export class Editor {
     this.viewport.destroy();
   }
 
-  // Show a photo; start is { bits, object } of a mask to put right, or null.
+  // Show a photo; start is { bits, object } of a mask to put right, or null. Of a clip's frame that is
+  // shown already (keepsPlace) what was drawn meanwhile stays.
   async open(photo, start = null, keepsPlace = false) {
     const opening = (this.opening = {});
     this.photo = photo;
@@ -54,12 +55,14 @@ export class Editor {
     try {
       const [size] = await Promise.all([api.open(photo.id), image.decode()]);
       if (this.opening !== opening) return false;
+      const same = this.viewport.size.width === size.width && this.viewport.size.height === size.height;
+      const stays = same && this.viewport.image && keepsPlace;
       this.size = size.mask;
       this.photoSize = size;
       this.start = start;
-      this.clear();
-      const same = this.viewport.size.width === size.width && this.viewport.size.height === size.height;
-      if (same && this.viewport.image && keepsPlace) this.viewport.image = image;
+      if (stays && this.edited) this.refresh();
+      else this.clear();
+      if (stays) this.viewport.image = image;
       else this.viewport.show(image, size);
       return true;
     } finally {
@@ -78,10 +81,14 @@ export class Editor {
     const size = { width: image.naturalWidth, height: image.naturalHeight };
     const same = this.viewport.image && this.viewport.size.width === size.width && this.viewport.size.height === size.height;
     this.start = null;
+    if (this.edited) this.clear(); // it was drawn on the picture before
     if (same) {
       this.viewport.image = image;
       this.viewport.redraw();
-    } else this.viewport.show(image, size);
+    } else {
+      this.size = null; // nothing can be drawn before it is open
+      this.viewport.show(image, size);
+    }
   }
 
   clear() {
@@ -137,7 +144,7 @@ export class Editor {
   redo = () => this.step(this.future, this.past);
 
   click(point, off) {
-    if (["brush", "eraser"].includes(this.tool) || !this.viewport.inside(point)) return;
+    if (!this.size || ["brush", "eraser"].includes(this.tool) || !this.viewport.inside(point)) return;
     this.remember();
     const label = off || this.tool === "off" ? 0 : 1;
     this.state = { ...this.state, points: [...this.state.points, [...point.map(Math.round), label]], choice: null };
@@ -145,6 +152,7 @@ export class Editor {
   }
 
   dragStart(point, event, moved) {
+    if (!this.size) return false;
     if (["brush", "eraser"].includes(this.tool)) {
       this.remember();
       this.last = point;

@@ -78,6 +78,7 @@ export function videoView(id, go) {
     try {
       if (!(await editor.open(picture(at), null, true)) || at !== frame) return;
       await masks(at);
+      if (at === frame && editor.asks && editor.start) editor.ask(); // it was asked without that mask
     } catch (error) {
       toast(error.message, { kind: "bad" });
     }
