@@ -80,10 +80,10 @@ class ReferenceArgs:
                 found = _parsed(picture, rest)
                 drawn_on = "ask" if found.mask is None else mask_orientation
                 return replace(found, mask_orientation=drawn_on, as_given=as_given)
-        raise InputError(
-            f"Show an object in a picture as {_FORM}; got {text!r}, and no part of it before a "
-            f"colon is an existing file."
-        )
+        why = "no part of it before a colon is an existing file"
+        if Path(text).is_file():
+            why = "nothing behind its name says where the object is"
+        raise InputError(f"Show an object in a picture as {_FORM}; got {text!r}: {why}.")
 
     @property
     def files(self) -> tuple[Path, ...]:

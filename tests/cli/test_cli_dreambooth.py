@@ -110,6 +110,13 @@ def test_what_cannot_be_used_is_named(desk, tmp_path):
     )
 
 
+def test_a_clip_that_is_not_here_is_answered_with_the_option_of_it(desk):
+    text = run("score", desk / "meadow.jpg", "--subject", desk / "subject", code=2)
+    assert "clip-vit-base-patch32 is not in the cache" in text
+    assert "Give --clip the folder of one on this machine" in text
+    assert "pocket" not in text
+
+
 def test_a_missing_extra_is_answered_with_the_pip_line(desk, monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
     text = run("train", desk / "subject", "--base", "x", "--device", "cpu", code=2)

@@ -8,6 +8,7 @@ results, of which somebody has changed one. What a person made is there afterwar
 from __future__ import annotations
 
 import functools
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,6 +140,7 @@ def commands(desk: Path, out: Path) -> dict[str, tuple[object, ...]]:
 NAMES = list(commands(Path(), Path()))
 # Of two commands in one folder, one of these ends at once: it wants the folder to itself.
 SHARING = ["segment", "track", "evaluate", "learn", "find", "explain", "prepare", "correct"]
+SHARING += ["index", "convert", "merge", "report"]
 # Commands that ask for a new folder, or for a report's place, and refuse what somebody has there.
 REFUSING = {
     "export": ("--out", "{out}"),
@@ -150,7 +152,6 @@ REFUSING = {
 ELSEWHERE = {
     "app": "tests/app/test_app_routes.py",
     "demo": "tests/cli/test_cli_demo.py",
-    "review": "tests/cli/test_cli_review.py",
     "train pocket": "tests/training/test_run_folder.py",
     "dreambooth train": "tests/dreambooth/test_dreambooth_training.py",
     "cluster segment": "tests/album/test_result_parts.py",
@@ -171,7 +172,7 @@ def every_command(group: Any, words: str = "") -> Iterator[str]:
 
 def test_every_command_has_a_case() -> None:
     here = {"dreambooth prepare" if name == "prepare" else name for name in NAMES}
-    known = here | REFUSING.keys() | ELSEWHERE.keys() | WRITE_NOTHING
+    known = here | REFUSING.keys() | ELSEWHERE.keys() | WRITE_NOTHING | {"review"}
     assert set(every_command(typer.main.get_command(app))) <= known
     root = Path(__file__).parent.parent.parent
     assert all((root / place).is_file() for place in ELSEWHERE.values())
@@ -218,6 +219,20 @@ def one_of_each(written: dict[str, bytes]) -> list[str]:
     kinds = {(Path(file).parent, Path(file).suffix): file for file in reversed(written)}
     found = sorted(kinds.values())
     return found[:: 1 + len(found) // 8]
+
+
+@pytest.mark.parametrize("file", ["review.csv", "review.html"])
+def test_a_review_is_written_over_no_file_of_a_person(desk: Path, tmp_path: Path, file: str):
+    out = tmp_path / "run"
+    shutil.copytree(desk / "run", out)
+    (out / file).write_bytes(THEIRS)
+    masks = made(out)
+    again = run("review", out, "--concept", desk / "dog.safetensors")
+    assert not isinstance(again.exception, Exception), again.exception
+    assert masks.items() <= made(out).items()
+    (out / file).unlink()
+    assert run("review", out, "--concept", desk / "dog.safetensors").exit_code == 0
+    assert (out / file).is_file()
 
 
 @pytest.mark.parametrize("name", ["segment", "track", "evaluate", "prepare"])

@@ -49,6 +49,15 @@ def test_what_stands_where(folder: Path, text: str, told: ReferenceArgs) -> None
     assert ReferenceArgs.of(text) == told
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("a.jpg", "nothing behind its name says where"), ("gone.jpg:1,2", "is an existing file")],
+)
+def test_a_picture_that_shows_no_object(folder: Path, text: str, why: str) -> None:
+    with pytest.raises(InputError, match=f"as PICTURE:MASK.*got '{text}'.*{why}"):
+        ReferenceArgs.of(text)
+
+
 def test_numbers_that_are_no_box_and_no_pixel(folder: Path) -> None:
     with pytest.raises(InputError, match="is followed by 3 numbers, 1,2,3: a box has 4"):
         ReferenceArgs.of("a.jpg:1,2,3")
