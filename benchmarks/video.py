@@ -13,6 +13,8 @@ DATA has DAVIS's layout. The object is learnt from the first frame, whose mask i
     double     every second frame (double speed)
     dropped    half of the frames at random
 
+--variant before is the tracker that our own one took the place of, by the last box alone.
+
 J and F are DAVIS's (first and last frame left out), the mean over the frames with the object.
 Claimed: share of the frames that do not show it in which a mask is found all the same. AUC: how
 well presence (of versions without one: 1 - doubt, where a mask is found, else 0) tells frames with
@@ -135,10 +137,62 @@ def plain(clip: Sequence, _: Sequence) -> Sequence:
 
 
 def follow(backbone: Any, clip: Sequence, variant: str) -> Iterator[Any]:
+    if variant == "before":
+        yield from follow_before(backbone, clip)
+        return
     concept = persam.personalize(backbone, clip.frames[0], mask=clip.truths[0])
     first = {"object": clip.truths[0]}
     for answer in persam.track(concept, clip.frames, first=first, variant=variant):
         yield answer["object"]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A frame's answer of the tracker before."""
+
+    mask: np.ndarray
+    presence: float | None = None
+
+    @property
+    def present(self) -> bool:
+        return bool(self.mask.any())
+
+
+def follow_before(backbone: Any, clip: Sequence) -> Iterator[Found]:
+    """The tracker before there was a memory: the last box and its centre, in the whole frame.
+
+    What is below half of the object's usual likeness is not it; then the concept searches.
+    """
+    from persam.pipeline import decoder
+    from persam.pipeline.one_piece import final_object
+    from persam.pipeline.prompts import mask_box
+    from persam.structures import Prompts
+    from persam.video.target import adapted, likeness_within
+
+    truth, level = clip.truths[0], None
+    concept = persam.personalize(backbone, clip.frames[0], mask=truth)
+    concept, box = adapted(concept, backbone.encode(clip.frames[0]), truth), box_of(truth)
+    yield Found(truth)
+    for image in clip.frames[1:]:
+        embedding = backbone.encode(image)
+        seen, least = (
+            concept.locate(embedding),
+            concept.min_likeness if level is None else level / 2,
+        )
+        points = [*seen.prompts.points, [(box[0] + box[2]) // 2, (box[1] + box[3]) // 2]]
+        prompts = Prompts(np.array(points), np.append(seen.prompts.labels, 1), box)
+        mask = decoder.first_step(backbone, embedding, prompts).mask
+        alike = likeness_within(concept, embedding, mask) if mask.any() else -1.0
+        if alike < least:
+            steps = decoder.decode(concept, embedding, seen.prompts, seen.guidance)
+            mask = final_object(steps, seen.prior, concept.variant).mask
+            alike = likeness_within(concept, embedding, mask) if mask.any() else -1.0
+            if alike < max(least, concept.min_likeness):
+                yield Found(np.zeros_like(truth))
+                continue
+        level = alike if level is None else level + 0.1 * (alike - level)
+        box = mask_box(mask) or box
+        yield Found(mask)
 
 
 def belief(answer: Any) -> float:

@@ -93,9 +93,19 @@ class Window:
         self.opened().click(position=self.at(x, y), **options)
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        self.pull(*self.way(start, end))
+
+    def way(
+        self, start: tuple[float, float], end: tuple[float, float]
+    ) -> list[tuple[float, float]]:
+        """From where to where on the page pixels of the photo are."""
         box = self.opened().bounding_box()
         places = [self.at(*start), self.at(*end)]
-        (a, b), (c, d) = ((box["x"] + p["x"], box["y"] + p["y"]) for p in places)
+        return [(box["x"] + place["x"], box["y"] + place["y"]) for place in places]
+
+    def pull(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Drag from one place of the page to another, whatever is there."""
+        (a, b), (c, d) = start, end
         self.page.mouse.move(a, b)
         self.page.mouse.down()
         self.page.mouse.move((a + c) / 2, (b + d) / 2, steps=3)
@@ -356,20 +366,18 @@ def test_7_what_is_drawn_before_a_frame_is_open_stays(window: Window):
     page = window.page
     page.locator(".tab", has_text="Video").click()
     page.locator(".place", has_text="1 / 6").wait_for()
-    window.opened()
-    waiting: list[Any] = []
-    page.route("**/*-3/open", lambda route: waiting.append(route))  # noqa: PLW0108
-    with page.expect_response(re.compile(r"-3/picture")):
-        turn(window, "ArrowRight", 1)
-        turn(window, "ArrowRight", 2)
+    way = window.way((214, 50), (464, 460))
+    held: list[Any] = []
+    page.route("**/*-3/open", lambda route: held.append(route))  # noqa: PLW0108
+    turn(window, "ArrowRight", 1)
+    turn(window, "ArrowRight", 2)
+    with page.expect_request("**/*-3/open"):  # the frame is shown, and not open yet
         page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(100)  # until it is drawn
-    window.drag((214, 50), (464, 460))
+    window.pull(*way)
     settled = window.button("Settle this frame").and_(page.locator(":enabled"))
     settled.wait_for()
-    page.wait_for_function("() => document.querySelector('.editor.waiting')")
-    waiting[0].continue_()
-    page.locator(".editor:not(.waiting)").wait_for()
+    held[0].continue_()
+    window.opened()
     page.wait_for_timeout(300)
     assert settled.is_visible()
     page.keyboard.press("Enter")
