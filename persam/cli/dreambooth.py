@@ -35,12 +35,23 @@ dreambooth.command()(prepare)
 def train(
     subject: Annotated[Path, typer.Argument(help="A folder of `persam dreambooth prepare`.")],
     base: Annotated[
-        str, typer.Option("--base", help="Hugging Face id or folder of Stable Diffusion or SDXL.")
+        str,
+        typer.Option(
+            "--base", help="Stable Diffusion or SDXL: Hugging Face id, folder, .safetensors file."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder of the run; one that is there goes on.")
     ] = None,
     *,
+    base_config: Annotated[
+        Path | None,
+        typer.Option(
+            "--base-config",
+            help="Folder in diffusers' layout, weights not needed, that describes a .safetensors "
+            "file. Left out: the hub's.",
+        ),
+    ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Train all of the U-Net instead of a LoRA.")
     ] = False,
@@ -112,7 +123,9 @@ def train(
         seed=seed,
     )
     sampling = SamplingOptions(tuple(sample_prompt or ()), sample_every, sample_steps, seed=seed)
-    run = DreamBoothRun(subject, base, out or subject / "run", sampling, keep_every, device)
+    run = DreamBoothRun(
+        subject, base, out or subject / "run", sampling, keep_every, device, base_config
+    )
     with progress(steps, "Training") as step:
         path = start(run, recipe, lambda _: step())
     say(f"Trained: {path}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from persam.dreambooth.single_file import read_single_file
 from persam.errors import InputError, MissingExtra, ModelNotFound
 from persam.models.loading import choose_device, choose_precision
 
@@ -122,13 +123,16 @@ class Base:
         return {"num_images_per_prompt": 1, "do_classifier_free_guidance": False}
 
 
-def load_base(name: str | Path, device: str, recipe: DreamBoothRecipe) -> Base:
+def load_base(
+    name: str | Path, device: str, recipe: DreamBoothRecipe, config: Path | None = None
+) -> Base:
     """Load a model to train on.
 
     Args:
-        name: a Hugging Face id or a folder, in diffusers' layout.
+        name: a Hugging Face id or a folder, in diffusers' layout; or a ``.safetensors`` file.
         device: as in :func:`persam.load`.
         recipe: says precision and kind of prediction, and whether the U-Net is trained itself.
+        config: of a file, as in :func:`persam.dreambooth.single_file.read_single_file`.
 
     Raises:
         InputError: neither Stable Diffusion nor SDXL, or of another kind of prediction.
@@ -139,7 +143,10 @@ def load_base(name: str | Path, device: str, recipe: DreamBoothRecipe) -> Base:
     place = choose_device(device)
     dtype = choose_precision(recipe.precision, place)
     with _quietly(diffusers):
-        pipeline = _read_pipeline(diffusers, str(name), dtype)
+        if Path(name).suffix == ".safetensors" or Path(name).is_file():
+            pipeline = read_single_file(diffusers, Path(name), config, dtype)
+        else:
+            pipeline = _read_pipeline(diffusers, str(name), dtype)
         for part in (pipeline.unet, pipeline.vae, *_text_encoders(pipeline)):
             part.requires_grad_(False).eval()
         pipeline.vae.float()
@@ -191,19 +198,13 @@ def _read_pipeline(diffusers: Any, name: str, dtype: torch.dtype) -> Any:
     except OSError as error:
         raise ModelNotFound(
             f"{_what_is_there(name)} Give a Hugging Face id, as "
-            f"stable-diffusion-v1-5/stable-diffusion-v1-5, or a folder in diffusers' layout."
+            f"stable-diffusion-v1-5/stable-diffusion-v1-5, a folder in diffusers' layout or a "
+            f".safetensors file."
         ) from error
 
 
 def _what_is_there(name: str) -> str:
-    path = Path(name)
-    if path.is_file():
-        return (
-            f"{name} is a single file; `persam dreambooth train` reads folders. diffusers turns "
-            f"such files into folders: StableDiffusionPipeline.from_single_file(FILE)"
-            f".save_pretrained(FOLDER)."
-        )
-    if path.is_dir():
+    if Path(name).is_dir():
         return f"The folder {name} has no readable model_index.json, so it is no diffusion model."
     return f"The diffusion model {name} is neither on this machine nor could it be downloaded."
 

@@ -39,11 +39,12 @@ class DreamBoothRun:
 
     Attributes:
         subject: a folder of ``persam dreambooth prepare``.
-        base: Hugging Face id or folder of the model.
+        base: Hugging Face id, folder or ``.safetensors`` file of the model.
         out: folder for everything; a run that is there goes on.
         sampling: pictures on the way.
         keep_every: a checkpoint after so many steps, and at the end.
         device: as in :func:`persam.load`.
+        base_config: folder with the configuration of a ``.safetensors`` file; None for the hub's.
     """
 
     subject: Path
@@ -52,6 +53,7 @@ class DreamBoothRun:
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     keep_every: int = 100
     device: str = "auto"
+    base_config: Path | None = None
 
 
 def train(run: DreamBoothRun, recipe: DreamBoothRecipe, on_progress: Report | None = None) -> Path:
@@ -75,7 +77,7 @@ def train(run: DreamBoothRun, recipe: DreamBoothRecipe, on_progress: Report | No
     """
     subject = read_subject(run.subject)
     recipe = replace(recipe, resolution=recipe.resolution or subject.choices.resolution)
-    base = load_base(run.base, run.device, recipe)
+    base = load_base(run.base, run.device, recipe, run.base_config)
     devices = [base.device] if base.device.type == "cuda" else []
     with locked(run.out), torch.random.fork_rng(devices):
         journal = Journal(run.out, recipe, run.base, subject)

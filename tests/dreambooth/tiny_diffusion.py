@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,77 @@ def build(folder: Path, *, xl: bool, prediction: str = "epsilon") -> Path:
         )
     pipeline.save_pretrained(folder / "model")
     return folder / "model"
+
+
+def single_file(model: Path, path: Path) -> Path:
+    """Write a tiny Stable Diffusion as one file, named as the first releases named its parts."""
+    import diffusers
+    from safetensors.torch import save_file
+
+    pipeline = diffusers.StableDiffusionPipeline.from_pretrained(model, safety_checker=None)
+    tensors = {
+        f"model.diffusion_model.{_renamed(name, _UNET_NAMES)}": tensor
+        for name, tensor in pipeline.unet.state_dict().items()
+    }
+    for name, tensor in pipeline.vae.state_dict().items():
+        tensors[f"first_stage_model.{_renamed(name, _VAE_NAMES)}"] = tensor
+    for name, tensor in pipeline.text_encoder.state_dict().items():
+        inner = name.removeprefix("text_model.")
+        tensors[f"cond_stage_model.transformer.text_model.{inner}"] = tensor
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    return path
+
+
+def _renamed(name: str, rules: list[tuple[str, str]]) -> str:
+    for old, new in rules:
+        name = re.sub(old, new, name)
+    return name
+
+
+_RESNET_NAMES = [
+    (r"(resnets.*)norm1", r"\1in_layers.0"),
+    (r"(resnets.*)conv1", r"\1in_layers.2"),
+    (r"(resnets.*)norm2", r"\1out_layers.0"),
+    (r"(resnets.*)conv2", r"\1out_layers.3"),
+    (r"time_emb_proj", "emb_layers.1"),
+    (r"conv_shortcut", "skip_connection"),
+]
+# Two levels of one layer: see `_unet`.
+_UNET_NAMES = [
+    *_RESNET_NAMES,
+    (r"^conv_in", "input_blocks.0.0"),
+    (r"^down_blocks\.0\.downsamplers\.0\.conv", "input_blocks.2.0.op"),
+    (r"^down_blocks\.0\.resnets\.0", "input_blocks.1.0"),
+    (r"^down_blocks\.1\.resnets\.0", "input_blocks.3.0"),
+    (r"^down_blocks\.1\.attentions\.0", "input_blocks.3.1"),
+    (r"^mid_block\.resnets\.0", "middle_block.0"),
+    (r"^mid_block\.attentions\.0", "middle_block.1"),
+    (r"^mid_block\.resnets\.1", "middle_block.2"),
+    (r"^up_blocks\.0\.resnets\.(\d)", r"output_blocks.\1.0"),
+    (r"^up_blocks\.0\.attentions\.(\d)", r"output_blocks.\1.1"),
+    (r"^up_blocks\.0\.upsamplers\.0\.conv", "output_blocks.1.2.conv"),
+    (r"^up_blocks\.1\.resnets\.0", "output_blocks.2.0"),
+    (r"^up_blocks\.1\.resnets\.1", "output_blocks.3.0"),
+    (r"^time_embedding\.linear_1", "time_embed.0"),
+    (r"^time_embedding\.linear_2", "time_embed.2"),
+    (r"^conv_norm_out", "out.0"),
+    (r"^conv_out", "out.2"),
+]
+_VAE_NAMES = [
+    (r"conv_norm_out", "norm_out"),
+    (r"conv_shortcut", "nin_shortcut"),
+    (r"group_norm", "norm"),
+    (r"to_out\.0", "proj_out"),
+    (r"to_([qkv])\.", r"\1."),
+    (r"mid_block\.attentions\.0", "mid.attn_1"),
+    (r"mid_block\.resnets\.0", "mid.block_1"),
+    (r"mid_block\.resnets\.1", "mid.block_2"),
+    (r"down_blocks\.(\d)\.resnets", r"down.\1.block"),
+    (r"down_blocks\.(\d)\.downsamplers\.0", r"down.\1.downsample"),
+    (r"up_blocks\.0\.resnets", "up.1.block"),  # from the last to the first
+    (r"up_blocks\.1\.resnets", "up.0.block"),
+    (r"up_blocks\.0\.upsamplers\.0", "up.1.upsample"),
+]
 
 
 def subject(folder: Path, photos: int = 3, **choices: Any) -> SubjectFolder:
