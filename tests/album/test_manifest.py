@@ -57,7 +57,7 @@ def test_tidy_keeps_other_runs_and_orders_this_one(tmp_path: Path) -> None:
 
 
 def test_a_name_that_leads_out_of_the_folder_is_no_mask(tmp_path: Path) -> None:
-    for name in ("../../victim.png", "/etc/victim.png", "a\\b.png", "x" * 5000, "a\0.png"):
+    for name in ("../../victim.png", "/etc/victim.png", "x" * 5000, "a\0.png"):
         line = replace(_found(), output=name).to_json()
         with pytest.raises(ValueError, match="neither an error nor a mask"):
             Record.from_json(line)

@@ -20,7 +20,8 @@ from persam.evaluation.baselines.tuning import study
 from persam.evaluation.method_names import resolve_method
 from persam.methods.fit import Schedule
 from persam.methods.persam_f import finetune
-from persam.structures import Guidance, Prompts
+from persam.models.wrapped_backbone import WrappedBackbone
+from persam.structures import Guidance, ModelSpec, Prompts
 
 FAMILIES = ("sam", "sam_hq", "sam2", "pocket")
 HUNG = ("prompt-tuning", "adapter", "lora")  # the ones that change the decoder for a while
@@ -227,12 +228,11 @@ def test_sizes_that_make_no_sense(tiny, name, given, said):
 
 
 @pytest.mark.parametrize("name", HUNG)
-def test_a_model_without_such_a_decoder(name):
-    class Other:
-        name = "other"
-
+def test_a_model_without_such_a_decoder(name, tiny):
+    other = WrappedBackbone(tiny("sam"), ModelSpec("other"))
+    other.model = None  # as of an exported model: networks, and no layers
     with pytest.raises(InputError, match="other has none"):
-        method(name)(Other(), PICTURE, mask=MASK)
+        method(name)(other, PICTURE, mask=MASK)
 
 
 def test_lora_without_peft_names_the_pip_line(tiny, monkeypatch):
