@@ -112,7 +112,8 @@ def _dataset(subject: SubjectFolder, kind: str, mask_line: str) -> str:
     choices = subject.choices
     return (
         "# For --dataset_config of kohya's sd-scripts; give --masked_loss with it. The paths are\n"
-        "# absolute, as the scripts want them: prepare again where the folder has been moved.\n"
+        "# absolute, as relative ones would be looked up from wherever the scripts are started:\n"
+        "# prepare again where the folder has been moved.\n"
         "[general]\n"
         'caption_extension = ".txt"\n\n'
         "[[datasets]]\n"

@@ -216,7 +216,7 @@ def _make(
     if not masked:
         weights = np.full_like(weights, 255)
     hard = SubjectFolder(folder, choices, ()).hard
-    share = round(trained_share(weights, choices.resolution, hard=hard), 4)
+    share = round(trained_share(weights, choices.resolution, hard=hard), 6)
     photo = SubjectPhoto(Path(record.output).stem, record.input, masked, share, record.score)
     made.photos.append(photo)
     subject = SubjectFolder(folder, choices, ())

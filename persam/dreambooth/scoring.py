@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from persam.dreambooth.subject import read_subject, without_token
+from persam.dreambooth.subject import read_caption, read_subject, without_token
 from persam.errors import InputError
 from persam.io.folders import list_images
 from persam.io.images import read_image
@@ -129,7 +129,7 @@ def prompts(samples: Sequence[Path], subject: SubjectFolder) -> list[str] | None
             f"missing. Give each its prompt, or none."
         )
     token = subject.choices.token
-    return [without_token(file.read_text(encoding="utf-8").strip(), token) for file in there]
+    return [without_token(read_caption(file), token) for file in there]
 
 
 def cosines(

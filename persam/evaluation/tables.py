@@ -47,7 +47,7 @@ def read_report(path: str | Path) -> Line:
     path = Path(path)
     refuse_special(path)
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:

@@ -115,7 +115,7 @@ def read_lines(path: Path, parse_line: Callable[[str], T]) -> list[T]:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"{path} has more than {MOST_BYTES:,} bytes. Move it away.")
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except FileNotFoundError:
         return []
     except OSError as error:

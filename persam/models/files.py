@@ -182,6 +182,8 @@ def _tensors(content: Any, path: Path) -> State:
     for key in ("model", "state_dict", "model_state", "model_state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
+    if isinstance(content, dict):
+        content = {name: part for name, part in content.items() if name != _BESIDE}
     named = isinstance(content, dict) and len(content) > 0
     if not named or not all(isinstance(value, torch.Tensor) for value in content.values()):
         raise InputError(
@@ -193,6 +195,8 @@ def _tensors(content: Any, path: Path) -> State:
 
 # What training frameworks put before the names: DistributedDataParallel, Lightning, micro-sam.
 _PREFIXES = ("module.", "model.", "sam.", "net.", "_orig_mod.")
+# micro-sam's second decoder, for whole pictures without prompts, beside the model's own tensors.
+_BESIDE = "decoder_state"
 # Buffers of the official model that are constants of its family.
 _CONSTANTS = ("pixel_mean", "pixel_std")
 

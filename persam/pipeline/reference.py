@@ -209,6 +209,12 @@ def _prompts(shown: Reference, height: int, width: int) -> Prompts:
         box = _box(shown.box, height, width)
         return Prompts(off, np.zeros(len(off), dtype=np.int64), box=box)
     on = _points(shown.points, "points", height, width)
+    both = np.floor(on)[(np.floor(on)[:, None] == np.floor(off)).all(axis=2).any(axis=1)]
+    if len(both):
+        raise InputError(
+            f"The pixel {tuple(both[0].astype(int).tolist())} is given as on the object and as off "
+            f"it. Give it as one of both."
+        )
     labels = np.repeat(np.array([1, 0], dtype=np.int64), (len(on), len(off)))
     return Prompts(np.concatenate([on, off]), labels)
 

@@ -116,7 +116,7 @@ def test_prompts_are_given_to_all_or_none(subject, tmp_path):
     (tmp_path / "00.txt").write_text("an sks dog")
     with pytest.raises(InputError, match=r"01\.txt is missing"):
         prompts(pictures, subject)
-    (tmp_path / "01.txt").write_text("a sks dog, in the sea")
+    (tmp_path / "01.txt").write_text("\ufeffa sks dog, in the sea", encoding="utf-8")
     assert prompts(pictures, subject) == ["an dog", "a dog, in the sea"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from dataclasses import replace
@@ -18,6 +19,7 @@ from persam.dreambooth.recipe import DreamBoothRecipe, SamplingOptions
 from persam.dreambooth.steps import ask, losses
 from persam.dreambooth.training import DreamBoothRun, train
 from persam.errors import InputError, ModelNotFound
+from persam.io.own_files import OWN_FILES
 
 KINDS = ("sd", "v", "xl")
 QUICK = SamplingOptions(steps=2, guidance=2.0)
@@ -232,3 +234,19 @@ def test_models_that_cannot_be_trained(models, tmp_path):
 def test_recipes_that_make_no_sense(change):
     with pytest.raises(InputError, match=next(iter(change))):
         replace(RECIPE, **change)
+
+
+def test_no_file_of_a_person_is_replaced(models, tmp_path):
+    short = replace(RECIPE, steps=1, prior_weight=0)
+    done = runs(models, "sd", tmp_path, "whole")
+    train(done, short)
+    files = (p for p in done.out.rglob("*") if p.is_file() and p.name != OWN_FILES)
+    names = sorted(path.relative_to(done.out) for path in files)
+    assert {"lora.safetensors", "checkpoint.pt", "run.json"} <= {path.name for path in names}
+    for number, name in enumerate(names):
+        run = runs(models, "sd", tmp_path, str(number))
+        (run.out / name).parent.mkdir(parents=True)
+        (run.out / name).write_bytes(b"a person's")
+        with contextlib.suppress(InputError):
+            train(run, short)
+        assert (run.out / name).read_bytes() == b"a person's", name

@@ -49,6 +49,13 @@ def test_the_mask_is_the_class_s_number(name, folder):
         assert subject.reference.unjudged().sum() == truth.shape[1]
 
 
+def test_lists_that_an_editor_saved_with_a_byte_order_mark(name, folder):
+    whole = datasets.open_dataset(name, folder)
+    for file in (folder / "splits/val").glob("*.txt"):
+        file.write_text("\ufeff" + file.read_text(), encoding="utf-8")
+    assert datasets.open_dataset(name, folder) == whole
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

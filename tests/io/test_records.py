@@ -75,6 +75,8 @@ def test_a_broken_last_line_is_a_killed_run(tmp_path: Path) -> None:
     path.write_text('0\n{"half\n1\n')
     with pytest.raises(InputError, match="Line 2 of"):
         read_lines(path, lambda line: parse(line, int))
+    path.write_text("\ufeff0\n1\n", encoding="utf-8")  # as an editor saved it
+    assert read_lines(path, lambda line: parse(line, int)) == [0, 1]
     assert read_lines(tmp_path / "none", lambda line: parse(line, int)) == []
 
 

@@ -11,6 +11,7 @@ from persam.concept import Concept
 from persam.errors import InputError
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
+from persam.pipeline.reference import Reference
 from persam.structures import Prompts
 from persam.variants import Variant
 
@@ -47,6 +48,13 @@ def test_exactly_one_way_to_show_the_object(parity_sam, hint):
 def test_bad_boxes_are_refused(parity_sam, box):
     with pytest.raises(InputError, match=r"box"):
         personalize(parity_sam, REFERENCE, box=box)
+
+
+@pytest.mark.parametrize("off", [(20.9, 30.0), (20, 30)])
+def test_a_pixel_cannot_be_on_and_off_the_object(parity_sam, off):
+    shown = Reference(REFERENCE, points=[(5, 5), (20.2, 30.7)], not_points=[(1, 1), off])
+    with pytest.raises(InputError, match=r"The pixel \(20, 30\) is given as on .* and as off"):
+        personalize(parity_sam, shown)
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def _named(state, prefix):
         lambda s: {"model": s},
         lambda s: {"state_dict": _named(s, "model."), "epoch": 3},
         lambda s: {"model_state": _named(s, "sam.")},
+        lambda s: s | {"decoder_state": {"out_conv.weight": torch.zeros(1)}},  # micro-sam's export
         lambda s: _named(s, "module."),
         lambda s: s | {"pixel_mean": torch.zeros(3, 1, 1), "pixel_std": torch.ones(3, 1, 1)},
     ],

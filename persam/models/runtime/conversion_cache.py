@@ -13,11 +13,12 @@ import json
 import os
 import shutil
 import tempfile
-import time
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from persam.errors import InputError
+from persam.io.writers import part_path, remove_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,9 @@ SUMS = "sums.json"
 
 
 _ROOM = 100_000_000  # bytes; a disk with less is full
-_ABANDONED = 3600.0  # seconds after which an unfinished conversion is a killed one's
+# What a full disk is to those who write networks; RuntimeError is OpenVINO's word for it, which
+# becomes an InputError while a network is converted.
+_FAILURES = (OSError, RuntimeError, InputError)
 
 
 def folder() -> Path:
@@ -69,25 +72,28 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
 
     Returns:
         The folder. Where nothing can be kept on this machine, one that is made for this process.
+
+    Raises:
+        InputError: there is no room for that either.
     """
     place = folder() / "networks" / name
     if _whole(place):
         return place
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(place.parent)
-        fresh = Path(tempfile.mkdtemp(prefix=".part-", dir=place.parent))
+        fresh = _fresh(place.parent)
     except OSError:  # a home that is read only
         return _for_this_process(make)
     try:
         try:
             make(fresh)
-        except (OSError, RuntimeError):  # RuntimeError is OpenVINO's word for it
+            sums = {path.name: _sum(path) for path in sorted(fresh.iterdir())}
+            (fresh / SUMS).write_text(json.dumps(sums))
+        except _FAILURES:
             if shutil.disk_usage(fresh).free > _ROOM:
                 raise
+            shutil.rmtree(fresh)  # it may be on the same disk
             return _for_this_process(make)
-        sums = {path.name: _sum(path) for path in sorted(fresh.iterdir())}
-        (fresh / SUMS).write_text(json.dumps(sums))
         shutil.rmtree(place, ignore_errors=True)
         fresh.rename(place)
     except OSError:
@@ -100,18 +106,26 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
 
 def _for_this_process(make: Callable[[Path], None]) -> Path:
     """A conversion in a folder that is gone when the process ends."""
-    fresh = Path(tempfile.mkdtemp(prefix="persam-"))
-    atexit.register(shutil.rmtree, fresh, ignore_errors=True)
-    make(fresh)
+    place = Path(tempfile.gettempdir())
+    try:
+        fresh = _fresh(place)
+        atexit.register(shutil.rmtree, fresh, ignore_errors=True)
+        make(fresh)
+    except _FAILURES as error:
+        if shutil.disk_usage(place).free > _ROOM:
+            raise
+        raise InputError(
+            f"The converted network can be kept neither in {folder()} nor in {place}, which is "
+            f'full. Make room, set PERSAM_CACHE to a folder elsewhere, or give engine="torch".'
+        ) from error
     return fresh
 
 
-def _sweep(place: Path) -> None:
-    """Remove what conversions left that were killed."""
-    for part in place.glob(".part-*"):
-        with suppress(OSError):  # another process was quicker
-            if part.stat().st_mtime < time.time() - _ABANDONED:
-                shutil.rmtree(part, ignore_errors=True)
+def _fresh(place: Path) -> Path:
+    """A new folder for a conversion, and what conversions left that were killed removed."""
+    remove_abandoned(place)
+    start, end = part_path(place / "network").stem, ".part"
+    return Path(tempfile.mkdtemp(prefix=f"{start}-", suffix=end, dir=place))
 
 
 def _whole(place: Path) -> bool:

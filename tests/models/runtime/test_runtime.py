@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -119,6 +125,53 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
     place = conversion_cache.kept("name", lambda folder: (folder / "made").touch())
     assert (place / "made").exists()
     shutil.rmtree(place)
+
+
+FULL = [OSError(28, "No space left"), RuntimeError("iostream error"), InputError("iostream error")]
+
+
+@pytest.mark.parametrize("error", FULL, ids=lambda error: type(error).__name__)
+def test_a_full_cache_is_done_without_and_a_full_machine_is_said(own, tmp_path, monkeypatch, error):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+
+    def make(folder: Path) -> None:
+        if folder.is_relative_to(own) or everywhere:
+            raise error
+        (folder / "made").touch()
+
+    everywhere = False
+    place = conversion_cache.kept("name", make)
+    assert (place / "made").exists()
+    everywhere = True
+    with pytest.raises(InputError, match=r"neither in .*cache nor in .*tmp, which is full"):
+        conversion_cache.kept("name", make)
+    assert list((own / "networks").iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes cannot be asked for")
+def test_what_a_killed_conversion_left_is_cleared_away_by_the_next_one(own, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = (
+        "import os, signal; from persam.models.runtime import conversion_cache\n"
+        "conversion_cache.kept('name', lambda folder: os.kill(os.getpid(), signal.SIGKILL))"
+    )
+
+    def killed() -> None:
+        environment = {**os.environ, "TMPDIR": str(tmp_path)}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
+        assert done.returncode == -signal.SIGKILL
+
+    killed()
+    assert len(list((own / "networks").iterdir())) == 1
+    conversion_cache.kept("other", lambda folder: (folder / "made").touch())
+    assert [path.name for path in (own / "networks").iterdir()] == ["other"]
+    shutil.rmtree(own)
+    own.write_text("")  # nothing can be kept in it
+    killed()
+    conversion_cache.kept("other", lambda folder: (folder / "made").touch())
+    assert len(list(tmp_path.glob(".persam-*"))) == 1
 
 
 @pytest.mark.parametrize(
