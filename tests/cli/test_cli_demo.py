@@ -36,3 +36,20 @@ def test_an_unknown_model_is_one_line(tmp_path):
     assert done.exit_code == 2
     assert "no/such/model" in done.output
     assert "Traceback" not in done.output
+
+
+def test_no_file_of_a_person_is_replaced(tmp_path, tiny_sam_folder):
+    words = ["demo", "--out", str(tmp_path), "--model", str(tiny_sam_folder)]
+    theirs = [tmp_path / "persam" / name for name in ("03.png", "sheet.html", "cutouts/02.png")]
+    sample = tmp_path / "samples/Images/plush_dog/02.jpg"
+    for path in (*theirs, sample):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"a person's")
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    assert "02.jpg is there already and no sample" in done.output
+    assert sample.read_bytes() == b"a person's"
+    sample.unlink()
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, SystemExit | None), done.exception
+    assert [path.read_bytes() for path in theirs] == [b"a person's"] * 3
