@@ -28,11 +28,19 @@ def heard(caplog):
     return caplog
 
 
+@pytest.fixture
+def logging_as_before(monkeypatch):
+    """Loggers remember what their parents let through; only setLevel makes them forget it."""
+    log, root = logging.getLogger("persam"), logging.getLogger()
+    level = log.level
+    monkeypatch.setattr(root, "handlers", list(root.handlers))
+    yield
+    log.setLevel(level)
+
+
+@pytest.mark.usefixtures("logging_as_before")
 def test_the_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    log, root = logging.getLogger("persam"), logging.getLogger()
-    monkeypatch.setattr(log, "level", log.level)
-    monkeypatch.setattr(root, "handlers", list(root.handlers))
     names: dict[str, object] = {}
     for code in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
         exec(compile(code, "docs/scripts.md", "exec"), names)  # noqa: S102  (the page's own)

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from persam.errors import InputError
+from persam.io.picture_bytes import PictureBytes
 from persam.io.picture_checks import MAX_SIDE
-from persam.io.picture_file import from_bytes, open_picture, open_reduced, picture_size
+from persam.io.picture_file import open_picture, open_reduced, picture_size
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
 
@@ -134,7 +135,8 @@ def test_large_pictures_are_read_at_a_reduced_scale(tmp_path: Path, suffix: str)
 
 def test_contents_of_a_file(tmp_path: Path) -> None:
     Image.new("RGB", (40, 30)).save(tmp_path / "p.png")
-    assert from_bytes((tmp_path / "p.png").read_bytes(), "The picture").size == (40, 30)
-    for data in (b"", b"words", (tmp_path / "p.png").read_bytes()[:60]):
-        with pytest.raises(InputError, match=r"^The picture is not a picture, or damaged"):
-            from_bytes(data, "The picture")
+    contents = (tmp_path / "p.png").read_bytes()
+    assert open_picture(PictureBytes("in.tar/p.png", contents)).size == (40, 30)
+    for data in (b"", b"words", contents[:60]):
+        with pytest.raises(InputError, match=r"^in.tar/p.png is (not a picture|damaged)"):
+            open_picture(PictureBytes("in.tar/p.png", data))
