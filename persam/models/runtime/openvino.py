@@ -30,10 +30,11 @@ def write(wanted: Convertible, file: Path) -> None:
     import openvino
     from openvino.frontend import OpConversionFailure
 
-    from persam.models.runtime.tracing import converting, traced
+    from persam.models.runtime.tracing import converting, hushed, traced
 
     what = f"Converting {type(wanted.network).__name__} for OpenVINO"
-    with converting(what, OpConversionFailure):
+    # A converter that gives up leaves the root logger deaf to everybody's warnings.
+    with hushed(None), converting(what, OpConversionFailure):
         given = tuple(wanted.inputs.values())
         shapes: list[Any] = [list(tensor.shape) for tensor in given]
         for name, shape in zip(wanted.inputs, shapes, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -251,8 +252,10 @@ def test_a_network_that_does_not_convert_is_named(free):
         def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
             return (torch.special.bessel_j0(pixels),)
 
+    level = logging.getLogger().level
     with pytest.raises(InputError, match="Odd for OpenVINO failed"):
         start(Odd().eval(), torch.zeros(1, 3, 4, 4), RuntimeChoice("openvino", "fp32"))
+    assert logging.getLogger().level == level  # others' warnings are heard as before
 
 
 def test_bf16_by_openvino_is_nearly_the_same(free, random_image, tiny):
