@@ -25,7 +25,7 @@ from persam.methods.fit import fit
 from persam.methods.persam import personalize
 from persam.methods.persam_f import lesson
 from persam.metrics import iou
-from persam.pipeline.decoder import Step, first_step, refine
+from persam.pipeline.decoder import Step, final_step, first_step, refine
 from persam.pipeline.one_piece import final_object, one_piece
 from persam.pipeline.reference import Reference, encode_reference
 from persam.pipeline.segment import locate
@@ -96,11 +96,7 @@ def _choices(
     weighed = np.einsum("k,kij->ij", sure / sure.sum(), shares)
     return {
         "the best of the ten": logits,
-        "the recipe's: the step of the highest estimate": max(
-            (step for step in steps if step.mask.any()),
-            key=lambda step: step.score,
-            default=steps[0],
-        ).logits,
+        "the recipe's: the step of the highest estimate": final_step(steps, keep_best=True).logits,
         "the highest estimate of the ten": logits[[scores.argmax()]],
         "the highest estimate and agreement with the others": logits[[_agreed(logits, scores)]],
         "the ten's mean": shares.mean(axis=0)[None] - 0.5,

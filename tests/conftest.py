@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
@@ -32,11 +33,12 @@ import tiny as tiny_models
 import torch
 from hypothesis import HealthCheck, settings
 
+from persam.models import loading
 from persam.models.sam import SamBackbone
 from persam.models.weights import load_sam
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # A slow machine is no failure of what is tested.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -81,6 +83,14 @@ def pytest_unconfigure() -> None:
     """Drop what the session converted, when all workers are done."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         shutil.rmtree(os.environ["PERSAM_CACHE"], ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def models_loaded_once() -> Iterator[None]:
+    """All commands of a file share the models that they name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "load", functools.cache(loading.load))
+        yield
 
 
 @pytest.fixture(scope="session")

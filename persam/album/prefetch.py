@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from persam.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -125,7 +125,7 @@ class Threads:
         return result
 
 
-def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Generator[R]:
     """Yield ``function(item)`` of every item in their order, while the next one is in the making.
 
     Args:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from persam.cli.concept_args import digest
 from persam.cli.console import complain, say
 from persam.cli.model_args import (
     DeviceOption,
@@ -28,7 +28,6 @@ from persam.cli.object_options import (
     OrientationOption,
     PointOption,
 )
-from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
     from persam.dreambooth.prepare import Prepared
@@ -118,20 +117,11 @@ def prepare(
     learnt = (backbone.name, backbone.precision, concept.method, concept.variant)
     words = repr((*learnt, box, point, *example.place[2:]))
     grey = example.read().mask
-    given = stage.ReferencePicture(reference, grey, _identity(words, files), files)
+    given = stage.ReferencePicture(reference, grey, digest(words, files), files)
     made = stage.prepare(concept, listing.photos, given, out, choices)
     _report(made)
     if made.left_out or made.failed:
         raise typer.Exit(1)
-
-
-def _identity(words: str, files: tuple[Path, ...]) -> str:
-    """What is looked for, by the contents of the files that say so."""
-    digest = hashlib.sha256(words.encode())
-    for path in files:
-        refuse_special(path)
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _report(made: Prepared) -> None:

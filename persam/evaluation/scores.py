@@ -14,7 +14,6 @@ import numpy as np
 
 from persam import __version__
 from persam.errors import InputError
-from persam.evaluation.datasets.photos import Photo
 from persam.evaluation.reports import ObjectReport, Report
 from persam.metrics import Overlap, at_size, boundary_overlap, fb_iou, overlap, pooled
 
@@ -130,7 +129,7 @@ def _score(
     height, width = truth.shape
     found = predictions.read(subject.name, photo.stem, (height, width))
     record = predictions.found.get((subject.name, photo.stem))
-    unjudged = photo.unjudged() if isinstance(photo, Photo) else None
+    unjudged = photo.unjudged()
     if unjudged is not None:
         unjudged = at_size(unjudged, dataset.scored_size)
     found, pixels = judged(found, truth, unjudged)

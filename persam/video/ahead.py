@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import repeat
 from typing import TYPE_CHECKING, TypeVar
+
+from persam.album.prefetch import one_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -12,19 +14,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def one_ahead(frames: Iterable[T]) -> Generator[T]:
+def frames_ahead(frames: Iterable[T]) -> Generator[T]:
     """The same frames, each read while the one before is worked on; one waits at most.
 
     Reading that fails raises here, behind the frames before. Whoever does not go to the end closes
     this, which ends the reading.
 
     Example:
-        >>> list(one_ahead(n for n in (1, 2, 3)))
+        >>> list(frames_ahead(n for n in (1, 2, 3)))
         [1, 2, 3]
     """
     source = (frame for frame in frames)
-    with closing(source), ThreadPoolExecutor(1, "persam-frames") as reader:
-        coming = reader.submit(next, source, None)
-        while (frame := coming.result()) is not None:
-            coming = reader.submit(next, source, None)
+    with closing(source), closing(one_ahead(lambda _: next(source, None), repeat(None))) as read:
+        for frame in read:
+            if frame is None:
+                return
             yield frame

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
 from persam.runs import locked
-from persam.video.ahead import one_ahead
+from persam.video.ahead import frames_ahead
 from persam.video.clip_state import ClipState
 from persam.video.joining import BackwardSpan, Joiner
 from persam.video.marks import marked_before
@@ -186,7 +186,7 @@ class _ClipJob:
         """
         writers = FrameWriters(self.state.files, self.clip, self.state.numbers, save)
         tracker = None if self._all_tracked(start) else self._tracker(start)
-        frames = one_ahead(self.clip)
+        frames = frames_ahead(self.clip)
         try:
             for frame in frames:
                 if frame.index == stop:

@@ -7,7 +7,6 @@ results, of which somebody has changed one. What a person made is there afterwar
 
 from __future__ import annotations
 
-import functools
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -24,12 +23,13 @@ from typer.testing import CliRunner
 from persam import samples
 from persam.cli import app
 from persam.io.own_files import OWN_FILES
-from persam.models import loading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from click.testing import Result
+
+pytestmark = pytest.mark.usefixtures("models_loaded_once")
 
 THEIRS = b"a person's"
 # What a run writes down for itself, line by line; a person's own file of that name is left, but
@@ -38,14 +38,6 @@ RECORDS = (
     *(OWN_FILES, "manifest.jsonl", "run.json", "predictions.jsonl", "subject.json"),
     "report.json",
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_model() -> Iterator[None]:
-    """The model is loaded once for all commands."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "load", functools.cache(loading.load))
-        yield
 
 
 @pytest.fixture(scope="module")

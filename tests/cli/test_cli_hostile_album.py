@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import shutil
@@ -17,12 +16,11 @@ from typer.testing import CliRunner
 
 from persam import samples
 from persam.cli import app
-from persam.models import loading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from click.testing import Result
+
+pytestmark = pytest.mark.usefixtures("models_loaded_once")
 
 NAMES = (
     *(b"\x1b]0;owned\x07\x1b[2J.jpg", "a\u202egpj.exe\x9b31m.jpg".encode()),
@@ -31,13 +29,6 @@ NAMES = (
 SECONDS = 20  # until a command counts as hanging
 # Orders to a terminal but for colours, and marks that turn the direction of writing.
 ORDERS = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e]|\x1b(?!\\[[0-9;]*m)")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_model() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "load", functools.cache(loading.load))
-        yield
 
 
 @pytest.fixture(scope="module")

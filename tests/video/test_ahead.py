@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from persam.video.ahead import one_ahead
+from persam.video.ahead import frames_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Source:
 
 def test_the_next_frame_is_read_while_one_is_worked_on_and_no_more() -> None:
     source = Source(4)
-    for number in one_ahead(source):
+    for number in frames_ahead(source):
         assert source.begun[number + 1].wait(SECONDS)
         assert not any(event.is_set() for event in source.begun[number + 2 :])
     assert number == 3
@@ -45,7 +45,7 @@ def test_the_next_frame_is_read_while_one_is_worked_on_and_no_more() -> None:
 
 
 def test_an_error_comes_behind_the_frames_before_it() -> None:
-    frames = one_ahead(Source(2, ValueError("damaged")))
+    frames = frames_ahead(Source(2, ValueError("damaged")))
     assert [next(frames), next(frames)] == [0, 1]
     with pytest.raises(ValueError, match="damaged"):
         next(frames)
@@ -53,7 +53,7 @@ def test_an_error_comes_behind_the_frames_before_it() -> None:
 
 def test_leaving_early_ends_the_reading() -> None:
     source, before = Source(4), threading.active_count()
-    frames = one_ahead(source)
+    frames = frames_ahead(source)
     assert next(frames) == 0
     frames.close()
     assert source.closed
@@ -61,4 +61,4 @@ def test_leaving_early_ends_the_reading() -> None:
 
 
 def test_no_frames_at_all() -> None:
-    assert list(one_ahead(Source(0))) == []
+    assert list(frames_ahead(Source(0))) == []

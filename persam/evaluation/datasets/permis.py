@@ -86,6 +86,10 @@ class StoredFrame:
             )
         return mask
 
+    def unjudged(self) -> None:
+        """PerMIS leaves no pixel open."""
+        return
+
     def describe(self) -> str:
         """The frame's path."""
         return str(self.image)

@@ -64,6 +64,14 @@ class AnyPhoto(Protocol):
         """
         ...
 
+    def unjudged(self) -> np.ndarray | None:
+        """``(H, W)`` bool: pixels that the annotators left open; None where they left none.
+
+        Raises:
+            InputError: the mask cannot be read, or has another size than the picture.
+        """
+        ...
+
     def describe(self) -> str:
         """What to call it in an error."""
         ...
