@@ -250,6 +250,7 @@ _POCKET = dataclasses.replace(
     guided_attention=False,
     semantic_prompt=False,
     prior_mask=1.5,
+    box_in_step_2=True,
     keep_best=True,
     one_piece=True,
     second_look=0.15,
@@ -261,5 +262,6 @@ _RECIPES: dict[tuple[str, str], Variant] = {
     ("official", "persam"): _PERSAM,
     ("official", "persam-f"): _PERSAM_F,
     ("pocket", "persam"): _POCKET,
-    ("pocket", "persam-f"): _POCKET,
+    # With fused masks the box of the first one costs more than it brings.
+    ("pocket", "persam-f"): dataclasses.replace(_POCKET, box_in_step_2=False),
 }

@@ -29,7 +29,9 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "smoothed similarity": {"smoothing": 0.0},
     "location prior as mask": {"prior_mask": 0.0},
     "points on parts": {"parts": 0},
+    "box in the first refinement": {"box_in_step_2": False},
     "one piece": {"one_piece": False},
+    "second look": {"second_look": 0.0},
     "absence": {"min_presence": 0.0},
 }
 _OFFICIAL_PARTS = ("negative point", "refinement", "guided attention", "semantic prompt")

@@ -62,15 +62,18 @@ def test_a_recipe_with_more_parts_has_its_own_table():
         "+ smoothed similarity",
         "+ location prior as mask",
         "+ points on parts",
+        "+ box in the first refinement",
         "+ one piece",
+        "+ second look",
         "+ absence",
         "+ scale weights",
         "PerSAM-F's own recipe",
     ]
     own = [row for row in rows if row.table == "own"]
-    assert own[8].variant == Variant.named("pocket", "persam")
+    assert own[-3].variant == Variant.named("pocket", "persam")
     assert own[-1].variant == Variant.named("pocket", "persam-f")
-    assert own[0].variant.contrast == own[0].variant.prior_mask == 0
+    bare = own[0].variant
+    assert bare.contrast == bare.prior_mask == bare.second_look == 0
 
 
 def test_the_official_fit_can_be_had():
