@@ -7,6 +7,7 @@ The only file that knows how pictures are scaled and padded. Sizes come from the
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -205,7 +206,7 @@ def _to_edge(cells: int, square: int, resized: int, edge: int) -> np.ndarray:
 
 
 def _cell_means(mask: np.ndarray, grid: Sequence[int], extent: tuple[float, float]) -> np.ndarray:
-    rows = _means_along(mask.astype(np.int32), grid[0], extent[0])
+    rows = _means_along(mask, grid[0], extent[0])
     cells = _means_along(rows.T, grid[1], extent[1]).T
     return np.clip(cells, 0.0, 1.0).astype(np.float32)
 
@@ -213,11 +214,12 @@ def _cell_means(mask: np.ndarray, grid: Sequence[int], extent: tuple[float, floa
 def _means_along(values: np.ndarray, cells: int, extent: float) -> np.ndarray:
     """Cut ``extent`` pixels along the first axis into equal cells; past the last pixel is 0."""
     pixels = len(values)
-    sums = np.concatenate(
-        [np.zeros_like(values[:1]), np.cumsum(values, axis=0, dtype=values.dtype)]
-    )
     edges = np.linspace(0.0, extent, cells + 1)
     whole = np.minimum(edges.astype(np.int64), pixels)
     part = np.where(whole < pixels, edges - whole, 0.0)[:, None]
-    up_to = sums[whole] + part * values[np.minimum(whole, pixels - 1)]
+    kind = np.int32 if values.dtype == bool else values.dtype
+    sums = np.zeros((cells + 1, values.shape[1]), dtype=kind)
+    for cell, (low, high) in enumerate(pairwise(whole)):
+        np.add.reduce(values[low:high], axis=0, dtype=kind, out=sums[cell + 1])
+    up_to = sums.cumsum(axis=0) + part * values[np.minimum(whole, pixels - 1)]
     return np.diff(up_to, axis=0) * (cells / extent)
