@@ -100,24 +100,6 @@ def to_original(
     return found
 
 
-def picture_cells(frame: Frame, grid: Sequence[int]) -> tuple[int, int]:
-    """How many rows and columns of a grid over the square show the picture, not its padding.
-
-    A row or column counts where at least half of it is picture; one of each always counts.
-
-    Args:
-        frame: where the picture lies in the square.
-        grid: ``(h, w)`` cells.
-
-    Example:
-        >>> picture_cells(fit(480, 640, 1024, keep_aspect=True), (64, 64))
-        (48, 64)
-    """
-    rows = int(grid[0] * frame.resized[0] / frame.square + 0.5)
-    columns = int(grid[1] * frame.resized[1] / frame.square + 0.5)
-    return max(1, rows), max(1, columns)
-
-
 def cell_of_pixels(frame: Frame, grid: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Grid row ``(height,)`` and column ``(width,)`` of the cells that show the pixels."""
     down, right = np.arange(frame.height) + 0.5, np.arange(frame.width) + 0.5

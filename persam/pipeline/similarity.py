@@ -84,7 +84,7 @@ def official_cells(
 
 def background_cells(foreground: np.ndarray, frame: Frame) -> np.ndarray:
     """``(h, w)`` bool: the picture's cells that are not the object's; padding is neither."""
-    rows, columns = geometry.picture_cells(frame, foreground.shape)
+    rows, columns = frame.picture_cells(foreground.shape)
     background = np.zeros_like(foreground)
     background[:rows, :columns] = ~foreground[:rows, :columns]
     return background
@@ -187,14 +187,6 @@ def location_prior(similarity: np.ndarray, frame: Frame) -> np.ndarray:
     square = geometry.bilinear(finer, (frame.square, frame.square))
     rows, columns = frame.resized
     return geometry.bilinear(square[:, :rows, :columns], (frame.height, frame.width))[0]
-
-
-def likely(similarity: np.ndarray, frame: Frame) -> np.ndarray:
-    """``(h, w)`` bool: cells of the picture that are PRIOR_CUT deviations above its mean."""
-    rows, columns = geometry.picture_cells(frame, similarity.shape)
-    cells = np.zeros(similarity.shape, dtype=bool)
-    cells[:rows, :columns] = standardise(similarity[:rows, :columns]) > PRIOR_CUT
-    return cells
 
 
 def standardise(values: np.ndarray, over: np.ndarray | None = None) -> np.ndarray:
