@@ -201,7 +201,7 @@ def _means_along(values: np.ndarray, cells: int, extent: float) -> np.ndarray:
     part = np.where(whole < pixels, edges - whole, 0.0)[:, None]
     kind = np.int32 if values.dtype == bool else values.dtype
     sums = np.zeros((cells + 1, values.shape[1]), dtype=kind)
-    for cell, (low, high) in enumerate(pairwise(whole)):
+    for cell, (low, high) in enumerate(pairwise(whole.tolist())):
         np.add.reduce(values[low:high], axis=0, dtype=kind, out=sums[cell + 1])
     up_to = sums.cumsum(axis=0) + part * values[np.minimum(whole, pixels - 1)]
     return np.diff(up_to, axis=0) * (cells / extent)

@@ -5,7 +5,8 @@ compared with all of them, foreground and background alike, and each takes over 
 like it were (dense label propagation, as XMem and Cutie read their memories). What was background
 stays background, however like the object it is, as long as it is more like itself. Between cells
 that are equally like it, the one in the like place beside the object decides: a twin differs from
-the object by its place alone.
+the object by its place alone. Long vectors are compared along the axes in which the marked frame's
+cells are longest: what that frame has nothing of tells no object of it from another.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.linalg import eigh
 from scipy.ndimage import maximum_filter
 
 from persam import geometry
@@ -24,6 +26,8 @@ from persam.pipeline.prompts import mask_box
 if TYPE_CHECKING:
     from persam.structures import Box, Embedding, Frame
 
+AXES = 192  # that long vectors are compared along
+_LONG = 4 * AXES  # numbers; measured with pocket's 848 alone, so shorter vectors stay as they are
 NEAREST = 8  # cells of the memory that a cell takes its label from
 TEMPERATURE = 0.07  # of the softmax over their cosines, as in label propagation by DINO
 _PLACE = 0.1  # of a cosine, that a place further by the object's size costs
@@ -42,12 +46,14 @@ class MemoryEntry:
         cells: ``(h, w, d)`` unit vectors.
         places: ``(h, w, 2)``, see :func:`cell_places`.
         coverage: ``(h, w)`` share of each cell that the object covers, 0..1.
+        axes: ``(d, a)`` that cells are compared along; None as they are.
         granted: whether the mask is taken for granted, as a person's own.
     """
 
     cells: np.ndarray
     places: np.ndarray
     coverage: np.ndarray
+    axes: np.ndarray | None = None
     granted: bool = True
 
     @cached_property
@@ -62,15 +68,16 @@ class MemoryEntry:
         near = maximum_filter(self.coverage, size=2 * _BESIDE + 1) > 0
         return ~near | (self.coverage > 0)
 
-    @cached_property
-    def foreground(self) -> np.ndarray:
-        """``(h * w,)`` bool: cells that the object covers half of, or those it covers most of."""
-        return (self.coverage >= min(0.5, float(self.coverage.max()))).ravel()
-
     @property
+    def foreground(self) -> np.ndarray:
+        """``(k, d)`` the cells that the object covers half of, or those that it covers most of."""
+        return self.cells[self.coverage >= min(0.5, float(self.coverage.max()))]
+
+    @cached_property
     def rows(self) -> np.ndarray:
-        """``(h * w, d)`` the cells, one behind the other."""
-        return self.cells.reshape(-1, self.cells.shape[2])
+        """``(h * w, a)`` the cells along the axes, one behind the other."""
+        rows = along(self.cells, self.axes)
+        return rows.reshape(-1, rows.shape[2])
 
     @cached_property
     def beside(self) -> np.ndarray:
@@ -83,14 +90,41 @@ class MemoryEntry:
         return np.stack([*(2 * _PLACE * places.T), far]).astype(self.cells.dtype)
 
     @classmethod
-    def of(cls, embedding: Embedding, mask: np.ndarray, *, granted: bool = True) -> MemoryEntry:
+    def of(
+        cls,
+        embedding: Embedding,
+        mask: np.ndarray,
+        axes: np.ndarray | None = None,
+        *,
+        granted: bool = True,
+    ) -> MemoryEntry:
         """The entry of an encoded picture and its ``(height, width)`` bool mask, not empty."""
         cells, frame = embedding.cells, embedding.frame
         box = mask_box(mask)
         if box is None:
             raise ValueError("A mask that is remembered shows at least a pixel.")
         places = cell_places(frame, cells.shape[:2], box)
-        return cls(cells, places, geometry.coverage(mask, frame, cells.shape[:2]), granted)
+        coverage = geometry.coverage(mask, frame, cells.shape[:2])
+        return cls(cells, places, coverage, axes, granted)
+
+
+def main_axes(cells: np.ndarray) -> np.ndarray | None:
+    """``(d, a)`` the directions in which ``(h, w, d)`` cells are longest; None for short vectors.
+
+    Args:
+        cells: of the frame that is marked.
+    """
+    depth = cells.shape[2]
+    if depth <= _LONG:
+        return None
+    rows = cells.reshape(-1, depth)
+    _, axes = eigh(rows.T @ rows, subset_by_index=(depth - AXES, depth - 1))
+    return np.ascontiguousarray(axes, dtype=cells.dtype)
+
+
+def along(cells: np.ndarray, axes: np.ndarray | None) -> np.ndarray:
+    """``(..., d)`` cells along ``(d, a)`` axes; as they are without."""
+    return cells if axes is None else cells @ axes
 
 
 def cell_places(frame: Frame, grid: Sequence[int], box: Box) -> np.ndarray:
@@ -114,27 +148,13 @@ class Recollection:
 
     Attributes:
         readout: ``(h, w)``, 0..1, how much of each cell is object.
-        objects: ``(h * w, k)`` cosines of the picture's cells to the object's, entry by entry.
         latest: the newest entry.
-        to_latest: ``(h * w, n)`` cosines of the picture's cells to the newest entry's.
+        to_latest: ``(h * w, n)`` likeness of the picture's cells to the newest entry's.
     """
 
     readout: np.ndarray
-    objects: Sequence[np.ndarray]
     latest: MemoryEntry
     to_latest: np.ndarray
-
-    def likeness(self, now: MemoryEntry) -> float:
-        """How well all of the object, as it is remembered, finds its like in a mask, -1..1.
-
-        Args:
-            now: of the picture and the mask.
-
-        Returns:
-            Mean over the object's cells in a remembered frame of the cosine to the nearest cell of
-            the mask; of the frame that is most like it.
-        """
-        return max(float(one[now.foreground].max(axis=0).mean()) for one in self.objects)
 
     def backward_agreement(self, now: MemoryEntry) -> float:
         """How well the mask before follows from the mask now, read backwards in time, 0..1.
@@ -153,18 +173,17 @@ def recollect(
 
     Args:
         entries: at least one, the newest at the end.
-        cells: ``(h, w, d)`` unit vectors of the picture that is asked for.
+        cells: ``(h, w, a)`` of the picture that is asked for, along the same axes as the entries'.
         places: ``(h, w, 2)`` where they are, from about where the object is expected.
     """
     rows, here = cells.reshape(-1, cells.shape[2]), _with_ones(places)
-    objects, found, similar = [], [], np.empty(0)
+    found, similar = [], np.empty(0)
     for entry in entries:  # one by one, as a processor's cache holds their products
         similar = rows @ entry.rows.T
-        objects.append(similar[:, entry.foreground])
         found.append(_nearest(similar, here, entry))
     near, shares = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
     readout = _mixed(near, shares).reshape(cells.shape[:2])
-    return Recollection(readout, objects, entries[-1], similar)
+    return Recollection(readout, entries[-1], similar)
 
 
 def _with_ones(places: np.ndarray) -> np.ndarray:

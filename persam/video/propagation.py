@@ -182,7 +182,7 @@ def _judged(target: TrackedObject, frame: EncodedFrame, region: Box, found: _Fou
         return ObjectLogits(logits, 0.0, found.prompts, region=region)
     entry = MemoryEntry.of(frame.region(region), mask)
     evidence = MaskEvidence(
-        likeness=round(found.memory.likeness(entry), 6),
+        likeness=round(target.likeness(entry), 6),
         agreement=agreement(entry.coverage, found.memory.readout),
         backward=found.memory.backward_agreement(entry),
         area=float(mask.sum()),

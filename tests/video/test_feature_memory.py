@@ -5,15 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persam.structures import Frame, unit_length
+from persam.structures import Embedding, Frame, unit_length
 from persam.video.feature_memory import (
+    AXES,
     NEAREST,
     RECENT,
     SPREAD,
     TEMPERATURE,
     MemoryEntry,
     agreement,
+    along,
     cell_places,
+    main_axes,
     recollect,
     remembered,
 )
@@ -30,7 +33,6 @@ def test_a_frame_reads_its_own_labels_back() -> None:
     found = recollect([entry(1), one], one.cells, one.places)
     assert np.allclose(found.readout, one.coverage, atol=0.02)
     assert found.backward_agreement(one) > 0.95
-    assert found.likeness(one) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_most_similar_cells_are_found_as_by_sorting() -> None:
@@ -87,9 +89,26 @@ def test_agreement_by_hand() -> None:
 
 
 def test_a_tiny_object_still_has_a_cell() -> None:
-    coverage = np.zeros((4, 5))
-    coverage[3, 4] = 0.2
-    assert MemoryEntry(entry(0).cells, entry(0).places, coverage).foreground.sum() == 1
+    mask = np.zeros((40, 50), dtype=bool)
+    mask[32:34, 41:43] = True
+    cells = np.random.default_rng(0).standard_normal((1, 32, 4, 5)).astype(np.float32)
+    embedding = Embedding(cells, cells, Frame(40, 50, (40, 50), 50))
+    assert len(MemoryEntry.of(embedding, mask).foreground) == 1
+
+
+def test_long_vectors_are_compared_along_the_axes_of_the_marked_frame() -> None:
+    short, deep = entry(0).cells, 5 * AXES
+    assert main_axes(short) is None
+    assert along(short, None) is short
+    rng = np.random.default_rng(0)
+    # Cells within so many directions that the axes hold all of them keep their products.
+    span = np.linalg.qr(rng.standard_normal((deep, AXES)))[0].T.astype(np.float32)
+    cells = unit_length(rng.standard_normal((16, 16, AXES)) @ span)
+    axes = main_axes(cells)
+    assert axes is not None and axes.shape == (deep, AXES)
+    kept = along(cells, axes).reshape(-1, AXES)
+    rows = cells.reshape(-1, deep)
+    assert np.allclose(kept @ kept.T, rows @ rows.T, atol=1e-5)
 
 
 @given(st.integers(0, 3000))
