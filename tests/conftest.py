@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shutil
 import tempfile
@@ -31,6 +32,7 @@ import numpy as np
 import parity
 import tiny as tiny_models
 import torch
+import typer.testing
 from hypothesis import HealthCheck, settings
 
 from persam.models import loading
@@ -40,11 +42,16 @@ from persam.models.weights import load_sam
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from persam.models.runtime.choice import RuntimeChoice
+
 # A slow machine is no failure of what is tested.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 torch.set_num_threads(1)
+
+# The tree of all commands is built once, not at every call of one.
+typer.testing._get_command = functools.cache(typer.testing._get_command)
 
 
 # The files that take longest begin first, so that no worker is left with one alone. What the first
@@ -79,17 +86,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage what stays to the end: modules, and four thousand tests."""
+    gc.freeze()
+
+
 def pytest_unconfigure() -> None:
     """Drop what the session converted, when all workers are done."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         shutil.rmtree(os.environ["PERSAM_CACHE"], ignore_errors=True)
 
 
+_load_built_in = loading._load_pocket
+
+
+@functools.cache
+def _loaded(device: str, wished: RuntimeChoice) -> Any:
+    return _load_built_in(device, wished)
+
+
 @pytest.fixture(scope="module")
-def models_loaded_once() -> Iterator[None]:
-    """All commands of a file share the models that they name."""
+def built_in_loaded_once() -> Iterator[None]:
+    """All commands share the built-in model, one for every way to run it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "load", functools.cache(loading.load))
+        patch.setattr(loading, "_load_pocket", lambda *asked: _loaded(asked[0], asked[1].wished()))
         yield
 
 

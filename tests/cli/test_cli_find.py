@@ -45,10 +45,18 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("learnt") / "dog.safetensors"
+    image, mask = samples.files(samples.PICTURES, 0)
+    assert run("learn", image, "--mask", mask, "--out", path).exit_code == 0
+    return path
+
+
 @pytest.fixture
-def concept(desk: Path) -> str:
-    assert run("learn", "dog.jpg", "--mask", "dog.png", "--out", "dog.safetensors").exit_code == 0
-    return "dog.safetensors"
+def concept(desk: Path, learnt: Path) -> str:
+    shutil.copy(learnt, desk)
+    return learnt.name
 
 
 def test_finds_the_photos_that_have_the_object(concept: str) -> None:
