@@ -7,6 +7,7 @@ The only file that knows how pictures are scaled and padded. Sizes come from the
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -111,24 +112,6 @@ def mask_of(
     for rows, band in _bands(logits, frame, window):
         np.greater(band[0], 0, out=found[rows])
     return found
-
-
-def picture_cells(frame: Frame, grid: Sequence[int]) -> tuple[int, int]:
-    """How many rows and columns of a grid over the square show the picture, not its padding.
-
-    A row or column counts where at least half of it is picture; one of each always counts.
-
-    Args:
-        frame: where the picture lies in the square.
-        grid: ``(h, w)`` cells.
-
-    Example:
-        >>> picture_cells(fit(480, 640, 1024, keep_aspect=True), (64, 64))
-        (48, 64)
-    """
-    rows = int(grid[0] * frame.resized[0] / frame.square + 0.5)
-    columns = int(grid[1] * frame.resized[1] / frame.square + 0.5)
-    return max(1, rows), max(1, columns)
 
 
 def cell_of_pixels(frame: Frame, grid: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -244,7 +227,7 @@ def _bands(
 
 
 def _cell_means(mask: np.ndarray, grid: Sequence[int], extent: tuple[float, float]) -> np.ndarray:
-    rows = _means_along(mask.astype(np.int32), grid[0], extent[0])
+    rows = _means_along(mask, grid[0], extent[0])
     cells = _means_along(rows.T, grid[1], extent[1]).T
     return np.clip(cells, 0.0, 1.0).astype(np.float32)
 
@@ -252,11 +235,12 @@ def _cell_means(mask: np.ndarray, grid: Sequence[int], extent: tuple[float, floa
 def _means_along(values: np.ndarray, cells: int, extent: float) -> np.ndarray:
     """Cut ``extent`` pixels along the first axis into equal cells; past the last pixel is 0."""
     pixels = len(values)
-    sums = np.concatenate(
-        [np.zeros_like(values[:1]), np.cumsum(values, axis=0, dtype=values.dtype)]
-    )
     edges = np.linspace(0.0, extent, cells + 1)
     whole = np.minimum(edges.astype(np.int64), pixels)
     part = np.where(whole < pixels, edges - whole, 0.0)[:, None]
-    up_to = sums[whole] + part * values[np.minimum(whole, pixels - 1)]
+    kind = np.int32 if values.dtype == bool else values.dtype
+    sums = np.zeros((cells + 1, values.shape[1]), dtype=kind)
+    for cell, (low, high) in enumerate(pairwise(whole)):
+        np.add.reduce(values[low:high], axis=0, dtype=kind, out=sums[cell + 1])
+    up_to = sums.cumsum(axis=0) + part * values[np.minimum(whole, pixels - 1)]
     return np.diff(up_to, axis=0) * (cells / extent)

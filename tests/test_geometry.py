@@ -93,7 +93,7 @@ def test_coverage_by_hand():
 @given(SIDES, SIDES)
 def test_some_of_the_grid_is_always_picture(height, width):
     frame = geometry.fit(height, width, 64, keep_aspect=True)
-    rows, columns = geometry.picture_cells(frame, (8, 8))
+    rows, columns = frame.picture_cells((8, 8))
     assert 1 <= rows <= 8
     assert 1 <= columns <= 8
     assert 8 in (rows, columns)
