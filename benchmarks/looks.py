@@ -76,10 +76,12 @@ class Look:
         """``(H, W)`` logits in original pixels."""
         return torch.from_numpy(geometry.to_original(logits[None].numpy(), self.embedding.frame)[0])
 
-    def prior_mask(self, prior: torch.Tensor) -> torch.Tensor:
+    def prior_mask(self, prior: torch.Tensor) -> np.ndarray:
         side = 4 * self.embedding.features.shape[-1]
         factor = self.concept.variant.prior_mask
-        return prompts.prior_mask(prior.numpy(), self.embedding.frame, side, factor)
+        rows, columns = self.embedding.picture_cells
+        standard = similarity.standardise(prior[:rows, :columns]).numpy()
+        return prompts.prior_mask(standard, prior.shape, side, factor)
 
     def cells(self, logits: torch.Tensor) -> torch.Tensor:
         """``(h, w)`` bool: cells at least half covered by a mask."""

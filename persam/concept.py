@@ -24,7 +24,6 @@ from persam.pipeline.features import (
     ObjectFeatures,
     ReferenceFeatures,
     check_embedding,
-    with_pixels,
 )
 from persam.pipeline.instances import find_instances
 from persam.pipeline.presence import calibrate, judge
@@ -137,18 +136,15 @@ class Concept:
         Raises:
             InputError: a picture cannot be read.
         """
-        if not isinstance(image, list | tuple):
-            picture = read_image(image)
-            embedding = with_pixels(self.backbone.encode(picture), picture, [self])
-            return self.segment_embedding(embedding, trace=trace)
+        images = image if isinstance(image, list | tuple) else [image]
         found: list[Prediction] = []
-        for start in range(0, len(image), _TOGETHER):
-            pictures = [read_image(one) for one in image[start : start + _TOGETHER]]
+        for start in range(0, len(images), _TOGETHER):
+            pictures = [read_image(one) for one in images[start : start + _TOGETHER]]
             encoded = self.backbone.encode_batch(pictures)
             for embedding, picture in zip(encoded, pictures, strict=True):
-                shown = with_pixels(embedding, picture, [self])
+                shown = replace(embedding, image=picture)
                 found.append(self.segment_embedding(shown, trace=trace))
-        return found
+        return found if images is image else found[0]
 
     def segment_embedding(self, embedding: Embedding, *, trace: bool = False) -> Prediction:
         """Find the object in a picture that this concept's backbone has encoded already.

@@ -13,8 +13,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Box = tuple[int, int, int, int]
 Weights = tuple[float, float, float]  # PerSAM-F's, of the decoder's three masks
@@ -73,6 +77,22 @@ class Frame:
                 f"got {self.height}x{self.width} -> {self.resized} in {self.square}."
             )
 
+    def picture_cells(self, grid: Sequence[int]) -> tuple[int, int]:
+        """How many rows and columns of a grid over the square show the picture, not its padding.
+
+        A row or column counts where at least half of it is picture; one of each always counts.
+
+        Args:
+            grid: ``(h, w)`` cells.
+
+        Example:
+            >>> Frame(480, 640, (768, 1024), 1024).picture_cells((64, 64))
+            (48, 64)
+        """
+        rows = int(grid[0] * self.resized[0] / self.square + 0.5)
+        columns = int(grid[1] * self.resized[1] / self.square + 0.5)
+        return max(1, rows), max(1, columns)
+
 
 @dataclass(frozen=True, eq=False)
 class Preprocessed:
@@ -128,6 +148,11 @@ class Embedding:
         All comparisons of this picture read them; they are worked out once.
         """
         return unit_length(np.moveaxis(self.matching[0], 0, -1))
+
+    @cached_property
+    def picture_cells(self) -> tuple[int, int]:
+        """How many rows and columns of the matching grid show the picture; the rest is padding."""
+        return self.frame.picture_cells(self.matching.shape[2:])
 
     def __repr__(self) -> str:
         height, width = self.frame.height, self.frame.width

@@ -139,7 +139,7 @@ def reference(search: Search) -> Iterator[Section]:
     shown = [Panel("the object in the reference", panels.mask_over(search.reference, mask))]
     if "ref_foreground" in trace:
         frame = concept.backbone.frame(*search.reference.shape[:2])
-        rows, columns = geometry.picture_cells(frame, trace["ref_foreground"].shape)
+        rows, columns = frame.picture_cells(trace["ref_foreground"].shape)
         cells = np.asarray(trace["ref_foreground"])[:rows, :columns] > 0
         caption = f"{np.count_nonzero(cells)} cells whose features are the object's"
         shown.append(Panel(caption, panels.cells_over(search.reference, cells)))
@@ -154,7 +154,7 @@ def reference(search: Search) -> Iterator[Section]:
 def confidence(search: Search) -> Section:
     """Location confidence map and the points that follow from it."""
     values = np.asarray(search.found.trace["similarity"])
-    rows, columns = geometry.picture_cells(search.frame, values.shape)
+    rows, columns = search.frame.picture_cells(values.shape)
     picture = values[:rows, :columns]
     prior = search.upright(values)
     variant = search.concept.variant

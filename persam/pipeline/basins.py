@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam import geometry
 from persam.pipeline.similarity import standardise
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def highest_hill(similarity: np.ndarray, frame: Frame) -> np.ndarray:
     """
     from scipy import ndimage  # slow to import, and only instances need it
 
-    rows, columns = geometry.picture_cells(frame, similarity.shape)
+    rows, columns = frame.picture_cells(similarity.shape)
     heights = standardise(similarity[:rows, :columns])
     hills = find_hills(ndimage.gaussian_filter(heights, _SPECKLE))
     place = np.zeros(similarity.shape, dtype=bool)

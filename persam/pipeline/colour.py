@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from persam import geometry
-
 if TYPE_CHECKING:
     from persam.pipeline.features import ObjectFeatures
     from persam.structures import Embedding
@@ -30,7 +28,7 @@ def cell_colours(embedding: Embedding) -> np.ndarray | None:
     if embedding.image is None:
         return None
     grid = embedding.matching.shape[2:]
-    rows, columns = geometry.picture_cells(embedding.frame, grid)
+    rows, columns = embedding.picture_cells
     small = Image.fromarray(embedding.image).resize((columns, rows), Image.Resampling.BOX)
     colours = np.zeros((*grid, 3), dtype=np.float32)
     colours[:rows, :columns] = lab(np.asarray(small))

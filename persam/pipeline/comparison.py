@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam import geometry
 from persam.pipeline.colour import cell_colours, colour_gap
 from persam.pipeline.features import check_embedding
 from persam.pipeline.presence import CellMatrix, Evidence, evidence_of, picture_vectors
@@ -135,7 +134,7 @@ class ObjectSet:
         colours = cell_colours(embedding) if len(plausible) > 1 else None
         if colours is None:
             return {}
-        rows, columns = geometry.picture_cells(embedding.frame, colours.shape[:2])
+        rows, columns = embedding.picture_cells
         shown = colours[:rows, :columns].reshape(-1, 3)
         vectors, costs = picture_vectors(embedding), {}
         for name in plausible:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -156,13 +156,6 @@ def wants_pixels(targets: Collection[SearchTarget]) -> bool:
     Several are told apart by their colours, too, and a recipe may look again at what it has found.
     """
     return len(targets) > 1 or any(target.variant.second_look > 0 for target in targets)
-
-
-def with_pixels(
-    embedding: Embedding, image: np.ndarray, targets: Collection[SearchTarget]
-) -> Embedding:
-    """The embedding, together with its ``(height, width, 3)`` picture where that is wanted."""
-    return replace(embedding, image=image) if wants_pixels(targets) else embedding
 
 
 def check_embedding(embedding: Embedding, target: SearchTarget) -> None:

@@ -59,6 +59,6 @@ def attention_guide(
     if how == "official":
         placed = geometry.bilinear(standard, grid)[0]
     else:
-        small = geometry.bilinear(standard, geometry.picture_cells(frame, grid))[0]
+        small = geometry.bilinear(standard, frame.picture_cells(grid))[0]
         placed = padded(small, grid)
     return sigmoid(placed).reshape(1, 1, 1, -1)

@@ -112,7 +112,7 @@ def candidates(target: SearchTarget, embedding: Embedding, whole: Detection) -> 
     Yields:
         Likeliest place first. Cells of a mask are as unlike the object as any for those after it.
     """
-    rows, columns = geometry.picture_cells(embedding.frame, whole.similarity.shape)
+    rows, columns = embedding.picture_cells
     shown = whole.similarity[:rows, :columns]
     heights = np.zeros_like(whole.similarity)
     heights[:rows, :columns] = standardise(shown)

@@ -13,7 +13,6 @@ from persam.io.images import read_image
 from persam.io.palette import MOST
 from persam.pipeline.comparison import ObjectSet
 from persam.pipeline.decoder_batch import beside_others
-from persam.pipeline.features import with_pixels
 from persam.pipeline.presence import nearer_to_object
 from persam.pipeline.prompts import mask_box
 from persam.pipeline.segment import find, nothing
@@ -71,7 +70,7 @@ def segment_objects(
     if not isinstance(image, Embedding):
         picture = read_image(image)
         embedding = next(iter(concepts.values())).backbone.encode(picture)
-        image = with_pixels(embedding, picture, concepts.values())
+        image = replace(embedding, image=picture)
     return segment_set(ObjectSet.of(concepts), image)
 
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam import geometry
 from persam.pipeline.similarity import nearest
 from persam.structures import Calibration
 
@@ -64,7 +63,8 @@ class Evidence:
 
 def judge(target: SearchTarget, embedding: Embedding) -> Evidence:
     """Likeness, and the probability that the object is there."""
-    return evidence_of(likeness_in(embedding, target.features), target.calibration)
+    likeness = likeness_in(embedding, target.features)
+    return evidence_of(likeness, target.calibration)
 
 
 def evidence_of(likeness: float | None, calibration: Calibration | None) -> Evidence:
@@ -81,7 +81,7 @@ def _log_odds(probability: float) -> float:
 def picture_vectors(embedding: Embedding) -> np.ndarray:
     """``(m, d)`` unit vectors of a picture's cells; padding has none."""
     cells = embedding.cells
-    rows, columns = geometry.picture_cells(embedding.frame, cells.shape[:2])
+    rows, columns = embedding.picture_cells
     return cells[:rows, :columns].reshape(-1, cells.shape[2])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from persam import geometry
 from persam.pipeline.parts import part_cells
-from persam.pipeline.similarity import PRIOR_CUT, likely, padded, standardise
+from persam.pipeline.similarity import PRIOR_CUT, padded, standardise
 from persam.structures import Prompts
 
 if TYPE_CHECKING:
@@ -42,8 +42,11 @@ def make_prompts(
     points, labels = point_prompts(
         prior, positive=variant.positive_points, negative=variant.negative_point
     )
+    rows, columns = embedding.picture_cells
+    standard = standardise(similarity[:rows, :columns])
     if len(features.parts) > 0:
-        shown = part_cells(embedding.cells, features.parts, likely(similarity, frame))
+        cells = embedding.cells[:rows, :columns]
+        shown = part_cells(cells, features.parts, standard > PRIOR_CUT)
         more, on = cell_points(shown, frame, similarity.shape), labels == 1
         points = np.concatenate([points[on], more, points[~on]])
         labels = np.concatenate([labels[on], np.ones(len(more), dtype=np.int64), labels[~on]])
@@ -51,7 +54,8 @@ def make_prompts(
         return Prompts(points, labels)
     # SAM's mask input, and its masks, have four times the side of the image features.
     side = 4 * embedding.features.shape[-1]
-    return Prompts(points, labels, mask=prior_mask(similarity, frame, side, variant.prior_mask))
+    mask = prior_mask(standard, similarity.shape, side, variant.prior_mask)
+    return Prompts(points, labels, mask=mask)
 
 
 def point_prompts(
@@ -107,23 +111,20 @@ def cell_points(cells: Sequence[tuple[int, int]], frame: Frame, grid: Sequence[i
     return np.minimum(points, (frame.width - 1, frame.height - 1))
 
 
-def prior_mask(similarity: np.ndarray, frame: Frame, side: int, factor: float) -> np.ndarray:
-    """Location prior -> logits for the decoder's mask input.
-
-    Standardised over the picture's cells, 0 where it is PRIOR_CUT deviations above its mean;
-    padding takes the picture's minimum.
+def prior_mask(standard: np.ndarray, grid: Sequence[int], side: int, factor: float) -> np.ndarray:
+    """Location prior -> logits for the decoder's mask input, 0 where it is PRIOR_CUT.
 
     Args:
-        similarity: ``(h, w)`` over the model's square.
-        frame: where the picture lies in that square.
+        standard: ``(rows, columns)``, standardised over the picture's cells; padding takes its
+            minimum.
+        grid: ``(h, w)`` cells over the model's square.
         side: side of the decoder's mask input.
         factor: what a standard deviation is worth in logits.
 
     Returns:
         ``(1, side, side)``.
     """
-    rows, columns = geometry.picture_cells(frame, similarity.shape)
-    placed = padded(standardise(similarity[:rows, :columns]), similarity.shape)
+    placed = padded(standard, grid)
     return (geometry.bilinear(placed[None], (side, side)) - PRIOR_CUT) * np.float32(factor)
 
 

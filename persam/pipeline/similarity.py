@@ -84,7 +84,7 @@ def official_cells(
 
 def background_cells(foreground: np.ndarray, frame: Frame) -> np.ndarray:
     """``(h, w)`` bool: the picture's cells that are not the object's; padding is neither."""
-    rows, columns = geometry.picture_cells(frame, foreground.shape)
+    rows, columns = frame.picture_cells(foreground.shape)
     background = np.zeros_like(foreground)
     background[:rows, :columns] = ~foreground[:rows, :columns]
     return background
@@ -189,14 +189,6 @@ def location_prior(similarity: np.ndarray, frame: Frame) -> np.ndarray:
     return geometry.bilinear(square[:, :rows, :columns], (frame.height, frame.width))[0]
 
 
-def likely(similarity: np.ndarray, frame: Frame) -> np.ndarray:
-    """``(h, w)`` bool: cells of the picture that are PRIOR_CUT deviations above its mean."""
-    rows, columns = geometry.picture_cells(frame, similarity.shape)
-    cells = np.zeros(similarity.shape, dtype=bool)
-    cells[:rows, :columns] = standardise(similarity[:rows, :columns]) > PRIOR_CUT
-    return cells
-
-
 def standardise(values: np.ndarray, over: np.ndarray | None = None) -> np.ndarray:
     """Mean 0, unbiased standard deviation 1; a constant map (one pixel, say) becomes 0.
 
@@ -219,8 +211,8 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
         >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
         [0.0, 0.5, 1.0]
     """
-    small = np.exp(-np.abs(values))
-    return np.where(values >= 0, 1, small) / (1 + small)
+    small = np.exp(-np.abs(values))  # at most 1
+    return np.maximum(small, values >= 0) / (1 + small)
 
 
 def padded(values: np.ndarray, grid: Sequence[int]) -> np.ndarray:

@@ -10,13 +10,14 @@ import numpy as np
 from persam.pipeline import presence, similarity
 from persam.pipeline.prompts import mask_box
 from persam.video.evidence import SPILL, SURE, Usual
-from persam.video.feature_memory import MemoryEntry, read, remembered
+from persam.video.feature_memory import MemoryEntry, recollect, remembered
 
 if TYPE_CHECKING:
     from persam.concept import Concept
     from persam.structures import Box, Embedding
     from persam.video.encoded_frame import EncodedFrame
     from persam.video.evidence import MaskEvidence
+    from persam.video.feature_memory import Recollection
     from persam.video.overlaps import ObjectLogits
 
 PATIENCE = 3  # doubtful frames in a row, after which the object is followed where they put it
@@ -94,11 +95,6 @@ class TrackedObject:
         first = [] if self.marked is None else [self.marked]
         return [*first, *self.recent.values()]
 
-    @property
-    def latest(self) -> MemoryEntry:
-        """The entry of the newest frame that is remembered."""
-        return self.entries[-1]
-
     def mark(self, frame: EncodedFrame, region: Box, mask: np.ndarray) -> None:
         """Take a mask for granted, and remember the object by it alone.
 
@@ -142,26 +138,14 @@ class TrackedObject:
         """Remember a frame as an earlier run did; that it is kept was decided there."""
         self.recent[frame.number] = _entry(frame, region, mask, granted=False)
 
-    def read(self, cells: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """``(h, w)`` share of each cell that is object, by what is remembered.
+    def recollect(self, cells: np.ndarray, places: np.ndarray) -> Recollection:
+        """What is remembered says of a picture's cells.
 
         Args:
             cells: ``(h, w, d)`` unit vectors of a picture.
             places: ``(h, w, 2)`` where they are beside the object's expected place.
         """
-        return read(self.entries, cells, places)
-
-    def likeness(self, entry: MemoryEntry) -> float:
-        """How well all of the object, as it is remembered, finds its like in a mask, -1..1.
-
-        Args:
-            entry: of the mask.
-
-        Returns:
-            Mean over the object's cells in a remembered frame of the cosine to the nearest cell of
-            the mask; of the frame that is most like it.
-        """
-        return presence.likeness(entry.foreground, [one.foreground for one in self.entries])
+        return recollect(self.entries, cells, places)
 
 
 def adapted(concept: Concept, embedding: Embedding, mask: np.ndarray) -> Concept:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from persam import samples
 from persam.album.manifest import Manifest, Record, Stamp
+from persam.album.pace import Pace, remember
 from persam.cli import app
 from persam.cli.correct import corrections
 from persam.concept import Concept
@@ -297,6 +298,16 @@ def test_doctor_describes_the_machine() -> None:
     assert "pocket" in text
     # The suite sets both variables, and the report says that they decide.
     assert "engine for sam torch, fp32 (by PERSAM_ENGINE and PERSAM_PRECISION)" in text
+
+
+def test_doctor_says_what_albums_have_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERSAM_CACHE", str(tmp_path))
+    remember("pocket, onnx", Pace(batch=2, jobs=1))
+    output = "".join(run("doctor", "--system").output.split())
+    assert "pocket,onnx:batch2,1threadsbesidethemodel" in output
+    assert "pace.json" in output
 
 
 def test_doctor_without_references_says_what_it_takes() -> None:

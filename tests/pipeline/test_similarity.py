@@ -88,14 +88,6 @@ def test_contrast_is_nearest_object_minus_nearest_background():
     assert not similarity.contrast(cells, foreground, background[:0]).any()
 
 
-def test_likely_cells_stand_out_and_are_of_the_picture():
-    found = np.zeros((8, 8), dtype=np.float32)
-    found[1, 1], found[6, 6] = 5.0, 9.0
-    assert np.argwhere(similarity.likely(found, SQUARE)).tolist() == [[1, 1], [6, 6]]
-    assert np.argwhere(similarity.likely(found, WIDE)).tolist() == [[1, 1]]
-    assert not similarity.likely(np.ones((8, 8), dtype=np.float32), SQUARE).any()
-
-
 def test_smoothing_spreads_a_lonely_cell_and_leaves_a_constant_alone():
     lonely = np.zeros((4, 4), dtype=np.float32)
     lonely[0, 0] = 8
@@ -119,7 +111,7 @@ def test_background_is_the_rest_of_the_picture():
 @given(st.integers(16, 80), st.integers(16, 80), st.integers(0, 7), st.integers(0, 7))
 def test_the_prior_peaks_in_the_cell_that_is_most_similar(height, width, row, column):
     frame = geometry.fit(height, width, 64, keep_aspect=True)
-    rows, columns = geometry.picture_cells(frame, (8, 8))
+    rows, columns = frame.picture_cells((8, 8))
     row, column = min(row, rows - 1), min(column, columns - 1)
     found = np.zeros((8, 8), dtype=np.float32)
     found[row, column] = 1

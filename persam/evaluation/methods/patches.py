@@ -52,7 +52,7 @@ class Patches:
     @cached_property
     def grid(self) -> tuple[int, int]:
         """``(rows, columns)`` of the cells that show the picture; their product is m."""
-        return geometry.picture_cells(self.embedding.frame, self.square_grid)
+        return self.embedding.frame.picture_cells(self.square_grid)
 
     def shares(self, mask: np.ndarray) -> np.ndarray:
         """``(m,)`` share of each patch that a ``(height, width)`` bool mask covers, 0..1."""
