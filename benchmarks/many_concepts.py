@@ -9,7 +9,8 @@ compared. Each run reads, encodes, segments and writes all photos. Also measured
 all objects in every photo, for which presence is not asked (`--min-presence 0`), so that every
 decoder call is paid; and each photo searched for the one object that it shows, which is what any
 number of objects costs at least. Processor seconds stand beside those of the clock, for machines on
-which other programs run.
+which other programs run. "Side by side" albums are gone through as on a GPU: the next photo is
+encoded while the objects of this one are looked for in threads.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 import persam
-from persam.album.run import segment_album
+from persam.album.run import LoaderOptions, segment_album
 from persam.evaluation import datasets
 from persam.evaluation.benchmark import environment
 
@@ -39,16 +40,22 @@ if TYPE_CHECKING:
 FEW, MOST = 10, 40  # objects that are also looked for in every photo; photos of an album
 
 
-Search = tuple[Any, Sequence[Path]]  # what is looked for in which photos
+class Search(NamedTuple):
+    """What is looked for in which photos, and whether as on a GPU."""
+
+    concepts: Any
+    photos: Sequence[Path]
+    side_by_side: bool | None = None
 
 
 def timed(searches: Sequence[Search]) -> tuple[float, float]:
     """Seconds of one run, by the clock and of the processor."""
     clock = processor = 0.0
-    for concepts, photos in searches:
+    for one in searches:
+        loader = LoaderOptions(side_by_side=one.side_by_side)
         with tempfile.TemporaryDirectory() as folder:
             began = perf_counter(), process_time()
-            summary = segment_album(concepts, photos, folder)
+            summary = segment_album(one.concepts, one.photos, folder, loader=loader)
             clock, processor = (
                 clock + perf_counter() - began[0],
                 processor + process_time() - began[1],
@@ -61,14 +68,14 @@ def timed(searches: Sequence[Search]) -> tuple[float, float]:
 def compare(ways: Mapping[str, Sequence[Search]], rounds: int) -> dict[str, Any]:
     """Median seconds a photo of each way, and how many times the first's."""
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for (concepts, photos), *_ in ways.values():
-        timed([(concepts, photos[:2])])
+    for first, *_ in ways.values():
+        timed([first._replace(photos=first.photos[:2])])
     for _ in range(rounds):
         for name, searches in ways.items():
             seconds[name].append(timed(searches))
     found = {}
     for name, searches in ways.items():
-        count = sum(len(photos) for _, photos in searches)
+        count = sum(len(one.photos) for one in searches)
         found[name] = [median(each) / count for each in zip(*seconds[name], strict=True)]
     one = next(iter(found.values()))
     return {
@@ -108,7 +115,7 @@ def main(
     photos = [Path(photo) for _, photo in album]
     first = next(iter(concepts.values()))
     several = f"{len(concepts)} objects"
-    ways = {"one": [(first, photos)], several: [(concepts, photos)]}
+    ways = {"one": [Search(first, photos)], several: [Search(concepts, photos)]}
     peaks = {"one": peak_of(first, photos)}
     peaks[several] = peak_of(concepts, photos)
     facts = {
@@ -123,13 +130,19 @@ def main(
     }
     if count <= FEW:
         always = unsure(concepts)
-        paid = {"one": [(always[next(iter(always))], photos)], several: [(always, photos)]}
+        sure = always[next(iter(always))]
+        paid = {"one": [Search(sure, photos)], several: [Search(always, photos)]}
         facts["never absent"] = compare(paid, max(3, rounds // 2))
         own = [
-            (concept, [Path(photo) for shown, photo in album if shown == name])
+            Search(concept, [Path(photo) for shown, photo in album if shown == name])
             for name, concept in concepts.items()
         ]
         shown = {"one": ways["one"], "the object that a photo shows": own}
+        beside = {
+            f"{name}, side by side": [one._replace(side_by_side=True) for one in searches]
+            for name, searches in ways.items()
+        }
+        facts["side by side"] = compare({**ways, **beside}, max(3, rounds // 2))
         facts["what is there alone"] = compare(shown, max(3, rounds // 2))
     facts["environment"] = environment()
     typer.echo(json.dumps(facts, indent=2))
@@ -152,7 +165,7 @@ def learnt(backbone: Backbone, subjects: Sequence[Subject], count: int) -> dict[
 
 def peak_of(concepts: Any, photos: Sequence[Path]) -> int:
     """Megabytes that the process has held at most once such a run is over."""
-    timed([(concepts, photos)])
+    timed([Search(concepts, photos)])
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
