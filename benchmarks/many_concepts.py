@@ -10,13 +10,12 @@ all objects in every photo, for which presence is not asked (`--min-presence 0`)
 decoder call is paid; and each photo searched for the one object that it shows, which is what any
 number of objects costs at least. Processor seconds stand beside those of the clock, for machines on
 which other programs run. "Side by side" albums are gone through as on a GPU: the next photo is
-encoded while the objects of this one are looked for in threads.
+encoded while the objects of this one are looked for in threads. Linux only.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -166,7 +165,8 @@ def learnt(backbone: Backbone, subjects: Sequence[Subject], count: int) -> dict[
 def peak_of(concepts: Any, photos: Sequence[Path]) -> int:
     """Megabytes that the process has held at most once such a run is over."""
     timed([Search(concepts, photos)])
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    status = Path("/proc/self/status").read_text()  # ru_maxrss may be the parent's
+    return round(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 
 
 if __name__ == "__main__":
