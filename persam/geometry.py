@@ -16,7 +16,7 @@ from PIL import Image
 from persam.structures import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _ROWS = 64  # of a picture at a time
 
@@ -87,16 +87,30 @@ def to_original(
     Returns:
         ``(k, height, width)`` float32, of the window.
     """
-    maps = np.asarray(logits, dtype=np.float32)
-    down = _to_edge(maps.shape[1], frame.square, frame.resized[0], frame.height)[window[0]]
-    right = _to_edge(maps.shape[2], frame.square, frame.resized[1], frame.width)[window[1]]
-    across = maps @ right.T  # (k, m, width)
-    found = np.empty((len(maps), len(down), len(right)), dtype=np.float32)
-    for start in range(0, len(down), _ROWS):
-        rows = down[start : start + _ROWS]
-        read = np.flatnonzero(rows.any(axis=0))  # a band, as neighbours read neighbours
-        band = slice(read[0], read[-1] + 1)
-        np.matmul(rows[:, band], across[:, band], out=found[:, start : start + _ROWS])
+    found = np.empty((len(logits), *_shape(frame, window)), dtype=np.float32)
+    for rows, band in _bands(logits, frame, window):
+        found[:, rows] = band
+    return found
+
+
+def mask_of(
+    logits: np.ndarray, frame: Frame, window: tuple[slice, slice] = (slice(None), slice(None))
+) -> np.ndarray:
+    """Where the original picture is object: logits above 0, after :func:`to_original`.
+
+    The logits of all its pixels are never in memory together.
+
+    Args:
+        logits: ``(1, m, n)``.
+        frame: where the picture lies in the square.
+        window: rows and columns of the picture that are wanted.
+
+    Returns:
+        ``(height, width)`` bool, of the window.
+    """
+    found = np.empty(_shape(frame, window), dtype=bool)
+    for rows, band in _bands(logits, frame, window):
+        np.greater(band[0], 0, out=found[rows])
     return found
 
 
@@ -185,6 +199,31 @@ def _to_edge(cells: int, square: int, resized: int, edge: int) -> np.ndarray:
         weights = weights[low] * (1 - share[:, None]) + weights[high] * share[:, None]
     weights.setflags(write=False)
     return weights
+
+
+def _shape(frame: Frame, window: tuple[slice, slice]) -> tuple[int, int]:
+    """Height and width of a window of a picture."""
+    return len(range(frame.height)[window[0]]), len(range(frame.width)[window[1]])
+
+
+def _bands(
+    logits: np.ndarray, frame: Frame, window: tuple[slice, slice]
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Of :func:`to_original` a few rows at a time: which they are, and ``(k, rows, width)``.
+
+    Each takes the place of the one before in memory.
+    """
+    maps = np.asarray(logits, dtype=np.float32)
+    down = _to_edge(maps.shape[1], frame.square, frame.resized[0], frame.height)[window[0]]
+    right = _to_edge(maps.shape[2], frame.square, frame.resized[1], frame.width)[window[1]]
+    across = maps @ right.T  # (k, m, width)
+    room = np.empty((len(maps), _ROWS, len(right)), dtype=np.float32)
+    for start in range(0, len(down), _ROWS):
+        rows = down[start : start + _ROWS]
+        read = np.flatnonzero(rows.any(axis=0))  # a band, as neighbours read neighbours
+        band = slice(read[0], read[-1] + 1)
+        found = np.matmul(rows[:, band], across[:, band], out=room[:, : len(rows)])
+        yield slice(start, start + len(rows)), found
 
 
 def _cell_means(mask: np.ndarray, grid: Sequence[int], extent: tuple[float, float]) -> np.ndarray:

@@ -146,7 +146,7 @@ def chosen_step(
 
 
 def _mask(logits: np.ndarray, embedding: Embedding) -> np.ndarray:
-    return geometry.to_original(logits, embedding.frame)[0] > 0
+    return geometry.mask_of(logits, embedding.frame)
 
 
 def finite(score: float) -> float:
