@@ -34,6 +34,7 @@ from persam.models.adapter import Adapter
 from persam.models.prompting import preprocess
 from persam.models.runtime.choice import Engine, RuntimeChoice, missing
 from persam.models.runtime.converted_encoder import ConvertedEncoder
+from persam.models.runtime.cpu import computes_in_bf16
 from persam.models.runtime.int8 import calibrated
 from persam.models.runtime.programs import converted
 from persam.models.runtime.start_encoder import start
@@ -120,6 +121,8 @@ def engines_of(
     found: dict[str, Any] = {}
     for name, choice in CHOICES.items():
         if missing(choice.engine) or (choice.engine == "compile" and not compiled):
+            continue
+        if choice.precision == "bf16" and not computes_in_bf16():
             continue
         began = time.perf_counter()
         engine = start(backbone.network, backbone.blank, choice)

@@ -12,7 +12,10 @@ fresh environment is made by pip first; its size, its seconds and its first run 
 With DATA (in PerSeg's layout) and VIDEO (in DAVIS's) all other figures of docs/speed.md follow:
 several objects, albums, models of official sizes against the plain loop (as it comes, with an
 allocator that keeps its memory, and held to AVX2), `persam find`, video. Each is a script that can
-be run by itself; see ``light_figures.py``. Prints Markdown tables; Linux only.
+be run by itself; see ``light_figures.py``. That takes about half an hour on two quiet cores, most
+of it the plain loop of ViT-B's size, and 12 GB of the disk for temporary files: the album of
+`persam find` is 10,000 copies of DATA's photos, each with a few bytes of its own, so that each has
+its own entry in the cache; the album of 500 is copies, too. Prints Markdown tables; Linux only.
 """
 
 from __future__ import annotations

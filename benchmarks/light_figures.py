@@ -122,13 +122,15 @@ def parts(data: Path | None, video: Path | None, photos: int | None) -> Iterator
     if data is not None:
         for count, goal in ((10, 1.4), (100, 6.0)):
             words = ["many_concepts.py", str(data), "--count", str(count)]
-            words += ["--rounds", "3" if count == 100 else "5"]
+            words += ["--rounds", "2" if count == 100 else "5"]
             yield Part(words, lambda report, goal=goal: many(report, goal))
         some = [] if photos is None else ["--photos", str(photos)]
-        for only in ("album:pocket", "find"):
-            yield Part(["bench.py", str(data), "--only", only, *some], bench_rows)
+        for only, rounds in (("album:pocket", "3"), ("find", "2")):
+            words = ["bench.py", str(data), "--only", only, "--rounds", rounds, *some]
+            yield Part(words, bench_rows)
         for held, env in HELD.items():
             words = ["bench.py", str(data), "--only", "photo:mobile", "--only", "photo:vit-b"]
+            words += ["--rounds", "2"]
             yield Part(words, lambda report, held=held: loops(report, held), env)
     if video is not None:
         words = ["video_memory.py", str(video), "--lengths", "100", "--heights", "480"]

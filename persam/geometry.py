@@ -7,6 +7,7 @@ The only file that knows how pictures are scaled and padded. Sizes come from the
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 from persam.structures import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _ROWS = 64  # of a picture at a time
 
@@ -86,16 +87,30 @@ def to_original(
     Returns:
         ``(k, height, width)`` float32, of the window.
     """
-    maps = np.asarray(logits, dtype=np.float32)
-    down = _to_edge(maps.shape[1], frame.square, frame.resized[0], frame.height)[window[0]]
-    right = _to_edge(maps.shape[2], frame.square, frame.resized[1], frame.width)[window[1]]
-    across = maps @ right.T  # (k, m, width)
-    found = np.empty((len(maps), len(down), len(right)), dtype=np.float32)
-    for start in range(0, len(down), _ROWS):
-        rows = down[start : start + _ROWS]
-        read = np.flatnonzero(rows.any(axis=0))  # a band, as neighbours read neighbours
-        band = slice(read[0], read[-1] + 1)
-        np.matmul(rows[:, band], across[:, band], out=found[:, start : start + _ROWS])
+    found = np.empty((len(logits), *_shape(frame, window)), dtype=np.float32)
+    for rows, band in _bands(logits, frame, window):
+        found[:, rows] = band
+    return found
+
+
+def mask_of(
+    logits: np.ndarray, frame: Frame, window: tuple[slice, slice] = (slice(None), slice(None))
+) -> np.ndarray:
+    """Where the original picture is object: logits above 0, after :func:`to_original`.
+
+    The logits of all its pixels are never in memory together.
+
+    Args:
+        logits: ``(1, m, n)``.
+        frame: where the picture lies in the square.
+        window: rows and columns of the picture that are wanted.
+
+    Returns:
+        ``(height, width)`` bool, of the window.
+    """
+    found = np.empty(_shape(frame, window), dtype=bool)
+    for rows, band in _bands(logits, frame, window):
+        np.greater(band[0], 0, out=found[rows])
     return found
 
 
@@ -186,8 +201,33 @@ def _to_edge(cells: int, square: int, resized: int, edge: int) -> np.ndarray:
     return weights
 
 
+def _shape(frame: Frame, window: tuple[slice, slice]) -> tuple[int, int]:
+    """Height and width of a window of a picture."""
+    return len(range(frame.height)[window[0]]), len(range(frame.width)[window[1]])
+
+
+def _bands(
+    logits: np.ndarray, frame: Frame, window: tuple[slice, slice]
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Of :func:`to_original` a few rows at a time: which they are, and ``(k, rows, width)``.
+
+    Each takes the place of the one before in memory.
+    """
+    maps = np.asarray(logits, dtype=np.float32)
+    down = _to_edge(maps.shape[1], frame.square, frame.resized[0], frame.height)[window[0]]
+    right = _to_edge(maps.shape[2], frame.square, frame.resized[1], frame.width)[window[1]]
+    across = maps @ right.T  # (k, m, width)
+    room = np.empty((len(maps), _ROWS, len(right)), dtype=np.float32)
+    for start in range(0, len(down), _ROWS):
+        rows = down[start : start + _ROWS]
+        read = np.flatnonzero(rows.any(axis=0))  # a band, as neighbours read neighbours
+        band = slice(read[0], read[-1] + 1)
+        found = np.matmul(rows[:, band], across[:, band], out=room[:, : len(rows)])
+        yield slice(start, start + len(rows)), found
+
+
 def _cell_means(mask: np.ndarray, grid: Sequence[int], extent: tuple[float, float]) -> np.ndarray:
-    rows = _means_along(mask.astype(np.int32), grid[0], extent[0])
+    rows = _means_along(mask, grid[0], extent[0])
     cells = _means_along(rows.T, grid[1], extent[1]).T
     return np.clip(cells, 0.0, 1.0).astype(np.float32)
 
@@ -195,11 +235,12 @@ def _cell_means(mask: np.ndarray, grid: Sequence[int], extent: tuple[float, floa
 def _means_along(values: np.ndarray, cells: int, extent: float) -> np.ndarray:
     """Cut ``extent`` pixels along the first axis into equal cells; past the last pixel is 0."""
     pixels = len(values)
-    sums = np.concatenate(
-        [np.zeros_like(values[:1]), np.cumsum(values, axis=0, dtype=values.dtype)]
-    )
     edges = np.linspace(0.0, extent, cells + 1)
     whole = np.minimum(edges.astype(np.int64), pixels)
     part = np.where(whole < pixels, edges - whole, 0.0)[:, None]
-    up_to = sums[whole] + part * values[np.minimum(whole, pixels - 1)]
+    kind = np.int32 if values.dtype == bool else values.dtype
+    sums = np.zeros((cells + 1, values.shape[1]), dtype=kind)
+    for cell, (low, high) in enumerate(pairwise(whole.tolist())):
+        np.add.reduce(values[low:high], axis=0, dtype=kind, out=sums[cell + 1])
+    up_to = sums.cumsum(axis=0) + part * values[np.minimum(whole, pixels - 1)]
     return np.diff(up_to, axis=0) * (cells / extent)

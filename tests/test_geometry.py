@@ -112,3 +112,14 @@ def test_a_window_of_the_original_is_cut_from_the_whole():
     window = slice(11, 40), slice(25, 90)
     part = geometry.to_original(maps, frame, window)
     np.testing.assert_allclose(part, geometry.to_original(maps, frame)[:, *window], atol=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 200), st.integers(1, 90), st.booleans(), st.integers(0, 1000))
+def test_a_mask_is_where_the_logits_are_above_zero(height, width, keep_aspect, seed):
+    frame = geometry.fit(height, width, 64, keep_aspect=keep_aspect)
+    logits = np.random.default_rng(seed).standard_normal((1, 16, 16)).astype(np.float32)
+    window = slice(height // 3, None), slice(0, 1 + width // 2)
+    for shown in (window, (slice(None), slice(None))):
+        expected = geometry.to_original(logits, frame, shown)[0] > 0
+        assert np.array_equal(geometry.mask_of(logits, frame, shown), expected)

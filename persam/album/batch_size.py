@@ -41,6 +41,20 @@ class BatchSize:
         """How many pictures to encode next."""
         return self._trials[0] if self._trials else self._chosen
 
+    @property
+    def undecided(self) -> bool:
+        """Whether it is still to be found out, and nothing has been tried yet."""
+        return not self._warm
+
+    @property
+    def found(self) -> int | None:
+        """What is quickest, once that was found out here."""
+        return self._chosen if self._seconds and not self._trials else None
+
+    def settle(self, size: int) -> None:
+        """Take what was found out before."""
+        self._trials, self._chosen, self._warm = [], size, True
+
     def took(self, pictures: int, seconds: float) -> None:
         """Say how long a batch took.
 

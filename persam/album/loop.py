@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from persam.album.batch_size import BatchSize
 from persam.album.cache_entry import CacheEntry
+from persam.album.pace import Pace, pace_name, remember, remembered
 from persam.album.prefetch import Threads, one_ahead
 from persam.album.reader import STOPS_A_PHOTO, Reader, one_line
 from persam.io.picture_checks import MAX_PIXELS
@@ -171,11 +172,20 @@ def process_photos(
         One for each photo, in their order.
     """
     loop = _Loop(task, loader, pixels=pixels)
+    name = pace_name(task.backbone, pictures=pixels, cached=loader.cache is not None)
+    if loop.size.undecided and threads.undecided and (known := remembered().get(name)):
+        loop.size.settle(known.batch)
+        threads.settle(known.jobs)
     read = threads.prefetch(loop.reader.read, photos, lambda: loop.size.now + threads.jobs)
     answered = loop.answer_all(read)
-    if loader.cache is None:
-        return (one.result for one in answered)
-    return threads.write_behind(loop.keep, answered, lambda: 2 * threads.jobs)
+    try:
+        if loader.cache is None:
+            yield from (one.result for one in answered)
+        else:
+            yield from threads.write_behind(loop.keep, answered, lambda: 2 * threads.jobs)
+    finally:  # callers that know how many photos there are may ask no further
+        if loop.size.found is not None and threads.found is not None:
+            remember(name, Pace(loop.size.found, threads.found))
 
 
 class _Loop(Generic[T]):

@@ -7,7 +7,7 @@ results that were moved go on, and a mask that a person has mended is told from 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -129,11 +129,12 @@ class Record:
         """
         if self.error is not None:
             return json.dumps({"input": self.input, "error": self.error})
-        fields = asdict(self)
+        # Not asdict(), which copies every number: a hundred objects are a hundred lines a photo.
+        fields = {**vars(self), "stamp": None if self.stamp is None else vars(self.stamp)}
         del fields["error"], fields["found"], fields["lines"]
         if self.found is None:
             return json.dumps(fields, allow_nan=False)
-        extras = [asdict(one) for one in self.found] or [{"label": None, "object": None}]
+        extras = [vars(one) for one in self.found] or [{"label": None, "object": None}]
         fields["of"] = len(self.found)
         return "\n".join(json.dumps(fields | extra, allow_nan=False) for extra in extras)
 

@@ -52,7 +52,7 @@ class Threads:
             raise InputError(f"There are 0 threads or more beside the model; got {jobs}.")
         self.jobs = 0
         self._pool: ThreadPoolExecutor | None = None
-        self._probing = jobs is None
+        self._probing, self._found = jobs is None, False
         self._most = most or os.cpu_count() or 1
         self._calls, self._busy, self._began = 0, 0.0, perf_counter()
         self._start(jobs or 0)
@@ -65,6 +65,21 @@ class Threads:
         self._blas.restore_original_limits()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether their number is still to be found out."""
+        return self._probing
+
+    @property
+    def found(self) -> int | None:
+        """Their number, once a probe has chosen it."""
+        return self.jobs if self._found else None
+
+    def settle(self, jobs: int) -> None:
+        """Take what a probe has found before, at most one a core."""
+        self._probing = False
+        self._start(min(jobs, self._most))
 
     def prefetch(
         self, function: Callable[[T], R], items: Iterable[T], most: Callable[[], int]
@@ -118,7 +133,7 @@ class Threads:
         if self._probing and self._calls == _PROBED.start:
             self._busy, self._began = 0.0, began
         if self._probing and self._calls == _PROBED.stop:
-            self._probing = False
+            self._probing, self._found = False, True
             self._start(enough(self._busy, began - self._began, self._most))
         result = function(item)
         self._calls, self._busy = self._calls + 1, self._busy + perf_counter() - began

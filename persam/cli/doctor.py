@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,10 +98,17 @@ def doctor(
 
 
 def _print_system() -> None:
-    from persam.models.runtime.system import examine_system
+    from persam.album.pace import pace_file, remembered
+    from persam.models.runtime.system import SystemFact, examine_system
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for finding in examine_system():
+    paces = [
+        SystemFact("album", f"{name}: batch {pace.batch}, {pace.jobs} threads beside the model")
+        for name, pace in remembered().items()
+    ]
+    if paces:
+        paces[-1] = replace(paces[-1], advice=f"to have it found out anew, delete {pace_file()}")
+    for finding in [*examine_system(), *paces]:
         table.add_row(finding.what, finding.found)
         if finding.advice:
             table.add_row("", f"-> {finding.advice}")

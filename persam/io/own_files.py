@@ -66,12 +66,12 @@ class OwnFiles:
         Raises:
             InputError: it cannot be read.
         """
-        known = self._known.get(self.name(path))
         found = file_sha256(path)
         if found is None:
             return "missing"
         if self.all_own:
             return "own"
+        known = self._known.get(self.name(path))
         if known is None:
             return "foreign"
         return "own" if found in known else "changed"

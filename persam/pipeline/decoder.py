@@ -89,7 +89,7 @@ def first_step(
     factors = np.array(weights, dtype=np.float32)
     fused = np.einsum("k,kij->ij", factors, answer.logits)[None]  # (1, m, m)
     score = float((factors * answer.iou).sum())
-    return Step(1, prompts, answer, None, fused, _mask(fused, embedding), _finite(score))
+    return Step(1, prompts, answer, None, fused, _mask(fused, embedding), finite(score))
 
 
 def refine_step(
@@ -141,15 +141,16 @@ def chosen_step(
 ) -> Step:
     """The step that takes one mask of the decoder's answer."""
     logits = answer.logits[index : index + 1]
-    score = _finite(float(answer.iou[index]))
+    score = finite(float(answer.iou[index]))
     return Step(number, prompts, answer, index, logits, _mask(logits, embedding), score)
 
 
 def _mask(logits: np.ndarray, embedding: Embedding) -> np.ndarray:
-    return geometry.to_original(logits, embedding.frame)[0] > 0
+    return geometry.mask_of(logits, embedding.frame)
 
 
-def _finite(score: float) -> float:
+def finite(score: float) -> float:
+    """A model's score as it is; raises PersamError where its numbers have overflown."""
     if not np.isfinite(score):
         raise PersamError(
             f"The model answered with a score of {score}. Its numbers overflow at this precision: "

@@ -191,7 +191,7 @@ def _made_by_the_model(
     several = prompts.box is None and backbone.ambiguous
     answer = backbone.decode(embedding, prompts, multimask=several)
     best = answer.best()
-    mask = geometry.to_original(answer.logits[best : best + 1], embedding.frame)[0] > 0
+    mask = geometry.mask_of(answer.logits[best : best + 1], embedding.frame)
     if not mask.any() or mask.all():
         what = "the whole picture" if mask.any() else "nothing"
         raise InputError(

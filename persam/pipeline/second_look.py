@@ -53,7 +53,7 @@ def look_again(target: SearchTarget, embedding: Embedding, step: Step, prior: np
     answer = ask_decoder(backbone, crop, prompts)
     best = answer.best()
     finer = np.zeros_like(step.mask)
-    finer[window] = geometry.to_original(answer.logits[best : best + 1], crop.frame)[0] > 0
+    finer[window] = geometry.mask_of(answer.logits[best : best + 1], crop.frame)
     if not finer.any():
         return step
     finer = one_piece(finer, prior) if target.variant.one_piece else finer
@@ -105,14 +105,14 @@ def _prompts(
     points = step.prompts.points - corner
     inside = ((points >= 0) & (points < (crop.frame.width, crop.frame.height))).all(axis=1)
     logits = geometry.to_original(step.logits, embedding.frame, window)[0]
-    cleaned = np.where(step.mask[window], logits, np.minimum(logits, OUTSIDE))
+    np.minimum(logits, OUTSIDE, out=logits, where=~step.mask[window])
     x0, y0, x1, y1 = box
     left, top = corner.tolist()
     return Prompts(
         points=points[inside],
         labels=step.prompts.labels[inside],
         box=(x0 - left, y0 - top, x1 - left, y1 - top),
-        mask=_in_square(cleaned, crop.frame, 4 * crop.features.shape[-1])[None],
+        mask=_in_square(logits, crop.frame, 4 * crop.features.shape[-1])[None],
     )
 
 

@@ -61,6 +61,8 @@ def find(
     prompts, guidance = detection.prompts, detection.guidance
     steps = decode(target, embedding, prompts, guidance)  # (k, m, m) logits and (k,) scores each
     first = final_object(steps, detection.prior, target.variant)
+    if not trace:
+        steps.clear()  # a mask each, of all the photo's pixels
     final = look_again(target, embedding, first, detection.prior)
     stages = trace_of(target, embedding, detection, steps, final) if trace else {}
     if trace and final is not first:

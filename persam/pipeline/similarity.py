@@ -211,8 +211,8 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
         >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
         [0.0, 0.5, 1.0]
     """
-    small = np.exp(-np.abs(values))
-    return np.where(values >= 0, 1, small) / (1 + small)
+    small = np.exp(-np.abs(values))  # at most 1
+    return np.maximum(small, values >= 0) / (1 + small)
 
 
 def padded(values: np.ndarray, grid: Sequence[int]) -> np.ndarray:

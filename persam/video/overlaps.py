@@ -91,6 +91,8 @@ def resolve_overlaps(found: Mapping[str, ObjectLogits]) -> dict[str, np.ndarray]
     Returns:
         ``(height, width)`` bool by object name.
     """
+    if len(found) == 1:
+        return {name: one.logits > 0 for name, one in found.items()}
     logits = np.stack([one.logits for one in found.values()])
     owner, best = logits.argmax(axis=0), logits.max(axis=0)
     return {name: (owner == number) & (best > 0) for number, name in enumerate(found)}

@@ -18,12 +18,13 @@ from scipy.ndimage import label
 
 from persam import geometry
 from persam.pipeline import decoder
+from persam.pipeline.decoder_batch import ask_decoder
 from persam.pipeline.one_piece import final_object
 from persam.pipeline.prompts import mask_box
 from persam.pipeline.similarity import sigmoid
 from persam.structures import Prompts
 from persam.video.evidence import MaskEvidence, signs
-from persam.video.feature_memory import MemoryEntry, agreement, backward_agreement, cell_places
+from persam.video.feature_memory import MemoryEntry, agreement, cell_places
 from persam.video.overlaps import CERTAIN, ObjectLogits
 from persam.video.regions import paste, region_round, whole, within
 from persam.video.target import likeness_within
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from persam.structures import Box, Embedding, Frame
     from persam.video.choices import Tracking
     from persam.video.encoded_frame import EncodedFrame
+    from persam.video.feature_memory import Recollection
     from persam.video.target import TrackedObject
 
 _UNSURE_CELL = (
@@ -40,6 +42,7 @@ _UNSURE_CELL = (
 _WIDER = 0.12  # of the box's longer side: what a box is widened by on each side
 _APART = 0.4  # the same of the box within which a piece of the object may lie
 _OPEN = 0.05  # how near to 0 and 1 a cell's share comes, so that a sure decoder may overrule it
+_ROWS = 32  # of masks at a time
 _SMALLEST_REGION = 128.0  # side in pixels; less would be a guess about pixels that are not there
 
 
@@ -49,13 +52,13 @@ class _Found:
 
     Attributes:
         logits: ``(h, w)`` in the region's pixels; above 0 is object.
-        readout: what the memory says of its cells.
+        memory: what it says of the region's cells.
         score: mean of the decoder's estimates.
         prompts: the first that the decoder was asked by.
     """
 
     logits: np.ndarray
-    readout: np.ndarray
+    memory: Recollection
     score: float
     prompts: Prompts
 
@@ -111,23 +114,35 @@ def region_of(box: Box, frame: EncodedFrame, choices: Tracking) -> Box:
 def _asked(target: TrackedObject, embedding: Embedding, box: Box) -> _Found:
     """Ask the memory, and the decoder by the box, a wider box, and the memory's answer."""
     frame, cells = embedding.frame, embedding.cells
-    readout = target.read(cells, cell_places(frame, cells.shape[:2], box))
+    memory = target.recollect(cells, cell_places(frame, cells.shape[:2], box))
+    readout = memory.readout
     side = 4 * embedding.features.shape[-1]
     share = np.clip(readout, _UNSURE_CELL, 1 - _UNSURE_CELL).astype(np.float32)
-    memory = geometry.bilinear(np.log(share / (1 - share))[None], (side, side))
+    as_mask = geometry.bilinear(np.log(share / (1 - share))[None], (side, side))
     wide = _widened(box, frame, _WIDER)
-    asked = [_prompts(box, box), _prompts(box, wide), _prompts(box, box, memory)]
-    backbone = target.concept.backbone
+    asked = [_prompts(box, box), _prompts(box, wide), _prompts(box, box, as_mask)]
     # A box asks for the single mask, which no weights of three are needed for.
-    steps = [decoder.first_step(backbone, embedding, prompts) for prompts in asked]
-    answers = np.concatenate([step.logits for step in steps])
-    shares = sigmoid(geometry.to_original(answers, frame)).mean(axis=0)
+    answers = [
+        ask_decoder(target.concept.backbone, embedding, prompts, multimask=False)
+        for prompts in asked
+    ]
+    masks = geometry.to_original(np.concatenate([one.logits[:1] for one in answers]), frame)
     remembered = geometry.to_original(np.clip(readout, _OPEN, 1 - _OPEN)[None], frame)[0]
     # Above 0 where the mean of the two is above one half.
-    logits = (CERTAIN * (shares + remembered - 1)).astype(np.float32)
-    score = float(np.mean([step.score for step in steps]))
-    far = (logits > 0) & ~in_place(logits > 0, _widened(box, frame, _APART))
-    return _Found(np.where(far, -CERTAIN, logits), readout, score, asked[0])
+    logits = (CERTAIN * (_mean_share(masks) + remembered - 1)).astype(np.float32)
+    score = float(np.mean([decoder.finite(float(one.iou[0])) for one in answers]))
+    mask = logits > 0
+    logits[mask & ~in_place(mask, _widened(box, frame, _APART))] = -CERTAIN
+    return _Found(logits, memory, score, asked[0])
+
+
+def _mean_share(masks: np.ndarray) -> np.ndarray:
+    """``(h, w)`` mean of the shares that ``(k, h, w)`` logits stand for."""
+    mean = np.empty(masks.shape[1:], dtype=masks.dtype)
+    for start in range(0, len(mean), _ROWS):  # what a processor's cache holds
+        rows = slice(start, start + _ROWS)
+        mean[rows] = sigmoid(masks[:, rows]).mean(axis=0)
+    return mean
 
 
 def in_place(mask: np.ndarray, box: Box) -> np.ndarray:
@@ -168,8 +183,8 @@ def _judged(target: TrackedObject, frame: EncodedFrame, region: Box, found: _Fou
     entry = MemoryEntry.of(frame.region(region), mask)
     evidence = MaskEvidence(
         likeness=round(target.likeness(entry), 6),
-        agreement=agreement(entry.coverage, found.readout),
-        backward=backward_agreement(entry, target.latest),
+        agreement=agreement(entry.coverage, found.memory.readout),
+        backward=found.memory.backward_agreement(entry),
         area=float(mask.sum()),
     )
     return ObjectLogits(

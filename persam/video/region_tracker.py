@@ -11,6 +11,7 @@ from persam.pipeline.prompts import mask_box
 from persam.video.cuts import CutDetector
 from persam.video.encoded_frame import EncodedFrame
 from persam.video.overlaps import ObjectLogits, predictions
+from persam.video.products import one_thread
 from persam.video.propagation import find, region_of
 from persam.video.replay import Plan, replay
 from persam.video.structures import event_of
@@ -50,8 +51,11 @@ class RegionTracker:
             number: of the frame; a later one than the last.
             marked: masks that a person gave for this frame, by object name: they are its answer.
         """
-        frame = EncodedFrame(self._backbone, image, number)
-        cut = self._cuts.is_cut(image)
+        with one_thread:
+            return self._step(EncodedFrame(self._backbone, image, number), marked)
+
+    def _step(self, frame: EncodedFrame, marked: Mapping[str, np.ndarray]) -> FrameResult:
+        cut = self._cuts.is_cut(frame.image)
         if cut:
             for target in self.targets.values():
                 target.state = target.state.elsewhere()

@@ -10,13 +10,20 @@ import numpy as np
 from persam.pipeline import presence, similarity
 from persam.pipeline.prompts import mask_box
 from persam.video.evidence import SPILL, SURE, Usual
-from persam.video.feature_memory import MemoryEntry, read, remembered
+from persam.video.feature_memory import (
+    MemoryEntry,
+    along,
+    main_axes,
+    recollect,
+    remembered,
+)
 
 if TYPE_CHECKING:
     from persam.concept import Concept
     from persam.structures import Box, Embedding
     from persam.video.encoded_frame import EncodedFrame
     from persam.video.evidence import MaskEvidence
+    from persam.video.feature_memory import Recollection
     from persam.video.overlaps import ObjectLogits
 
 PATIENCE = 3  # doubtful frames in a row, after which the object is followed where they put it
@@ -75,6 +82,7 @@ class TrackedObject:
     Attributes:
         concept: what is searched for in a whole frame.
         state: of the frames so far.
+        axes: that cells are remembered along, of the marked frame.
         marked: what the latest frame shows that a person has marked, or else the frame in which it
             was first found.
         recent: what sure frames show, by their numbers; :func:`remembered` says which.
@@ -84,6 +92,7 @@ class TrackedObject:
     def __init__(self, concept: Concept) -> None:
         self.concept = concept
         self.state = TrackState()
+        self.axes: np.ndarray | None = None
         self.marked: MemoryEntry | None = None
         self.recent: dict[int, MemoryEntry] = {}
         self.sure: list[int] = []
@@ -93,11 +102,6 @@ class TrackedObject:
         """All that is remembered."""
         first = [] if self.marked is None else [self.marked]
         return [*first, *self.recent.values()]
-
-    @property
-    def latest(self) -> MemoryEntry:
-        """The entry of the newest frame that is remembered."""
-        return self.entries[-1]
 
     def mark(self, frame: EncodedFrame, region: Box, mask: np.ndarray) -> None:
         """Take a mask for granted, and remember the object by it alone.
@@ -112,7 +116,8 @@ class TrackedObject:
         box = mask_box(mask)
         if box is None:
             raise ValueError("A mask that is taken for granted shows at least a pixel.")
-        self.marked, self.recent, self.sure = _entry(frame, region, mask, granted=True), {}, []
+        self.axes = main_axes(frame.region(region).cells)
+        self.marked, self.recent, self.sure = self._entry(frame, region, mask, granted=True), {}, []
         self.concept = adapted(self.concept, frame.embedding, mask)
         self.state = self.state.marked(box, float(mask.sum()))
 
@@ -134,22 +139,29 @@ class TrackedObject:
     def remember(self, frame: EncodedFrame, region: Box, mask: np.ndarray) -> None:
         """Keep a sure frame, and let go of those that :func:`remembered` does not keep."""
         self.sure.append(frame.number)
-        self.recent[frame.number] = _entry(frame, region, mask, granted=False)
+        self.recent[frame.number] = self._entry(frame, region, mask, granted=False)
         kept = set(remembered(self.sure))
         self.recent = {number: e for number, e in self.recent.items() if number in kept}
 
     def restore(self, frame: EncodedFrame, region: Box, mask: np.ndarray) -> None:
         """Remember a frame as an earlier run did; that it is kept was decided there."""
-        self.recent[frame.number] = _entry(frame, region, mask, granted=False)
+        self.recent[frame.number] = self._entry(frame, region, mask, granted=False)
 
-    def read(self, cells: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """``(h, w)`` share of each cell that is object, by what is remembered.
+    def _entry(
+        self, frame: EncodedFrame, region: Box, mask: np.ndarray, *, granted: bool
+    ) -> MemoryEntry:
+        x0, y0, x1, y1 = region
+        shown = mask[y0:y1, x0:x1]
+        return MemoryEntry.of(frame.region(region), shown, self.axes, granted=granted)
+
+    def recollect(self, cells: np.ndarray, places: np.ndarray) -> Recollection:
+        """What is remembered says of a picture's cells.
 
         Args:
             cells: ``(h, w, d)`` unit vectors of a picture.
             places: ``(h, w, 2)`` where they are beside the object's expected place.
         """
-        return read(self.entries, cells, places)
+        return recollect(self.entries, along(cells, self.axes), places)
 
     def likeness(self, entry: MemoryEntry) -> float:
         """How well all of the object, as it is remembered, finds its like in a mask, -1..1.
@@ -204,8 +216,3 @@ def likeness_within(concept: Concept, embedding: Embedding, mask: np.ndarray) ->
         return None
     inside = similarity.covered_cells(mask, embedding.frame, embedding.cells.shape[:2])
     return presence.likeness(embedding.cells[inside], concept.features.foregrounds)
-
-
-def _entry(frame: EncodedFrame, region: Box, mask: np.ndarray, *, granted: bool) -> MemoryEntry:
-    x0, y0, x1, y1 = region
-    return MemoryEntry.of(frame.region(region), mask[y0:y1, x0:x1], granted=granted)

@@ -19,6 +19,11 @@ missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
 collect_ignore_glob = ["test_*.py"] if missing else []
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_built_in_model(built_in_loaded_once: None) -> None:
+    """Every page would load it anew."""
+
+
 @pytest.fixture
 def album(tmp_path: Path) -> Path:
     """Three photos of the dog: the one to show it in, and two to find it in."""

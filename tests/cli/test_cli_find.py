@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from persam import samples
 from persam.album.manifest import Manifest, Record, Stamp
+from persam.album.pace import Pace, remember
 from persam.cli import app
 from persam.cli.correct import corrections
 from persam.concept import Concept
@@ -45,10 +46,18 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("learnt") / "dog.safetensors"
+    image, mask = samples.files(samples.PICTURES, 0)
+    assert run("learn", image, "--mask", mask, "--out", path).exit_code == 0
+    return path
+
+
 @pytest.fixture
-def concept(desk: Path) -> str:
-    assert run("learn", "dog.jpg", "--mask", "dog.png", "--out", "dog.safetensors").exit_code == 0
-    return "dog.safetensors"
+def concept(desk: Path, learnt: Path) -> str:
+    shutil.copy(learnt, desk)
+    return learnt.name
 
 
 def test_finds_the_photos_that_have_the_object(concept: str) -> None:
@@ -289,6 +298,16 @@ def test_doctor_describes_the_machine() -> None:
     assert "pocket" in text
     # The suite sets both variables, and the report says that they decide.
     assert "engine for sam torch, fp32 (by PERSAM_ENGINE and PERSAM_PRECISION)" in text
+
+
+def test_doctor_says_what_albums_have_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERSAM_CACHE", str(tmp_path))
+    remember("pocket, onnx", Pace(batch=2, jobs=1))
+    output = "".join(run("doctor", "--system").output.split())
+    assert "pocket,onnx:batch2,1threadsbesidethemodel" in output
+    assert "pace.json" in output
 
 
 def test_doctor_without_references_says_what_it_takes() -> None:

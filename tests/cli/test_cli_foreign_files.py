@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-pytestmark = pytest.mark.usefixtures("models_loaded_once")
 
 THEIRS = b"a person's"
 # What a run writes down for itself, line by line; a person's own file of that name is left, but

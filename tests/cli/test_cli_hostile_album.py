@@ -20,7 +20,6 @@ from persam.cli import app
 if TYPE_CHECKING:
     from click.testing import Result
 
-pytestmark = pytest.mark.usefixtures("models_loaded_once")
 
 NAMES = (
     *(b"\x1b]0;owned\x07\x1b[2J.jpg", "a\u202egpj.exe\x9b31m.jpg".encode()),

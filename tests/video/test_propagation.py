@@ -84,7 +84,7 @@ def test_the_decoder_is_asked_where_the_object_was(sam, concept):
     # The frame that was marked, once more: nothing speaks against what the memory holds.
     again = propagation._Found(
         _logits(MASK),
-        target.read(frame.embedding.cells, target.latest.places),
+        target.recollect(frame.embedding.cells, target.entries[-1].places),
         0.5,
         found.prompts,
     )
@@ -95,10 +95,12 @@ def test_the_decoder_is_asked_where_the_object_was(sam, concept):
 
 def test_the_memory_has_as_much_say_as_the_decoder(sam, concept, monkeypatch):
     target, frame = marked(sam, concept), EncodedFrame(sam, noise(0), 1)
-    grid = frame.embedding.cells.shape[:2]
+    cells = frame.embedding.cells
+    memory = target.recollect(cells, target.entries[-1].places)
 
     def found(share: float) -> np.ndarray:
-        monkeypatch.setattr(target, "read", lambda *_: np.full(grid, share, dtype=np.float32))
+        told = replace(memory, readout=np.full(cells.shape[:2], share, dtype=np.float32))
+        monkeypatch.setattr(target, "recollect", lambda *_: told)
         return propagation.find_near(target, frame, (10, 8, 42, 36), WHOLE).logits > 0
 
     # Where the memory is sure, only a decoder that is as sure of the contrary is heard.

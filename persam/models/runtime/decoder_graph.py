@@ -10,6 +10,7 @@ the family's further maps, ``points`` ``(1, n, 2)`` in pixels of the square, ``l
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from persam.models.tensors import to_tensor
 from persam.structures import Embedding, Prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from persam.structures import Frame, MaskLogits
 
@@ -74,6 +75,27 @@ REWEIGHTED[SWITCHED] = switched
 AttentionInterface.register(SWITCHED, switched_attention)
 
 
+@contextmanager
+def answered_once(module: torch.nn.Module) -> Iterator[None]:
+    """Let a module compute its first answer alone, where all that it is asked is the same."""
+    kept: list[Any] = []
+    forward = module.forward
+
+    def answer(*args: Any, **named: Any) -> Any:
+        if not kept:
+            kept.append(forward(*args, **named))
+        return kept[0]
+
+    own = vars(module).get("forward")
+    module.forward = answer
+    try:
+        yield
+    finally:
+        del module.forward
+        if own is not None:
+            module.forward = own
+
+
 class DecoderGraph(torch.nn.Module):
     """A family's decoder with everything it is asked by as tensors, prompts included."""
 
@@ -97,7 +119,8 @@ class DecoderGraph(torch.nn.Module):
         guidance = TensorGuidance(rows, target)
         hook = self.prompt_encoder.register_forward_hook(lambda *_: prompted)
         try:
-            with guided(self.mask_decoder, guidance, SWITCHED):
+            transformer = self.mask_decoder.transformer
+            with guided(self.mask_decoder, guidance, SWITCHED), answered_once(transformer):
                 answers = [
                     self._answer([embedding], [POINT], multimask=several)[0]
                     for several in (False, True)

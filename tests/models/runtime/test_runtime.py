@@ -258,10 +258,21 @@ def test_a_network_that_does_not_convert_is_named(free):
     assert logging.getLogger().level == level  # others' warnings are heard as before
 
 
+def test_openvino_reports_nothing_to_its_makers():
+    installed("openvino")
+    from persam.models.runtime.openvino import silent
+
+    silent()
+    from openvino.tools.ovc import convert_impl, telemetry_stub
+
+    assert convert_impl.tm is telemetry_stub
+
+
 def test_bf16_by_openvino_is_nearly_the_same(free, random_image, tiny):
     installed("openvino")
-    import openvino
+    from persam.models.runtime.openvino import silent
 
+    openvino = silent()
     if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this CPU does not compute in bf16")
     rough = tiny_models.build("sam").run_by(RuntimeChoice("openvino", "bf16"))

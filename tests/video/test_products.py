@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from persam.video.products import OneThread
+
+
+def threads() -> set[int]:
+    return {one["num_threads"] for one in ThreadpoolController().select(user_api="blas").info()}
+
+
+def test_products_have_one_thread_until_the_last_one_leaves() -> None:
+    one_thread = OneThread()
+    with threadpool_limits(2, user_api="blas"):
+        with one_thread:
+            with one_thread:
+                assert threads() == {1}
+            assert threads() == {1}
+        assert threads() == {2}
+        with one_thread:
+            assert threads() == {1}
+        assert threads() == {2}
