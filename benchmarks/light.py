@@ -23,8 +23,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -141,8 +142,11 @@ def main(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
         for name, code in programs(folder).items():
             rows[name] = measured(python, code, rounds)
         figures += goals(rows)
+        report = partial(_report, rows, figures, rounds)
         for part in light_figures.parts(data, video, photos):
             figures += part.run(folder)
+            if json_file is not None:  # a part takes minutes: what is known is kept after each
+                json_file.write_text(report())
     typer.echo("| | processor, s | clock, s | peak, MB |\n| --- | --- | --- | --- |")
     for name, cost in rows.items():
         numbers = f"{cost.processor:.2f} | {cost.clock:.2f} | {cost.peak / 1e6:.0f}"
@@ -151,11 +155,16 @@ def main(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     for row in figures:
         typer.echo(str(row))
     if json_file is not None:
-        load = np.round(os.getloadavg(), 1).tolist()
-        facts = {"environment": environment(), "rounds": rounds, "load": load}
-        facts["rows"] = {name: asdict(cost) for name, cost in rows.items()}
-        facts["figures"] = [row.facts() for row in figures]
-        json_file.write_text(json.dumps(facts, indent=2) + "\n")
+        json_file.write_text(report())
+
+
+def _report(rows: Mapping[str, Cost], figures: Sequence[Row], rounds: int) -> str:
+    """Everything measured so far, as JSON."""
+    facts = {"environment": environment(), "rounds": rounds}
+    facts["load"] = np.round(os.getloadavg(), 1).tolist()
+    facts["rows"] = {name: asdict(cost) for name, cost in rows.items()}
+    facts["figures"] = [row.facts() for row in figures]
+    return json.dumps(facts, indent=2) + "\n"
 
 
 if __name__ == "__main__":

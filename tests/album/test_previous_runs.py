@@ -264,16 +264,13 @@ def test_killed_for_good_and_run_again_ends_with_the_same_bytes(
     run_here(tmp_path / "whole", tmp_path / "other cache")
     wanted = contents(tmp_path / "whole")
     assert len(wanted) == 4 + 4  # and the masks of single objects
-    for delay in (0.02, 0.06):
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as run:
-            assert run.stdin is not None and run.stdout is not None
-            assert run.stdout.readline() == "ready\n"
-            run.stdin.write("\n")
-            run.stdin.flush()
-            time.sleep(delay)
-            run.send_signal(signal.SIGKILL)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdin is not None and run.stdout is not None
+        assert run.stdout.readline() == "ready\n"
+        run.stdin.write("\n")
+        run.stdin.flush()
+        time.sleep(0.04)
+        run.send_signal(signal.SIGKILL)
     run_here(tmp_path / "out", tmp_path / "cache")
     assert contents(tmp_path / "out") == wanted
     assert not list(tmp_path.rglob("*.part"))
