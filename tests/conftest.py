@@ -24,6 +24,9 @@ os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
 
 import drawings
 
+# What is tested outlives a process, not a power cut, and a disk takes its time to say that it has it.
+os.fsync = lambda _: None
+
 # Networks are converted once for all tests of a session, whoever of the workers comes first.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["PERSAM_CACHE"] = tempfile.mkdtemp(prefix="persam-tests-")

@@ -3,6 +3,9 @@
 An entry's name is made of the photo's bytes and of the model's own numbers, never of their names,
 so that it cannot be mistaken for another; of two files: ``.match`` alone says whether an object is
 there, ``.safetensors`` is read where it may be.
+
+Plain files rather than a cache library: diskcache's index is an SQLite file, which shared network
+drives do not lock, and none of its policies lets the larger of a photo's two files go first.
 """
 
 from __future__ import annotations
