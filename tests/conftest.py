@@ -24,9 +24,6 @@ os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
 
 import drawings
 
-# What is tested outlives a process, not a power cut, and a disk takes its time to say that it has it.
-os.fsync = lambda _: None
-
 # Networks are converted once for all tests of a session, whoever of the workers comes first.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["PERSAM_CACHE"] = tempfile.mkdtemp(prefix="persam-tests-")
@@ -52,6 +49,9 @@ settings.register_profile("suite", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("suite")
 
 torch.set_num_threads(1)
+
+# What is tested outlives a process, not a power cut; waiting for the disk would prove nothing.
+os.fsync = lambda _: None
 
 # The tree of all commands is built once, not at every call of one.
 typer.testing._get_command = functools.cache(typer.testing._get_command)
@@ -99,6 +99,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Spare the collector of garbage what stays to the end: modules, and four thousand tests."""
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)  # converting a network makes millions of objects that stay
 
 
 def pytest_unconfigure() -> None:

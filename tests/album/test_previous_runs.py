@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from persam.album.embedding_cache import Cache
-from persam.album.run import LoaderOptions, Output, segment_album
+from persam.album.run import Output, segment_album
 from persam.concept import Concept
 from persam.errors import InputError
 from persam.io.cutouts import CutoutStyle
@@ -228,49 +223,3 @@ def test_a_full_disk_for_cutouts_does_not_stop_the_masks(concepts, album, tmp_pa
     assert (summary.written, summary.failed) == (4, ())
     assert len(summary.not_written) == 1
     assert summary.not_written[0].startswith("No more cutouts: ")
-
-
-KILLED = """
-import sys
-from pathlib import Path
-from persam.album.run import LoaderOptions, segment_album
-from persam.album.embedding_cache import Cache
-from persam.concept import Concept
-from persam.models.loading import load
-folder, concept, cache = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-backbone = load(sys.argv[4], device="cpu")
-learnt = Concept.load(concept, backbone)
-loader = LoaderOptions(batch=1, jobs=2, cache=Cache(cache))
-print("ready", flush=True)
-sys.stdin.readline()
-photos = sorted((folder / "album").glob("*.png"))
-segment_album({"a": learnt, "b": learnt}, photos, folder / "out", loader=loader)
-"""
-
-
-def test_killed_for_good_and_run_again_ends_with_the_same_bytes(
-    concepts, album, tmp_path, tiny_sam_folder
-):
-    """By the system's own signal; every single moment: test_killed_anywhere.py."""
-    concepts[0].save(tmp_path / "c.safetensors")
-    words = [str(tmp_path / "c.safetensors"), str(tmp_path / "cache"), str(tiny_sam_folder)]
-    command = [sys.executable, "-c", KILLED, str(tmp_path), *words]
-    both = {"a": concepts[0], "b": concepts[0]}
-
-    def run_here(out: Path, cache: Path) -> None:
-        loader = LoaderOptions(batch=1, jobs=2, cache=Cache(cache))
-        segment_album(both, photos(album), out, loader=loader)
-
-    run_here(tmp_path / "whole", tmp_path / "other cache")
-    wanted = contents(tmp_path / "whole")
-    assert len(wanted) == 4 + 4  # and the masks of single objects
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
-        assert run.stdin is not None and run.stdout is not None
-        assert run.stdout.readline() == "ready\n"
-        run.stdin.write("\n")
-        run.stdin.flush()
-        time.sleep(0.04)
-        run.send_signal(signal.SIGKILL)
-    run_here(tmp_path / "out", tmp_path / "cache")
-    assert contents(tmp_path / "out") == wanted
-    assert not list(tmp_path.rglob("*.part"))
