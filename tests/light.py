@@ -1,9 +1,10 @@
 """Learn, segment, find, correct and track where torch cannot be imported; run as a program.
 
-    python tests/light.py FOLDER
+    python tests/light.py [FOLDER]
 
-Prints nothing where all is well. ``tests/test_light.py`` runs it, and ``make test-light`` in an
-environment that has no torch at all.
+Without a folder only what Python programs call, not the commands. Prints nothing where all is
+well. ``tests/test_light.py`` runs it, and ``make test-light`` in an environment that has no torch
+at all.
 """
 
 from __future__ import annotations
@@ -82,4 +83,5 @@ if __name__ == "__main__":
 
     loading.load = functools.cache(loading.load)  # the model, once for all commands
     library()
-    commands(Path(sys.argv[1]))
+    if len(sys.argv) > 1:
+        commands(Path(sys.argv[1]))

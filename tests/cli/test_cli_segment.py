@@ -3,10 +3,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -266,34 +264,6 @@ def test_file_names_that_are_no_text_or_look_like_markup(
     assert result.exit_code == 1, result.output
     assert "[bold]x[red].jpg is not a picture" in text(result)
     assert r"caf\udce9.jpg is not a picture" in text(result)
-
-
-def test_a_killed_run_leaves_whole_files_and_goes_on(
-    shown: list[object], photos: Path, tmp_path: Path
-) -> None:
-    for number in range(100, 160):
-        Image.fromarray(picture(number)).save(photos / f"IMG_{number}.jpg")
-    out = tmp_path / "out"
-    words = ["segment", *shown, photos, "--out", out]
-    command = [sys.executable, "-c", "from persam.cli import main; main()", *map(str, words)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 120
-    while len(list(out.glob("*.png"))) < 3 and time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    done = list(out.glob("*.png"))
-    assert 3 <= len(done) < 63
-    for path in done:
-        with Image.open(path) as mask:
-            mask.load()
-    recorded = len(lines(out))
-    result = run(*words)
-    assert result.exit_code == 0, result.output
-    assert f"{recorded} photos skipped, done already" in text(result)
-    assert len(lines(out)) == len(list(out.glob("*.png"))) == 63
-    assert [path.name for path in out.glob(".persam*")] == [".persam-files.jsonl"]
 
 
 def test_a_plugin_goes_with_the_model_and_into_the_concept(shown, photos, tmp_path) -> None:
