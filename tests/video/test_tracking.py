@@ -125,12 +125,12 @@ def test_a_frame_is_encoded_once_for_all_objects(tiny):
 
 def test_what_is_held_does_not_grow_with_the_clip(two, monkeypatch):
     monkeypatch.setattr("persam.video.feature_memory._STRIDE", 3)
-    clip = islice(cycle([noise(0), noise(1)]), 100)
+    clip = islice(cycle([noise(0), noise(1)]), 120)
     answers = persam.track(two["left"], clip, first={"object": MASKS["left"]})
     held = []
     tracemalloc.start()
     for number, _ in enumerate(answers, start=1):
-        if number in (40, 100):  # the memory has filled by then
+        if number in (60, 120):  # the memory has filled by then
             gc.collect()
             tensors = sum(
                 x.nbytes for x in gc.get_objects() if type(x) in (torch.Tensor, np.ndarray)
