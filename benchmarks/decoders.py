@@ -93,8 +93,9 @@ class _Several(torch.nn.Module):
 
 def batched(count: int, threads: int) -> Callable[[], object]:
     """What asks the pocket decoder the same question so many times at once, by OpenVINO."""
-    import openvino
+    from persam.models.runtime.openvino import silent
 
+    openvino = silent()
     backbone: Any = build("pocket").run_by(RuntimeChoice("torch", "fp32"))
     embedding = backbone.encode(PHOTO)
     first = backbone.decode(embedding, Prompts(POINTS, LABELS), multimask=False)
