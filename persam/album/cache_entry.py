@@ -1,8 +1,9 @@
 """An embedding in two small files: what objects are compared by, and what masks are made of.
 
-Matching features are kept as whole numbers of 8 bits with a factor for each cell, everything else
-in half precision. That is what a cached album is searched with from its first run on, so that a
-run that fills the cache and one that reads it answer alike.
+Matching features are kept as whole numbers of 8 bits with a factor for each cell, cell by cell, so
+that an object is compared with them as they lie; everything else in half precision. That is what a
+cached album is searched with from its first run on, so that a run that fills the cache and one that
+reads it answer alike.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
+from persam.io.safetensors_header import parted
 from persam.structures import Embedding, Frame
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _LARGEST = 127  # of the 8-bit numbers
 _CHECK = "crc32"
+_KINDS = {"I8": np.int8, "I64": np.int64, "F16": np.float16, "F32": np.float32}
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,48 +33,65 @@ class MatchingEntry:
     """The matching features of a picture, as they are kept.
 
     Attributes:
-        matching: ``(d, h', w')`` int8.
+        cells: ``(h', w', d)`` int8.
         factors: ``(h', w')`` float32, what 1 is worth in each cell.
+        lengths: ``(h', w')`` float32, of the cells as they are kept.
         frame: how the picture lies in the model's square.
+        size: ``(height, width)`` of the picture in the file, upright; the frame may be of one on a
+            reduced scale.
     """
 
-    matching: np.ndarray
+    cells: np.ndarray
     factors: np.ndarray
+    lengths: np.ndarray
     frame: Frame
+    size: tuple[int, int]
 
     @classmethod
-    def of(cls, embedding: Embedding) -> MatchingEntry:
-        """Round the matching features of an embedding."""
-        matching = np.ascontiguousarray(embedding.matching[0])
-        factors = np.abs(matching).max(axis=0) / np.float32(_LARGEST)
-        whole = np.rint(matching / np.where(factors == 0, np.float32(1), factors))
-        return cls(whole.astype(np.int8), factors, embedding.frame)
+    def of(cls, embedding: Embedding, size: tuple[int, int] | None = None) -> MatchingEntry:
+        """Round the matching features of an embedding.
+
+        Args:
+            embedding: of the picture.
+            size: of the picture in the file; None where it is the frame's.
+        """
+        matching = np.ascontiguousarray(np.moveaxis(embedding.matching[0], 0, -1))
+        factors = np.abs(matching).max(axis=2) / np.float32(_LARGEST)
+        whole = np.rint(matching / np.where(factors == 0, np.float32(1), factors)[..., None])
+        lengths = np.linalg.norm(whole, axis=2).astype(np.float32)
+        frame = embedding.frame
+        size = (frame.height, frame.width) if size is None else size
+        return cls(whole.astype(np.int8), factors, lengths, frame, size)
 
     def features(self) -> np.ndarray:
         """``(1, d, h', w')`` float32."""
-        return (self.matching * self.factors)[None]
+        return np.moveaxis(self.cells * self.factors[..., None], -1, 0)[None]
 
-    def embedding(self) -> Embedding:
-        """An embedding that tells whether objects are there, and cannot be decoded."""
-        matching = self.features()
-        return Embedding(matching, matching, self.frame)
+    def vectors(self) -> np.ndarray:
+        """``(m, d)`` float32, the cells at length 1; padding has none."""
+        rows, columns = self.frame.picture_cells(self.lengths.shape)
+        lengths = np.maximum(self.lengths[:rows, :columns], np.float32(1))  # or of nothing, 0
+        found = self.cells[:rows, :columns].astype(np.float32)
+        found *= (1 / lengths)[..., None]
+        return found.reshape(-1, found.shape[2])
 
     def to_bytes(self, key: str) -> bytes:
         """A file's contents, which :meth:`from_bytes` reads under the same key."""
         frame = self.frame
-        numbers = [frame.height, frame.width, *frame.resized, frame.square]
-        arrays = {"matching": self.matching, "factors": self.factors}
+        numbers = [frame.height, frame.width, *frame.resized, frame.square, *self.size]
+        arrays = {"cells": self.cells, "factors": self.factors, "lengths": self.lengths}
         return _pack({**arrays, "frame": np.array(numbers, dtype=np.int64)}, key)
 
     @classmethod
     def from_bytes(cls, data: bytes, key: str) -> MatchingEntry | None:
         """Read what :meth:`to_bytes` gave; None where it is damaged, or another photo's."""
         found = _unpack(data, key)
-        if found is None or set(found) != {"matching", "factors", "frame"}:
+        if found is None or set(found) != {"cells", "factors", "lengths", "frame"}:
             return None
-        height, width, *resized, square = found["frame"].tolist()
+        height, width, *resized, square, picture_height, picture_width = found["frame"].tolist()
         frame = Frame(height, width, (resized[0], resized[1]), square)
-        return cls(found["matching"], found["factors"], frame)
+        size = picture_height, picture_width
+        return cls(found["cells"], found["factors"], found["lengths"], frame, size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +107,10 @@ class CacheEntry:
     maps: tuple[np.ndarray, ...]
 
     @classmethod
-    def of(cls, embedding: Embedding) -> CacheEntry:
-        """Round an embedding."""
+    def of(cls, embedding: Embedding, size: tuple[int, int] | None = None) -> CacheEntry:
+        """Round an embedding; see :meth:`MatchingEntry.of`."""
         maps = (embedding.features, *embedding.extras)
-        return cls(MatchingEntry.of(embedding), tuple(_half(one[0]) for one in maps))
+        return cls(MatchingEntry.of(embedding, size), tuple(_half(one[0]) for one in maps))
 
     def embedding(self) -> Embedding:
         """The embedding, rounded."""
@@ -128,11 +147,22 @@ def _pack(arrays: Arrays, key: str) -> bytes:
 def _unpack(data: bytes, key: str) -> dict[str, np.ndarray] | None:
     """The arrays, or None where the bytes are not those that were written."""
     try:
-        arrays = load(data)
-    except (SafetensorError, KeyError, ValueError):
+        arrays = _arrays(data)
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
         return None
     check = arrays.pop(_CHECK, None)
     return arrays if check is not None and check.tolist() == [_crc(arrays, key)] else None
+
+
+def _arrays(data: bytes) -> dict[str, np.ndarray]:
+    """The arrays of a file that :func:`_pack` made, as they lie in it: nothing is copied."""
+    header, body = parted(data)
+    found = {}
+    for name, one in header.items():
+        start, end = one["data_offsets"]
+        numbers = np.frombuffer(body[start:end], _KINDS[one["dtype"]])
+        found[name] = numbers.reshape(one["shape"])
+    return found
 
 
 def _crc(arrays: Arrays, key: str) -> int:

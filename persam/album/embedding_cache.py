@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from persam.io.picture_bytes import PictureSource
 
 _LOG = logging.getLogger(__name__)
-FORMAT = 2  # 2: the key stands inside the entry
+FORMAT = 3  # 3: matching features lie cell by cell
 LIMIT = 10_000_000_000
 _MATCH, _WHOLE = ".match", ".safetensors"
 _FULL, _LEFT = 0.95, 0.9  # of the limit: above the one is cleared out, down to the other

@@ -19,7 +19,7 @@ from persam.album.batch_size import BatchSize
 from persam.album.cache_entry import CacheEntry
 from persam.album.pace import Pace, pace_name, remember, remembered
 from persam.album.prefetch import Threads, one_ahead
-from persam.album.reader import STOPS_A_PHOTO, Reader, one_line
+from persam.album.reader import STOPS_A_PHOTO, Reader, ReadPhoto, one_line
 from persam.io.picture_checks import MAX_PIXELS
 from persam.pipeline.decoder_batch import side_by_side
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from persam.album.cache_entry import MatchingEntry
     from persam.album.embedding_cache import Cache
-    from persam.album.reader import ReadPhoto
     from persam.io.picture_bytes import PictureSource
     from persam.models.base import Backbone
     from persam.structures import Embedding
@@ -56,8 +56,8 @@ class PhotoTask(Protocol[T_co]):
         """Whether an answer needs the picture itself beside its embedding."""
         ...
 
-    def reject(self, embedding: Embedding) -> T_co | None:
-        """Answer by the matching features alone; None where they are not enough."""
+    def reject(self, entry: MatchingEntry) -> T_co | None:
+        """Answer by the matching features alone, in any thread; None where they are not enough."""
         ...
 
     def predict(self, embedding: Embedding) -> T_co:
@@ -136,11 +136,19 @@ class _Encoded(NamedTuple):
     seconds: float = 0.0
 
 
-class _Prepared(NamedTuple, Generic[T]):
-    """A photo with its result by the matching features alone, or else with what was encoded."""
+# Photos that may be looked at by the cache alone before they are asked for, for each thread: what
+# is rejected by it weighs nothing, and there are many such before the next that has to be decoded.
+_GLANCES = 8
+
+
+class _Prepared(NamedTuple):
+    """A photo with what was encoded."""
 
     photo: ReadPhoto
-    found: PhotoResult[T] | _Encoded
+    found: _Encoded
+
+
+_Begun = ReadPhoto | PhotoResult[T]  # what is still to be answered, and what has been rejected
 
 
 class _Answered(NamedTuple, Generic[T]):
@@ -176,13 +184,20 @@ def process_photos(
     if loop.size.undecided and threads.undecided and (known := remembered().get(name)):
         loop.size.settle(known.batch)
         threads.settle(known.jobs)
-    read = threads.prefetch(loop.reader.read, photos, lambda: loop.size.now + threads.jobs)
+    begun: Iterable[_Begun[T]] = map(ReadPhoto, photos)
+    if loop.rejects:
+        begun = threads.prefetch(loop.glance, photos, lambda: _GLANCES * threads.jobs)
+    read = threads.prefetch(
+        loop.read, begun, lambda: loop.size.now + threads.jobs, worth=loop.unread
+    )
     answered = loop.answer_all(read)
     try:
         if loader.cache is None:
             yield from (one.result for one in answered)
         else:
-            yield from threads.write_behind(loop.keep, answered, lambda: 2 * threads.jobs)
+            yield from threads.write_behind(
+                loop.keep, answered, lambda: 2 * threads.jobs, worth=loop.unkept
+            )
     finally:  # callers that know how many photos there are may ask no further
         if loop.size.found is not None and threads.found is not None:
             remember(name, Pace(loop.size.found, threads.found))
@@ -195,23 +210,53 @@ class _Loop(Generic[T]):
         self.task, self.cache, self.size = task, loader.cache, loader.size()
         asked = loader.side_by_side
         self.side_by_side = task.backbone.device != "cpu" if asked is None else asked
+        self.rejects = loader.cache is not None and task.can_reject
         self.reader = Reader(
             task.backbone,
             loader.cache,
             identity="" if loader.cache is None else task.backbone.identity,
-            can_reject=task.can_reject,
             pixels=pixels,
             keep=task.wants_pixels,
             max_pixels=loader.max_pixels,
         )
 
-    def answer_all(self, photos: Iterable[ReadPhoto]) -> Iterator[_Answered[T]]:
+    def glance(self, photo: PictureSource) -> _Begun[T]:
+        """Reject a photo where the cache has its matching features and they are enough."""
+        found = self.reader.glance(photo)
+        if found.matching_entry is None:
+            return found
+        result = self._answer(found, partial(self.task.reject, found.matching_entry))
+        return found if result.answer is None and result.error is None else result
+
+    def unread(self, one: _Begun[T]) -> bool:
+        """Whether there is something to read: of what has been rejected the pixels at most."""
+        return isinstance(one, ReadPhoto) or (self.reader.pixels and one.error is None)
+
+    def read(self, one: _Begun[T]) -> _Begun[T]:
+        """Read what is to be answered, and of what has been rejected the pixels, if asked for."""
+        if not self.unread(one):
+            return one
+        if isinstance(one, PhotoResult):
+            return self._with_pixels(one)
+        read = self.reader.read(one)
+        if read.error is None:
+            return read
+        return PhotoResult(read.photo, error=read.error, seconds=read.seconds)
+
+    def _with_pixels(self, rejected: PhotoResult[T]) -> PhotoResult[T]:
+        found = self.reader.read_pixels(ReadPhoto(rejected.photo, size=rejected.size))
+        seconds = rejected.seconds + found.seconds
+        if found.error is not None:
+            return PhotoResult(found.photo, error=found.error, seconds=seconds)
+        return replace(rejected, image=found.image, seconds=seconds)
+
+    def answer_all(self, photos: Iterable[_Begun[T]]) -> Iterator[_Answered[T]]:
         beside, answer = (one_ahead, side_by_side) if self.side_by_side else (map, map)
         for group in beside(self._encoded_group, self._groups(photos)):
             yield from answer(self._answered, group)
 
-    def _groups(self, photos: Iterable[ReadPhoto]) -> Iterator[list[ReadPhoto]]:
-        group: list[ReadPhoto] = []
+    def _groups(self, photos: Iterable[_Begun[T]]) -> Iterator[list[_Begun[T]]]:
+        group: list[_Begun[T]] = []
         for photo in photos:
             group.append(photo)
             if len(group) >= self.size.now:
@@ -219,40 +264,33 @@ class _Loop(Generic[T]):
                 group = []
         yield group
 
+    def unkept(self, answered: _Answered[T]) -> bool:
+        """Whether the cache is to get something."""
+        return answered.key is not None and answered.entry is not None
+
     def keep(self, answered: _Answered[T]) -> PhotoResult[T]:
         """Give the cache its entry, in a thread."""
         if self.cache is not None and answered.key is not None and answered.entry is not None:
             self.cache.put(answered.key, answered.entry)
         return answered.result
 
-    def _encoded_group(self, group: Sequence[ReadPhoto]) -> list[_Prepared[T]]:
-        """Reject what can be, and encode the others."""
-        early = [self._reject(photo) for photo in group]
-        unclear = [photo for photo, result in zip(group, early, strict=True) if result is None]
-        embedded = iter(self._embed(unclear))
+    def _encoded_group(self, group: Sequence[_Begun[T]]) -> list[_Prepared | PhotoResult[T]]:
+        """Encode what was not rejected."""
+        embedded = iter(self._embed([one for one in group if isinstance(one, ReadPhoto)]))
         return [
-            _Prepared(photo, next(embedded) if result is None else result)
-            for photo, result in zip(group, early, strict=True)
+            _Prepared(one, next(embedded)) if isinstance(one, ReadPhoto) else one for one in group
         ]
 
-    def _answered(self, one: _Prepared[T]) -> _Answered[T]:
-        if isinstance(one.found, PhotoResult):
-            return _Answered(one.found)
+    def _answered(self, one: _Prepared | PhotoResult[T]) -> _Answered[T]:
+        if isinstance(one, PhotoResult):
+            return _Answered(one)
         return _Answered(self._predict(one.photo, one.found), one.photo.key, one.found.entry)
-
-    def _reject(self, photo: ReadPhoto) -> PhotoResult[T] | None:
-        if photo.error is not None:
-            return PhotoResult(photo.photo, error=photo.error, seconds=photo.seconds)
-        if photo.matching_entry is None or not self.task.can_reject:
-            return None
-        result = self._answer(photo, self.task.reject, photo.matching_entry.embedding())
-        return None if result.answer is None and result.error is None else result
 
     def _predict(self, photo: ReadPhoto, found: _Encoded) -> PhotoResult[T]:
         spent = photo.seconds + found.seconds
         if found.embedding is None:
             return PhotoResult(photo.photo, error=found.error, seconds=spent)
-        return self._answer(photo, partial(self._ask, photo), found.embedding, found.seconds)
+        return self._answer(photo, partial(self._ask, photo, found.embedding), found.seconds)
 
     def _ask(self, photo: ReadPhoto, embedding: Embedding) -> T:
         if self.task.wants_pixels:
@@ -264,14 +302,13 @@ class _Loop(Generic[T]):
     def _answer(
         self,
         photo: ReadPhoto,
-        answer: Callable[[Embedding], T | None],
-        embedding: Embedding,
+        answer: Callable[[], T | None],
         spent: float = 0.0,
     ) -> PhotoResult[T]:
         began = perf_counter()
         found, error = None, None
         try:
-            found = answer(embedding)
+            found = answer()
         except STOPS_A_PHOTO as stopped:
             error = one_line(stopped)
         spent += photo.seconds + perf_counter() - began
@@ -279,15 +316,12 @@ class _Loop(Generic[T]):
 
     def _embed(self, photos: Sequence[ReadPhoto]) -> Iterator[_Encoded]:
         """Embeddings out of the cache, or of the encoder, which is asked for all others at once."""
-        whole = [self.reader.complete(photo) for photo in photos]
-        encoded = iter(self._encode([photo for photo in whole if photo.preprocessed is not None]))
-        for photo in whole:
-            if photo.preprocessed is not None:
+        encoded = iter(self._encode([photo for photo in photos if photo.entry is None]))
+        for photo in photos:
+            if photo.entry is None:
                 yield next(encoded)
-            elif photo.entry is not None:
-                yield _Encoded(photo.entry.embedding())
             else:
-                yield _Encoded(error=photo.error)
+                yield _Encoded(photo.entry.embedding())
 
     def _encode(self, photos: Sequence[ReadPhoto]) -> list[_Encoded]:
         preprocessed = [photo.preprocessed for photo in photos if photo.preprocessed is not None]
@@ -304,11 +338,16 @@ class _Loop(Generic[T]):
             return [one for photo in photos for one in self._encode([photo])]
         seconds = perf_counter() - began
         self.size.took(len(preprocessed), seconds)
-        return [self._rounded(one, seconds / len(preprocessed)) for one in found]
+        each = seconds / len(preprocessed)
+        return [
+            self._rounded(one, photo.size, each) for one, photo in zip(found, photos, strict=True)
+        ]
 
-    def _rounded(self, embedding: Embedding, seconds: float) -> _Encoded:
+    def _rounded(
+        self, embedding: Embedding, size: tuple[int, int] | None, seconds: float
+    ) -> _Encoded:
         """An embedding as the cache is going to give it, where there is one."""
         if self.cache is None:
             return _Encoded(embedding, seconds=seconds)
-        entry = CacheEntry.of(embedding)
+        entry = CacheEntry.of(embedding, size)
         return _Encoded(entry.embedding(), entry=entry, seconds=seconds)

@@ -6,8 +6,9 @@ import math
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -21,6 +22,44 @@ R = TypeVar("R")
 
 # Calls that a probe looks at: the first ones find a model that still sets itself up.
 _PROBED = range(6, 18)
+
+
+@dataclass(eq=False)
+class _Call(Generic[T, R]):
+    """A call that a thread has been given."""
+
+    function: Callable[[T], R]
+    item: T
+    answer: Future[R]
+
+    def begin(self) -> bool:
+        """Do it here, if no thread has begun it; says whether that was so."""
+        if not self.answer.cancel():
+            return False
+        self.answer = Future()
+        try:
+            self.answer.set_result(self.function(self.item))
+        except Exception as error:  # raised where its result would be
+            self.answer.set_exception(error)
+        return True
+
+
+def _begun(
+    pool: ThreadPoolExecutor, function: Callable[[T], R], item: T, worth: Callable[[T], bool]
+) -> _Call[T, R]:
+    """Give a call to a thread, or make it at once."""
+    if worth(item):
+        return _Call(function, item, pool.submit(function, item))
+    call = _Call(function, item, Future[R]())
+    call.begin()
+    return call
+
+
+def _first(begun: deque[_Call[T, R]]) -> R:
+    """Take the first result; until it is there, the caller does what no thread has begun."""
+    while not begun[0].answer.done() and any(call.begin() for call in begun):
+        pass
+    return begun.popleft().answer.result()
 
 
 class Threads:
@@ -82,7 +121,12 @@ class Threads:
         self._start(min(jobs, self._most))
 
     def prefetch(
-        self, function: Callable[[T], R], items: Iterable[T], most: Callable[[], int]
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        most: Callable[[], int],
+        *,
+        worth: Callable[[T], bool] = lambda _: True,
     ) -> Iterator[R]:
         """Yield ``function(item)`` of every item in their order, begun before they are asked for.
 
@@ -90,20 +134,26 @@ class Threads:
             function: called in a thread; what it raises is raised where its result would be.
             items: taken in the caller's own thread.
             most: how many results may be in the making or waiting; asked again for every item.
+            worth: whether an item's call is worth a thread; others are made by the caller at once.
         """
-        begun: deque[Future[R]] = deque()
+        begun: deque[_Call[T, R]] = deque()
         for item in items:
             if self._pool is None:
                 yield self._call(function, item)
                 continue
-            begun.append(self._pool.submit(function, item))
+            begun.append(_begun(self._pool, function, item, worth))
             if len(begun) >= most():
-                yield begun.popleft().result()
+                yield _first(begun)
         while begun:
-            yield begun.popleft().result()
+            yield _first(begun)
 
     def write_behind(
-        self, function: Callable[[T], R], items: Iterable[T], most: Callable[[], int]
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        most: Callable[[], int],
+        *,
+        worth: Callable[[T], bool] = lambda _: True,
     ) -> Iterator[R]:
         """As :meth:`prefetch`, for items that cost more than their results: none waits once done.
 
@@ -111,17 +161,18 @@ class Threads:
             function: as for :meth:`prefetch`.
             items: as for :meth:`prefetch`; the next is taken while earlier results are being made.
             most: as for :meth:`prefetch`.
+            worth: as for :meth:`prefetch`.
         """
-        begun: deque[Future[R]] = deque()
+        begun: deque[_Call[T, R]] = deque()
         for item in items:
             if self._pool is None:
                 yield self._call(function, item)
                 continue
-            begun.append(self._pool.submit(function, item))
-            while begun and (begun[0].done() or len(begun) >= most()):
-                yield begun.popleft().result()
+            begun.append(_begun(self._pool, function, item, worth))
+            while begun and (begun[0].answer.done() or len(begun) >= most()):
+                yield _first(begun)
         while begun:
-            yield begun.popleft().result()
+            yield _first(begun)
 
     def _start(self, jobs: int) -> None:
         self.jobs = jobs

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from persam.errors import InputError, PersamError
 from persam.io.images import read_reduced
 from persam.io.picture_checks import MAX_PIXELS
-from persam.io.picture_file import picture_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from persam.album.cache_entry import CacheEntry, MatchingEntry
@@ -69,62 +70,66 @@ class Reader:
         backbone: the model that is going to encode them.
         cache: of embeddings, if there is one.
         identity: of the backbone, which is reckoned once; for the cache alone.
-        can_reject: whether matching features may be enough, so that the rest can wait.
         pixels: read the pictures, even where the cache has them.
-        keep: give the pixels of pictures that are read anyway.
+        keep: give the pixels of pictures that are to be answered.
         max_pixels: photos of more are refused.
     """
 
     backbone: Backbone
     cache: Cache | None = None
     identity: str = ""
-    can_reject: bool = False
     pixels: bool = False
     keep: bool = False
     max_pixels: int = MAX_PIXELS
 
-    def read(self, photo: PictureSource) -> ReadPhoto:
-        """Do what can be done now; what goes wrong is in the answer."""
+    def glance(self, photo: PictureSource) -> ReadPhoto:
+        """Get the matching features out of the cache, where it has them: a small file."""
         began = perf_counter()
-        try:
-            found = self._read(photo)
-        except STOPS_A_PHOTO as error:
-            found = ReadPhoto(photo, error=one_line(error))
-        return replace(found, seconds=perf_counter() - began)
+        key = self._key(photo)
+        matching = None if key is None or self.cache is None else self.cache.matching_entry(key)
+        size = None if matching is None else matching.size
+        return ReadPhoto(photo, key, matching, size=size, seconds=perf_counter() - began)
 
-    def complete(self, found: ReadPhoto) -> ReadPhoto:
-        """Get what matching features are not enough for: the embedding, or the encoder's input.
+    def read(self, found: ReadPhoto) -> ReadPhoto:
+        """Do all else that can be done now.
 
         The matching features are dropped where the rest of the entry is gone.
         """
-        if found.error or found.entry or found.preprocessed:
-            return found
-        try:
-            entry = self._whole(found.key, found.matching_entry)
-            if entry is not None:
-                return replace(found, entry=entry)
-            preprocessed = self.backbone.preprocess(self.picture(found.photo).pixels)
-        except STOPS_A_PHOTO as error:
-            return replace(found, error=one_line(error))
-        return replace(found, matching_entry=None, preprocessed=preprocessed)
+        return self._answer(self._read, found)
 
-    def _read(self, photo: PictureSource) -> ReadPhoto:
-        key = self._key(photo)
-        matching = None if key is None or self.cache is None else self.cache.matching_entry(key)
-        entry = None if self.can_reject else self._whole(key, matching)
-        missing = matching is None or (entry is None and not self.can_reject)
-        if not (missing or self.pixels):
-            return ReadPhoto(photo, key, matching, entry, size=picture_size(photo))
-        picture = self.picture(photo)
+    def read_pixels(self, found: ReadPhoto) -> ReadPhoto:
+        """Get the picture alone, if it is not too large to wait."""
+        return self._answer(self._image, found)
+
+    def _answer(self, work: Callable[[ReadPhoto], ReadPhoto], found: ReadPhoto) -> ReadPhoto:
+        """What goes wrong is in the answer."""
+        began = perf_counter()
+        try:
+            read = work(found)
+        except STOPS_A_PHOTO as error:
+            read = replace(found, error=one_line(error))
+        return replace(read, seconds=found.seconds + perf_counter() - began)
+
+    def _read(self, found: ReadPhoto) -> ReadPhoto:
+        if found.key is None and self.cache is not None:
+            found = self.glance(found.photo)
+        shown = self.pixels or self.keep
+        entry = self._whole(found.key, found.matching_entry)
+        if entry is not None:
+            found = replace(found, entry=entry)
+            return self._image(found) if shown else found
+        picture = self.picture(found.photo)
         size = picture.height, picture.width
-        kept = (self.pixels or self.keep) and math.prod(size) <= _KEPT_PIXELS
-        image = picture.pixels if kept else None
-        if not missing:
-            return ReadPhoto(photo, key, matching, entry, image=image, size=size)
+        image = picture.pixels if shown and _may_wait(size) else None
         preprocessed = self.backbone.preprocess(picture.pixels)
         # Changed between its digest and its pixels: then these have no name.
-        key = key if key == self._key(photo) else None
-        return ReadPhoto(photo, key, preprocessed=preprocessed, image=image, size=size)
+        key = found.key if found.key == self._key(found.photo) else None
+        return ReadPhoto(found.photo, key, preprocessed=preprocessed, image=image, size=size)
+
+    def _image(self, found: ReadPhoto) -> ReadPhoto:
+        if found.size is not None and not _may_wait(found.size):
+            return found
+        return replace(found, image=self.picture(found.photo).pixels)
 
     def picture(self, photo: PictureSource) -> ReducedImage:
         """The photo's pixels, as the encoder is given them.
@@ -144,6 +149,11 @@ class Reader:
         if self.cache is None or key is None or matching is None:
             return None
         return self.cache.whole(key, matching)
+
+
+def _may_wait(size: tuple[int, int]) -> bool:
+    """Whether the pixels of a picture may wait in memory for its answer."""
+    return math.prod(size) <= _KEPT_PIXELS
 
 
 def one_line(error: BaseException) -> str:

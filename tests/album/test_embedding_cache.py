@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as arrays
 from persam.album.cache_entry import CacheEntry, MatchingEntry
 from persam.album.embedding_cache import Cache, parse_size
 from persam.errors import InputError
+from persam.pipeline.presence import picture_vectors
 from persam.structures import Embedding, Frame, unit_length
 
 FRAME = Frame(480, 640, (48, 64), 64)
@@ -73,7 +74,7 @@ def test_rounding_moves_a_number_by_less_than_half_a_step(matching):
     matching_entry = MatchingEntry.of(source)
     moved = np.abs(matching_entry.features()[0] - matching)
     assert (moved <= np.abs(matching).max(axis=0) / 127 * 0.51 + 1e-6).all()
-    assert matching_entry.embedding().matching.dtype == np.float32
+    assert matching_entry.features().dtype == np.float32
 
 
 def test_rounded_embeddings_point_where_they_did():
@@ -82,6 +83,33 @@ def test_rounded_embeddings_point_where_they_did():
     for mine, yours in ((source.matching, back.matching), (source.features, back.features)):
         units = (unit_length(np.moveaxis(one[0], 0, -1)) for one in (mine, yours))
         assert np.prod([*units], axis=0).sum(axis=-1).min() > 0.9995
+
+
+def test_vectors_are_the_pictures_cells_at_length_1():
+    source, wide = embedding(4), Frame(480, 640, (48, 64), 64)
+    source.matching[0, :, 1, 2] = 0
+    entry = MatchingEntry.of(replace(source, frame=wide))
+    back = Embedding(source.features, entry.features(), wide)
+    found = entry.vectors()
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, picture_vectors(back), atol=1e-6)
+    assert len(found) == 5 * 6  # of six rows the last one is padding
+
+
+def test_an_entry_knows_the_size_of_a_picture_that_was_reduced(tmp_path):
+    source = embedding()
+    assert MatchingEntry.of(source).size == (480, 640)
+    cache = Cache(tmp_path)
+    cache.put(key(1), CacheEntry.of(source, (4800, 6400)))
+    back = cache.matching_entry(key(1))
+    assert back is not None
+    assert (back.size, back.frame) == ((4800, 6400), source.frame)
+
+
+@pytest.mark.parametrize("header", [b"[]", b"{", b'{"cells": 1}', b'{"cells": {"dtype": "I8"}}'])
+def test_a_damaged_header_is_no_entry(header):
+    data = len(header).to_bytes(8, "little") + header
+    assert MatchingEntry.from_bytes(data, key(1)) is None
 
 
 def test_numbers_beyond_half_precision_are_kept_whole():

@@ -53,6 +53,33 @@ def test_what_is_read_ahead_is_begun_before_it_is_asked_for():
         )
 
 
+@pytest.mark.parametrize("way", ["prefetch", "write_behind"])
+def test_the_caller_does_what_no_thread_has_begun(way):
+    def work(number: int) -> tuple[int, str]:
+        if number == 0:
+            assert done.wait(5)  # the only thread, until all others are done
+        elif number == 3:
+            done.set()
+        return number, threading.current_thread().name
+
+    done = threading.Event()
+    with Threads(1) as threads:
+        found = list(getattr(threads, way)(work, range(4), lambda: 4))
+    assert [number for number, _ in found] == [0, 1, 2, 3]
+    here = threading.current_thread().name
+    assert [name == here for _, name in found] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("way", ["prefetch", "write_behind"])
+def test_what_is_not_worth_a_thread_is_done_by_the_caller_in_its_turn(way):
+    def name(number: int) -> tuple[int, str]:
+        return number, threading.current_thread().name
+
+    with Threads(2) as threads:
+        found = getattr(threads, way)(name, range(9), lambda: 9, worth=lambda number: False)
+        assert list(found) == [(number, threading.current_thread().name) for number in range(9)]
+
+
 def test_a_result_behind_does_not_wait_for_later_items():
     def items() -> Iterator[int]:
         yield 0

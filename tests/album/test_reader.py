@@ -11,7 +11,7 @@ from PIL import Image
 
 from persam.album.cache_entry import CacheEntry
 from persam.album.embedding_cache import Cache
-from persam.album.reader import Reader
+from persam.album.reader import Reader, ReadPhoto
 from persam.io.images import ReducedImage, read_image, read_reduced
 
 
@@ -34,43 +34,56 @@ def fill(reader: Reader, photo: Path) -> CacheEntry:
 
 
 def test_without_a_cache_the_picture_is_laid_and_dropped(tiny, photo):
-    found = Reader(tiny("pocket")).read(photo)
+    found = Reader(tiny("pocket")).read(ReadPhoto(photo))
     assert found.preprocessed is not None
     assert found.preprocessed.frame == tiny("pocket").frame(40, 52)
     assert (found.key, found.image, found.error) == (None, None, None)
+    assert found.size == (40, 52)
     assert found.seconds > 0
 
 
-def test_pixels_are_kept_where_they_are_asked_for(tiny, photo, random_image, tmp_path):
-    reads = reader(tiny, tmp_path, pixels=True)
+@pytest.mark.parametrize("choice", ["pixels", "keep"])
+def test_pixels_are_kept_where_they_are_asked_for(tiny, photo, random_image, tmp_path, choice):
+    reads = reader(tiny, tmp_path, **{choice: True})
     fill(reads, photo)
-    found = reads.read(photo)
-    assert found.preprocessed is None
+    found = reads.read(ReadPhoto(photo))
+    assert found.preprocessed is None and found.entry is not None
     np.testing.assert_array_equal(found.image, random_image)
 
 
-def test_what_a_glance_may_answer_leaves_the_rest_on_disk(tiny, photo, tmp_path):
-    reads = reader(tiny, tmp_path, can_reject=True)
+def test_pixels_alone_are_read_where_the_rest_is_known(tiny, photo, random_image):
+    found = Reader(tiny("pocket"), pixels=True).read_pixels(ReadPhoto(photo, size=(40, 52)))
+    assert found.preprocessed is None and found.seconds > 0
+    np.testing.assert_array_equal(found.image, random_image)
+    photo.unlink()
+    assert Reader(tiny("pocket")).read_pixels(ReadPhoto(photo, size=(4000, 3001))).image is None
+    assert "cannot be read" in str(Reader(tiny("pocket")).read_pixels(ReadPhoto(photo)).error)
+
+
+def test_what_a_glance_may_answer_leaves_the_rest_on_disk(tiny, photo, tmp_path, monkeypatch):
+    reads = reader(tiny, tmp_path)
     entry = fill(reads, photo)
-    found = reads.read(photo)
-    assert found.matching_entry is not None
-    assert found.entry is None and found.preprocessed is None
-    whole = reads.complete(found)
+    with monkeypatch.context() as closed:
+        closed.setattr("PIL.Image.open", lambda *_, **__: pytest.fail("a picture is opened"))
+        found = reads.glance(photo)
+        assert found.matching_entry is not None and found.seconds > 0
+        assert (found.entry, found.preprocessed, found.size) == (None, None, (40, 52))
+        whole = reads.read(found)
     assert whole.entry is not None
     np.testing.assert_array_equal(whole.entry.maps[0], entry.maps[0])
-    thorough = reader(tiny, tmp_path).read(photo)
-    assert thorough.entry is not None
+    assert reader(tiny, tmp_path).read(ReadPhoto(photo)).entry is not None
 
 
 def test_half_an_entry_is_no_entry(tiny, photo, tmp_path):
-    reads = reader(tiny, tmp_path, can_reject=True)
+    reads = reader(tiny, tmp_path)
     fill(reads, photo)
-    found = reads.read(photo)
+    found = reads.glance(photo)
     for path in (tmp_path / "cache").glob("*/*.safetensors"):
         path.unlink()
-    whole = reads.complete(found)
+    whole = reads.read(found)
     assert whole.preprocessed is not None and whole.matching_entry is None
-    assert reader(tiny, tmp_path).read(photo).preprocessed is not None
+    assert whole.key == found.key
+    assert reader(tiny, tmp_path).read(ReadPhoto(photo)).preprocessed is not None
 
 
 def test_a_photo_that_changes_while_it_is_read_has_no_name(tiny, photo, tmp_path, monkeypatch):
@@ -80,17 +93,18 @@ def test_a_photo_that_changes_while_it_is_read_has_no_name(tiny, photo, tmp_path
         return image
 
     monkeypatch.setattr("persam.album.reader.read_reduced", change)
-    found = reader(tiny, tmp_path).read(photo)
+    found = reader(tiny, tmp_path).read(ReadPhoto(photo))
     assert found.preprocessed is not None
     assert found.key is None
 
 
 def test_what_goes_wrong_is_in_the_answer(tiny, photo, tmp_path):
-    reads = reader(tiny, tmp_path, can_reject=True)
-    assert "gone.png cannot be read" in str(reads.read(tmp_path / "gone.png").error)
+    reads = reader(tiny, tmp_path)
+    gone = tmp_path / "gone.png"
+    assert "gone.png cannot be read" in str(reads.read(reads.glance(gone)).error)
     fill(reads, photo)
-    found = reads.read(photo)
+    found = reads.glance(photo)
     for path in (tmp_path / "cache").glob("*/*.safetensors"):
         path.write_bytes(b"")
     photo.unlink()
-    assert "photo.png cannot be read" in str(reads.complete(found).error)
+    assert "photo.png cannot be read" in str(reads.read(found).error)
