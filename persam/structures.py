@@ -13,12 +13,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Box = tuple[int, int, int, int]
 Weights = tuple[float, float, float]  # PerSAM-F's, of the decoder's three masks
@@ -109,31 +109,32 @@ class Preprocessed:
     frame: Frame
 
 
+class PictureMaps(Protocol):
+    """What an encoder makes of one picture, now or when it is asked for; all float32."""
+
+    @property
+    def features(self) -> np.ndarray:
+        """``(1, c, h, w)``, the decoder's image features."""
+        ...
+
+    @property
+    def matching(self) -> np.ndarray:
+        """``(1, d, h', w')``, the features that tell objects apart."""
+        ...
+
+    @property
+    def extras(self) -> tuple[np.ndarray, ...]:
+        """Whatever else the family's decoder wants of the picture."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
-class Embedding:
-    """One encoded picture: what the decoder draws from and what objects are compared by.
-
-    Attributes:
-        features: ``(1, c, h, w)`` float32, the decoder's image features.
-        matching: ``(1, d, h', w')`` float32, the features that tell objects apart. The same
-            array as ``features`` for the SAM families; the pocket model keeps its own.
-        frame: how the picture lies in the model's square.
-        extras: whatever else the family's decoder wants of the picture (SAM 2's features of
-            higher resolution, SAM-HQ's early features). Only the family's own adapter reads it.
-        image: ``(height, width, 3)`` uint8 RGB, the picture itself, for recipes with a second look;
-            None where it is not at hand, or not wanted.
-
-    Example:
-        >>> features = np.zeros((1, 2, 3, 4), np.float32)
-        >>> Embedding(features, features, Frame(30, 40, (3, 4), 4))
-        Embedding(picture 30x40, features (2, 3, 4), matching (2, 3, 4), 0 extras)
-    """
+class Maps:
+    """A picture's maps at hand, as :class:`PictureMaps` says; checked at birth."""
 
     features: np.ndarray
     matching: np.ndarray
-    frame: Frame
     extras: tuple[np.ndarray, ...] = ()
-    image: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name, maps in (("features", self.features), ("matching", self.matching)):
@@ -141,6 +142,91 @@ class Embedding:
                 raise ValueError(
                     f"An embedding's {name} are (1, channels, h, w); got {tuple(maps.shape)}."
                 )
+
+
+class LaterMaps:
+    """A picture's maps that are worked out when they are first read, each kind by itself.
+
+    Most photos of an album do not show the object: what the matching features alone can tell then
+    costs no more than these.
+
+    Args:
+        matching: gives the matching features.
+        decoder: gives the decoder's features and its extras behind them.
+    """
+
+    def __init__(
+        self,
+        matching: Callable[[], np.ndarray],
+        decoder: Callable[[], tuple[np.ndarray, ...]],
+    ) -> None:
+        self._make_matching, self._make_decoder = matching, decoder
+
+    @cached_property
+    def _matching(self) -> np.ndarray:
+        return self._make_matching()
+
+    @cached_property
+    def _decoder(self) -> tuple[np.ndarray, ...]:
+        return self._make_decoder()
+
+    @property
+    def matching(self) -> np.ndarray:
+        """See :class:`PictureMaps`."""
+        return self._matching
+
+    @property
+    def features(self) -> np.ndarray:
+        """See :class:`PictureMaps`."""
+        return self._decoder[0]
+
+    @property
+    def extras(self) -> tuple[np.ndarray, ...]:
+        """See :class:`PictureMaps`."""
+        return self._decoder[1:]
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """One encoded picture: what the decoder draws from and what objects are compared by.
+
+    Attributes:
+        maps: what the encoder makes of it.
+        frame: how the picture lies in the model's square.
+        image: ``(height, width, 3)`` uint8 RGB, the picture itself, for recipes with a second look;
+            None where it is not at hand, or not wanted.
+
+    Example:
+        >>> features = np.zeros((1, 2, 3, 4), np.float32)
+        >>> Embedding(Maps(features, features), Frame(30, 40, (3, 4), 4))
+        Embedding(picture 30x40, features (2, 3, 4), matching (2, 3, 4), 0 extras)
+    """
+
+    maps: PictureMaps
+    frame: Frame
+    image: np.ndarray | None = None
+
+    @property
+    def features(self) -> np.ndarray:
+        """``(1, c, h, w)`` float32, the decoder's image features."""
+        return self.maps.features
+
+    @property
+    def matching(self) -> np.ndarray:
+        """``(1, d, h', w')`` float32, the features that tell objects apart.
+
+        The same array as ``features`` for the SAM families; the pocket model keeps its own.
+        """
+        return self.maps.matching
+
+    @property
+    def extras(self) -> tuple[np.ndarray, ...]:
+        """Whatever else the family's decoder wants of the picture.
+
+        SAM 2's features of higher resolution, for example, or SAM-HQ's early features. Only the
+        family's own adapter reads them.
+        """
+        return self.maps.extras
 
     @cached_property
     def cells(self) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from persam.structures import Embedding, Frame
+from persam.structures import Embedding, Frame, Maps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ class MatchingEntry:
     def embedding(self) -> Embedding:
         """An embedding that tells whether objects are there, and cannot be decoded."""
         matching = self.features()
-        return Embedding(matching, matching, self.frame)
+        return Embedding(Maps(matching, matching), self.frame)
 
     def to_bytes(self, key: str) -> bytes:
         """A file's contents, which :meth:`from_bytes` reads under the same key."""
@@ -97,7 +97,7 @@ class CacheEntry:
         """The embedding, rounded."""
         maps = [one.astype(np.float32)[None] for one in self.maps]
         matching = self.matching_entry.features()
-        return Embedding(maps[0], matching, self.matching_entry.frame, tuple(maps[1:]))
+        return Embedding(Maps(maps[0], matching, tuple(maps[1:])), self.matching_entry.frame)
 
     def to_bytes(self, key: str) -> bytes:
         """Contents of a file with all but the matching features."""
