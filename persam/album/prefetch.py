@@ -9,9 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from threadpoolctl import threadpool_limits
-
 from persam.errors import InputError
+from persam.models.runtime.numpy_threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -31,8 +30,7 @@ class Threads:
     time that the caller needs for the rest. Where there are few calls, that is all.
 
     On leaving the ``with`` block, what has begun is finished and what has not is dropped. Within
-    it, numpy's matrix products keep to the thread that asks for them: their own threads wait by
-    turning, on the cores that the model's want.
+    it, numpy's matrix products keep to :data:`one_thread`.
 
     Attributes:
         jobs: how many threads there are; 0 where the caller does everything itself.
@@ -58,11 +56,11 @@ class Threads:
         self._start(jobs or 0)
 
     def __enter__(self) -> Self:
-        self._blas = threadpool_limits(1, user_api="blas")
+        one_thread.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._blas.restore_original_limits()
+        one_thread.__exit__()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 

@@ -122,7 +122,7 @@ def _digest(subject: SubjectFolder) -> str:
     """A name for the contents of everything that is trained on."""
     digest = hashlib.sha256()
     for photo in subject.photos:
-        for path in (subject.image(photo), subject.mask(photo), subject.caption(photo)):
+        for path in subject.files(photo):
             digest.update(photo.name.encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
