@@ -89,16 +89,7 @@ class Threads:
             items: taken in the caller's own thread.
             most: how many results may be in the making or waiting; asked again for every item.
         """
-        begun: deque[Future[R]] = deque()
-        for item in items:
-            if self._pool is None:
-                yield self._call(function, item)
-                continue
-            begun.append(self._pool.submit(function, item))
-            if len(begun) >= most():
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
+        return self._in_order(function, items, lambda begun: len(begun) >= most())
 
     def write_behind(
         self, function: Callable[[T], R], items: Iterable[T], most: Callable[[], int]
@@ -110,13 +101,23 @@ class Threads:
             items: as for :meth:`prefetch`; the next is taken while earlier results are being made.
             most: as for :meth:`prefetch`.
         """
+        return self._in_order(
+            function, items, lambda begun: begun[0].done() or len(begun) >= most()
+        )
+
+    def _in_order(
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        is_due: Callable[[deque[Future[R]]], bool],
+    ) -> Iterator[R]:
         begun: deque[Future[R]] = deque()
         for item in items:
             if self._pool is None:
                 yield self._call(function, item)
                 continue
             begun.append(self._pool.submit(function, item))
-            while begun and (begun[0].done() or len(begun) >= most()):
+            while begun and is_due(begun):
                 yield begun.popleft().result()
         while begun:
             yield begun.popleft().result()
