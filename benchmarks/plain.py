@@ -24,7 +24,7 @@ from PIL import Image
 from transformers.models.sam import modeling_sam
 
 from persam.models.runtime.fast_decoder import undo_lean
-from persam.structures import Embedding, Frame, Guidance, Prompts
+from persam.structures import Embedding, Frame, Guidance, Maps, Prompts
 
 STEPS = 1000
 
@@ -57,7 +57,7 @@ class PlainModel:
         pixels, frame = self.lay(image)
         features, *extras = self.backbone.network(pixels)
         matching = extras.pop(0) if self.backbone.own_matching else features
-        return Embedding(features, matching, frame, tuple(extras))
+        return Embedding(Maps(features, matching, tuple(extras)), frame)
 
     def decode(self, embedding: Embedding, prompts: Prompts, **how: Any) -> Any:
         """Ask transformers' decoder for one picture; the answer is of tensors."""

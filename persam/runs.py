@@ -1,4 +1,4 @@
-"""How a stopped run goes on: its settings and its lock.
+"""How a stopped run goes on: its settings, its lock, and the log of its steps.
 
 Every command that writes a folder of results goes the same way: it locks the folder, refuses to go
 on with other settings than those that the folder was begun with, and replaces or deletes only
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from persam.errors import InputError
-from persam.io.records import parse
+from persam.io.records import parse, read_lines
+from persam.io.writers import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -95,6 +96,33 @@ class _Nothing:
 
 
 _NOTHING = _Nothing()
+
+
+def read_steps(log: Path) -> list[dict[str, Any]]:
+    """Read a training run's log, a line a step; none where there is no file.
+
+    Raises:
+        InputError: a line before the last, which may be a killed run's, is of no step.
+    """
+    return read_lines(log, _step)
+
+
+def cut_steps(log: Path, step: int) -> None:
+    """Drop what was logged after the checkpoint of a step; those steps are taken again.
+
+    Raises:
+        InputError: as :func:`read_steps`.
+    """
+    if lines := read_steps(log):
+        kept = [line for line in lines if line["step"] <= step]
+        write_text(log, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def _step(line: str) -> dict[str, Any]:
+    fields = parse(line, dict[str, Any])
+    if not isinstance(fields.get("step"), int):
+        raise ValueError("no step of a training run")
+    return fields
 
 
 @contextmanager

@@ -13,12 +13,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Box = tuple[int, int, int, int]
 Weights = tuple[float, float, float]  # PerSAM-F's, of the decoder's three masks
@@ -109,31 +109,37 @@ class Preprocessed:
     frame: Frame
 
 
+class PictureMaps(Protocol):
+    """What an encoder makes of one picture, now or when it is asked for; all float32."""
+
+    @property
+    def features(self) -> np.ndarray:
+        """``(1, c, h, w)``, the decoder's image features."""
+        ...
+
+    @property
+    def matching(self) -> np.ndarray:
+        """``(1, d, h', w')``, the features that tell objects apart."""
+        ...
+
+    @property
+    def extras(self) -> tuple[np.ndarray, ...]:
+        """Whatever else the family's decoder wants of the picture."""
+        ...
+
+    @property
+    def cells(self) -> np.ndarray:
+        """``(h', w', d)``, the matching features of every grid cell, each of length 1."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
-class Embedding:
-    """One encoded picture: what the decoder draws from and what objects are compared by.
-
-    Attributes:
-        features: ``(1, c, h, w)`` float32, the decoder's image features.
-        matching: ``(1, d, h', w')`` float32, the features that tell objects apart. The same
-            array as ``features`` for the SAM families; the pocket model keeps its own.
-        frame: how the picture lies in the model's square.
-        extras: whatever else the family's decoder wants of the picture (SAM 2's features of
-            higher resolution, SAM-HQ's early features). Only the family's own adapter reads it.
-        image: ``(height, width, 3)`` uint8 RGB, the picture itself, for recipes with a second look;
-            None where it is not at hand, or not wanted.
-
-    Example:
-        >>> features = np.zeros((1, 2, 3, 4), np.float32)
-        >>> Embedding(features, features, Frame(30, 40, (3, 4), 4))
-        Embedding(picture 30x40, features (2, 3, 4), matching (2, 3, 4), 0 extras)
-    """
+class Maps:
+    """A picture's maps at hand, as :class:`PictureMaps` says; checked at birth."""
 
     features: np.ndarray
     matching: np.ndarray
-    frame: Frame
     extras: tuple[np.ndarray, ...] = ()
-    image: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name, maps in (("features", self.features), ("matching", self.matching)):
@@ -142,18 +148,123 @@ class Embedding:
                     f"An embedding's {name} are (1, channels, h, w); got {tuple(maps.shape)}."
                 )
 
+    @property
+    def cells(self) -> np.ndarray:
+        """See :class:`PictureMaps`."""
+        return self._cells
+
     @cached_property
+    def _cells(self) -> np.ndarray:
+        return unit_cells(self.matching)
+
+
+class LaterMaps:
+    """A picture's maps that are worked out when they are first read, each kind by itself.
+
+    Most photos of an album do not show the object: what the matching features alone can tell then
+    costs no more than these.
+
+    Args:
+        matching: gives the matching features.
+        decoder: gives the decoder's features and its extras behind them.
+        cells: gives the matching features' cells, each of length 1; None makes them of these.
+    """
+
+    def __init__(
+        self,
+        matching: Callable[[], np.ndarray],
+        decoder: Callable[[], tuple[np.ndarray, ...]],
+        cells: Callable[[], np.ndarray] | None = None,
+    ) -> None:
+        self._make_matching, self._make_decoder, self._make_cells = matching, decoder, cells
+
+    @cached_property
+    def _matching(self) -> np.ndarray:
+        return self._make_matching()
+
+    @cached_property
+    def _decoder(self) -> tuple[np.ndarray, ...]:
+        return self._make_decoder()
+
+    @cached_property
+    def _cells(self) -> np.ndarray:
+        return unit_cells(self.matching) if self._make_cells is None else self._make_cells()
+
+    @property
+    def matching(self) -> np.ndarray:
+        """See :class:`PictureMaps`."""
+        return self._matching
+
+    @property
+    def features(self) -> np.ndarray:
+        """See :class:`PictureMaps`."""
+        return self._decoder[0]
+
+    @property
+    def extras(self) -> tuple[np.ndarray, ...]:
+        """See :class:`PictureMaps`."""
+        return self._decoder[1:]
+
+    @property
+    def cells(self) -> np.ndarray:
+        """See :class:`PictureMaps`."""
+        return self._cells
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """One encoded picture: what the decoder draws from and what objects are compared by.
+
+    Attributes:
+        maps: what the encoder makes of it.
+        frame: how the picture lies in the model's square.
+        image: ``(height, width, 3)`` uint8 RGB, the picture itself, for recipes with a second look;
+            None where it is not at hand, or not wanted.
+
+    Example:
+        >>> features = np.zeros((1, 2, 3, 4), np.float32)
+        >>> Embedding(Maps(features, features), Frame(30, 40, (3, 4), 4))
+        Embedding(picture 30x40, features (2, 3, 4), matching (2, 3, 4), 0 extras)
+    """
+
+    maps: PictureMaps
+    frame: Frame
+    image: np.ndarray | None = None
+
+    @property
+    def features(self) -> np.ndarray:
+        """``(1, c, h, w)`` float32, the decoder's image features."""
+        return self.maps.features
+
+    @property
+    def matching(self) -> np.ndarray:
+        """``(1, d, h', w')`` float32, the features that tell objects apart.
+
+        The same array as ``features`` for the SAM families; the pocket model keeps its own.
+        """
+        return self.maps.matching
+
+    @property
+    def extras(self) -> tuple[np.ndarray, ...]:
+        """Whatever else the family's decoder wants of the picture.
+
+        SAM 2's features of higher resolution, for example, or SAM-HQ's early features. Only the
+        family's own adapter reads them.
+        """
+        return self.maps.extras
+
+    @property
     def cells(self) -> np.ndarray:
         """``(h', w', d)`` the matching features of every grid cell, each of length 1.
 
         All comparisons of this picture read them; they are worked out once.
         """
-        return unit_length(_by_cell(self.matching[0]))
+        return self.maps.cells
 
     @cached_property
     def picture_cells(self) -> tuple[int, int]:
         """How many rows and columns of the matching grid show the picture; the rest is padding."""
-        return self.frame.picture_cells(self.matching.shape[2:])
+        return self.frame.picture_cells(self.cells.shape[:2])
 
     def __repr__(self) -> str:
         height, width = self.frame.height, self.frame.width
@@ -280,14 +391,15 @@ class Calibration:
         return math.exp(odds) / (1 + math.exp(odds))
 
 
-def _by_cell(maps: np.ndarray) -> np.ndarray:
-    """``(d, h, w)`` maps as contiguous ``(h, w, d)`` float32 cells."""
+def unit_cells(matching: np.ndarray) -> np.ndarray:
+    """``(1, d, h, w)`` matching features as ``(h, w, d)`` float32 cells, each of length 1."""
+    maps = matching[0]
     found = np.empty((*maps.shape[1:], len(maps)), dtype=np.float32)
     # A few maps at a time, as a processor's cache holds them: twice as quick as all at once.
     for start in range(0, len(maps), _MAPS):
         some = slice(start, start + _MAPS)
         found[..., some] = np.moveaxis(maps[some], 0, -1)
-    return found
+    return unit_length(found)
 
 
 def unit_length(vectors: np.ndarray) -> np.ndarray:

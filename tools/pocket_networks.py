@@ -2,10 +2,11 @@
 
     python tools/pocket_networks.py [--weights persam/weights/pocket.safetensors]
 
-To be run whenever the weights change. Encoder and guided decoder are converted to ONNX; every
-weight in the graphs is then a reference into the weights' own file (its place, and what makes
-float32 of it), so that the package holds one copy. What a converter has worked out of the weights
-(padded kernels, positions) stays in the graphs. A test holds that both say the same.
+To be run whenever the weights change. The encoder's three parts and the guided decoder are
+converted to ONNX; every weight in the graphs is then a reference into the weights' own file (its
+place, and what makes float32 of it), so that the package holds one copy. What a converter has
+worked out of the weights (padded kernels, positions) stays in the graphs. A test holds that both
+say the same.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import onnx
 import typer
 from onnx import TensorProto, helper, numpy_helper
 
-from persam.models.pocket.backbone import load_pocket
+from persam.models.pocket.backbone import encoder_parts, load_pocket
 from persam.models.registry import POCKET_FILE
 from persam.models.runtime.builtin_networks import FACTS, PREFIX
 from persam.models.runtime.export import facts_of
@@ -131,7 +132,7 @@ def main(
     """See the file's own text."""
     backbone = load_pocket(weights, device="cpu")
     file = WeightsFile(weights)
-    for part in backbone.convertible():
+    for part in (*encoder_parts(backbone.model), backbone.convertible()[1]):
         target = weights.parent / f"{PREFIX}{part.part}.onnx"
         model = referring(onnx.load(converted(part, "onnx")), file)
         beside = target.with_suffix(".part")
@@ -139,7 +140,7 @@ def main(
         beside.replace(target)
         typer.echo(f"{target}: {target.stat().st_size / 1000:.0f} kB")
     networks = sorted(weights.parent.glob(f"{PREFIX}*.onnx"))
-    facts = replace(facts_of(backbone, "onnx", "fp32"), name="pocket")
+    facts = replace(facts_of(backbone, "onnx", "fp32"), name="pocket", staged=True)
     facts.write(weights.parent / FACTS, [*networks, weights])
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from persam.concept import Concept
+    from persam.models.base import Backbone
+    from persam.structures import Preprocessed
 
 
 def at_long_side(image: np.ndarray, side: int) -> np.ndarray:
@@ -30,6 +32,13 @@ def at_long_side(image: np.ndarray, side: int) -> np.ndarray:
     factor = side / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+
+
+def encode_wholly(
+    backbone: Backbone, pictures: Sequence[Preprocessed]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Encode laid pictures with all maps, also those that are only made when they are asked for."""
+    return [(one.matching, one.features) for one in backbone.encode_preprocessed(pictures)]
 
 
 def photos_per_second(

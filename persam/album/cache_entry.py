@@ -16,7 +16,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from persam.io.safetensors_header import parted
-from persam.structures import Embedding, Frame
+from persam.structures import Embedding, Frame, LaterMaps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,13 +67,16 @@ class MatchingEntry:
         """``(1, d, h', w')`` float32."""
         return np.moveaxis(self.cells * self.factors[..., None], -1, 0)[None]
 
-    def vectors(self) -> np.ndarray:
-        """``(m, d)`` float32, the cells at length 1; padding has none."""
-        rows, columns = self.frame.picture_cells(self.lengths.shape)
-        lengths = np.maximum(self.lengths[:rows, :columns], np.float32(1))  # or of nothing, 0
-        found = self.cells[:rows, :columns].astype(np.float32)
-        found *= (1 / lengths)[..., None]
-        return found.reshape(-1, found.shape[2])
+    def unit_cells(self) -> np.ndarray:
+        """``(h', w', d)`` float32, each of length 1."""
+        found = self.cells.astype(np.float32)
+        found *= (1 / np.maximum(self.lengths, np.float32(1)))[..., None]  # of nothing: 0
+        return found
+
+    def embedding(self) -> Embedding:
+        """An embedding that tells whether objects are there, and cannot be decoded."""
+        maps = LaterMaps(self.features, lambda: (self.features(),), self.unit_cells)
+        return Embedding(maps, self.frame)
 
     def to_bytes(self, key: str) -> bytes:
         """A file's contents, which :meth:`from_bytes` reads under the same key."""
@@ -114,9 +117,11 @@ class CacheEntry:
 
     def embedding(self) -> Embedding:
         """The embedding, rounded."""
-        maps = [one.astype(np.float32)[None] for one in self.maps]
-        matching = self.matching_entry.features()
-        return Embedding(maps[0], matching, self.matching_entry.frame, tuple(maps[1:]))
+        known = self.matching_entry
+        return Embedding(LaterMaps(known.features, self._floats, known.unit_cells), known.frame)
+
+    def _floats(self) -> tuple[np.ndarray, ...]:
+        return tuple(one.astype(np.float32)[None] for one in self.maps)
 
     def to_bytes(self, key: str) -> bytes:
         """Contents of a file with all but the matching features."""

@@ -27,7 +27,6 @@ from persam.runs import locked
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from persam.album.cache_entry import MatchingEntry
     from persam.album.loop import PhotoResult
     from persam.models.base import Backbone
     from persam.structures import Embedding
@@ -84,8 +83,8 @@ class _Cells:
     can_reject = True  # where a cache has the matching features, they are all there is to read
     wants_pixels = False
 
-    def reject(self, entry: MatchingEntry) -> np.ndarray:
-        return entry.vectors()
+    def reject(self, embedding: Embedding) -> np.ndarray:
+        return self.predict(embedding)
 
     def predict(self, embedding: Embedding) -> np.ndarray:
         return picture_vectors(embedding)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from persam.album.cache_entry import MatchingEntry
     from persam.album.embedding_cache import Cache
     from persam.io.picture_bytes import PictureSource
     from persam.models.base import Backbone
@@ -56,7 +55,7 @@ class PhotoTask(Protocol[T_co]):
         """Whether an answer needs the picture itself beside its embedding."""
         ...
 
-    def reject(self, entry: MatchingEntry) -> T_co | None:
+    def reject(self, embedding: Embedding) -> T_co | None:
         """Answer by the matching features alone, in any thread; None where they are not enough."""
         ...
 
@@ -225,7 +224,7 @@ class _Loop(Generic[T]):
         found = self.reader.glance(photo)
         if found.matching_entry is None:
             return found
-        result = self._answer(found, partial(self.task.reject, found.matching_entry))
+        result = self._answer(found, self.task.reject, found.matching_entry.embedding())
         return found if result.answer is None and result.error is None else result
 
     def unread(self, one: _Begun[T]) -> bool:
@@ -290,7 +289,7 @@ class _Loop(Generic[T]):
         spent = photo.seconds + found.seconds
         if found.embedding is None:
             return PhotoResult(photo.photo, error=found.error, seconds=spent)
-        return self._answer(photo, partial(self._ask, photo, found.embedding), found.seconds)
+        return self._answer(photo, partial(self._ask, photo), found.embedding, found.seconds)
 
     def _ask(self, photo: ReadPhoto, embedding: Embedding) -> T:
         if self.task.wants_pixels:
@@ -302,13 +301,14 @@ class _Loop(Generic[T]):
     def _answer(
         self,
         photo: ReadPhoto,
-        answer: Callable[[], T | None],
+        answer: Callable[[Embedding], T | None],
+        embedding: Embedding,
         spent: float = 0.0,
     ) -> PhotoResult[T]:
         began = perf_counter()
         found, error = None, None
         try:
-            found = answer()
+            found = answer(embedding)
         except STOPS_A_PHOTO as stopped:
             error = one_line(stopped)
         spent += photo.seconds + perf_counter() - began

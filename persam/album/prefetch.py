@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from threadpoolctl import threadpool_limits
-
 from persam.errors import InputError
+from persam.models.runtime.numpy_threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -26,14 +25,14 @@ _PROBED = range(6, 18)
 
 @dataclass(eq=False)
 class _Call(Generic[T, R]):
-    """A call that a thread has been given."""
+    """A call that a thread has been given, or that nobody has begun."""
 
     function: Callable[[T], R]
     item: T
     answer: Future[R]
 
     def begin(self) -> bool:
-        """Do it here, if no thread has begun it; says whether that was so."""
+        """Make it here, if no thread has begun it; says whether that was so."""
         if not self.answer.cancel():
             return False
         self.answer = Future()
@@ -44,19 +43,8 @@ class _Call(Generic[T, R]):
         return True
 
 
-def _begun(
-    pool: ThreadPoolExecutor, function: Callable[[T], R], item: T, worth: Callable[[T], bool]
-) -> _Call[T, R]:
-    """Give a call to a thread, or make it at once."""
-    if worth(item):
-        return _Call(function, item, pool.submit(function, item))
-    call = _Call(function, item, Future[R]())
-    call.begin()
-    return call
-
-
 def _first(begun: deque[_Call[T, R]]) -> R:
-    """Take the first result; until it is there, the caller does what no thread has begun."""
+    """Take the first result; until it is there, the caller makes what calls no thread has begun."""
     while not begun[0].answer.done() and any(call.begin() for call in begun):
         pass
     return begun.popleft().answer.result()
@@ -67,11 +55,11 @@ class Threads:
 
     With ``jobs`` left out a short probe chooses: the first calls are made by the caller itself,
     when their turn comes, and there are then as many threads as it takes to do such calls in the
-    time that the caller needs for the rest. Where there are few calls, that is all.
+    time that the caller needs for the rest. Where there are few calls, that is all. A caller that
+    would have to wait for a result makes calls itself.
 
     On leaving the ``with`` block, what has begun is finished and what has not is dropped. Within
-    it, numpy's matrix products keep to the thread that asks for them: their own threads wait by
-    turning, on the cores that the model's want.
+    it, numpy's matrix products keep to :data:`one_thread`.
 
     Attributes:
         jobs: how many threads there are; 0 where the caller does everything itself.
@@ -97,11 +85,11 @@ class Threads:
         self._start(jobs or 0)
 
     def __enter__(self) -> Self:
-        self._blas = threadpool_limits(1, user_api="blas")
+        one_thread.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._blas.restore_original_limits()
+        one_thread.__exit__()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
@@ -134,18 +122,9 @@ class Threads:
             function: called in a thread; what it raises is raised where its result would be.
             items: taken in the caller's own thread.
             most: how many results may be in the making or waiting; asked again for every item.
-            worth: whether an item's call is worth a thread; others are made by the caller at once.
+            worth: whether an item's call is worth a thread; others the caller makes at once.
         """
-        begun: deque[_Call[T, R]] = deque()
-        for item in items:
-            if self._pool is None:
-                yield self._call(function, item)
-                continue
-            begun.append(_begun(self._pool, function, item, worth))
-            if len(begun) >= most():
-                yield _first(begun)
-        while begun:
-            yield _first(begun)
+        return self._in_order(function, items, worth, lambda begun: len(begun) >= most())
 
     def write_behind(
         self,
@@ -163,13 +142,31 @@ class Threads:
             most: as for :meth:`prefetch`.
             worth: as for :meth:`prefetch`.
         """
+        return self._in_order(
+            function,
+            items,
+            worth,
+            lambda begun: begun[0].answer.done() or len(begun) >= most(),
+        )
+
+    def _in_order(
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        worth: Callable[[T], bool],
+        is_due: Callable[[deque[_Call[T, R]]], bool],
+    ) -> Iterator[R]:
         begun: deque[_Call[T, R]] = deque()
         for item in items:
             if self._pool is None:
                 yield self._call(function, item)
                 continue
-            begun.append(_begun(self._pool, function, item, worth))
-            while begun and (begun[0].answer.done() or len(begun) >= most()):
+            if worth(item):
+                begun.append(_Call(function, item, self._pool.submit(function, item)))
+            else:
+                begun.append(_Call(function, item, Future()))
+                begun[-1].begin()
+            while begun and is_due(begun):
                 yield _first(begun)
         while begun:
             yield _first(begun)

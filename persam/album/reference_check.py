@@ -24,7 +24,6 @@ from persam.pipeline.reference import encode_reference, resolve
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from persam.album.cache_entry import MatchingEntry
     from persam.concept import Concept
     from persam.models.base import Backbone
     from persam.pipeline.reference import EncodedReference, Reference
@@ -232,7 +231,7 @@ class _Doubting:
     def backbone(self) -> Backbone:
         return self.diagnosis.together.backbone
 
-    def reject(self, entry: MatchingEntry) -> None:
+    def reject(self, embedding: Embedding) -> None:
         """Matching features alone say nothing of masks."""
 
     def predict(self, embedding: Embedding) -> tuple[float, float | None]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from persam.album.cache_entry import MatchingEntry
     from persam.album.manifest import Record
     from persam.concept import Concept
     from persam.io.labels import LabelSet
@@ -61,7 +60,7 @@ class _Task:
     def backbone(self) -> Backbone:
         return next(iter(self.concepts.values())).backbone
 
-    def reject(self, entry: MatchingEntry) -> None:
+    def reject(self, embedding: Embedding) -> None:
         return None
 
     def predict(self, embedding: Embedding) -> dict[str, DoubtSigns]:

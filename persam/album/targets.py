@@ -26,12 +26,11 @@ from persam.pipeline.multi_object import absence, check_concepts, segment_set
 from persam.pipeline.prompts import mask_box
 
 if TYPE_CHECKING:
-    from persam.album.cache_entry import MatchingEntry
     from persam.io.metadata import PhotoMetadata
     from persam.io.picture_bytes import PictureSource
     from persam.models.base import Backbone
     from persam.prediction import Prediction
-    from persam.structures import Embedding, Frame
+    from persam.structures import Embedding
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,49 +153,47 @@ class AlbumTarget:
         """Whether objects are told apart by their colours, or a recipe looks again."""
         return not self.instances and wants_pixels(self.concepts.values())
 
-    def reject(self, entry: MatchingEntry) -> PhotoAnswer | None:
+    def reject(self, embedding: Embedding) -> PhotoAnswer | None:
         """Answer where everything is absent, by the matching features alone; else None."""
-        standings = self.objects.judge_vectors(entry.vectors())
+        standings = self.objects.judge(embedding)
         if len(plausible_ones({name: one.evidence for name, one in standings.items()})) > 1:
             return None  # their colours may have a say
-        found = {n: absence(c, entry.frame, standings[n]) for n, c in self.concepts.items()}
+        found = {n: absence(c, embedding, standings[n]) for n, c in self.concepts.items()}
         absent = {name: prediction for name, prediction in found.items() if prediction is not None}
         if len(absent) < len(found):
             return None
-        if self.instances:
-            (standing,) = standings.values()
-            return self._no_instance(entry.frame, standing.evidence.presence)
-        return self._answer(entry.frame, absent)
+        return self._no_instance(embedding) if self.instances else self._answer(embedding, absent)
 
     def predict(self, embedding: Embedding) -> PhotoAnswer:
         """Search an encoded picture."""
         if self.several:
-            return self._answer(embedding.frame, segment_set(self.objects, embedding))
+            return self._answer(embedding, segment_set(self.objects, embedding))
         (concept,) = self.concepts.values()
         if self.instances:
             found = concept.segment_instances(embedding)
             if not found:
-                return self._no_instance(embedding.frame, concept.presence_in(embedding))
-            return self._answer(embedding.frame, dict(enumerate(found)))
-        return self._answer(embedding.frame, {"": concept.segment_embedding(embedding)})
+                return self._no_instance(embedding)
+            return self._answer(embedding, dict(enumerate(found)))
+        return self._answer(embedding, {"": concept.segment_embedding(embedding)})
 
-    def _answer(self, frame: Frame, found: Mapping[Any, Prediction]) -> PhotoAnswer:
+    def _answer(self, embedding: Embedding, found: Mapping[Any, Prediction]) -> PhotoAnswer:
         """What was found, by the name of an object or the number of an instance."""
         if not (self.several or self.instances):
             (prediction,) = found.values()
-            return PhotoAnswer(prediction.mask.view(np.uint8), None, _facts(1, None, prediction))
+            return PhotoAnswer(prediction.mask.astype(np.uint8), None, _facts(1, None, prediction))
         facts = tuple(
             _facts(number, name if self.several else self._one_name, prediction)
             for number, (name, prediction) in enumerate(found.items(), start=1)
         )
         masks = (prediction.mask for prediction in found.values())
-        labels = number_masks(masks, (frame.height, frame.width))
+        labels = number_masks(masks, (embedding.frame.height, embedding.frame.width))
         return PhotoAnswer(labels, facts, facts[0])
 
-    def _no_instance(self, frame: Frame, presence: float | None) -> PhotoAnswer:
-        labels = np.zeros((frame.height, frame.width), dtype=np.uint8)
-        first = FoundObject(1, self._one_name, presence=_rounded(presence))
-        return PhotoAnswer(labels, (), first)
+    def _no_instance(self, embedding: Embedding) -> PhotoAnswer:
+        (concept,) = self.concepts.values()
+        labels = np.zeros((embedding.frame.height, embedding.frame.width), dtype=np.uint8)
+        presence = _rounded(concept.presence_in(embedding))
+        return PhotoAnswer(labels, (), FoundObject(1, self._one_name, presence=presence))
 
     @property
     def _one_name(self) -> str | None:

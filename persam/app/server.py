@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from threadpoolctl import threadpool_limits
 
 from persam.app.routes import routes
 from persam.app.security import Guard
 from persam.app.session import Session
 from persam.errors import InputError
+from persam.models.runtime.numpy_threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -88,12 +88,10 @@ def serve(options: AppOptions, address: Address, on_ready: Callable[[str], None]
     Raises:
         InputError: a folder that cannot be used, or an address that is taken.
     """
-    # The threads of numpy's matrix products wait by turning, on the very cores that the model's
-    # threads want: a click beside a search would spend most of its time so.
-    threadpool_limits(1, user_api="blas")
     session = Session(options)
     token = address.token or secrets.token_urlsafe(24)
-    with _bound(address) as listener:
+    # Without one_thread, a click beside a search would mostly wait for cores.
+    with one_thread, _bound(address) as listener:
         port = listener.getsockname()[1]
         names = (LOCAL, "localhost", address.host)
         app = create_app(session, hosts=frozenset(f"{name}:{port}" for name in names), token=token)

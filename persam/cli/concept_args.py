@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from persam.errors import InputError
-from persam.io.special_files import refuse_special
+from persam.io.special_files import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,6 +134,5 @@ def digest(words: str, files: Sequence[Path]) -> str:
     """A name for what is looked for: the words of the command, and the contents of its files."""
     mixed = hashlib.sha256(words.encode())
     for path in files:
-        refuse_special(path)
-        mixed.update(path.read_bytes())
+        mixed.update(read_bytes(path))
     return mixed.hexdigest()

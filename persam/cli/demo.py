@@ -84,11 +84,11 @@ def _find(
 
 
 def _iou(found: Path, photo: Photo) -> float:
-    from persam.io.images import read_image
     from persam.io.masks import read_mask
+    from persam.io.picture_file import picture_size
     from persam.metrics import iou
 
-    size = read_image(photo.image).shape[:2]
+    size = picture_size(photo.image)
     mask, truth = (read_mask(path, size, usable=False) > 0 for path in (found, photo.mask))
     return iou(mask, truth)
 

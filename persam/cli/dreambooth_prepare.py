@@ -18,7 +18,7 @@ from persam.cli.model_args import (
     PrecisionOption,
     resolve_variant,
 )
-from persam.cli.object_args import Examples, ReferenceArgs
+from persam.cli.object_args import ReferenceArgs, learner
 from persam.cli.object_options import (
     AsGivenOption,
     BoxOption,
@@ -96,8 +96,8 @@ def prepare(
     from persam.io.folders import list_images
     from persam.models.loading import load
 
-    shown = (mask, box, point, not_point, label, mask_orientation, as_given)
-    example = ReferenceArgs(reference, *shown)
+    typed = (mask, box, point, not_point, label, mask_orientation, as_given)
+    example = ReferenceArgs(reference, *typed)
     choices = Choices(
         class_name,
         token,
@@ -112,12 +112,12 @@ def prepare(
     listing = list_images(photos)
     backbone = load(model, match_with=match_with, device=device, precision=precision, engine=engine)
     recipe = resolve_variant("default", method, own=backbone.recipe)
-    concept = Examples((example,)).learn(backbone, method, recipe)
+    shown = example.read()
+    concept = learner(method)(backbone, shown, variant=recipe)
     files = tuple(path for path in (reference, mask) if path is not None)
     learnt = (backbone.name, backbone.precision, concept.method, concept.variant)
     words = repr((*learnt, box, point, *example.place[2:]))
-    grey = example.read().mask
-    given = stage.ReferencePicture(reference, grey, digest(words, files), files)
+    given = stage.ReferencePicture(reference, shown.mask, digest(words, files), files)
     made = stage.prepare(concept, listing.photos, given, out, choices)
     _report(made)
     if made.left_out or made.failed:

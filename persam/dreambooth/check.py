@@ -8,8 +8,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from persam.dreambooth.journal import PICTURES, read_log, read_settings
+from persam.dreambooth.journal import LOG, PICTURES, read_settings
 from persam.errors import InputError
+from persam.runs import read_steps
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def check_run(out: str | Path) -> RunCheck:
         InputError: not a training run, or nothing was logged yet.
     """
     out = Path(out)
-    settings, lines = read_settings(out), read_log(out)
+    settings, lines = read_settings(out), read_steps(out / LOG)
     if settings is None or not lines:
         raise InputError(
             f"{out} holds no log of a training run. Give the --out folder of `persam dreambooth "

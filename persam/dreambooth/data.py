@@ -18,7 +18,6 @@ from persam.dreambooth.components import Condition
 from persam.dreambooth.masks import Crop, latent_mask, square_round
 from persam.dreambooth.subject import read_caption
 from persam.io.images import read_image
-from persam.io.masks import read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,8 +70,7 @@ def subject_items(subject: SubjectFolder, base: Base, side: int) -> list[Item]:
     encoder = _Encoder(base, side, hard=subject.hard)
     items = []
     for photo in subject.photos:
-        image = read_image(subject.image(photo))
-        weights = read_mask(subject.mask(photo), image.shape[:2], usable=False)
+        image, weights = subject.read(photo)
         caption = read_caption(subject.caption(photo))
         items.append(encoder.item(photo.name, image, weights, caption))
     return items

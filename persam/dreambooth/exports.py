@@ -18,8 +18,6 @@ import numpy as np
 
 from persam.dreambooth.subject import read_caption
 from persam.errors import InputError
-from persam.io.images import read_image
-from persam.io.masks import read_mask
 from persam.io.writers import encode_cutout
 
 if TYPE_CHECKING:
@@ -103,8 +101,7 @@ _MASK_LINES = {"img": "conditioning_data_dir = {folder}", "alpha": "alpha_mask =
 
 def _transparent(subject: SubjectFolder, photo: SubjectPhoto) -> np.ndarray:
     """The picture with its weights as alpha; colours stay, as they are what is encoded."""
-    image = read_image(subject.image(photo))
-    weights = read_mask(subject.mask(photo), image.shape[:2], usable=False)
+    image, weights = subject.read(photo)
     return np.concatenate([image, weights[..., None]], axis=2)
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from persam.errors import InputError
-from persam.io.records import append_line, parse, read_json, read_lines
-from persam.io.writers import write_text, written_whole
-from persam.runs import refuse_other_settings, refuse_strange
+from persam.io.records import append_line, read_json
+from persam.io.writers import write_text
+from persam.models.checkpoint import read_checkpoint, write_checkpoint
+from persam.runs import cut_steps, refuse_other_settings, refuse_strange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import torch
 
     from persam.dreambooth.data import Item
     from persam.dreambooth.recipe import DreamBoothRecipe
@@ -48,25 +48,13 @@ class Journal:
 
     def restore(self, device: torch.device) -> dict[str, Any] | None:
         """Read the checkpoint, and forget what was logged after it."""
-        path = self.out / CHECKPOINT
-        saved = None
-        if path.is_file():
-            try:
-                saved = torch.load(path, weights_only=True, map_location=device)
-            except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
-                raise InputError(
-                    f"{path} is no checkpoint, or not a whole one ({type(error).__name__}). Remove "
-                    f"it to begin anew."
-                ) from error
-        lines = read_log(self.out)
-        kept = [line for line in lines if saved is not None and line["step"] <= saved["step"]]
-        write_text(self.out / LOG, "".join(json.dumps(line) + "\n" for line in kept))
+        saved = read_checkpoint(self.out / CHECKPOINT, device)
+        cut_steps(self.out / LOG, -1 if saved is None else saved["step"])
         return saved
 
     def keep(self, state: dict[str, Any]) -> None:
         """Write the checkpoint, whole or not at all."""
-        with written_whole(self.out / CHECKPOINT) as part:
-            torch.save(state, part)
+        write_checkpoint(self.out / CHECKPOINT, state)
 
     def log(self, line: dict[str, Any]) -> None:
         """Add one step to the log."""
@@ -76,22 +64,6 @@ class Journal:
         """Write which cells of which picture are trained on."""
         rows = [item.facts() for item in items]
         write_text(self.out / PICTURES, json.dumps(rows, indent=2) + "\n")
-
-
-def read_log(out: Path) -> list[dict[str, Any]]:
-    """Read a run's log; a broken last line is a killed run's.
-
-    Raises:
-        InputError: another line is broken.
-    """
-    return read_lines(out / LOG, _logged)
-
-
-def _logged(line: str) -> dict[str, Any]:
-    fields = parse(line, dict[str, Any])
-    if not isinstance(fields.get("step"), int):
-        raise ValueError("no step of a training run")
-    return fields
 
 
 def read_settings(out: Path) -> dict[str, Any] | None:
@@ -122,7 +94,7 @@ def _digest(subject: SubjectFolder) -> str:
     """A name for the contents of everything that is trained on."""
     digest = hashlib.sha256()
     for photo in subject.photos:
-        for path in (subject.image(photo), subject.mask(photo), subject.caption(photo)):
+        for path in subject.files(photo):
             digest.update(photo.name.encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -29,6 +29,7 @@ from persam.io.folders import real_path
 from persam.io.images import read_image
 from persam.io.masks import read_mask
 from persam.io.own_files import OwnFiles
+from persam.io.picture_file import picture_size
 from persam.io.writers import mask_png, png, remove_leftovers
 from persam.runs import locked
 
@@ -177,7 +178,7 @@ def _give_mask(
         return
     path, found_files = record.mask(found), OwnFiles(found)
     if "own" in (files.state(path), found_files.state(path)):
-        grey = read_mask(reference.mask, read_image(reference.picture).shape[:2])
+        grey = read_mask(reference.mask, picture_size(reference.picture))
         sha256 = found_files.write(path, mask_png(grey > grey.max() / 2))
         if sha256 != record.mask_sha256:  # else the album would take it for a mended one
             manifest = Manifest(found)
@@ -269,5 +270,4 @@ def _remove_others(before: SubjectFolder | None, now: SubjectFolder, files: OwnF
 
 
 def _files(subject: SubjectFolder, photo: SubjectPhoto) -> list[Path]:
-    own = [subject.image(photo), subject.mask(photo), subject.caption(photo)]
-    return [*own, *export_files(subject, photo).values()]
+    return [*subject.files(photo), *export_files(subject, photo).values()]

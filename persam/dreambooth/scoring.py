@@ -16,7 +16,6 @@ from persam.dreambooth.subject import read_caption, read_subject, without_token
 from persam.errors import InputError
 from persam.io.folders import list_images
 from persam.io.images import read_image
-from persam.io.masks import read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,11 +88,14 @@ def score(samples: Path, subject: Path, clip: ClipEyes, dino: DinoEyes, finder: 
     source = read_subject(subject)
     paths = list_images([samples]).photos
     drawn = [read_image(path) for path in paths]
-    photos = [read_image(source.image(photo)) for photo in source.photos]
+    read = [source.read(photo) for photo in source.photos]
+    photos = [image for image, _ in read]
     found = [finder.find(picture) for picture in drawn]
     likeness = clip.pictures(drawn)
     behind = dino.backgrounds(drawn, found)
-    truth = [_photo_mask(source, number) for number in range(len(photos))]
+    # The subject is nowhere in a photo that was kept although it was not found.
+    marked = zip(source.photos, read, strict=True)
+    truth = [(weights > 0) & photo.masked for photo, (_, weights) in marked]
     rooms = dino.backgrounds(photos, truth)
     pairs = cosines(behind, rooms)
     return Scores(
@@ -147,14 +149,6 @@ def _prompt_score(likeness: torch.Tensor, texts: list[str] | None, clip: ClipEye
     if texts is None:
         return None
     return _mean((likeness * clip.prompts(texts)).sum(1))
-
-
-def _photo_mask(subject: SubjectFolder, number: int) -> np.ndarray:
-    """The subject in a photo; nowhere in one that was kept although it was not found."""
-    photo = subject.photos[number]
-    size = read_image(subject.image(photo)).shape[:2]
-    weights = read_mask(subject.mask(photo), size, usable=False)
-    return weights > 0 if photo.masked else np.zeros(size, dtype=bool)
 
 
 def _others(square: torch.Tensor) -> torch.Tensor:

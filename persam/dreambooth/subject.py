@@ -17,11 +17,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from persam.errors import InputError
+from persam.io.images import read_image
+from persam.io.masks import read_mask
 from persam.io.records import is_file_name, read_json
 from persam.io.special_files import refuse_special
 from persam.io.writers import write_text
+
+if TYPE_CHECKING:
+    import numpy as np
 
 NAME = "subject.json"
 _VERSION = 1
@@ -142,6 +148,19 @@ class SubjectFolder:
         """The caption file of a photo."""
         return self.image(photo).with_suffix(".txt")
 
+    def files(self, photo: SubjectPhoto) -> tuple[Path, Path, Path]:
+        """The picture, loss weights and caption of a photo."""
+        return self.image(photo), self.mask(photo), self.caption(photo)
+
+    def read(self, photo: SubjectPhoto) -> tuple[np.ndarray, np.ndarray]:
+        """The picture of a photo, ``(H, W, 3)`` uint8 RGB, and its loss weights, ``(H, W)`` uint8.
+
+        Raises:
+            InputError: a file cannot be read, or the sizes differ.
+        """
+        image = read_image(self.image(photo))
+        return image, read_mask(self.mask(photo), image.shape[:2], usable=False)
+
     @property
     def concept(self) -> Path:
         """What was learnt of the subject."""
@@ -169,11 +188,7 @@ def read_subject(folder: str | Path) -> SubjectFolder:
         raise InputError(
             f"{folder} holds no {NAME}. Make a subject's folder with `persam dreambooth prepare`."
         )
-    files = [
-        path
-        for photo in subject.photos
-        for path in (subject.image(photo), subject.mask(photo), subject.caption(photo))
-    ]
+    files = [path for photo in subject.photos for path in subject.files(photo)]
     missing = [str(path.relative_to(subject.folder)) for path in files if not path.is_file()]
     if missing:
         raise InputError(

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
+from persam.io.special_files import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,10 +126,7 @@ def load_function(text: str) -> Learner:
 
 def _run(path: Path) -> Any:
     """Import a file under a name that no other file has, wherever it lies."""
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    digest = hashlib.sha256(read_bytes(path)).hexdigest()
     name = f"persam_method_{digest[:16]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

@@ -14,8 +14,6 @@ from persam.variants import Method, Variant
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from persam.evaluation.published import Published, PublishedVideo
-
     Cells = Mapping[str, str]
 _AS_PUBLISHED = "as published"
 MARK = "†"  # behind the data of a row that is not comparable
@@ -139,35 +137,33 @@ def _source(report: Mapping[str, Any], what: str) -> str:
 
 
 def _published_pictures(dataset: str) -> list[Cells]:
-    return [_published_picture(row) for row in published(dataset)]
-
-
-def _published_picture(row: Published) -> Cells:
-    return {
-        "method": row.method,
-        "model": row.model,
-        "data": _AS_PUBLISHED,
-        "mIoU": f"{row.miou:.1f}",
-        "boundary IoU": "" if row.biou is None else f"{row.biou:.1f}",
-        "parameters": row.parameters,
-        "source": row.origin,
-    }
+    return [
+        {
+            "method": row.method,
+            "model": row.model,
+            "data": _AS_PUBLISHED,
+            "mIoU": f"{row.miou:.1f}",
+            "boundary IoU": "" if row.biou is None else f"{row.biou:.1f}",
+            "parameters": row.parameters,
+            "source": row.origin,
+        }
+        for row in published(dataset)
+    ]
 
 
 def _published_videos(dataset: str) -> list[Cells]:
-    return [_published_video(row) for row in published_video(dataset)]
-
-
-def _published_video(row: PublishedVideo) -> Cells:
-    return {
-        "method": row.method,
-        "model": row.model,
-        "data": _AS_PUBLISHED,
-        "J&F": f"{row.jf:.1f}",
-        "J": "" if row.j is None else f"{row.j:.1f}",
-        "F": "" if row.f is None else f"{row.f:.1f}",
-        "source": f"{row.origin}; {row.remark}" if row.remark else row.origin,
-    }
+    return [
+        {
+            "method": row.method,
+            "model": row.model,
+            "data": _AS_PUBLISHED,
+            "J&F": f"{row.jf:.1f}",
+            "J": "" if row.j is None else f"{row.j:.1f}",
+            "F": "" if row.f is None else f"{row.f:.1f}",
+            "source": f"{row.origin}; {row.remark}" if row.remark else row.origin,
+        }
+        for row in published_video(dataset)
+    ]
 
 
 _MEASURES = ("J&F", "J", "J recall", "J decay", "F", "F recall", "F decay")

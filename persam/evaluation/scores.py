@@ -102,7 +102,7 @@ def score(
 
     Raises:
         InputError: no predictions at all, one that cannot be read or has another size than its
-            picture, or a picture or mask of the data set that cannot be used.
+            picture, or a mask of the data set that cannot be used.
     """
     scores: dict[tuple[str, str], PhotoScore] = {}
     missing: list[str] = []
@@ -125,11 +125,11 @@ def score(
 def _score(
     dataset: Dataset, predictions: Predictions, subject: Subject, photo: AnyPhoto
 ) -> PhotoScore:
-    truth = at_size(photo.read()[1], dataset.scored_size)
+    truth, unjudged = photo.annotation()
+    truth = at_size(truth, dataset.scored_size)
     height, width = truth.shape
     found = predictions.read(subject.name, photo.stem, (height, width))
     record = predictions.found.get((subject.name, photo.stem))
-    unjudged = photo.unjudged()
     if unjudged is not None:
         unjudged = at_size(unjudged, dataset.scored_size)
     found, pixels = judged(found, truth, unjudged)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
 from persam.evaluation.rows import MARK, ReportKind, kind_of
-from persam.io.special_files import refuse_special
+from persam.io.special_files import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,11 +45,9 @@ def read_report(path: str | Path) -> Line:
         InputError: the file cannot be read, or is no such report.
     """
     path = Path(path)
-    refuse_special(path)
+    content = read_bytes(path)
     try:
-        report = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+        report = json.loads(content)
     except ValueError as error:
         raise InputError(
             f"{path} is not JSON. Give the files that `persam evaluate --json` wrote."

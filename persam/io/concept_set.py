@@ -22,7 +22,7 @@ from persam.errors import InputError
 from persam.io.concept_file import refuse_other_file
 from persam.io.digest import check_digest, with_digest
 from persam.io.labels.json_fields import set_fields, set_from
-from persam.io.special_files import refuse_special
+from persam.io.special_files import read_bytes, refuse_special
 from persam.io.writers import write_bytes, write_single
 
 if TYPE_CHECKING:
@@ -53,13 +53,11 @@ class PictureContent:
         Raises:
             InputError: it cannot be read.
         """
-        refuse_special(path)
-        try:
-            with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            return cls(path.stat().st_size, sha256)
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+        return cls._of(read_bytes(path))
+
+    @classmethod
+    def _of(cls, content: bytes) -> PictureContent:
+        return cls(len(content), hashlib.sha256(content).hexdigest())
 
     @classmethod
     def of_picture(cls, picture: LabelledPicture) -> PictureContent:
@@ -69,7 +67,7 @@ class PictureContent:
             InputError: it cannot be read.
         """
         if picture.path is None and picture.data is not None:
-            return cls(len(picture.data), hashlib.sha256(picture.data).hexdigest())
+            return cls._of(picture.data)
         if picture.path is None:
             raise InputError(f"{picture.name} is not at hand; name its folder by --images.")
         return cls.of(picture.path)

@@ -124,11 +124,11 @@ def refuse_overwriting(
     Raises:
         InputError: one file is in both.
     """
-    own = {_same(path): path for path in sources}
+    own = {alike_path(path): path for path in sources}
     for target in targets:
-        if _same(target) in own:
+        if alike_path(target) in own:
             raise InputError(
-                f"{target} would be written over your file {own[_same(target)]}. {advice}"
+                f"{target} would be written over your file {own[alike_path(target)]}. {advice}"
             )
 
 
@@ -166,8 +166,11 @@ def real_path(path: str | Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _same(path: str | Path) -> str:
-    # Folders that ignore case exist; better to refuse once too often there.
+def alike_path(path: str | Path) -> str:
+    """A path to compare with others: its links followed, and no case.
+
+    Folders that ignore case exist; better to refuse once too often there.
+    """
     return alike(str(real_path(path)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import stat
 from pathlib import Path
 
@@ -30,3 +31,19 @@ def refuse_special(path: str | Path) -> None:
     kind = next((name for test, name in _KINDS.items() if test(mode)), None)
     if kind is not None:
         raise InputError(f"{path} is {kind}, not a file. Give the file itself.")
+
+
+def read_bytes(path: Path, most: float = math.inf) -> bytes:
+    """All of a file.
+
+    Raises:
+        InputError: it cannot be read, has more bytes than ``most``, or is a named pipe, socket or
+            device.
+    """
+    refuse_special(path)
+    try:
+        if path.stat().st_size > most:
+            raise InputError(f"{path} has more than {most:,} bytes.")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -149,7 +149,11 @@ def losses(
         >>> bool(dice < 1e-3), bool(focal < 1e-6)
         (True, True)
     """
-    p, log_off = sigmoid(logits), _softplus(logits)  # log_off = -log(1 - p)
+    return dice_and_focal(logits, truth, sigmoid(logits), _softplus(logits), pixels)
+
+
+def dice_and_focal(logits: Any, truth: Any, p: Any, log_off: Any, pixels: float) -> tuple[Any, Any]:
+    """:func:`losses` of arrays or of tensors, by ``p``, their sigmoid, and ``-log(1 - p)``."""
     on = ALPHA * (1 - p) ** GAMMA * (log_off - logits)
     off = (1 - ALPHA) * p**GAMMA * log_off
     focal = (off + truth * (on - off)).mean(-1)

@@ -28,7 +28,7 @@ from persam.models.runtime.programs import converted, runner
 from persam.models.runtime.start_encoder import start
 from persam.models.runtime.torch_engine import TorchEngine
 from persam.models.tensors import as_arrays, guidance_tensors
-from persam.structures import Embedding, ModelSpec
+from persam.structures import Embedding, Maps, ModelSpec
 
 if TYPE_CHECKING:
     from persam.models.runtime.choice import Engine, RuntimeChoice
@@ -157,7 +157,7 @@ class Adapter(Encoding):
         """Name what the encoder gave for one picture: features first, what else behind."""
         features, *extras = maps
         matching = extras.pop(0) if self.own_matching else features
-        return Embedding(features, matching, frame, tuple(extras))
+        return Embedding(Maps(features, matching, tuple(extras)), frame)
 
     def decode(
         self,

@@ -10,6 +10,7 @@ the target embedding that prompts it stay SAM's, since they have to live in SAM'
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,14 +23,14 @@ from persam.models.identity import identity
 from persam.models.runtime.torch_engine import KINDS
 from persam.models.tensors import to_array, to_tensor
 from persam.models.wrapped_backbone import WrappedBackbone
-from persam.structures import Frame
+from persam.structures import Embedding, Frame, LaterMaps, Maps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from persam.models.base import Backbone
-    from persam.structures import Calibration, Embedding, Preprocessed
+    from persam.structures import Calibration, Preprocessed
 
 # config.json's model_type -> transformers class.
 MODEL_TYPES = {
@@ -127,10 +128,26 @@ class MatchedBackbone(WrappedBackbone):
         return replace(picture, pixels=(*picture.pixels, more))
 
     def encode_preprocessed(self, pictures: Sequence[Preprocessed]) -> list[Embedding]:
-        """Encode what :meth:`preprocess` gave, with both models."""
+        """Encode what :meth:`preprocess` gave, with both models.
+
+        On a processor, where a batch is no quicker, each model is asked when its maps are read.
+        """
         own = [replace(one, pixels=one.pixels[:-1]) for one in pictures]
-        pairs = zip(pictures, self._backbone.encode_preprocessed(own), strict=True)
-        return [replace(one, matching=self._matcher.features(p.pixels[-1])) for p, one in pairs]
+        match = [partial(self._matcher.features, one.pixels[-1]) for one in pictures]
+        if self.device == "cpu":
+            return [
+                Embedding(LaterMaps(matching, partial(self._decoder_maps, one)), one.frame)
+                for matching, one in zip(match, own, strict=True)
+            ]
+        encoded = self._backbone.encode_preprocessed(own)
+        return [
+            replace(one, maps=Maps(one.features, matching(), one.extras))
+            for matching, one in zip(match, encoded, strict=True)
+        ]
+
+    def _decoder_maps(self, picture: Preprocessed) -> tuple[np.ndarray, ...]:
+        embedding = self._backbone.encode_preprocessed([picture])[0]
+        return embedding.features, *embedding.extras
 
     @property
     def identity(self) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from persam.models.encoding import Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     import numpy as np
 
@@ -85,7 +87,8 @@ class WrappedBackbone(Encoding):
         multimask: bool = True,
     ) -> MaskLogits:
         """Answer prompts; see :meth:`persam.models.base.Backbone.decode`."""
-        return self._backbone.decode(embedding, prompts, guidance=guidance, multimask=multimask)
+        with self._decoding(multimask=multimask):
+            return self._backbone.decode(embedding, prompts, guidance=guidance, multimask=multimask)
 
     def decode_batch(
         self,
@@ -96,9 +99,10 @@ class WrappedBackbone(Encoding):
         multimask: bool,
     ) -> list[MaskLogits]:
         """Answer several; see :meth:`persam.models.base.Backbone.decode_batch`."""
-        return self._backbone.decode_batch(
-            embeddings, prompts, guidance=guidance, multimask=multimask
-        )
+        with self._decoding(multimask=multimask):
+            return self._backbone.decode_batch(
+                embeddings, prompts, guidance=guidance, multimask=multimask
+            )
 
     def decode_tensors(
         self,
@@ -110,4 +114,9 @@ class WrappedBackbone(Encoding):
     ) -> list[MaskLogits]:
         """Answer with gradients; see :meth:`persam.models.adapter.Adapter.decode_tensors`."""
         inner: Any = self._backbone
-        return inner.decode_tensors(embeddings, prompts, guidance=guidance, multimask=multimask)
+        with self._decoding(multimask=multimask):
+            return inner.decode_tensors(embeddings, prompts, guidance=guidance, multimask=multimask)
+
+    def _decoding(self, *, multimask: bool) -> AbstractContextManager[None]:
+        """A context that the inner decoder is asked in; by itself nothing."""
+        return nullcontext()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persam.pipeline.colour import cell_colours, colour_gap
-from persam.pipeline.features import check_channels
+from persam.pipeline.features import check_embedding
 from persam.pipeline.presence import CellMatrix, Evidence, evidence_of, picture_vectors
 
 if TYPE_CHECKING:
@@ -99,21 +99,12 @@ class ObjectSet:
         Raises:
             InputError: the embedding is another model's.
         """
-        found = self._evidence(picture_vectors(embedding))
-        return self._compared(found, self._colour_gaps(found, embedding))
-
-    def judge_vectors(self, vectors: np.ndarray) -> dict[str, Standing]:
-        """As :meth:`judge`, by ``(m, d)`` unit vectors of a picture's cells, and no colours."""
-        return self._compared(self._evidence(vectors), {})
-
-    def _compared(
-        self, found: Mapping[str, Evidence], gaps: Mapping[str, float]
-    ) -> dict[str, Standing]:
-        """How every object stands beside the others; the gaps are those of colours."""
+        found = self._evidence(embedding)
         if self.offsets is None:
             return {name: Standing(evidence) for name, evidence in found.items()}
         odds = {name: self._odds(name, evidence) for name, evidence in found.items()}
         shares = dict(zip(odds, _shares(list(odds.values())), strict=True))
+        gaps = self._colour_gaps(found, embedding)
         together = sum(shares[name] for name in gaps)
         weights = {name: shares[name] * math.exp(-gap) for name, gap in gaps.items()}
         for name, gap in gaps.items():
@@ -121,13 +112,13 @@ class ObjectSet:
             shares[name] = together * weights[name] / sum(weights.values())
         return {name: Standing(found[name], odds[name], shares[name]) for name in found}
 
-    def _evidence(self, vectors: np.ndarray) -> dict[str, Evidence]:
-        """By name, what a picture's ``(m, d)`` unit vectors say of each object by itself."""
+    def _evidence(self, embedding: Embedding) -> dict[str, Evidence]:
+        """By name, what the matching features say of each object by itself."""
         for target in self.targets.values():
-            check_channels(vectors.shape[1], target)
+            check_embedding(embedding, target)
         likeness: dict[str, float] = {}
         if self._with_cells:
-            found = self._cells.likenesses(vectors)
+            found = self._cells.likenesses(picture_vectors(embedding))
             likeness = dict(zip(self._with_cells, found, strict=True))
         return {
             name: evidence_of(likeness.get(name), target.calibration)
@@ -139,7 +130,7 @@ class ObjectSet:
 
         Of fewer than two plausible objects, or where colours are not known, of none.
         """
-        plausible = plausible_ones(found) if self.offsets is not None else []
+        plausible = plausible_ones(found)
         colours = cell_colours(embedding) if len(plausible) > 1 else None
         if colours is None:
             return {}

@@ -164,12 +164,7 @@ def check_embedding(embedding: Embedding, target: SearchTarget) -> None:
     Raises:
         InputError: it has other matching channels than the model that the object was learnt with.
     """
-    check_channels(embedding.matching.shape[1], target)
-
-
-def check_channels(channels: int, target: SearchTarget) -> None:
-    """As :func:`check_embedding`, where the number of matching channels is known."""
-    expected = len(target.features.target_feature)
+    channels, expected = embedding.cells.shape[2], len(target.features.target_feature)
     if channels != expected:
         raise InputError(
             f"The embedding has {channels} matching channels, the concept {expected}: they come "

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from persam.pipeline.comparison import Standing
     from persam.pipeline.features import SearchTarget
     from persam.prediction import Prediction
-    from persam.structures import Frame
 
 LEAST_LEFT = 0.25  # of a mask whose other pixels went to a better match; below it nothing is left
 _CLOSE = 1.5  # log-odds between two claims, 82 % against 18: below it both are doubtful
@@ -79,7 +78,7 @@ def segment_set(objects: ObjectSet, embedding: Embedding) -> dict[str, Predictio
     """:func:`segment_objects` for many pictures: what is learnt of the set is learnt once."""
     standings = objects.judge(embedding)
     early = {
-        name: absence(target, embedding.frame, standings[name])
+        name: absence(target, embedding, standings[name])
         for name, target in objects.targets.items()
     }
     unclear = [name for name, prediction in early.items() if prediction is None]
@@ -108,12 +107,12 @@ def check_concepts(concepts: Mapping[str, SearchTarget]) -> None:
         )
 
 
-def absence(target: SearchTarget, frame: Frame, standing: Standing) -> Prediction | None:
+def absence(target: SearchTarget, embedding: Embedding, standing: Standing) -> Prediction | None:
     """The empty answer where the matching features alone show that an object is absent.
 
     Args:
         target: the object.
-        frame: of the picture.
+        embedding: the picture; of its maps only the matching features are read.
         standing: of the object in the picture.
 
     Returns:
@@ -122,7 +121,7 @@ def absence(target: SearchTarget, frame: Frame, standing: Standing) -> Predictio
     least = target.variant.min_presence
     if not standing.absent(least):
         return None
-    found = nothing(frame, standing.evidence)
+    found = nothing(embedding.frame, standing.evidence)
     return replace(found, doubtful=standing.evidence.doubtful(least))
 
 

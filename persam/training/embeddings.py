@@ -12,7 +12,7 @@ import numpy as np
 from persam.errors import InputError
 from persam.io.writers import write_text
 from persam.runs import refuse_strange
-from persam.structures import Embedding
+from persam.structures import Embedding, Maps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ class Store:
         rows = [np.array(kept[index], dtype=np.float32)[None] for kept in self.maps]
         features, *extras = rows
         frame = backbone.frame(*image.shape[:2])
-        return Embedding(features, features, frame, tuple(extras))
+        return Embedding(Maps(features, features, tuple(extras)), frame)
 
 
 def _file(path: Path, kind: type, shape: list[int]) -> np.memmap:

@@ -17,12 +17,13 @@ import torch.nn.functional as F
 
 from persam.errors import InputError
 from persam.models.loading import choose_device
+from persam.runs import cut_steps
 from persam.training import decoder_calls, episodes
 from persam.training.data import TrainingData
 from persam.training.losses import WHOLE_OTHERS_WEIGHT, Losses, Wanted, judge
 from persam.training.parts import part
 from persam.training.processes import Workers
-from persam.training.run_folder import CHECKPOINT, cut_log, log, opened
+from persam.training.run_folder import CHECKPOINT, LOG, log, opened
 from persam.training.state import WEIGHTS, Initial, average, keep, restore, set_rate, trained
 from persam.training.validation import Watch
 
@@ -92,7 +93,7 @@ def train(
     shown, state, watch = prepare(run, recipe, device)
     with opened(run.out, "persam train pocket") as own:
         if workers.rank == 0:
-            cut_log(run.out, state.step)
+            cut_steps(run.out / LOG, state.step)
         started = time.monotonic()
         while state.step < recipe.steps:
             losses = _step(state, recipe, shown, workers)

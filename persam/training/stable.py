@@ -18,9 +18,10 @@ import torch
 from persam import geometry
 from persam.errors import InputError
 from persam.evaluation.noisy_prompts import kinds
+from persam.runs import cut_steps
 from persam.training.points import draws, point_losses
 from persam.training.processes import Workers
-from persam.training.run_folder import CHECKPOINT, cut_log, log
+from persam.training.run_folder import CHECKPOINT, LOG, log
 from persam.training.stable_state import keep, restore
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def train(
     optimiser = torch.optim.Adam(task.plug.parameters)
     step = restore(out / CHECKPOINT, task, recipe, optimiser)
     if workers.rank == 0:
-        cut_log(out, step)
+        cut_steps(out / LOG, step)
     started, sums = time.monotonic(), np.zeros(3)
     while step < steps:
         for group in optimiser.param_groups:

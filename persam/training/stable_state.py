@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
 from persam.evaluation.noisy_prompts import NOISE, kinds
+from persam.models.checkpoint import read_checkpoint, write_checkpoint
 from persam.runs import refuse_other_settings
-from persam.training.run_folder import read_checkpoint, write_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

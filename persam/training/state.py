@@ -11,10 +11,11 @@ import torch
 from safetensors import SafetensorError
 
 from persam.errors import InputError
+from persam.models.checkpoint import read_checkpoint, write_checkpoint
 from persam.models.pocket.network import SQUARE, PocketModel
 from persam.models.pocket.weights_file import read_weights, weight_bytes
 from persam.runs import refuse_other_settings
-from persam.training.run_folder import CHECKPOINT, read_checkpoint, write_checkpoint
+from persam.training.run_folder import CHECKPOINT
 
 if TYPE_CHECKING:
     from pathlib import Path

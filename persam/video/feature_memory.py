@@ -138,8 +138,8 @@ def cell_places(frame: Frame, grid: Sequence[int], box: Box) -> np.ndarray:
     x0, y0, x1, y1 = box
     right = (np.arange(grid[1]) + 0.5) * frame.square / grid[1] * frame.width / frame.resized[1]
     down = (np.arange(grid[0]) + 0.5) * frame.square / grid[0] * frame.height / frame.resized[0]
-    across, along = np.meshgrid(right - (x0 + x1) / 2, down - (y0 + y1) / 2)
-    return np.stack([across, along], axis=2).astype(np.float32) / max(x1 - x0, y1 - y0)
+    x, y = np.meshgrid(right - (x0 + x1) / 2, down - (y0 + y1) / 2)
+    return np.stack([x, y], axis=2).astype(np.float32) / max(x1 - x0, y1 - y0)
 
 
 @dataclass(frozen=True, eq=False)

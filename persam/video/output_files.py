@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from persam.album.manifest import NAME
 from persam.errors import InputError
-from persam.io.folders import alike, real_path
+from persam.io.folders import alike, alike_path
 from persam.io.own_files import OwnFiles
 from persam.io.records import read_lines
 from persam.video.record import FrameLine
@@ -178,20 +178,15 @@ def refuse_to_overwrite(files: ClipFiles, sources: Iterable[str | Path]) -> None
     Raises:
         InputError: one would, or could.
     """
-    single = {_same(path) for path in files.single_files()}
-    folders = {_same(path) for path in files.frame_folders()}
+    single = {alike_path(path) for path in files.single_files()}
+    folders = {alike_path(path) for path in files.frame_folders()}
     for source in map(Path, sources):
-        inside = _same(source) in folders or _same(source.absolute().parent) in folders
-        if inside or _same(source) in single:
+        inside = alike_path(source) in folders or alike_path(source.absolute().parent) in folders
+        if inside or alike_path(source) in single:
             raise InputError(
                 f"Results in {files.folder} would be written over your {source}. Choose another "
                 f"output folder."
             )
-
-
-def _same(path: Path) -> str:
-    # Folders that ignore case exist; better to refuse once too often there.
-    return alike(str(real_path(path)))
 
 
 def remove_results(files: ClipFiles) -> None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from persam.models.runtime.numpy_threads import one_thread
 from persam.pipeline.prompts import mask_box
 from persam.video.cuts import CutDetector
 from persam.video.encoded_frame import EncodedFrame
 from persam.video.overlaps import ObjectLogits, predictions
-from persam.video.products import one_thread
 from persam.video.propagation import find, region_of
 from persam.video.replay import Plan, replay
 from persam.video.structures import event_of

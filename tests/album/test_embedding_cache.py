@@ -16,8 +16,7 @@ from hypothesis.extra import numpy as arrays
 from persam.album.cache_entry import CacheEntry, MatchingEntry
 from persam.album.embedding_cache import Cache, parse_size
 from persam.errors import InputError
-from persam.pipeline.presence import picture_vectors
-from persam.structures import Embedding, Frame, unit_length
+from persam.structures import Embedding, Frame, Maps, unit_cells, unit_length
 
 FRAME = Frame(480, 640, (48, 64), 64)
 
@@ -28,7 +27,7 @@ def embedding(seed: int = 0, scale: float = 1.0) -> Embedding:
     features, matching, extra = (
         noise.normal(size=size).astype(np.float32) * scale for size in maps
     )
-    return Embedding(features, matching, FRAME, (extra,))
+    return Embedding(Maps(features, matching, (extra,)), FRAME)
 
 
 def stored(cache: Cache, key: str) -> Embedding | None:
@@ -47,7 +46,7 @@ def test_what_is_kept_comes_back_as_it_was_rounded(tmp_path):
         np.moveaxis(np.ascontiguousarray(np.moveaxis(one, 1, -1)), -1, 1)
         for one in (source.features, source.matching)
     )
-    entry = CacheEntry.of(replace(source, features=features, matching=matching))
+    entry = CacheEntry.of(replace(source, maps=Maps(features, matching, source.extras)))
     cache = Cache(tmp_path / "new" / "cache")
     cache.put(key(1), entry)
     back, rounded = stored(cache, key(1)), entry.embedding()
@@ -70,7 +69,7 @@ def test_what_is_kept_comes_back_as_it_was_rounded(tmp_path):
     )
 )
 def test_rounding_moves_a_number_by_less_than_half_a_step(matching):
-    source = Embedding(np.zeros((1, 1, 1, 1)), matching[None], FRAME)
+    source = Embedding(Maps(np.zeros((1, 1, 1, 1)), matching[None]), FRAME)
     matching_entry = MatchingEntry.of(source)
     moved = np.abs(matching_entry.features()[0] - matching)
     assert (moved <= np.abs(matching).max(axis=0) / 127 * 0.51 + 1e-6).all()
@@ -85,15 +84,14 @@ def test_rounded_embeddings_point_where_they_did():
         assert np.prod([*units], axis=0).sum(axis=-1).min() > 0.9995
 
 
-def test_vectors_are_the_pictures_cells_at_length_1():
-    source, wide = embedding(4), Frame(480, 640, (48, 64), 64)
+def test_cells_are_the_matching_features_at_length_1():
+    source = embedding(4)
     source.matching[0, :, 1, 2] = 0
-    entry = MatchingEntry.of(replace(source, frame=wide))
-    back = Embedding(source.features, entry.features(), wide)
-    found = entry.vectors()
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, picture_vectors(back), atol=1e-6)
-    assert len(found) == 5 * 6  # of six rows the last one is padding
+    back = MatchingEntry.of(source).embedding()
+    assert back.cells.dtype == np.float32
+    np.testing.assert_allclose(back.cells, unit_cells(back.matching), atol=1e-6)
+    assert back.picture_cells == source.picture_cells
+    assert np.array_equal(CacheEntry.of(source).embedding().cells, back.cells)
 
 
 def test_an_entry_knows_the_size_of_a_picture_that_was_reduced(tmp_path):

@@ -13,7 +13,7 @@ from lib.prompted import PromptOutcome, PromptReport
 
 from persam import geometry
 from persam.errors import InputError
-from persam.structures import Embedding, MaskLogits
+from persam.structures import Embedding, Maps, MaskLogits
 
 SIDE = 8
 masks = hnp.arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12)))
@@ -39,7 +39,7 @@ class Answering:
     def encode(self, image):
         self.encoded += 1
         frame = geometry.fit(*image.shape[:2], SIDE, keep_aspect=False)
-        return Embedding(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), frame)
+        return Embedding(Maps(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)), frame)
 
     def decode(self, embedding, prompts, *, guidance=None, multimask=True):
         if multimask:

@@ -13,7 +13,7 @@ from persam.geometry import fit
 from persam.pipeline.colour import HUE, LIGHTNESS, cell_colours, colour_gap, lab
 from persam.pipeline.comparison import ObjectSet
 from persam.pipeline.features import ObjectFeatures, ReferenceFeatures
-from persam.structures import Calibration, Embedding
+from persam.structures import Calibration, Embedding, Maps
 from persam.variants import Variant
 
 
@@ -42,7 +42,7 @@ def test_cells_have_the_colours_of_their_pixels_and_padding_none():
     image = np.zeros((32, 64, 3), dtype=np.uint8)
     image[:, 32:] = 255
     maps = np.ones((1, 4, 8, 8), dtype=np.float32)
-    embedding = Embedding(maps, maps, fit(32, 64, 128, keep_aspect=True))
+    embedding = Embedding(Maps(maps, maps), fit(32, 64, 128, keep_aspect=True))
     assert cell_colours(embedding) is None
     colours = cell_colours(replace(embedding, image=image))
     assert colours is not None
@@ -90,7 +90,7 @@ def test_of_two_that_are_equally_like_it_the_one_of_its_colours_stands_higher():
     )
     maps = np.zeros((1, 3, 4, 4), dtype=np.float32)
     maps[:, 0] = 1
-    embedding = Embedding(maps, maps, fit(32, 32, 64, keep_aspect=True))
+    embedding = Embedding(Maps(maps, maps), fit(32, 32, 64, keep_aspect=True))
     blind = objects.judge(embedding)
     assert blind["red car"].odds == blind["blue car"].odds
     image = np.full((32, 32, 3), (30, 30, 200), dtype=np.uint8)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from persam import geometry
 from persam.errors import PersamError
 from persam.pipeline import decoder
-from persam.structures import Guidance, MaskLogits, Prompts
+from persam.structures import Guidance, Maps, MaskLogits, Prompts
 from persam.variants import Variant
 
 POINT = Prompts(np.array([[30, 20]]), np.array([1]))
@@ -126,7 +126,7 @@ def test_what_stands_is_never_empty_if_anything_was_found(drawn):
 
 def test_overflow_is_an_error_and_no_mask(sam, seen):
     answer = sam.decode(seen, POINT)
-    broken = replace(seen, features=seen.features * float("nan"))
+    broken = replace(seen, maps=Maps(seen.features * float("nan"), seen.matching, seen.extras))
     assert np.isfinite(answer.iou).all()
     with pytest.raises(PersamError, match="fp32"):
         decoder.first_step(sam, broken, POINT)

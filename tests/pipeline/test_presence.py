@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from persam import geometry
 from persam.pipeline import presence
 from persam.pipeline.features import ObjectFeatures, ReferenceFeatures
-from persam.structures import Calibration, Embedding, unit_length
+from persam.structures import Calibration, Embedding, Maps, unit_length
 
 SQUARE = geometry.fit(8, 8, 64, keep_aspect=True)
 WIDE = geometry.fit(4, 8, 64, keep_aspect=True)  # fills the upper half of the square
@@ -26,7 +26,7 @@ def drawn(*shape: int, seed: int = 0) -> np.ndarray:
 
 def picture(features: np.ndarray, frame=SQUARE) -> Embedding:
     """An embedding of ``(d, h, w)`` matching features."""
-    return Embedding(features[None], features[None], frame)
+    return Embedding(Maps(features[None], features[None]), frame)
 
 
 def units(rows: int, seed: int) -> np.ndarray:

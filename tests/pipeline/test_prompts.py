@@ -9,7 +9,7 @@ from persam import geometry
 from persam.pipeline.features import ObjectFeatures
 from persam.pipeline.prompts import make_prompts, mask_box, point_prompts, prior_mask
 from persam.pipeline.similarity import PRIOR_CUT, location_prior, standardise
-from persam.structures import Embedding
+from persam.structures import Embedding, Maps
 from persam.variants import Variant
 
 SIDES = st.integers(1, 30)
@@ -71,11 +71,11 @@ def test_parts_are_pointed_at_where_the_picture_stands_out_never_in_its_padding(
     made = make_prompts(
         found,
         location_prior(found, frame),
-        Embedding(matching, matching, frame),
+        Embedding(Maps(matching, matching), frame),
         features,
         Variant(parts=2, negative_point=False),
     )
     assert [tuple(point) for point in made.points[1:].tolist()] == places
     flat = np.ones((8, 8), dtype=np.float32)
-    same = make_prompts(flat, flat, Embedding(matching, matching, frame), features, Variant())
+    same = make_prompts(flat, flat, Embedding(Maps(matching, matching), frame), features, Variant())
     assert len(same.points) == 2  # the first pixel on it and off it; no part stands out

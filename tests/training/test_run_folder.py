@@ -6,18 +6,16 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
 from persam.errors import InputError
+from persam.models.checkpoint import write_checkpoint
+from persam.runs import cut_steps
 from persam.training.run_folder import (
     CHECKPOINT,
     LOG,
     RUN,
-    cut_log,
     log,
     opened,
-    read_checkpoint,
-    write_checkpoint,
 )
 
 if TYPE_CHECKING:
@@ -71,26 +69,14 @@ def test_a_run_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
 
 
 def test_the_log_has_every_step_once(tmp_path: Path) -> None:
-    cut_log(tmp_path, 4)
+    cut_steps(tmp_path / LOG, 4)
     told: list[dict[str, float]] = []
     for step in (1, 2, 3):
         log(tmp_path, {"step": step}, told.append)
     with (tmp_path / LOG).open("a") as file:
         file.write('{"st')  # as a kill leaves it
-    cut_log(tmp_path, 2)
+    cut_steps(tmp_path / LOG, 2)
     log(tmp_path, {"step": 3}, None)
     lines = (tmp_path / LOG).read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3]
     assert len(told) == 3
-
-
-@pytest.mark.parametrize("content", [b"", b"x" * 100, None])
-def test_checkpoints_that_are_none_are_named(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / CHECKPOINT
-    assert read_checkpoint(path, "cpu") is None
-    if content is None:
-        torch.save([1], path)
-    else:
-        path.write_bytes(content)
-    with pytest.raises(InputError, match="is no checkpoint"):
-        read_checkpoint(path, "cpu")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persam.structures import Embedding, Frame, unit_length
+from persam.structures import Embedding, Frame, Maps, unit_length
 from persam.video.feature_memory import (
     AXES,
     NEAREST,
@@ -92,7 +92,7 @@ def test_a_tiny_object_still_has_a_cell() -> None:
     mask = np.zeros((40, 50), dtype=bool)
     mask[32:34, 41:43] = True
     cells = np.random.default_rng(0).standard_normal((1, 32, 4, 5)).astype(np.float32)
-    embedding = Embedding(cells, cells, Frame(40, 50, (40, 50), 50))
+    embedding = Embedding(Maps(cells, cells), Frame(40, 50, (40, 50), 50))
     assert len(MemoryEntry.of(embedding, mask).foreground) == 1
 
 

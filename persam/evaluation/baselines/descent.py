@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from persam import geometry
-from persam.methods.fit import ALPHA, GAMMA, LOG_EVERY, OFFICIAL
+from persam.methods.fit import LOG_EVERY, OFFICIAL, dice_and_focal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,27 +66,14 @@ class Truth:
 def losses(
     logits: torch.Tensor, truth: torch.Tensor, *, pixels: float = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Dice and focal loss of masks against the truth, as in ``persam_f.py``.
-
-    Args:
-        logits: ``(..., n)``.
-        truth: ``(n,)``, 0..1; between them where a cell stands for several pixels.
-        pixels: how many pixels each of the n stands for.
-
-    Returns:
-        Two tensors ``(...)``.
+    """Dice and focal loss as :func:`persam.methods.fit.losses`, of tensors and with gradients.
 
     Example:
         >>> dice, focal = losses(torch.tensor([9.0, -9.0]), torch.tensor([1.0, 0.0]))
         >>> bool(dice < 1e-3), bool(focal < 1e-6)
         (True, True)
     """
-    p, log_off = logits.sigmoid(), F.softplus(logits)  # log_off = -log(1 - p)
-    on = ALPHA * (1 - p) ** GAMMA * (log_off - logits)
-    off = (1 - ALPHA) * p**GAMMA * log_off
-    focal = (off + truth * (on - off)).mean(-1)
-    overlap, total = (p @ truth) * pixels, (p.sum(-1) + truth.sum()) * pixels
-    return 1 - (2 * overlap + 1) / (total + 1), focal
+    return dice_and_focal(logits, truth, logits.sigmoid(), F.softplus(logits), pixels)
 
 
 def descend(

@@ -11,11 +11,11 @@ from persam.models.wrapped_backbone import WrappedBackbone
 from persam.structures import ModelSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from persam.models.base import Backbone
     from persam.models.decoder_parts import DecoderParts
-    from persam.structures import Embedding, Guidance, MaskLogits, Prompts
 
 SEED = 0
 
@@ -31,31 +31,8 @@ class TunedBackbone(WrappedBackbone):
         super().__init__(backbone, ModelSpec(f"{backbone.name} tuned by {method}"))
         self._plug = plug
 
-    @torch.no_grad()
-    def decode(
-        self,
-        embedding: Embedding,
-        prompts: Prompts,
-        *,
-        guidance: Guidance | None = None,
-        multimask: bool = True,
-    ) -> MaskLogits:
-        """Answer prompts; see :meth:`persam.models.base.Backbone.decode`."""
-        with nullcontext() if multimask else self._plug.attached():
-            return super().decode(embedding, prompts, guidance=guidance, multimask=multimask)
-
-    @torch.no_grad()
-    def decode_batch(
-        self,
-        embeddings: Sequence[Embedding],
-        prompts: Sequence[Prompts],
-        *,
-        guidance: Sequence[Guidance | None] = (),
-        multimask: bool,
-    ) -> list[MaskLogits]:
-        """Answer several; see :meth:`persam.models.base.Backbone.decode_batch`."""
-        with nullcontext() if multimask else self._plug.attached():
-            return super().decode_batch(embeddings, prompts, guidance=guidance, multimask=multimask)
+    def _decoding(self, *, multimask: bool) -> AbstractContextManager[None]:
+        return nullcontext() if multimask else self._plug.attached()
 
 
 @contextmanager

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from persam.errors import InputError
 from persam.evaluation.datasets import plain_pickle
-from persam.io.special_files import refuse_special
+from persam.io.special_files import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,15 +28,9 @@ def read_pickle(path: Path) -> Any:
     Raises:
         InputError: unreadable, damaged, too large, or holding anything else.
     """
-    refuse_special(path)
+    content = read_bytes(path, plain_pickle.MOST_BYTES)
     try:
-        if path.stat().st_size > plain_pickle.MOST_BYTES:
-            raise InputError(f"{path} has more than {plain_pickle.MOST_BYTES:,} bytes.")
-        return plain_pickle.loads(path.read_bytes())
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+        return plain_pickle.loads(content)
     except ValueError as error:
         raise InputError(
             f"{path} is not a pickle of plain values ({error}). Get the file anew from the source "
@@ -50,17 +45,14 @@ def read_npy_list(path: Path) -> list[Any]:
         InputError: unreadable, damaged, or holding anything else.
     """
     wrong = f"{path} is not a list that np.save wrote"
-    refuse_special(path)
+    file = BytesIO(read_bytes(path))
     try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0
-            header = read if version == (1, 0) else np.lib.format.read_array_header_2_0
-            _, _, dtype = header(file)
-            data = file.read()
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0
+        header = read if version == (1, 0) else np.lib.format.read_array_header_2_0
+        _, _, dtype = header(file)
+        data = file.read()
         found = plain_pickle.loads(data, object_arrays=True) if dtype == np.dtype(object) else None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise InputError(f"{wrong} ({error}). Make it anew.") from error
     if not isinstance(found, list):
@@ -74,11 +66,9 @@ def read_json(path: Path) -> Any:
     Raises:
         InputError: unreadable, or not JSON.
     """
-    refuse_special(path)
+    content = read_bytes(path)
     try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON ({error}). Get the file anew.") from error
 

@@ -86,9 +86,9 @@ class StoredFrame:
             )
         return mask
 
-    def unjudged(self) -> None:
-        """PerMIS leaves no pixel open."""
-        return
+    def annotation(self) -> tuple[np.ndarray, None]:
+        """The true mask; PerMIS leaves no pixel open."""
+        return self.truth(), None
 
     def describe(self) -> str:
         """The frame's path."""

@@ -40,6 +40,10 @@ class Values:
     indexed: bool
     void: int | None = None
 
+    def of(self, numbers: np.ndarray) -> np.ndarray:
+        """Where of a mask's pixels the object is, ``(H, W)`` bool."""
+        return (numbers >= self.first) & (numbers <= self.last)
+
 
 @dataclass(frozen=True)
 class Photo:
@@ -104,8 +108,7 @@ class Photo:
         """
         size = size or picture_size(self.image, upright=self.values is None)
         if self.values is not None:
-            values = read_labels(self.labels, size, luminance=not self.indexed)
-            return (values >= self.values.first) & (values <= self.values.last)
+            return self.values.of(self._numbers(size))
         truth = read_mask(self.labels, size, usable=False) > 0
         if not truth.any():
             raise InputError(
@@ -114,16 +117,16 @@ class Photo:
             )
         return truth
 
-    def unjudged(self) -> np.ndarray | None:
-        """``(H, W)`` bool: pixels that the annotators left open; None where they left none.
+    def annotation(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """The true mask and the pixels that the annotators left open, ``(H, W)`` bool each.
 
         Raises:
-            InputError: the mask cannot be read, or has another size than the picture.
+            InputError: as :meth:`truth`.
         """
         if self.values is None or self.values.void is None:
-            return None
-        size = picture_size(self.image, upright=False)
-        return read_labels(self.labels, size, luminance=not self.indexed) == self.values.void
+            return self.truth(), None
+        numbers = self._numbers(picture_size(self.image, upright=False))
+        return self.values.of(numbers), numbers == self.values.void
 
     def describe(self) -> str:
         """The picture's path."""
@@ -137,6 +140,9 @@ class Photo:
             return None
         name = f"{self.labels.parent.name}/{self.labels.name}"
         return f"{name} ({given[0]}x{given[1]}, not {wanted[0]}x{wanted[1]})"
+
+    def _numbers(self, size: Size) -> np.ndarray:
+        return read_labels(self.labels, size, luminance=not self.indexed)
 
 
 @dataclass(frozen=True)
@@ -212,9 +218,9 @@ class SegmentedPhoto:
             )
         return mask
 
-    def unjudged(self) -> None:
-        """Outlines leave no pixel open."""
-        return
+    def annotation(self) -> tuple[np.ndarray, None]:
+        """The true mask of what is shown; outlines leave no pixel open."""
+        return self.truth(), None
 
     def describe(self) -> str:
         """The picture's path and the class."""

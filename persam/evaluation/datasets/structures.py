@@ -64,8 +64,10 @@ class AnyPhoto(Protocol):
         """
         ...
 
-    def unjudged(self) -> np.ndarray | None:
-        """``(H, W)`` bool: pixels that the annotators left open; None where they left none.
+    def annotation(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """The true mask and the pixels that the annotators left open, ``(H, W)`` bool each.
+
+        There is None in the place of pixels where none can be left open.
 
         Raises:
             InputError: the mask cannot be read, or has another size than the picture.

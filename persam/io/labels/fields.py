@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from persam.errors import InputError
-from persam.io.special_files import refuse_special
+from persam.io.special_files import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,11 +43,9 @@ def read_text(path: Path) -> str:
     Raises:
         InputError: it cannot be read, or is no text.
     """
-    refuse_special(path)
+    content = read_bytes(path)
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a text file (byte {error.start} is not UTF-8).") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,12 +14,14 @@ from persam.errors import InputError
 from persam.models.adapter import Adapter
 from persam.models.pocket.network import PocketModel
 from persam.models.pocket.weights_file import read_weights
+from persam.models.runtime.convertible import MASKS, MATCHING, SHARED, Convertible
 from persam.models.tensors import mask_logits, prompt_batch, stack
 from persam.structures import Calibration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from persam.models.pocket.encoder import PocketEncoder
     from persam.structures import Embedding, MaskLogits, Prompts
 
 # From `python benchmarks/presence.py DATA --json benchmarks/presence.json`: half of 48 objects.
@@ -38,6 +40,22 @@ class FlatEncoder(torch.nn.Module):
         """``(n, 3, s, s)`` -> the maps of :class:`~persam.models.pocket.network.Features`."""
         found = self.encoder(pixels)
         return found.mask, found.matching, *found.high_resolution
+
+
+class _EncoderPart(torch.nn.Module):
+    """A part of the pocket encoder as a network of its own."""
+
+    def __init__(self, encoder: PocketEncoder, way: Callable[..., Any]) -> None:
+        super().__init__()
+        self.encoder, self._way = encoder, way  # whose weights the way goes through
+
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        """What the part gives."""
+        return self._way(*inputs)
+
+    def extra_repr(self) -> str:
+        """Tells parts of the same weights apart, also where conversions of them are kept."""
+        return self._way.__name__
 
 
 class PocketBackbone(Adapter):
@@ -70,6 +88,26 @@ class PocketBackbone(Adapter):
         features, skips = stack(embeddings, self.place)
         answer = self.model(features, tuple(skips), asked, multimask=multimask)
         return mask_logits(answer.logits, answer.iou)
+
+
+def encoder_parts(model: PocketModel) -> tuple[Convertible, ...]:
+    """The encoder as three networks, each as :class:`PocketEncoder` says.
+
+    An album's absent photos cost the first two alone, a second look the first and the last.
+    """
+    encoder = model.vision_encoder
+    blank = torch.zeros(1, 3, model.square, model.square)
+    with torch.no_grad():
+        maps = encoder.shared(blank)
+    names = [f"map_{number}" for number in range(len(maps))]
+    shared = dict(zip(names, maps, strict=True))
+    return (
+        Convertible(
+            SHARED, _EncoderPart(encoder, encoder.shared), {"pixels": blank}, (), tuple(names)
+        ),
+        Convertible(MATCHING, _EncoderPart(encoder, encoder.matching), shared),
+        Convertible(MASKS, _EncoderPart(encoder, encoder.masks), shared),
+    )
 
 
 def load_pocket(path: Path | None = None, *, device: torch.device | str) -> PocketBackbone:

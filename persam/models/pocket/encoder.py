@@ -168,10 +168,30 @@ class PocketEncoder(nn.Module):
     def forward(self, pixels: torch.Tensor) -> Features:
         """``(b, 3, s, s)`` in -1..1, s a multiple of 32 -> features at strides 4, 8 and 16."""
         with torch.no_grad():
-            stride_4, stride_8, *deep = self.mobilenet(pixels)
-            others = () if self.lite is None else self.lite(pixels)
-        mask, skips = self.neck((stride_4, stride_8, *self.deep(stride_8)), others)
-        return Features(mask, matching_features(*deep, *others[2:]), skips)
+            shared = self.shared(pixels)
+            matching = self.matching(*shared)
+        mask, *skips = self.masks(*shared)
+        return Features(mask, matching, (skips[0], skips[1]))
+
+    def shared(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What :meth:`matching` and :meth:`masks` both start from.
+
+        Returns:
+            MobileNetV2's strides 4 and 8; then EfficientNet-Lite0's strides 4, 8, 16 and 32, where
+            there is a second network.
+        """
+        others = () if self.lite is None else self.lite(pixels)
+        return (*self.mobilenet.shallow(pixels), *others)
+
+    def matching(self, *shared: torch.Tensor) -> torch.Tensor:
+        """Features that objects are compared by: ``(b, 848, s/16, s/16)``."""
+        return matching_features(*self.mobilenet.deep(shared[1]), *shared[4:])
+
+    def masks(self, *shared: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The decoder's features ``(b, 128, s/16, s/16)``, then its skips of strides 4 and 8."""
+        stride_4, stride_8, *others = shared
+        mask, skips = self.neck((stride_4, stride_8, *self.deep(stride_8)), tuple(others))
+        return mask, *skips
 
     def start_from(self, mobilenet: dict[str, torch.Tensor]) -> None:
         """Take over MobileNetV2's folded weights, for both copies of the deep stages."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from persam.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # (expansion, channels, blocks, first stride) of MobileNetV2's stages
 STAGES = (
@@ -89,11 +94,18 @@ class DeepStages(nn.Module):
 
     def forward(self, stride_8: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """``(b, 32, s/8, s/8)`` -> strides 16 and 32 with 96 and 320 channels."""
-        ends = []
-        for stage in self.stages:
-            stride_8 = stage(stride_8)
-            ends.append(stride_8)
-        return ends[1], ends[3]
+        return _deep_ends(self.stages, stride_8)
+
+
+def _deep_ends(
+    stages: Iterable[nn.Module], stride_8: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the stages after stride 8 give at strides 16 and 32."""
+    ends = []
+    for stage in stages:
+        stride_8 = stage(stride_8)
+        ends.append(stride_8)
+    return ends[1], ends[3]
 
 
 class MobileNetV2(nn.Module):
@@ -104,14 +116,15 @@ class MobileNetV2(nn.Module):
         self.stem = SameConv(3, 32, 3, 2)
         self.stages = _stages(0)
 
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """``(b, 3, s, s)`` -> strides 4, 8, 16, 32 with 24, 32, 96 and 320 channels."""
-        x = F.relu6(self.stem(pixels), inplace=True)
-        ends = []
-        for stage in self.stages:
-            x = stage(x)
-            ends.append(x)
-        return ends[1], ends[2], ends[4], ends[6]
+    def shallow(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(b, 3, s, s)`` -> strides 4 and 8 with 24 and 32 channels."""
+        first, second, third = self.stages[:SHALLOW]
+        stride_4 = second(first(F.relu6(self.stem(pixels), inplace=True)))
+        return stride_4, third(stride_4)
+
+    def deep(self, stride_8: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(b, 32, s/8, s/8)`` -> strides 16 and 32 with 96 and 320 channels."""
+        return _deep_ends(self.stages[SHALLOW:], stride_8)
 
     def load_folded(self, tensors: dict[str, torch.Tensor]) -> None:
         """Take over weights whose batch norm is folded in, in network order.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from persam.errors import InputError, MissingExtra
-from persam.models.runtime.cpu import computes_in_bf16
+from persam.models.runtime.cpu import computes_in_bf16, cpu_class
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,10 +57,12 @@ class RuntimeChoice:
     Attributes:
         engine: one of ``ENGINES``.
         precision: one of ``PRECISIONS``.
+        reason: why, in words, for people; empty until both are settled.
     """
 
     engine: str = "auto"
     precision: str = "auto"
+    reason: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         pairs = (("Engine", self.engine, ENGINES), ("Precision", self.precision, PRECISIONS))
@@ -93,7 +95,7 @@ class RuntimeChoice:
             InputError: an engine that does not run there, or not in that format.
             MissingExtra: an engine whose packages are not installed.
         """
-        engine = _best_engine(device) if self.engine == "auto" else self.engine
+        engine, chosen = (self.engine, _ASKED) if self.engine != "auto" else _best_engine(device)
         if engine in PACKAGES:
             require(engine, run=run)
             if device != "cpu":
@@ -102,16 +104,14 @@ class RuntimeChoice:
                     f'device="cpu", or the engine torch.'
                 )
         if self.precision == "auto":
-            # On a GPU, where bf16 is what large models are run in, also what was not measured.
-            usual = device.startswith("cuda") and family not in OTHER_IN_BF16
-            low = _low(engine, device) and (usual or family in SAME_IN_BF16)
-            return RuntimeChoice(engine, "bf16" if low else "fp32")
+            kept = _needs_fp32(engine, family, device)
+            return RuntimeChoice(engine, "fp32" if kept else "bf16", f"{chosen}; {kept or _BF16}")
         if engine == "onnx" and self.precision != "fp32":
             raise InputError(
                 f"Engine onnx computes in fp32 on a CPU; got precision {self.precision!r}. Take "
                 f"fp32 or auto, or the engine openvino or torch."
             )
-        return RuntimeChoice(engine, self.precision)
+        return RuntimeChoice(engine, self.precision, f"{chosen}; {_ASKED}")
 
 
 def missing(engine: str, *, run: bool = False) -> list[str]:
@@ -147,18 +147,34 @@ def _absent(packages: Iterable[str]) -> list[str]:
     return [name for name in packages if importlib.util.find_spec(name) is None]
 
 
-def _best_engine(device: str) -> str:
+_ASKED = "asked for"
+_BF16 = "bf16 is multiplied here, and masks stay the same"
+
+
+def _best_engine(device: str) -> tuple[str, str]:
+    """The engine where nobody has asked for one, and why."""
     # Compiling costs tens of seconds in every process before the first picture, on a CPU more than
     # it gives back over an album of hundreds, and changes with every batch size: only where asked.
     if device != "cpu":
-        return "torch"
-    return next((name for name in ("openvino", "onnx") if not missing(name)), "torch")
+        return "torch", "what runs on this device"
+    engines = (name for name in ("openvino", "onnx") if not missing(name))
+    return next(engines, "torch"), "the quickest that is here"
 
 
-def _low(engine: str, device: str) -> bool:
-    """Whether numbers are multiplied in bf16 there, rather than converted back and forth."""
-    if device.startswith("cuda"):
+def _needs_fp32(engine: str, family: str, device: str) -> str:
+    """Why numbers are not multiplied in bf16 there where nobody asks for it; empty where they are.
+
+    On a GPU, where bf16 is what large models are run in, they are of families not measured, too.
+    """
+    if family in OTHER_IN_BF16:
+        return "in fewer bits its masks would be others"
+    if device != "cpu":
         import torch
 
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device == "cpu" and engine != "onnx" and computes_in_bf16()
+        able = device.startswith("cuda") and torch.cuda.get_device_capability(device) >= (8, 0)
+        return "" if able else "it does not multiply bf16"
+    if family not in SAME_IN_BF16:
+        return "its masks in fewer bits were not measured"
+    if not computes_in_bf16():
+        return f"{cpu_class()} has no bf16, and int8 is on request (persam export --int8)"
+    return "it does not compute in bf16 on processors" if engine == "onnx" else ""

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     import torch
 
 ENCODER, DECODER = "encoder", "decoder"
+# Of an encoder in three networks: what the other two start from, what objects are compared by,
+# what the decoder draws from.
+SHARED, MATCHING, MASKS = "shared", "matching", "masks"
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +21,7 @@ class Convertible:
     """One network and how it is asked.
 
     Attributes:
-        part: ``"encoder"`` or ``"decoder"``; files are called so.
+        part: ``"encoder"``, ``"decoder"`` or one of the encoder's three; files are called so.
         network: in evaluation mode.
         inputs: any, by their names, in the order of its arguments.
         free: names of inputs whose second axis may be of any length.

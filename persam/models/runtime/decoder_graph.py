@@ -19,7 +19,7 @@ from transformers import AttentionInterface
 
 from persam.models.guided_attention import REWEIGHTED, TensorGuidance, attend, guided
 from persam.models.tensors import to_tensor
-from persam.structures import Embedding, Prompts
+from persam.structures import Embedding, Maps, Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,7 +112,7 @@ class DecoderGraph(torch.nn.Module):
         features, *extras = inputs[:-7]
         points, labels, mask, has_mask, guide, on, target = inputs[-7:]
         maps: Any = (features, tuple(extras))  # tensors, which the family's code takes as they are
-        embedding = Embedding(maps[0], maps[0], self._frame, maps[1])
+        embedding = Embedding(Maps(maps[0], maps[0], maps[1]), self._frame)
         rows = torch.cat([guide, on.reshape(1, 1, 1, 1).expand_as(guide)], dim=2)
         prompted = self._sparse(points, labels), self._dense(mask, has_mask)
         # The family's own way through its decoder, with these prompts in the place of any others.

@@ -16,16 +16,16 @@ from persam import geometry
 from persam.errors import InputError
 from persam.models.encoding import Encoding
 from persam.models.prompting import DecoderSizes, check_guidance, check_kinds, preprocess
-from persam.models.runtime.choice import Engine, RuntimeChoice, missing, require
+from persam.models.runtime.choice import RuntimeChoice, missing, require
 from persam.models.runtime.converted_decoder import ConvertedDecoder
 from persam.models.runtime.converted_encoder import ConvertedEncoder
-from persam.models.runtime.convertible import DECODER, ENCODER
 from persam.models.runtime.exported_metadata import EXPORTED, READERS, SUFFIXES, Facts
 from persam.models.runtime.programs import runner
-from persam.structures import Calibration, Embedding, ModelSpec
+from persam.models.runtime.staged_encoder import StagedEncoder
+from persam.structures import Calibration, Embedding, LaterMaps, Maps, ModelSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from persam.structures import Frame, Guidance, MaskLogits, Preprocessed, Prompts
@@ -57,8 +57,10 @@ class ExportedBackbone(Encoding):
 
     def _start(self, engine: str, precision: str) -> None:
         facts = self.facts
-        encoder, decoder = (self._files.of(part, facts.format) for part in (ENCODER, DECODER))
-        self.encoder: Engine = ConvertedEncoder(engine, encoder, precision)
+        *encoder, decoder = (self._files.of(part, facts.format) for part in facts.parts)
+        self.encoder = (StagedEncoder if facts.staged else ConvertedEncoder)(
+            engine, *encoder, precision=precision
+        )
         channels, rows, columns = facts.grid
         grid = (channels, rows, columns)
         sizes = DecoderSizes(facts.square, grid, facts.extras, facts.pad_box, facts.sketch)
@@ -125,15 +127,18 @@ class ExportedBackbone(Encoding):
         return [self._embedding(one) for one in pictures]
 
     def _embedding(self, picture: Preprocessed) -> Embedding:
-        features, *rest = self.encoder(picture.pixels[0])
+        made = self.encoder(picture.pixels[0])
+        if isinstance(made, LaterMaps):
+            return Embedding(made, picture.frame)
+        features, *rest = made
         matching = rest.pop(0) if self.facts.matching else features
-        return Embedding(features, matching, picture.frame, tuple(rest))
+        return Embedding(Maps(features, matching, tuple(rest)), picture.frame)
 
     @property
     def identity(self) -> str:
         """Names all that decides an embedding: the folder's files, and how they run."""
         mixed = hashlib.sha256(f"{self.engine} {self.precision}".encode())
-        for path in self._files.all():
+        for path in self._files.all(self.facts.parts):
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256")
             mixed.update(f"{path.name} {digest.hexdigest()}".encode())
@@ -193,12 +198,12 @@ class ExportedFiles:
     others: tuple[str, ...] = ()
 
     def of(self, part: str, form: str) -> Path:
-        """The file of encoder or decoder."""
+        """The file of a part."""
         return self.folder / f"{self.prefix}{part}{SUFFIXES[form]}"
 
-    def all(self) -> list[Path]:
+    def all(self, parts: Iterable[str]) -> list[Path]:
         """All files that decide what the model answers."""
-        own = (f"{self.prefix}{part}.*" for part in (ENCODER, DECODER))
+        own = (f"{self.prefix}{part}.*" for part in parts)
         found = [path for pattern in own for path in self.folder.glob(pattern)]
         return sorted([*found, *(self.folder / name for name in self.others)])
 

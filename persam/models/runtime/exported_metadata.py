@@ -11,6 +11,7 @@ from persam.io.own_files import file_sha256
 from persam.io.records import is_file_name, parse
 from persam.io.special_files import refuse_special
 from persam.io.writers import write_text
+from persam.models.runtime.convertible import DECODER, ENCODER, MASKS, MATCHING, SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +44,8 @@ class Facts:
         sketch: whether prompts without a mask are drawn as one.
         recipe, ambiguous: as the backbone's.
         calibration: middle and slope, or None.
+        staged: whether the encoder is three networks, see ``staged_encoder.py``; of the built-in
+            model alone.
         sha256: digest of every file beside this one, by name; empty in exports before 0.2.
     """
 
@@ -63,12 +66,18 @@ class Facts:
     recipe: str
     ambiguous: bool
     calibration: tuple[float, float] | None = None
+    staged: bool = False
     sha256: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         sizes = (self.square, *self.grid, *self.std, 1 + self.extras)
         if min(sizes) <= 0 or len(self.mean) != 3 or len(self.std) != 3:
             raise ValueError("a size of 0, or a mean and std that are not of three colours")
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The networks, the decoder last; their files are called so."""
+        return (*((SHARED, MATCHING, MASKS) if self.staged else (ENCODER,)), DECODER)
 
     @classmethod
     def read(cls, path: Path) -> Facts:

@@ -62,6 +62,8 @@ def session(file: Path) -> Any:
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # which keeps room for all of a network's maps at once
     options.add_session_config_entry("session.use_env_allocators", "1")
+    # Threads that wait by turning would keep the other networks' threads from the cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     broken = (errors.Fail, errors.InvalidProtobuf, errors.InvalidGraph, errors.NoSuchFile)
     try:
         return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from persam.models import registry
 from persam.models.runtime.builtin_networks import runs_packaged
-from persam.models.runtime.choice import OTHER_IN_BF16, RuntimeChoice, has_torch
-from persam.models.runtime.cpu import computes_in_bf16, cpu_class, thread_count
+from persam.models.runtime.choice import RuntimeChoice, has_torch
+from persam.models.runtime.cpu import cpu_class, thread_count
 from persam.models.runtime.devices import choose_device
 
 if TYPE_CHECKING:
@@ -109,25 +109,10 @@ def _engines() -> Iterator[SystemFact]:
         device = "cpu" if built_in else _device()
         choice = wished.settled(family, device, run=built_in)
         found = f"{choice.engine}, {choice.precision}"
-        reason = _reason(family, device, choice)
-        found += f" (by {' and '.join(set_by)})" if set_by else f": {reason}"
+        found += f" (by {' and '.join(set_by)})" if set_by else f": {choice.reason}"
         slow = device == "cpu" and choice.engine == "torch" and not set_by
         advice = "quicker on this device: pip install 'persam[openvino]'" if slow else ""
         yield SystemFact(f"engine for {family}", found, advice)
-
-
-def _reason(family: str, device: str, choice: RuntimeChoice) -> str:
-    """Why the encoder would be run like that where nobody has asked for anything."""
-    engine = "the quickest that is here" if device == "cpu" else "what runs on this device"
-    if choice.precision == "bf16":
-        return f"{engine}; bf16 is multiplied here, and masks stay the same"
-    if family in OTHER_IN_BF16:
-        return f"{engine}; in fewer bits its masks would be others"
-    if device != "cpu":
-        return f"{engine}; it does not multiply bf16"
-    if computes_in_bf16():
-        return f"{engine}; it does not compute in bf16 on processors"
-    return f"{engine}; {cpu_class()} has no bf16, and int8 is on request (persam export --int8)"
 
 
 def _models() -> SystemFact:

@@ -16,7 +16,6 @@ from persam.models.stable_sam.plugin_file import Plugin, read_plugin
 from persam.models.wrapped_backbone import WrappedBackbone
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from contextlib import AbstractContextManager, ExitStack
     from pathlib import Path
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from persam.models.base import Backbone
     from persam.models.stable_sam.modules import StableParts
-    from persam.structures import Embedding, Guidance, MaskLogits, Prompts
 
 LAYER = 1  # of two, counted from 0; the first and the final attention keep SAM's features
 
@@ -45,45 +43,7 @@ class StableBackbone(WrappedBackbone):
         self.plugin = plugin
         self._plug = stable_decoder_parts(decoder_of(backbone), plugin.parts)
 
-    def decode(
-        self,
-        embedding: Embedding,
-        prompts: Prompts,
-        *,
-        guidance: Guidance | None = None,
-        multimask: bool = True,
-    ) -> MaskLogits:
-        """Answer prompts; see :meth:`persam.models.base.Backbone.decode`."""
-        with self._plugged():
-            return super().decode(embedding, prompts, guidance=guidance, multimask=multimask)
-
-    def decode_batch(
-        self,
-        embeddings: Sequence[Embedding],
-        prompts: Sequence[Prompts],
-        *,
-        guidance: Sequence[Guidance | None] = (),
-        multimask: bool,
-    ) -> list[MaskLogits]:
-        """Answer several; see :meth:`persam.models.base.Backbone.decode_batch`."""
-        with self._plugged():
-            return super().decode_batch(embeddings, prompts, guidance=guidance, multimask=multimask)
-
-    def decode_tensors(
-        self,
-        embeddings: Sequence[Embedding],
-        prompts: Sequence[Prompts],
-        *,
-        guidance: Guidance | Sequence[Guidance | None] | None = None,
-        multimask: bool = True,
-    ) -> list[MaskLogits]:
-        """Answer with gradients; see :meth:`persam.models.adapter.Adapter.decode_tensors`."""
-        with self._plugged():
-            return super().decode_tensors(
-                embeddings, prompts, guidance=guidance, multimask=multimask
-            )
-
-    def _plugged(self) -> AbstractContextManager[None]:
+    def _decoding(self, *, multimask: bool) -> AbstractContextManager[None]:
         return self._plug.attached()
 
 

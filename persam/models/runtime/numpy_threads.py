@@ -1,4 +1,4 @@
-"""Matrix products of numpy beside a model whose threads want the same cores."""
+"""Threads of numpy's matrix products beside a model whose own threads want the same cores."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from threadpoolctl import ThreadpoolController
 class OneThread:
     """Keeps numpy's products to the thread that asks for them, within ``with`` blocks.
 
-    Their own threads wait by turning, on the cores that the model's want. The setting is the whole
-    process's: it is as before once nobody is within a block any more, in whichever thread.
+    Their own threads wait by turning, on the cores that the model's want. Blocks may be nested and
+    in any thread: the setting, which is the whole process's, is as before once the last is left.
     """
 
     def __init__(self) -> None:

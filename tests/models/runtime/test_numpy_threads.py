@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from persam.video.products import OneThread
+from persam.models.runtime.numpy_threads import OneThread
 
 
 def threads() -> set[int]:
