@@ -410,5 +410,10 @@ def unit_length(vectors: np.ndarray) -> np.ndarray:
         [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
     rows = np.ascontiguousarray(vectors, dtype=np.float32)
-    lengths = np.sqrt(np.einsum("...d,...d->...", rows, rows))[..., None]
-    return rows / np.maximum(lengths, np.float32(1e-12))
+    return rows / lengths(rows)
+
+
+def lengths(vectors: np.ndarray) -> np.ndarray:
+    """``(..., 1)`` lengths of vectors along the last axis; of zeros next to nothing."""
+    found = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))[..., None]
+    return np.maximum(found, np.float32(1e-12))

@@ -16,7 +16,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from persam.io.safetensors_header import parted
-from persam.structures import Embedding, Frame, LaterMaps
+from persam.structures import Embedding, Frame, LaterMaps, lengths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +34,8 @@ class MatchingEntry:
 
     Attributes:
         cells: ``(h', w', d)`` int8.
-        factors: ``(h', w')`` float32, what 1 is worth in each cell.
-        lengths: ``(h', w')`` float32, of the cells as they are kept.
+        factors: ``(h', w', 1)`` float32, what 1 is worth in each cell.
+        lengths: ``(h', w', 1)`` float32, of the cells times their factors.
         frame: how the picture lies in the model's square.
         size: ``(height, width)`` of the picture in the file, upright; the frame may be of one on a
             reduced scale.
@@ -56,21 +56,25 @@ class MatchingEntry:
             size: of the picture in the file; None where it is the frame's.
         """
         matching = np.ascontiguousarray(np.moveaxis(embedding.matching[0], 0, -1))
-        factors = np.abs(matching).max(axis=2) / np.float32(_LARGEST)
-        whole = np.rint(matching / np.where(factors == 0, np.float32(1), factors)[..., None])
-        lengths = np.linalg.norm(whole, axis=2).astype(np.float32)
+        factors = np.abs(matching).max(axis=2, keepdims=True) / np.float32(_LARGEST)
+        whole = np.rint(matching / np.where(factors == 0, np.float32(1), factors))
         frame = embedding.frame
         size = (frame.height, frame.width) if size is None else size
-        return cls(whole.astype(np.int8), factors, lengths, frame, size)
+        return cls(whole.astype(np.int8), factors, lengths(whole * factors), frame, size)
 
     def features(self) -> np.ndarray:
         """``(1, d, h', w')`` float32."""
-        return np.moveaxis(self.cells * self.factors[..., None], -1, 0)[None]
+        return np.moveaxis(self._floats(), -1, 0)[None]
 
     def unit_cells(self) -> np.ndarray:
         """``(h', w', d)`` float32, each of length 1."""
-        found = self.cells.astype(np.float32)
-        found *= (1 / np.maximum(self.lengths, np.float32(1)))[..., None]  # of nothing: 0
+        found = self._floats()
+        found /= self.lengths
+        return found
+
+    def _floats(self) -> np.ndarray:
+        found = self.cells.astype(np.float32)  # two steps are quicker than one of mixed kinds
+        found *= self.factors
         return found
 
     def embedding(self) -> Embedding:

@@ -24,7 +24,7 @@ _PROBED = range(6, 18)
 
 
 @dataclass(eq=False)
-class _Call(Generic[T, R]):
+class _ThreadCall(Generic[T, R]):
     """A call that a thread has been given, or that nobody has begun."""
 
     function: Callable[[T], R]
@@ -43,7 +43,7 @@ class _Call(Generic[T, R]):
         return True
 
 
-def _first(begun: deque[_Call[T, R]]) -> R:
+def _first(begun: deque[_ThreadCall[T, R]]) -> R:
     """Take the first result; until it is there, the caller makes what calls no thread has begun."""
     while not begun[0].answer.done() and any(call.begin() for call in begun):
         pass
@@ -154,17 +154,17 @@ class Threads:
         function: Callable[[T], R],
         items: Iterable[T],
         worth: Callable[[T], bool],
-        is_due: Callable[[deque[_Call[T, R]]], bool],
+        is_due: Callable[[deque[_ThreadCall[T, R]]], bool],
     ) -> Iterator[R]:
-        begun: deque[_Call[T, R]] = deque()
+        begun: deque[_ThreadCall[T, R]] = deque()
         for item in items:
             if self._pool is None:
                 yield self._call(function, item)
                 continue
             if worth(item):
-                begun.append(_Call(function, item, self._pool.submit(function, item)))
+                begun.append(_ThreadCall(function, item, self._pool.submit(function, item)))
             else:
-                begun.append(_Call(function, item, Future()))
+                begun.append(_ThreadCall(function, item, Future()))
                 begun[-1].begin()
             while begun and is_due(begun):
                 yield _first(begun)
