@@ -159,7 +159,7 @@ class Threads:
         begun: deque[_ThreadCall[T, R]] = deque()
         for item in items:
             if self._pool is None:
-                yield self._call(function, item)
+                yield self._call(function, item) if worth(item) else function(item)
                 continue
             if worth(item):
                 begun.append(_ThreadCall(function, item, self._pool.submit(function, item)))

@@ -147,6 +147,13 @@ def test_a_probe_has_as_many_threads_as_the_work_beside_takes(monkeypatch, besid
         assert threads.jobs == jobs
 
 
+def test_a_probe_looks_at_calls_that_are_worth_a_thread():
+    with Threads(None) as threads:
+        found = threads.prefetch(uneven, range(30), lambda: 4, worth=lambda number: number < 6)
+        assert list(found) == [number * number for number in range(30)]
+        assert threads.undecided
+
+
 def test_few_calls_need_no_thread():
     with Threads(None) as threads:
         assert list(threads.prefetch(uneven, range(5), lambda: 4)) == [0, 1, 4, 9, 16]
