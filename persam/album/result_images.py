@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from persam.album.contact_sheet import make_tile
 from persam.album.output import piece_file
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
+    from PIL.Image import Image
 
     from persam.album.contact_sheet import Tile
     from persam.album.manifest import Record
@@ -28,6 +29,23 @@ if TYPE_CHECKING:
     from persam.album.targets import AlbumTarget
     from persam.io.metadata import PhotoMetadata
     from persam.io.own_files import OwnFiles
+
+
+class PhotoFacts(NamedTuple):
+    """What a photo's file says beside its pixels, as far as results want it.
+
+    Attributes:
+        metadata: what is carried over to them.
+        transparent: whether some of it may be.
+    """
+
+    metadata: PhotoMetadata = NOTHING
+    transparent: bool = False
+
+    @classmethod
+    def of(cls, image: Image) -> PhotoFacts:
+        """Ask an opened file."""
+        return cls(read_metadata(image), image.has_transparency_data)
 
 
 class ResultImages:
@@ -58,9 +76,16 @@ class ResultImages:
         with self._lock:
             self._failed.setdefault(kind, str(error))
 
-    def metadata(self, photo: str | Path) -> PhotoMetadata:
-        """What the photo says about itself, unless that is to be left out."""
-        return NOTHING if self.output.strip else read_metadata(photo)
+    def facts(self, photo: str | Path) -> PhotoFacts:
+        """What the photo says about itself, unless that is to be left out; it is opened once.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if self.output.strip and "cutouts" not in self.output.save:
+            return PhotoFacts()
+        found = read_picture(Path(photo), PhotoFacts.of)
+        return found._replace(metadata=NOTHING) if self.output.strip else found
 
     def show_reference(self) -> None:
         """Write the picture of the reference, where there is one."""
@@ -80,7 +105,7 @@ class ResultImages:
             return record, None
         colours = read_colours(record.input)
         labels = self.target.read(files["masks"], colours.shape[:2])
-        return self._make(record, files, labels, colours)
+        return self._make(record, files, labels, colours, self.facts(record.input).metadata)
 
     def make(
         self,
@@ -88,6 +113,7 @@ class ResultImages:
         files: Mapping[Product, Path],
         labels: np.ndarray,
         image: np.ndarray | None,
+        facts: PhotoFacts,
     ) -> tuple[Record, Tile | None]:
         """Make what is asked for of a photo that was looked at now.
 
@@ -96,6 +122,7 @@ class ResultImages:
             files: where its results go.
             labels: ``(H, W)`` uint8, what was found.
             image: ``(H, W, 3)`` uint8 RGB where the picture is still there.
+            facts: of the photo.
 
         Returns:
             The record, which knows how its cut-outs look, and the tile.
@@ -105,19 +132,24 @@ class ResultImages:
         """
         self._remove_old_pieces(record, files)
         if not self.wanted:
-            self._write_piece_masks(record, files, labels)
+            self._write_piece_masks(record, files, labels, facts.metadata)
             return record, None
-        if image is None or ("cutouts" in self.output.save and _is_transparent(record.input)):
+        if image is None or ("cutouts" in self.output.save and facts.transparent):
             image = read_colours(record.input)
-        return self._make(record, files, labels, image)
+        return self._make(record, files, labels, image, facts.metadata)
 
     def _make(
-        self, record: Record, files: Mapping[Product, Path], labels: np.ndarray, colours: np.ndarray
+        self,
+        record: Record,
+        files: Mapping[Product, Path],
+        labels: np.ndarray,
+        colours: np.ndarray,
+        metadata: PhotoMetadata,
     ) -> tuple[Record, Tile | None]:
         save = self.output.save
-        self._write_piece_masks(record, files, labels)
+        self._write_piece_masks(record, files, labels, metadata)
         if "cutouts" in save:
-            self._write_cutouts(record, files, labels, colours)
+            self._write_cutouts(record, files, labels, colours, metadata)
             record = replace(record, cutouts=self.output.look)
         if not {"overlays", "sheet"} & save:
             return record, None
@@ -129,23 +161,31 @@ class ResultImages:
             else drawing.overlay_labels(image, labels)
         )
         if "overlays" in save:
-            data = overlay_jpeg(drawn, self.metadata(record.input))
-            self._write("overlays", files["overlays"], data)
+            self._write("overlays", files["overlays"], overlay_jpeg(drawn, metadata))
         return record, make_tile(image, labels > 0, drawn=drawn) if "sheet" in save else None
 
     def _write_piece_masks(
-        self, record: Record, files: Mapping[Product, Path], labels: np.ndarray
+        self,
+        record: Record,
+        files: Mapping[Product, Path],
+        labels: np.ndarray,
+        metadata: PhotoMetadata,
     ) -> None:
         """A black and white mask of every object or instance beside the indexed one."""
         for label, piece in self.target.pieces(record).items():
-            data = mask_png(labels == label, self.metadata(record.input))
+            data = mask_png(labels == label, metadata)
             self._write("masks of single objects", piece_file(files["masks"], piece), data)
 
     def _write_cutouts(
-        self, record: Record, files: Mapping[Product, Path], labels: np.ndarray, colours: np.ndarray
+        self,
+        record: Record,
+        files: Mapping[Product, Path],
+        labels: np.ndarray,
+        colours: np.ndarray,
+        metadata: PhotoMetadata,
     ) -> None:
         """The object's cut-out; of several objects or instances one each."""
-        path, metadata = files["cutouts"], self.metadata(record.input)
+        path = files["cutouts"]
         masks = {path: labels > 0}
         if record.found is not None:
             masks = {
@@ -186,7 +226,3 @@ class ResultImages:
             self.own.write(path, data)
         except InputError as error:
             self.give_up(kind, error)
-
-
-def _is_transparent(photo: str) -> bool:
-    return read_picture(Path(photo), lambda image: image.has_transparency_data)

@@ -194,7 +194,8 @@ class _AlbumRun:
     ) -> _Finished:
         began, photo, files = perf_counter(), step.photo, step.files
         answer = answer if result.size is None else answer.at(result.size)
-        png = answer.png(self.images.metadata(photo))
+        facts = self.images.facts(photo)
+        png = answer.png(facts.metadata)
         sha256 = self.own.write(files["masks"], png)
         record = replace(
             answer.record(photo),
@@ -202,7 +203,7 @@ class _AlbumRun:
             stamp=self._with_content(self.new[photo], photo),
             mask_sha256=sha256,
         )
-        record, tile = self.images.make(record, files, answer.labels, result.image)
+        record, tile = self.images.make(record, files, answer.labels, result.image, facts)
         spent = round(result.seconds + perf_counter() - began, 3)
         return _Finished(replace(record, seconds=spent), tile)
 

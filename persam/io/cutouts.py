@@ -11,6 +11,7 @@ from PIL import Image, ImageColor, ImageOps
 from scipy import ndimage
 
 from persam.errors import InputError
+from persam.io.drawing import around
 from persam.io.images import read_image
 from persam.io.matting import Matte, require_matting, soft_edges
 
@@ -96,6 +97,8 @@ def make_cutout(
         MissingExtra: soft edges without pymatting.
     """
     style = style or CutoutStyle()
+    if style.background is None and image.shape[:2] == mask.shape and not mask.any():
+        return np.zeros((*mask.shape, 4), dtype=np.uint8)
     colours = np.ascontiguousarray(image[..., :3])
     if style.edges == "soft":
         matte = soft_edges(colours, mask, width, unsure)
@@ -112,7 +115,7 @@ def lay_out(image: np.ndarray, matte: Matte, style: CutoutStyle) -> np.ndarray:
     area = crop_area(opacity > 0, style.crop)
     colours = matte.colours[area]
     if style.background is None:
-        return np.dstack([colours * (opacity[area] > 0)[..., None], opacity[area]])
+        return _on_nothing(colours, opacity[area])
     behind = _background_of(style.background)(image, matte.alpha)[area]
     share = matte.alpha[area][..., None]
     return np.rint(colours * share + behind * (1 - share)).astype(np.uint8)
@@ -133,13 +136,17 @@ def crop_area(visible: np.ndarray, margin: float | None) -> tuple[slice, slice]:
     """
     if margin is None or not visible.any():
         return slice(None), slice(None)
-    rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
-    (top, bottom), (left, right) = ((int(n[0]), int(n[-1]) + 1) for n in (rows, columns))
-    pixels = round(margin * max(bottom - top, right - left))
-    return (
-        slice(max(0, top - pixels), min(visible.shape[0], bottom + pixels)),
-        slice(max(0, left - pixels), min(visible.shape[1], right + pixels)),
-    )
+    longer = max(side.stop - side.start for side in around(visible))
+    return around(visible, round(margin * longer))
+
+
+def _on_nothing(colours: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """``(h, w, 4)`` RGBA that is black where nothing shows."""
+    cut = np.zeros((opacity.size, 4), dtype=np.uint8)
+    shown = np.flatnonzero(opacity)
+    cut[shown, :3] = colours.reshape(-1, 3)[shown]
+    cut[:, 3] = opacity.reshape(-1)
+    return cut.reshape(*opacity.shape, 4)
 
 
 def _background_of(word: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

@@ -38,12 +38,11 @@ def overlay(
     Returns:
         ``(H, W, 3)`` uint8.
     """
-    width = line_width(image)
-    tint = np.array(colour, dtype=np.float32)
-    drawn = image.copy()
-    drawn[mask] = (image[mask] * 0.55 + tint * 0.45).astype(np.uint8)
-    drawn[outline(mask, width)] = colour
-    return _with_points(drawn, points, radius=2 * width + 1)
+    width, points, drawn = line_width(image), tuple(points), image.copy()
+    if mask.any():
+        area = around(mask, width)
+        _tint(drawn[area], mask[area], colour, width)
+    return _with_points(drawn, points, radius=2 * width + 1) if points else drawn
 
 
 def overlay_labels(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -94,8 +93,22 @@ def crop(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
         >>> crop(np.arange(4).reshape(2, 2, 1), np.array([[0, 1], [0, 0]], dtype=bool))
         array([[[1]]])
     """
+    return pixels[around(mask)]
+
+
+def around(mask: np.ndarray, margin: int = 0) -> tuple[slice, slice]:
+    """The box of a mask that is not empty, and so many pixels more on each side.
+
+    Example:
+        >>> around(np.array([[0, 1, 0], [0, 0, 0]], dtype=bool), 1)
+        (slice(0, 2, None), slice(0, 3, None))
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    height, width = mask.shape
+    return (
+        slice(max(0, int(rows[0]) - margin), min(height, int(rows[-1]) + 1 + margin)),
+        slice(max(0, int(columns[0]) - margin), min(width, int(columns[-1]) + 1 + margin)),
+    )
 
 
 def thumbnail(pixels: np.ndarray, side: int) -> np.ndarray:
@@ -108,6 +121,13 @@ def thumbnail(pixels: np.ndarray, side: int) -> np.ndarray:
 def line_width(image: np.ndarray) -> int:
     """Width of a line that can be seen in a picture of this size, in pixels, at least 1."""
     return max(1, round(max(image.shape[:2]) / 400))
+
+
+def _tint(drawn: np.ndarray, mask: np.ndarray, colour: Colour, width: int) -> None:
+    """Tint and outline the object, in place."""
+    tint = np.array(colour, dtype=np.float32)
+    drawn[mask] = (drawn[mask] * 0.55 + tint * 0.45).astype(np.uint8)
+    drawn[outline(mask, width)] = colour
 
 
 def _with_points(image: np.ndarray, points: Iterable[MarkedPoint], radius: int) -> np.ndarray:

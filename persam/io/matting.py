@@ -17,6 +17,7 @@ from PIL import Image
 from scipy import ndimage
 
 from persam.errors import InputError, MissingExtra
+from persam.io.drawing import around
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,7 @@ def make_matte(image: np.ndarray, trimap: np.ndarray) -> Matte:
     unknown = (trimap > 0) & (trimap < 255)
     if not unknown.any():
         return Matte(alpha, colours)
-    area = _around(unknown, _OVERLAP)
+    area = around(unknown, _OVERLAP)
     alpha[area] = _BESIDE.submit(_solve, image[area], trimap[area]).result()
     _BESIDE.submit(_estimate_colours, colours[area], alpha[area]).result()
     return Matte(alpha, colours)
@@ -108,7 +109,7 @@ def make_trimap(mask: np.ndarray, width: float, unsure: np.ndarray | None = None
     trimap = np.where(mask, np.uint8(255), np.uint8(0))
     if not mask.any() or mask.all():
         return trimap
-    area = _around(mask, int(np.ceil(3 * width)) + 1)
+    area = around(mask, int(np.ceil(3 * width)) + 1)
     small = mask[area]
     inside, outside = _distance(small), _distance(~small)
     distance = np.where(small, inside, outside)
@@ -273,15 +274,6 @@ def _taper(shape: tuple[int, ...]) -> np.ndarray:
     ramps = (np.minimum(np.arange(n) + 1, n - np.arange(n)) / (2 * _OVERLAP) for n in shape)
     down, right = (np.minimum(ramp, 1.0).astype(np.float32) for ramp in ramps)
     return down[:, None] * right[None]
-
-
-def _around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
-    """The box of a mask that is not empty, and so many pixels more on each side."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return (
-        slice(max(0, int(rows[0]) - margin), int(rows[-1]) + 1 + margin),
-        slice(max(0, int(columns[0]) - margin), int(columns[-1]) + 1 + margin),
-    )
 
 
 def _pymatting() -> ModuleType | Any:

@@ -56,6 +56,8 @@ def test_an_empty_mask_gives_an_empty_cutout_of_the_photos_size() -> None:
     found = make_cutout(image, np.zeros_like(mask), CutoutStyle("soft", crop=0.0))
     assert found.shape == (40, 60, 4)
     assert not found.any()
+    with pytest.raises(InputError, match=r"\(40, 60, 3\)"):
+        make_cutout(image, np.zeros((30, 60), dtype=bool))
 
 
 @pytest.mark.parametrize("word", ["white", "#ffffff"])

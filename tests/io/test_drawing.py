@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persam.io import drawing
@@ -28,6 +28,22 @@ def test_points_are_green_on_the_object_and_red_off_it() -> None:
     drawn = drawing.overlay(image, mask, [(20, 20, 1), (3, 35, 0)])
     assert tuple(drawn[20, 20]) == drawing.ON_OBJECT
     assert tuple(drawn[35, 3]) == drawing.OFF_OBJECT
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 900), st.integers(1, 900), st.integers(0, 2**32 - 1))
+def test_an_overlay_of_a_part_is_that_of_the_whole(height: int, width: int, seed: int) -> None:
+    noise = np.random.default_rng(seed)
+    image = noise.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    rows, columns = (np.sort(noise.integers(0, side + 1, 2)) for side in (height, width))
+    box = np.zeros((height, width), dtype=bool)
+    box[slice(*rows), slice(*columns)] = True
+    mask = box & (noise.random(box.shape) < 0.99)
+    expected = image.copy()
+    tint = np.array(drawing.OBJECT, dtype=np.float32)
+    expected[mask] = (image[mask] * 0.55 + tint * 0.45).astype(np.uint8)
+    expected[drawing.outline(mask, drawing.line_width(image))] = drawing.OBJECT
+    np.testing.assert_array_equal(drawing.overlay(image, mask), expected)
 
 
 def test_the_border_of_the_picture_is_no_edge() -> None:

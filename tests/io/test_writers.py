@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from persam.errors import InputError
 from persam.io import writers
@@ -45,6 +45,27 @@ def test_cutout_keeps_the_colour_profile() -> None:
     with Image.open(BytesIO(encoded)) as image:
         np.testing.assert_array_equal(np.array(image), rgba)
         assert image.info["icc_profile"] == profile
+
+
+@pytest.mark.parametrize("size", [(3, 5), (480, 640)])
+def test_pictures_of_nothing_are_as_any_others_and_say_the_same(size: tuple[int, int]) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "IDAT of a maker"
+    grey, colour = (b" " * 16 + space + b" " * 80 for space in (b"GRAY", b"RGB "))
+    for icc in (None, grey, colour):
+        known = PhotoMetadata(icc, exif.tobytes(), b"<x:xmpmeta>IDAT</x:xmpmeta>")
+        nothing = np.zeros(size, dtype=bool)
+        one = nothing.copy()
+        one[0, 0] = True
+        pairs = [[writers.mask_png(mask, known) for mask in (nothing, one)]]
+        rgba = np.zeros((*size, 4), dtype=np.uint8)
+        pairs.append([writers.encode_cutout(rgba + np.uint8(n), ".png", known) for n in (0, 1)])
+        for found, other in pairs:
+            with Image.open(BytesIO(found)) as image, Image.open(BytesIO(other)) as like:
+                image.load(), like.load()  # checks all sums
+                assert (image.format, image.mode, image.size) == ("PNG", like.mode, size[::-1])
+                assert not np.array(image).any()
+                assert image.info == like.info
 
 
 def test_a_cutout_is_webp_where_its_name_says_so() -> None:
