@@ -75,7 +75,8 @@ def make_tile(
     overlay = writers.jpeg(drawing.thumbnail(marked, _SIDE))
     if not mask.any():
         return Tile(overlay, None)
-    cropped = drawing.crop(drawing.cutout(image, mask), mask)
+    area = drawing.around(mask)
+    cropped = drawing.cutout(image[area], mask[area])
     return Tile(overlay, writers.webp(drawing.thumbnail(cropped, _SIDE)))
 
 

@@ -219,8 +219,8 @@ class ResultImages:
 
     def _write(self, kind: str, path: Path, data: bytes) -> None:
         """Write a file, unless somebody has changed the one that is there."""
-        changed = self.own.state(path) == "changed" and not self.output.overwrite_hand_work
-        if kind in self._failed or changed:
+        theirs = not self.output.overwrite_hand_work and self.own.state(path) == "changed"
+        if theirs or kind in self._failed:
             return
         try:
             self.own.write(path, data)

@@ -86,16 +86,6 @@ def cutout(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.concatenate([image[..., :3] * inside, inside * alpha], axis=2)
 
 
-def crop(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Cut ``(H, W, c)`` down to the tight box of a mask that is not empty.
-
-    Example:
-        >>> crop(np.arange(4).reshape(2, 2, 1), np.array([[0, 1], [0, 0]], dtype=bool))
-        array([[[1]]])
-    """
-    return pixels[around(mask)]
-
-
 def around(mask: np.ndarray, margin: int = 0) -> tuple[slice, slice]:
     """The box of a mask that is not empty, and so many pixels more on each side.
 

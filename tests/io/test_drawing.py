@@ -65,9 +65,11 @@ def test_thumbnails_fit_and_never_grow(height: int, width: int, side: int) -> No
     assert min(small.shape[:2]) >= 1
 
 
-def test_crop_is_the_tight_box() -> None:
+def test_the_area_round_a_mask_is_its_box_and_a_margin_within_the_picture() -> None:
     image, mask = _square()
-    assert drawing.crop(image, mask).shape == (20, 20, 3)
+    assert image[drawing.around(mask)].shape == (20, 20, 3)
+    assert image[drawing.around(mask, 3)].shape == (26, 26, 3)
+    assert drawing.around(mask, 15) == (slice(0, 40), slice(0, 40))
 
 
 def test_every_label_has_its_own_colour() -> None:
