@@ -44,6 +44,25 @@ def pocket(
         Path, typer.Option(help="Folder of checkpoint, log and weights; a run there goes on.")
     ] = Path("runs/pocket"),
     steps: Annotated[int | None, typer.Option(help="Steps, where not the recipe's.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="Highest learning rate, where not the recipe's.")
+    ] = None,
+    decay: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=1,
+            help="Share of the steps in which the rate falls, where not the recipe's.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Of everything, where not the recipe's: a run from a model's weights sees other "
+            "scenes with another.",
+        ),
+    ] = None,
     watch: Annotated[
         Path | None,
         typer.Option(help="Folder in PerSeg's layout to try the weights on every so often."),
@@ -61,7 +80,8 @@ def pocket(
     from persam.training.processes import together
     from persam.training.state import Recipe
 
-    recipe = Recipe() if steps is None else replace(Recipe(), steps=steps)
+    asked = {"steps": steps, "learning_rate": learning_rate, "decay": decay, "seed": seed}
+    recipe = replace(Recipe(), **{key: value for key, value in asked.items() if value is not None})
     say(str(recipe))
     run = Run(data, initial, out, scenes or (), second, watch, device)
     if processes > 1:

@@ -36,3 +36,12 @@ def test_a_device_that_is_not_there_is_named(tmp_path):
     done = CliRunner().invoke(app, words)
     assert done.exit_code != 0
     assert "cuda:7" in done.output
+
+
+def test_what_is_asked_for_takes_the_place_of_the_recipe(tmp_path):
+    words = ["train", "pocket", str(tmp_path), "--initial", "none", "--steps", "7"]
+    words += ["--learning-rate", "4e-4", "--decay", "0.5", "--seed", "3", "--device", "cpu"]
+    said = " ".join(CliRunner().invoke(app, words).output.split())
+    for fact in ("steps=7,", "learning_rate=0.0004,", "decay=0.5,", "seed=3)"):
+        assert fact in said
+    assert CliRunner().invoke(app, [*words, "--decay", "0"]).exit_code == 2
