@@ -263,7 +263,7 @@ def _empty_png(shape: tuple[int, ...], mode: str, metadata: PhotoMetadata) -> by
     return b"".join((pixel[:12], header, check, between, _zeros(width, height, mode)))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=256)
 def _zeros(width: int, height: int, mode: str) -> bytes:
     """A PNG of zeros from its pixels on: weighing and packing them takes what a photo's take."""
     png = _encode(Image.new(mode, (width, height)), "PNG", **_RUNS)
