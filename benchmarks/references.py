@@ -39,10 +39,10 @@ class Keeping(WrappedBackbone):
 
     def __init__(self, backbone: Any) -> None:
         super().__init__(backbone)
-        self.kept: dict[bytes, Embedding] = {}
+        self.kept: dict[tuple[tuple[int, ...], bytes], Embedding] = {}
 
     def encode_batch(self, images: Sequence[np.ndarray]) -> list[Embedding]:
-        keys = [image.tobytes() for image in images]
+        keys = [(image.shape, image.tobytes()) for image in images]
         for key, image in zip(keys, images, strict=True):
             if key not in self.kept:
                 self.kept[key] = super().encode_batch([image])[0]

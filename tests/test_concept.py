@@ -13,7 +13,7 @@ from persam.errors import InputError
 from persam.io.concept_file import FORMAT, concept_model
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
-from persam.structures import Calibration, ModelSpec
+from persam.structures import Calibration, Maps, ModelSpec
 from persam.variants import Variant
 
 REFERENCE = parity.picture("vit", "reference")
@@ -227,7 +227,7 @@ def test_the_model_can_be_asked_for_before_it_is_loaded(saved):
 
 def test_embeddings_of_another_width_are_refused(learnt, parity_sam):
     embedding = parity_sam.encode(TEST)
-    halved = replace(embedding, matching=embedding.matching[:, :16])
+    halved = replace(embedding, maps=Maps(embedding.features, embedding.matching[:, :16]))
     with pytest.raises(InputError, match="16 matching channels"):
         learnt["persam"].segment_embedding(halved)
 
