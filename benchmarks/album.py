@@ -22,7 +22,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from lib.speed import encode_wholly
+from lib.speed import every_map
 from transformers import SamConfig, SamModel
 
 import persam
@@ -81,14 +81,11 @@ def learnt(data: Path, backbone: Any, number: int) -> Concept:
 
 def against_encoder(concept: Concept, photos: list[Path], rounds: int) -> dict[str, Any]:
     """The loop's seconds, and those of the encoder alone in its best batches."""
-    backbone = concept.backbone
     images = [read_image(photo) for photo in photos[:SAMPLE]]
 
     def encode(size: int) -> None:
         for start in range(0, len(images), size):
-            encode_wholly(
-                backbone, [backbone.preprocess(one) for one in images[start : start + size]]
-            )
+            every_map(concept.backbone.encode_batch(images[start : start + size]))
 
     def loop(loader: LoaderOptions) -> None:
         with tempfile.TemporaryDirectory() as out:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench_setting import Setting, describe
-from lib.speed import encode_wholly
+from lib.speed import every_map
 from rounds import Row, Timing, measure, ratio, side_by_side
 
 import persam
@@ -68,7 +68,7 @@ def _beside_the_encoder(  # noqa: PLR0913, PLR0917
     def encode() -> None:
         for _ in range(passes):
             for start in range(0, len(laid), batch):
-                encode_wholly(backbone, laid[start : start + batch])
+                every_map(backbone.encode_preprocessed(laid[start : start + batch]))
 
     encoded = passes * len(laid)  # at least as many as the album has
     output = Output(setting.folder / "masks", frozenset(save), overwrite=True)
@@ -87,7 +87,8 @@ def _best_batch(backbone: Any, laid: list[Any]) -> int:
     """The batch that takes least time a picture; every size twice."""
     sizes = [size for size in BATCHES if size <= len(laid)]
     works: dict[str, Callable[[], object]] = {
-        str(size): lambda size=size: encode_wholly(backbone, laid[:size]) for size in sizes
+        str(size): lambda size=size: every_map(backbone.encode_preprocessed(laid[:size]))
+        for size in sizes
     }
     times = side_by_side(works, 2)
     return min(sizes, key=lambda size: times[str(size)].best / size)

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 import typer
 from bench_setting import Setting, describe
-from lib.speed import encode_wholly
+from lib.speed import every_map
 from rounds import HEAD, Row, Timing, side_by_side
 
 import persam
@@ -100,7 +100,8 @@ def _rate(gpu: Gpu, model: str, backbone: Any) -> Iterator[Row]:
     alone: dict[int, float] = {}
     for batch in (size for size in BATCHES if size <= gpu.count):
         encode = gpu.timed(
-            lambda same=[laid] * batch: encode_wholly(backbone, same), setting.rounds
+            lambda same=[laid] * batch: every_map(backbone.encode_preprocessed(same)),
+            setting.rounds,
         )
         alone[batch] = batch / encode.best
     _forget_peak(gpu)

@@ -26,7 +26,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from lib.speed import encode_wholly
+from lib.speed import every_map
 
 import persam
 from persam.evaluation import datasets
@@ -70,7 +70,7 @@ def pocket(data: Path, count: int) -> tuple[float, float]:
         began = process_time()
         concept.segment(photo.image)
         between = process_time()
-        encode_wholly(backbone, [laid])
+        every_map(backbone.encode_preprocessed([laid]))
         ended = process_time()
         if number > 0:  # the first one finds a model that still sets itself up
             whole.append(between - began)

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from persam.concept import Concept
-    from persam.models.base import Backbone
-    from persam.structures import Preprocessed
+    from persam.structures import Embedding
 
 
 def at_long_side(image: np.ndarray, side: int) -> np.ndarray:
@@ -34,11 +33,9 @@ def at_long_side(image: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
 
-def encode_wholly(
-    backbone: Backbone, pictures: Sequence[Preprocessed]
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Encode laid pictures with all maps, also those that are only made when they are asked for."""
-    return [(one.matching, one.features) for one in backbone.encode_preprocessed(pictures)]
+def every_map(embeddings: Sequence[Embedding]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What embeddings were made for, also the maps that are only made when they are asked for."""
+    return [(one.matching, one.features) for one in embeddings]
 
 
 def photos_per_second(

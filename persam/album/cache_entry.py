@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
-from persam.io.safetensors_header import parted
 from persam.structures import Embedding, Frame, LaterMaps, lengths
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _LARGEST = 127  # of the 8-bit numbers
 _CHECK = "crc32"
-_KINDS = {"I8": np.int8, "I64": np.int64, "F16": np.float16, "F32": np.float32}
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,22 +155,11 @@ def _pack(arrays: Arrays, key: str) -> bytes:
 def _unpack(data: bytes, key: str) -> dict[str, np.ndarray] | None:
     """The arrays, or None where the bytes are not those that were written."""
     try:
-        arrays = _arrays(data)
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        arrays = load(data)
+    except (SafetensorError, KeyError, ValueError):
         return None
     check = arrays.pop(_CHECK, None)
     return arrays if check is not None and check.tolist() == [_crc(arrays, key)] else None
-
-
-def _arrays(data: bytes) -> dict[str, np.ndarray]:
-    """The arrays of a file that :func:`_pack` made, as they lie in it: nothing is copied."""
-    header, body = parted(data)
-    found = {}
-    for name, one in header.items():
-        start, end = one["data_offsets"]
-        numbers = np.frombuffer(body[start:end], _KINDS[one["dtype"]])
-        found[name] = numbers.reshape(one["shape"])
-    return found
 
 
 def _crc(arrays: Arrays, key: str) -> int:

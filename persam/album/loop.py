@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from persam.models.base import Backbone
     from persam.structures import Embedding
 
+# Photos that may be looked at by the cache alone before they are asked for, for each thread: what
+# is rejected by it weighs nothing, and there are many such before the next that has to be decoded.
+_GLANCES = 8
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -133,11 +137,6 @@ class _Encoded(NamedTuple):
     error: str | None = None
     entry: CacheEntry | None = None
     seconds: float = 0.0
-
-
-# Photos that may be looked at by the cache alone before they are asked for, for each thread: what
-# is rejected by it weighs nothing, and there are many such before the next that has to be decoded.
-_GLANCES = 8
 
 
 class _Prepared(NamedTuple):

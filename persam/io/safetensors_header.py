@@ -7,11 +7,7 @@ from typing import Any
 
 
 def parted(data: bytes) -> tuple[dict[str, Any], memoryview]:
-    """Header and tensors of a file, which are not copied.
-
-    Raises:
-        ValueError: there is no JSON where the header should be.
-    """
+    """Header and tensors of a file that was written just now."""
     length = int.from_bytes(data[:8], "little")
     return json.loads(data[8 : 8 + length]), memoryview(data)[8 + length :]
 
