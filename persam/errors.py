@@ -54,3 +54,15 @@ class MissingExtra(PersamError, ImportError):
         Traceback (most recent call last):
         persam.errors.MissingExtra: ...pip install 'persam[web]'
     """
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's exception says, in one line; its name where it says nothing.
+
+    Example:
+        >>> first_line(OSError("no space left"))
+        'no space left'
+        >>> first_line(KeyError())
+        'KeyError'
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -157,6 +157,10 @@ class Maps:
     def _cells(self) -> np.ndarray:
         return unit_cells(self.matching)
 
+    def __repr__(self) -> str:
+        shapes = f"features {self.features.shape[1:]}, matching {self.matching.shape[1:]}"
+        return f"{shapes}, {len(self.extras)} extras"
+
 
 class LaterMaps:
     """A picture's maps that are worked out when they are first read, each kind by itself.
@@ -189,6 +193,9 @@ class LaterMaps:
     @cached_property
     def _cells(self) -> np.ndarray:
         return unit_cells(self.matching) if self._make_cells is None else self._make_cells()
+
+    def __repr__(self) -> str:
+        return "maps that are made when they are read"
 
     @property
     def matching(self) -> np.ndarray:
@@ -267,9 +274,7 @@ class Embedding:
         return self.frame.picture_cells(self.cells.shape[:2])
 
     def __repr__(self) -> str:
-        height, width = self.frame.height, self.frame.width
-        shapes = f"features {self.features.shape[1:]}, matching {self.matching.shape[1:]}"
-        return f"Embedding(picture {height}x{width}, {shapes}, {len(self.extras)} extras)"
+        return f"Embedding(picture {self.frame.height}x{self.frame.width}, {self.maps})"
 
 
 @dataclass(frozen=True, eq=False)

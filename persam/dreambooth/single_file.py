@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from persam.errors import InputError, ModelNotFound
+from persam.errors import InputError, ModelNotFound, first_line
 from persam.io.special_files import refuse_special
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def read_single_file(diffusers: Any, path: Path, config: Path | None, dtype: tor
         ) from error
     # The converter looks keys and sizes up as it goes, and fails with whatever that gives.
     except Exception as error:
-        raise _unfit(path, config, str(error).splitlines()[0]) from error
+        raise _unfit(path, config, first_line(error)) from error
     parts = [part for part in pipeline.components.values() if hasattr(part, "named_parameters")]
     empty = [name for part in parts for name, p in part.named_parameters() if p.is_meta]
     if empty:

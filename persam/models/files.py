@@ -15,7 +15,7 @@ import transformers
 from huggingface_hub.errors import StrictDataclassError
 from transformers.utils import logging
 
-from persam.errors import InputError, MissingExtra
+from persam.errors import InputError, MissingExtra, first_line
 from persam.io.digest import check_digest
 from persam.io.special_files import refuse_special
 from persam.models import sam, sam2
@@ -110,7 +110,7 @@ def read_folder(folder: Path, known: Mapping[str, str] = SAM_TYPES) -> Any:
         safetensors.SafetensorError,
     ) as error:
         raise InputError(
-            f"{folder} does not load as {known[kind]} ({_first_line(error)}). It needs a matching "
+            f"{folder} does not load as {known[kind]} ({first_line(error)}). It needs a matching "
             "config.json and model.safetensors, as save_pretrained writes them."
         ) from error
     # transformers would only warn, and go on with random numbers in their place.
@@ -151,7 +151,7 @@ def read_state(path: Path) -> State:
         safetensors.SafetensorError,
     ) as error:
         raise InputError(
-            f"{path} cannot be read as tensors alone ({_first_line(error)}). It is damaged, no "
+            f"{path} cannot be read as tensors alone ({first_line(error)}). It is damaged, no "
             "model file, or holds code, which persam never runs."
         ) from error
     return _tensors(content, path)
@@ -242,7 +242,3 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from persam.errors import ModelNotFound
+from persam.errors import ModelNotFound, first_line
 from persam.models.registry import WEIGHTS, cached_folder, file_on_this_machine
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def fetch_repository(
     except (errors.HTTPError, errors.HFValidationError, OSError) as error:  # pyright: ignore
         raise ModelNotFound(
             f"{tried} is not on this machine and could not be downloaded "
-            f"({_first_line(error)}). {WAYS_ON}"
+            f"({first_line(error)}). {WAYS_ON}"
         ) from error
     return config.parent
 
@@ -100,7 +100,7 @@ def fetch_file(entry: ModelEntry) -> Path:
     except OSError as error:
         raise ModelNotFound(
             f"{entry.name} is not on this machine and {entry.url} could not be downloaded "
-            f"({_first_line(error)}). {WAYS_ON}"
+            f"({first_line(error)}). {WAYS_ON}"
         ) from error
     finally:
         partial.unlink(missing_ok=True)
@@ -199,7 +199,3 @@ def _open(url: str) -> Any:
     if not url.startswith(("https://", "http://")):
         raise ModelNotFound(f"{url} is no web address; check HF_ENDPOINT. {WAYS_ON}")
     return urllib.request.urlopen(url, timeout=TIMEOUT)  # noqa: S310 - checked above
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import distributed
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import ProcessException, spawn
 
-from persam.errors import MissingExtra
+from persam.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,18 +74,30 @@ def together(count: int, work: Callable[..., Any], *arguments: Any) -> None:
         arguments: what can be pickled.
 
     Raises:
-        torch.multiprocessing.ProcessRaisedException: one of them failed; the others are stopped.
+        InputError: one of them raised it; the others are stopped.
+        torch.multiprocessing.ProcessException: one of them failed otherwise, likewise.
     """
     with tempfile.TemporaryDirectory() as folder:
-        spawn(_join, (count, str(Path(folder) / "meeting"), work, arguments), nprocs=count)
+        try:
+            # Daemons, or whoever is told to stop would wait until they have done all their work.
+            spawn(_join, (count, Path(folder), work, arguments), nprocs=count, daemon=True)
+        except ProcessException as error:
+            refusals = sorted(Path(folder).glob("refusal-*"))
+            if refusals:
+                raise InputError(refusals[0].read_text(encoding="utf-8")) from error
+            raise
 
 
-def _join(rank: int, count: int, meeting: str, work: Callable[..., Any], arguments: Any) -> None:
+def _join(rank: int, count: int, folder: Path, work: Callable[..., Any], arguments: Any) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group(
-        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=count
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=count
     )
     try:
         work(*arguments)
+    except InputError as error:
+        # Of an exception torch hands on its traceback, as text.
+        (folder / f"refusal-{rank}").write_text(str(error), encoding="utf-8")
+        raise
     finally:
         distributed.destroy_process_group()

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
 import torch
 
+from persam.errors import InputError
 from persam.training.processes import Workers, together
 
 
@@ -25,6 +32,47 @@ def test_every_process_has_the_sum_of_all_gradients(tmp_path):
         assert count == 2
         assert torch.equal(first, 3 * torch.arange(6.0).reshape(2, 3))
         assert torch.equal(second, torch.ones(4))
+
+
+def _refuse(data):
+    raise InputError(f"{data} holds no pictures.")
+
+
+def test_what_a_process_refuses_is_said_as_by_one_alone():
+    with pytest.raises(InputError, match=r"^albums holds no pictures\.$"):
+        together(2, _refuse, "albums")
+
+
+def _wait(out):
+    (out / f"{Workers.here().rank}.pid").write_text(str(os.getpid()))
+    time.sleep(300)
+
+
+def _wait_together(out):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command does
+    together(2, _wait, out)
+
+
+def _is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_they_stop_with_the_process_that_started_them(tmp_path):
+    parent = multiprocessing.get_context("spawn").Process(target=_wait_together, args=(tmp_path,))
+    parent.start()
+    until = time.monotonic() + 60
+    files = [tmp_path / f"{rank}.pid" for rank in range(2)]
+    while not all(file.is_file() and file.read_text() for file in files):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    parent.terminate()
+    parent.join(30)
+    assert parent.exitcode not in (None, 0)
+    assert not any(_is_running(int(file.read_text())) for file in files)
 
 
 def test_alone_a_gradient_stays_as_it_is():

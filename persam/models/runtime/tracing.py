@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from persam.errors import InputError
+from persam.errors import InputError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def converting(what: str, *failures: type[Exception]) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except (RuntimeError, ValueError, TypeError, NotImplementedError, *failures) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        first = first_line(error)
         raise InputError(
             f'{what} failed ({first}). The engine torch runs every model: engine="torch".'
         ) from error
