@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from persam.cli.concept_args import stored_concept
@@ -33,7 +32,6 @@ from persam.cli.object_options import (
 from persam.cli.run_args import OverwriteOption
 from persam.errors import InputError
 from persam.io.folders import refuse_overwriting
-from persam.io.own_files import refuse_replacing
 
 
 def explain(
@@ -67,6 +65,11 @@ def explain(
     One page that needs no other file. With --concept the object comes from its file, which keeps
     no picture; with --reference and --mask, --box or --point the page shows the reference, too.
     """
+    import numpy as np
+
+    from persam.io.own_files import refuse_replacing
+    from persam.io.writers import png, write_single
+
     if (concept is None) == (reference is None):
         raise InputError("Say what is looked for by one of --concept and --reference.")
     if out.suffix.lower() not in (".html", ".png"):
@@ -89,8 +92,6 @@ def explain(
 
     found = explained(learnt, photo, reference=reference)
     if out.suffix.lower() == ".png":
-        from persam.io.writers import png, write_single
-
         write_single(out, png(np.asarray(found.figure())))
     else:
         found.write(out)

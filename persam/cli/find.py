@@ -30,7 +30,6 @@ from persam.cli.run_args import (
 )
 from persam.errors import InputError
 from persam.io.folders import Listing, list_images, refuse_overwriting
-from persam.io.own_files import refuse_replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +99,9 @@ def find(
 
     Exit code: 0 it was found, 1 nowhere or a photo could not be looked at, 2 nothing could be done.
     """
+    from persam.io.own_files import refuse_replacing
+    from persam.io.writers import write_single
+
     if bool(photos) == bool(index) or (check and not index):
         raise InputError("Give photos, or --index (and perhaps --check); one of them, not both.")
     listing = list_images(photos, recursive=recursive) if photos else Listing(())
@@ -108,8 +110,6 @@ def find(
         refuse_overwriting([out], sources, "Choose another --out.")
         refuse_replacing(out, overwrite=overwrite)
     loader = loader_options(batch, jobs, cache, cache_size, max_pixels)
-    from persam.io.writers import write_single
-
     learnt = stored_concept(concept, model, device=device, precision=precision, engine=engine)
     learnt = with_min_presence(learnt, min_presence)
     hits = _hits(learnt, (listing.photos, index or (), check), loader, quiet=quiet)

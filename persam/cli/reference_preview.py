@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from persam.cli.console import say
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ class ShownReference:
         from persam.io.writers import jpeg
         from persam.pipeline.prompts import mask_box
 
-        mask = np.asarray(concept.trace["ref_mask"]) > 0
+        mask = concept.trace["ref_mask"] > 0
         x0, y0, x1, y1 = mask_box(mask) or (0, 0, 0, 0)
         way = "box" if shown.box is not None else "click"
         words = (

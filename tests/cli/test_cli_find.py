@@ -16,7 +16,7 @@ from persam import samples
 from persam.album.manifest import Manifest, Record, Stamp
 from persam.album.pace import Pace, remember
 from persam.cli import app
-from persam.cli.correct import corrections
+from persam.cli.correct_masks import corrections
 from persam.concept import Concept
 from persam.errors import InputError
 from persam.io.writers import write_labels
