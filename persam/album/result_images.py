@@ -48,6 +48,22 @@ class PhotoFacts(NamedTuple):
         return cls(read_metadata(image), image.has_transparency_data)
 
 
+class _Found(NamedTuple):
+    """What was found in a photo, and where its results go.
+
+    Attributes:
+        record: of the photo.
+        labels: ``(H, W)`` uint8.
+        files: its results.
+        metadata: of them.
+    """
+
+    record: Record
+    labels: np.ndarray
+    files: Mapping[Product, Path]
+    metadata: PhotoMetadata
+
+
 class ResultImages:
     """Makes what was asked for besides masks. Its methods are safe in any thread.
 
@@ -105,7 +121,8 @@ class ResultImages:
             return record, None
         colours = read_colours(record.input)
         labels = self.target.read(files["masks"], colours.shape[:2])
-        return self._make(record, files, labels, colours, self.facts(record.input).metadata)
+        metadata = self.facts(record.input).metadata
+        return self._make(_Found(record, labels, files, metadata), colours)
 
     def make(
         self,
@@ -131,25 +148,19 @@ class ResultImages:
             InputError: the photo cannot be read.
         """
         self._remove_old_pieces(record, files)
+        found = _Found(record, labels, files, facts.metadata)
         if not self.wanted:
-            self._write_piece_masks(record, files, labels, facts.metadata)
+            self._write_piece_masks(found)
             return record, None
         if image is None or ("cutouts" in self.output.save and facts.transparent):
             image = read_colours(record.input)
-        return self._make(record, files, labels, image, facts.metadata)
+        return self._make(found, image)
 
-    def _make(
-        self,
-        record: Record,
-        files: Mapping[Product, Path],
-        labels: np.ndarray,
-        colours: np.ndarray,
-        metadata: PhotoMetadata,
-    ) -> tuple[Record, Tile | None]:
-        save = self.output.save
-        self._write_piece_masks(record, files, labels, metadata)
+    def _make(self, found: _Found, colours: np.ndarray) -> tuple[Record, Tile | None]:
+        record, labels, save = found.record, found.labels, self.output.save
+        self._write_piece_masks(found)
         if "cutouts" in save:
-            self._write_cutouts(record, files, labels, colours, metadata)
+            self._write_cutouts(found, colours)
             record = replace(record, cutouts=self.output.look)
         if not {"overlays", "sheet"} & save:
             return record, None
@@ -161,39 +172,26 @@ class ResultImages:
             else drawing.overlay_labels(image, labels)
         )
         if "overlays" in save:
-            self._write("overlays", files["overlays"], overlay_jpeg(drawn, metadata))
+            jpeg = overlay_jpeg(drawn, found.metadata)
+            self._write("overlays", found.files["overlays"], jpeg)
         return record, make_tile(image, labels > 0, drawn=drawn) if "sheet" in save else None
 
-    def _write_piece_masks(
-        self,
-        record: Record,
-        files: Mapping[Product, Path],
-        labels: np.ndarray,
-        metadata: PhotoMetadata,
-    ) -> None:
+    def _write_piece_masks(self, found: _Found) -> None:
         """A black and white mask of every object or instance beside the indexed one."""
-        for label, piece in self.target.pieces(record).items():
-            data = mask_png(labels == label, metadata)
-            self._write("masks of single objects", piece_file(files["masks"], piece), data)
+        for label, piece in self.target.pieces(found.record).items():
+            data = mask_png(found.labels == label, found.metadata)
+            self._write("masks of single objects", piece_file(found.files["masks"], piece), data)
 
-    def _write_cutouts(
-        self,
-        record: Record,
-        files: Mapping[Product, Path],
-        labels: np.ndarray,
-        colours: np.ndarray,
-        metadata: PhotoMetadata,
-    ) -> None:
+    def _write_cutouts(self, found: _Found, colours: np.ndarray) -> None:
         """The object's cut-out; of several objects or instances one each."""
-        path = files["cutouts"]
-        masks = {path: labels > 0}
-        if record.found is not None:
-            masks = {
-                piece_file(path, p): labels == n for n, p in self.target.pieces(record).items()
-            }
+        path = found.files["cutouts"]
+        masks = {path: found.labels > 0}
+        if found.record.found is not None:
+            pieces = self.target.pieces(found.record).items()
+            masks = {piece_file(path, piece): found.labels == label for label, piece in pieces}
         for file, mask in masks.items():
             pixels = make_cutout(colours, mask, self.output.style)
-            self._write("cutouts", file, encode_cutout(pixels, file.suffix, metadata))
+            self._write("cutouts", file, encode_cutout(pixels, file.suffix, found.metadata))
 
     def _is_fresh(self, record: Record, files: Mapping[Product, Path]) -> bool:
         """Whether everything is there and as new as the mask."""
