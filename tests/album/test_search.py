@@ -45,10 +45,14 @@ def test_best_first_and_the_unreadable_last(dog, meadow, tmp_path):
     assert hits[3].photo == str(broken) and "broken.jpg" in str(hits[3].error)
 
 
-def test_a_hit_is_what_the_concept_finds(dog):
-    hit, found = search(dog, [OTHERS[0]])[0], dog.segment(OTHERS[0])
+def test_a_hit_is_what_the_concept_finds_without_a_second_look(dog):
+    twice, once = (
+        replace(dog, variant=replace(dog.variant, second_look=share)) for share in (1.0, 0.0)
+    )
+    hit, found = search(twice, [OTHERS[0]])[0], once.segment(OTHERS[0])
     assert (hit.score, hit.presence) == pytest.approx((found.score, found.presence), abs=1e-6)
     assert hit.box == found.box
+    assert twice.segment(OTHERS[0]).score != pytest.approx(found.score, abs=1e-6)
 
 
 def test_a_concept_that_cannot_tell_is_refused(dog):
