@@ -48,7 +48,7 @@ class PhotoFacts(NamedTuple):
         return cls(read_metadata(image), image.has_transparency_data)
 
 
-class _Found(NamedTuple):
+class _Results(NamedTuple):
     """What was found in a photo, and where its results go.
 
     Attributes:
@@ -122,7 +122,7 @@ class ResultImages:
         colours = read_colours(record.input)
         labels = self.target.read(files["masks"], colours.shape[:2])
         metadata = self.facts(record.input).metadata
-        return self._make(_Found(record, labels, files, metadata), colours)
+        return self._make(_Results(record, labels, files, metadata), colours)
 
     def make(
         self,
@@ -148,7 +148,7 @@ class ResultImages:
             InputError: the photo cannot be read.
         """
         self._remove_old_pieces(record, files)
-        found = _Found(record, labels, files, facts.metadata)
+        found = _Results(record, labels, files, facts.metadata)
         if not self.wanted:
             self._write_piece_masks(found)
             return record, None
@@ -156,7 +156,7 @@ class ResultImages:
             image = read_colours(record.input)
         return self._make(found, image)
 
-    def _make(self, found: _Found, colours: np.ndarray) -> tuple[Record, Tile | None]:
+    def _make(self, found: _Results, colours: np.ndarray) -> tuple[Record, Tile | None]:
         record, labels, save = found.record, found.labels, self.output.save
         self._write_piece_masks(found)
         if "cutouts" in save:
@@ -176,13 +176,13 @@ class ResultImages:
             self._write("overlays", found.files["overlays"], jpeg)
         return record, make_tile(image, labels > 0, drawn=drawn) if "sheet" in save else None
 
-    def _write_piece_masks(self, found: _Found) -> None:
+    def _write_piece_masks(self, found: _Results) -> None:
         """A black and white mask of every object or instance beside the indexed one."""
         for label, piece in self.target.pieces(found.record).items():
             data = mask_png(found.labels == label, found.metadata)
             self._write("masks of single objects", piece_file(found.files["masks"], piece), data)
 
-    def _write_cutouts(self, found: _Found, colours: np.ndarray) -> None:
+    def _write_cutouts(self, found: _Results, colours: np.ndarray) -> None:
         """The object's cut-out; of several objects or instances one each."""
         path = found.files["cutouts"]
         masks = {path: found.labels > 0}
