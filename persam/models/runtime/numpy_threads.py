@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from threading import Lock
 
+import numpy as np  # noqa: F401 - whose library is to be there when it is looked for
 from threadpoolctl import ThreadpoolController
+
+# Found once, when this is imported, which is before its users have threads. Looking for libraries
+# calls Python under the linker's lock; a thread that imports an extension just then waits for that
+# lock and holds Python's own meanwhile, so that neither ever goes on.
+_LIBRARIES = ThreadpoolController()
 
 
 class OneThread:
@@ -22,7 +27,7 @@ class OneThread:
     def __enter__(self) -> None:
         with self._lock:
             if self._within == 0:
-                self._limit = self._controller.limit(limits=1, user_api="blas")
+                self._limit = _LIBRARIES.limit(limits=1, user_api="blas")
             self._within += 1
 
     def __exit__(self, *_: object) -> None:
@@ -30,10 +35,6 @@ class OneThread:
             self._within -= 1
             if self._within == 0:
                 self._limit.restore_original_limits()
-
-    @cached_property
-    def _controller(self) -> ThreadpoolController:
-        return ThreadpoolController()
 
 
 one_thread = OneThread()

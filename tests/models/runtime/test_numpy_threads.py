@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from persam.models.runtime.numpy_threads import OneThread
@@ -20,3 +21,16 @@ def test_products_have_one_thread_until_the_last_one_leaves() -> None:
         with one_thread:
             assert threads() == {1}
         assert threads() == {2}
+
+
+def test_libraries_are_not_looked_for_within_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another thread imports an extension, both would wait for each other for ever."""
+
+    def look(*_: object) -> None:
+        raise AssertionError("looked for libraries")
+
+    monkeypatch.setattr(ThreadpoolController, "_load_libraries", look)
+    with pytest.raises(AssertionError):
+        ThreadpoolController()
+    with OneThread():
+        pass
