@@ -81,7 +81,7 @@ def copies(data: Path, folder: Path, count: int) -> None:
         shutil.copy(photo, folder / f"{number:04d}.jpg")
 
 
-def clicks(page: Page, ids: list[str]) -> dict[str, float]:
+def clicks(page: Page, ids: list[str], *, closely: bool = False) -> dict[str, float]:
     """Milliseconds from the request for a mask to its last byte, and of the server's processor."""
     took, cpu = [], 0.0
     for media in ids:
@@ -92,7 +92,8 @@ def clicks(page: Page, ids: list[str]) -> dict[str, float]:
             share = (number + 1) / (CLICKS + 1)
             points.append([size["width"] * share, size["height"] * 0.5, int(number % 3 < 2)])
             began = time.perf_counter()
-            page.ask("POST", f"/api/photos/{media}/outline", {"drawing": {"points": points}})
+            body = {"drawing": {"points": points}, "closely": closely}
+            page.ask("POST", f"/api/photos/{media}/outline", body)
             took.append(1000 * (time.perf_counter() - began))
         cpu += page.cpu() - before
     return spread(took) | {"cpu": round(1000 * cpu / len(took), 1)}
@@ -216,6 +217,7 @@ def measure(data: Path, count: int) -> dict[str, Any]:
                 "photos": count,
                 "load": load,
                 "click_ms": clicks(page, ids[:20]),
+                "click_closely_ms": clicks(page, ids[:20], closely=True),
             }
             found["memory_after_clicks_mb"] = page.memory()
             found["find"] = find(page)

@@ -89,7 +89,7 @@ def measure(
         asked, parameters = tuned(backbone, Path(files[name])) if name in files else (backbone, 0)
         sets = {path.stem: spread(read_pairs([path]), pictures) for path in data}
         read = {key: (pair.read() for pair in pairs) for key, pairs in sets.items()}
-        report = evaluate_stability(asked, read, Protocol(prompts=prompts))
+        report = evaluate_stability(asked, read, Protocol(prompts=prompts, second_look=False))
         found[name] = {"parameters": parameters, **figures(report)}
         if out is not None:
             text = json.dumps({**facts, "rows": found}, indent=2, allow_nan=False)

@@ -56,6 +56,7 @@ class Variant:
             than the best one, and close small holes.
         second_look: a share of the picture: an object whose box covers less is looked at again in a
             crop round it, for finer edges; 0 never does, 1 always. It wants the picture's pixels.
+            Above 0 it says as well that what clicks and boxes show is looked at twice.
         fit: how PerSAM-F finds its weights: ``"official"`` runs the 1,000 steps of AdamW,
             ``"fast"`` searches the plane of the weights. PerSAM does not read it.
         shrinkage: factor of the weights' squared distance from equal thirds, added to the loss that

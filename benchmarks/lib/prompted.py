@@ -1,22 +1,23 @@
 """How well a model answers when it is told where the object is: by its true box, by its centre.
 
-Nothing is learnt and nothing is looked for here, so this says what the mask decoder alone is worth,
-and whether its own estimate of a mask's IoU can be believed.
+It is asked as clicks and boxes are, with a second look where its own recipe takes one. Nothing is
+learnt and nothing is looked for here, so this says what the mask decoder alone is worth, and
+whether its own estimate of a mask's IoU can be believed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from persam import geometry
 from persam.errors import InputError
 from persam.evaluation.reference_prompts import deepest_point, tight_box
 from persam.metrics import iou
+from persam.pipeline.prompted import ask, looks_closer
 from persam.structures import Prompts
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def evaluate_prompts(
     """
     answers: dict[str, list[PromptOutcome]] = {name: [] for name in askers}
     for image, truth in pictures:
-        embedding = backbone.encode(image)
+        embedding = replace(backbone.encode(image), image=image)
         for name, asker in askers.items():
             answers[name].append(_answer(backbone, embedding, truth, asker(truth)))
     return {name: PromptReport(tuple(given)) for name, given in answers.items()}
@@ -136,10 +137,11 @@ def evaluate_prompts(
 def _answer(
     backbone: Backbone, embedding: Embedding, truth: np.ndarray, prompts: Prompts
 ) -> PromptOutcome:
-    one = backbone.decode(embedding, prompts, multimask=False)
-    three = backbone.decode(embedding, prompts, multimask=True)
-    logits = np.concatenate([one.logits, three.logits])
-    masks = geometry.to_original(logits, embedding.frame) > 0
-    single, *ious = (iou(mask, truth) for mask in masks)
-    chosen = three.best()
-    return PromptOutcome(single, ious[chosen], max(ious), float(three.iou[chosen]))
+    closely = looks_closer(backbone)
+    one, three = (
+        ask(backbone, embedding, prompts, multimask=several, closely=closely)
+        for several in (False, True)
+    )
+    ious = [iou(three.mask(index), truth) for index in range(len(three.answer.iou))]
+    chosen, estimates = three.answer.best(), three.answer.iou
+    return PromptOutcome(iou(one.mask(0), truth), ious[chosen], max(ious), float(estimates[chosen]))

@@ -68,9 +68,15 @@ class DrawingBody(_Body):
 
 
 class OutlineBody(_Body):
-    """A drawing whose mask is wanted."""
+    """A drawing whose mask is wanted.
+
+    Attributes:
+        drawing: the drawing.
+        closely: whether the answer may take as long as a second look.
+    """
 
     drawing: DrawingBody
+    closely: bool = False
 
 
 class MaskBody(_Body):

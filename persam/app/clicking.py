@@ -15,13 +15,16 @@ from persam import geometry
 from persam.app.renditions import fitted
 from persam.errors import InputError
 from persam.io.images import read_image
+from persam.pipeline.prompted import ask, looks_closer
 from persam.structures import Prompts
 
 if TYPE_CHECKING:
     from persam.app.photos import MediaFile
     from persam.models.base import Backbone
+    from persam.pipeline.prompted import PromptedMasks
     from persam.structures import Embedding, Frame, MaskLogits
 
+_Key = tuple[str, int]  # a photo's id, and when it was changed
 KEPT = 12  # encoded photos
 ADDED, ERASED = 1, 2  # values of the brush's layer
 _FEW = 2  # clicks that do not say all of an object yet
@@ -59,10 +62,12 @@ class Outline:
     Attributes:
         mask: ``(height, width)`` bool at the size that was asked for.
         score: the model's estimate of the mask's IoU, about 0..1; None where it was not asked.
+        closer: whether the same drawing, looked at closely, may give a finer mask.
     """
 
     mask: np.ndarray
     score: float | None
+    closer: bool = False
 
 
 class EncodedPhotos:
@@ -70,11 +75,13 @@ class EncodedPhotos:
 
     def __init__(self, backbone: Backbone) -> None:
         self.backbone = backbone
-        self._kept: OrderedDict[tuple[str, int], Embedding] = OrderedDict()
+        self._kept: OrderedDict[_Key, Embedding] = OrderedDict()
+        # The pixels of one alone: a person clicks in one photo at a time, and it may be large.
+        self._read: tuple[_Key, np.ndarray] | None = None
         self._lock = Lock()
 
     def get(self, photo: MediaFile) -> Embedding:
-        """The embedding of a photo, made on the first call.
+        """The embedding of a photo, made on the first call; with its pixels for a second look.
 
         Raises:
             InputError: the photo cannot be read.
@@ -82,15 +89,27 @@ class EncodedPhotos:
         key = (photo.id, photo.changed)
         with self._lock:  # a click waits for the encoder that its photo's opening has started
             if key not in self._kept:
-                self._kept[key] = self.backbone.encode(read_image(photo.path))
+                self._kept[key] = self.backbone.encode(self._pixels(photo, key))
             self._kept.move_to_end(key)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-            return self._kept[key]
+            image = self._pixels(photo, key) if looks_closer(self.backbone) else None
+            return replace(self._kept[key], image=image)
+
+    def _pixels(self, photo: MediaFile, key: _Key) -> np.ndarray:
+        if self._read is None or self._read[0] != key:
+            self._read = None  # one at a time, while it is read as well
+            self._read = key, read_image(photo.path)
+        return self._read[1]
 
 
 def outline(
-    backbone: Backbone, embedding: Embedding, drawing: Drawing, side: int | None = None
+    backbone: Backbone,
+    embedding: Embedding,
+    drawing: Drawing,
+    side: int | None = None,
+    *,
+    closely: bool = True,
 ) -> Outline:
     """The mask that a drawing means.
 
@@ -98,9 +117,11 @@ def outline(
 
     Args:
         backbone: that encoded the photo.
-        embedding: the photo.
+        embedding: the photo, with its pixels.
         drawing: what the person did.
         side: longest side of the answer; None for the photo's own size.
+        closely: take a second look where the model's recipe does: a finer mask, an encoder call
+            later.
 
     Raises:
         InputError: a point or box outside the photo.
@@ -108,28 +129,30 @@ def outline(
     frame = embedding.frame
     whole = (frame.height, frame.width)
     size = whole if side is None else fitted(whole, side)
-    mask, score = np.zeros(size, dtype=bool), None
+    mask, score, closer = np.zeros(size, dtype=bool), None, False
     if drawing.start is not None:
         mask = _resized(drawing.start, size)
     if drawing.asks:
-        logits, score = _ask(backbone, embedding, drawing)
-        shown = replace(frame, height=size[0], width=size[1])
-        mask = geometry.to_original(logits, shown)[0] > 0
+        closer = looks_closer(backbone)
+        found, index = _ask(backbone, embedding, drawing, closely=closely and closer)
+        mask, score = found.mask(index, size), float(found.answer.iou[index])
     if drawing.paint is not None:
         paint = _resized(drawing.paint, size)
         mask = (mask | (paint == ADDED)) & (paint != ERASED)
-    return Outline(mask, score)
+    return Outline(mask, score, closer and not closely)
 
 
-def _ask(backbone: Backbone, embedding: Embedding, drawing: Drawing) -> tuple[np.ndarray, float]:
+def _ask(
+    backbone: Backbone, embedding: Embedding, drawing: Drawing, *, closely: bool
+) -> tuple[PromptedMasks, int]:
+    """The masks that a drawing may mean, and the index of the one that it does."""
     several = drawing.box is None and len(drawing.points) == 1 and backbone.ambiguous
     prompts = _prompts(_seeded(drawing), embedding.frame)
-    answer = backbone.decode(embedding, prompts, multimask=several or drawing.choice is not None)
+    several = several or drawing.choice is not None
+    found = ask(backbone, embedding, prompts, multimask=several, closely=closely)
     if drawing.choice is not None:
-        index = _by_size(answer, drawing.choice)
-    else:
-        index = _best(answer, prompts, embedding.frame)
-    return answer.logits[index : index + 1], float(answer.iou[index])
+        return found, _by_size(found.answer, drawing.choice)
+    return found, _best(found.answer, prompts, embedding.frame)
 
 
 def _seeded(drawing: Drawing) -> Drawing:

@@ -191,9 +191,10 @@ def outline(session: Session, request: Request, body: bodies.OutlineBody) -> Res
     """The mask that clicks, box and brush mean, as a grey PNG of 0 and 1 for the screen."""
     photo = _photo(session, request)
     model, drawing = session.model, _drawing(session, photo, body.drawing)
-    found = clicking.outline(model.clicks, model.photos.get(photo), drawing, MASK_SIDE)
+    embedding = model.photos.get(photo)
+    found = clicking.outline(model.clicks, embedding, drawing, MASK_SIDE, closely=body.closely)
     score = "" if found.score is None else f"{found.score:.4f}"
-    headers = {**NEVER_KEPT, "x-score": score}
+    headers = {**NEVER_KEPT, "x-score": score, "x-closer": str(int(found.closer))}
     return Response(grey_png(found.mask.astype("uint8")), media_type="image/png", headers=headers)
 
 

@@ -47,6 +47,12 @@ def stability(
             "--stretch", help="Stretch pictures over the model's square, as HQ-SAM's evaluation."
         ),
     ] = False,
+    second_look: Annotated[
+        bool,
+        typer.Option(
+            help="Ask again in a crop, where the model's recipe does so for clicks and boxes."
+        ),
+    ] = True,
     json: Annotated[
         Path | None, typer.Option("--json", help="Write the whole report to this file.")
     ] = None,
@@ -66,7 +72,7 @@ def stability(
     from persam.models.loading import load
 
     refuse_other_report(json)
-    protocol = Protocol(prompts, noise, seed, stretch)
+    protocol = Protocol(prompts, noise, seed, stretch, second_look)
     sets = {name: spread(pairs, pictures) for name, pairs in read_sets(data).items()}
     backbone = load(model, plugin=plugin, device=device, precision=precision, engine=engine)
     with progress(sum(map(len, sets.values())), "Measuring", quiet=quiet) as step:

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from persam import geometry
 from persam.errors import InputError
 from persam.evaluation.noisy_prompts import NOISE, kinds
 from persam.evaluation.reports import environment
 from persam.io.writers import write_single
 from persam.metrics import boundary, overlap
+from persam.pipeline.prompted import PromptedMasks, look_closer, looks_closer
 from persam.structures import Frame
 
 if TYPE_CHECKING:
@@ -48,12 +48,15 @@ class Protocol:
         seed: of everything; a picture's prompts do not depend on the others.
         stretch: stretch pictures over the model's square, as HQ-SAM's evaluation does, also where
             the model keeps their aspect.
+        second_look: ask again in a crop, as the model's own recipe does for clicks and boxes; not
+            of stretched pictures.
     """
 
     prompts: int = 20
     noise: float = NOISE
     seed: int = 0
     stretch: bool = False
+    second_look: bool = True
 
     def __post_init__(self) -> None:
         kinds(self.noise)
@@ -220,7 +223,7 @@ def _measure(
 
 def _encode(backbone: Backbone, image: np.ndarray, *, stretch: bool) -> Embedding:
     if not stretch:
-        return backbone.encode(image)
+        return replace(backbone.encode(image), image=image)
     height, width = image.shape[:2]
     side = backbone.square
     square = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
@@ -240,6 +243,9 @@ def _masks(
     count = protocol.prompts if kind.points or kind.noise else 1
     asked = [kind.draw(truth, chance) for _ in range(count)]
     answers = backbone.decode_batch([embedding] * count, asked, multimask=False)
-    # One by one: twenty maps of logits in a photo's size would fill gigabytes.
-    large = (geometry.to_original(answer.logits, embedding.frame) for answer in answers)
-    return np.concatenate([logits > 0 for logits in large])
+    if protocol.second_look and looks_closer(backbone):
+        both = zip(asked, answers, strict=True)
+        found = [look_closer(backbone, embedding, *each) for each in both]
+    else:
+        found = [PromptedMasks(answer, embedding.frame) for answer in answers]
+    return np.stack([one.mask(0) for one in found])

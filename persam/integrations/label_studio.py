@@ -155,7 +155,8 @@ class LabelBackend:
     def _encoded(self, path: Path) -> Embedding:
         """The embedding of a picture; of the last one for as long as somebody clicks in it."""
         if self._seen is None or self._seen[0] != path:
-            self._seen = (path, self._backbone.encode(read_image(path)))
+            image = read_image(path)
+            self._seen = (path, replace(self._backbone.encode(image), image=image))
         return self._seen[1]
 
     def _found(self, embedding: Embedding) -> list[Label]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from persam import geometry
 from persam.errors import InputError
 from persam.io.images import read_image
 from persam.io.masks import read_mask
@@ -16,6 +15,7 @@ from persam.pipeline import similarity
 from persam.pipeline.colour import cell_colours
 from persam.pipeline.features import ReferenceFeatures
 from persam.pipeline.one_piece import count_pieces
+from persam.pipeline.prompted import ask
 from persam.structures import NO_COLOURS, Prompts, unit_length
 from persam.variants import Variant
 
@@ -87,7 +87,8 @@ def encode_reference(backbone: Backbone, shown: Reference, variant: Variant) -> 
     Given masks are object where above half of their largest grey value, or above 0 in the
     official foreground rule. A box asks the model for the single mask, as SAM does where a prompt
     is not ambiguous; points ask for three, of which the one with the highest IoU estimate counts,
-    unless a Stable-SAM plugin has settled what points mean.
+    unless a Stable-SAM plugin has settled what points mean. A recipe with a second look takes one
+    here, too.
 
     Raises:
         InputError: unreadable input, a box or point outside the picture, a mask that is empty, or
@@ -108,7 +109,8 @@ def encode_reference(backbone: Backbone, shown: Reference, variant: Variant) -> 
         check_reference_box(_numbers(shown.box, "box", (4,)).tolist(), (height, width))
     prompts = _prompts(shown, height, width)
     embedding = _encoded(backbone, picture)
-    mask, score = _made_by_the_model(backbone, embedding, prompts)
+    closely = variant.second_look > 0
+    mask, score = _made_by_the_model(backbone, embedding, prompts, closely=closely)
     kind = "box" if shown.box is not None else "points"
     value = list(prompts.box or ()) if kind == "box" else prompts.points.tolist()
     if len(shown.not_points):
@@ -186,19 +188,19 @@ def object_cells(
 
 
 def _made_by_the_model(
-    backbone: Backbone, embedding: Embedding, prompts: Prompts
+    backbone: Backbone, embedding: Embedding, prompts: Prompts, *, closely: bool
 ) -> tuple[np.ndarray, float]:
     several = prompts.box is None and backbone.ambiguous
-    answer = backbone.decode(embedding, prompts, multimask=several)
-    best = answer.best()
-    mask = geometry.mask_of(answer.logits[best : best + 1], embedding.frame)
+    found = ask(backbone, embedding, prompts, multimask=several, closely=closely)
+    best = found.answer.best()
+    mask = found.mask(best)
     if not mask.any() or mask.all():
         what = "the whole picture" if mask.any() else "nothing"
         raise InputError(
             f"The model took {what} for the object at that place. Give another box or points, or "
             f"a mask."
         )
-    return mask, float(answer.iou[best])
+    return mask, float(found.answer.iou[best])
 
 
 def _prompts(shown: Reference, height: int, width: int) -> Prompts:

@@ -58,6 +58,22 @@ def test_a_box_gives_the_mask_of_what_is_in_it(page: Page):
     assert iou(outline(page, "00.jpg", box=BOX), truth) > 0.7
 
 
+def test_a_small_thing_is_outlined_at_once_and_then_more_finely(page: Page):
+    """What is kept is the finer mask, also of a person who did not wait for it."""
+    at, drawing = f"/api/photos/{page.id('00.jpg')}", {"box": [300, 100, 380, 180]}
+    answers = [
+        page.post(f"{at}/outline", {"drawing": drawing, "closely": closely})
+        for closely in (False, True)
+    ]
+    assert [one.headers["x-closer"] for one in answers] == ["1", "0"]
+    quick, finer = (pixels(one) > 0 for one in answers)
+    assert 0.3 < iou(quick, finer) < 1
+    page.post("/api/objects", {"name": "eye"})
+    kept = page.post(f"{at}/mask", {"object": "eye", "kind": "shown", "drawing": drawing})
+    assert kept.status_code == 200, kept.text
+    assert np.array_equal(page.session.masks(page.session.photo(page.id("00.jpg")))["eye"], finer)
+
+
 def test_the_brush_adds_and_erases_over_any_answer(page: Page):
     layer = np.zeros((48, 64), dtype=np.uint8)  # of a tenth of the photo's side
     layer[:4, :4], layer[20:30, 25:35] = 1, 2

@@ -32,6 +32,7 @@ class Answering:
     masks: list[np.ndarray]
     estimates: list[float]
     encoded: int = 0
+    recipe: str = "default"
 
     def __post_init__(self) -> None:
         self.asked: list = []

@@ -105,6 +105,20 @@ def test_stretching_fills_the_square_and_keeps_the_masks_size(tiny):
         assert (kept.sets == stretched.sets) is same
 
 
+def test_a_second_look_is_the_recipes_own_and_can_be_left_out(tiny):
+    """The built-in recipe takes one of small things; plain SAM is asked once either way."""
+    image, mask = picture(0, (90, 120))
+    for family, same in (("pocket", False), ("sam", True)):
+        closely, once = (
+            evaluate_stability(
+                tiny(family), {"x": [(image, mask)]}, replace(FEW, second_look=second_look)
+            )
+            for second_look in (True, False)
+        )
+        assert (closely.sets == once.sets) is same
+        assert closely.settings["second_look"] and not once.settings["second_look"]
+
+
 def test_the_mean_is_over_sets_and_the_table_has_all():
     def row(iou: float) -> dict[str, Steadiness]:
         return {"1 point": Steadiness(iou, iou / 2, 1.0, 0.5)}

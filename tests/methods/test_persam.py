@@ -11,6 +11,7 @@ from persam.concept import Concept
 from persam.errors import InputError
 from persam.methods.persam import personalize
 from persam.methods.persam_f import finetune
+from persam.pipeline.prompted import ask
 from persam.pipeline.reference import Reference
 from persam.structures import Prompts
 from persam.variants import Variant
@@ -165,6 +166,17 @@ def test_the_model_makes_the_mask_of_a_box_or_points(parity_sam, hint, prompts):
     assert concept.references[0].facts["score"] == pytest.approx(float(answer.iou.max()))
     given = personalize(parity_sam, REFERENCE, mask=mask)
     assert np.array_equal(given.features.target_feature, concept.features.target_feature)
+
+
+def test_a_recipe_with_a_second_look_takes_one_of_what_is_shown(parity_sam):
+    variant = replace(Variant.named("default", "persam"), second_look=0.15)
+    box = (100, 80, 140, 120)
+    concept = personalize(parity_sam, REFERENCE, box=box, variant=variant)
+    embedding = replace(parity_sam.encode(REFERENCE), image=REFERENCE)
+    found = ask(parity_sam, embedding, Prompts(box=box), multimask=False, closely=True)
+    assert found.closer is not None
+    assert np.array_equal(concept.trace["ref_mask"], found.mask(0))
+    assert concept.references[0].facts["score"] == pytest.approx(float(found.answer.iou[0]))
 
 
 def test_pictures_and_masks_come_from_files_too(parity_sam):

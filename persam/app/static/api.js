@@ -42,9 +42,14 @@ export const api = {
   upload: async (file) =>
     (await ask(`/api/uploads?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file })).json(),
   open: async (id, signal) => (await post(at(id, "open"), undefined, { signal })).json(),
-  outline: async (id, drawing, signal) => {
-    const answer = await post(at(id, "outline"), { drawing }, { signal });
-    return { mask: await bits(await answer.blob()), score: Number(answer.headers.get("x-score") || NaN) };
+  outline: async (id, drawing, closely, signal) => {
+    const answer = await post(at(id, "outline"), { drawing, closely }, { signal });
+    const { headers } = answer;
+    return {
+      mask: await bits(await answer.blob()),
+      score: Number(headers.get("x-score") || NaN),
+      closer: headers.get("x-closer") === "1",
+    };
   },
   keepMask: (id, object, kind, drawing) => post(at(id, "mask"), { object, kind, drawing }),
   verdict: (id, object, kind) => post(at(id, "verdict"), { object, kind }),

@@ -213,12 +213,18 @@ export class Editor {
       return this.refresh();
     }
     const began = performance.now();
+    const drawing = { ...this.state, start: this.start?.object ?? null };
     try {
-      const { mask, score } = await api.outline(this.photo.id, { ...this.state, start: this.start?.object ?? null }, request.signal);
-      if (this.request !== request) return;
-      Object.assign(this, { model: mask, score });
-      this.refresh();
-      requestAnimationFrame(() => performance.measure("click-to-mask", { start: began, end: performance.now() }));
+      // A mask at once, and where the model takes a second look, the finer one as soon as it is there.
+      for (const closely of [false, true]) {
+        const { mask, score, closer } = await api.outline(this.photo.id, drawing, closely, request.signal);
+        if (this.request !== request) return;
+        Object.assign(this, { model: mask, score });
+        this.refresh();
+        const measure = closely ? "click-to-finer-mask" : "click-to-mask";
+        requestAnimationFrame(() => performance.measure(measure, { start: began, end: performance.now() }));
+        if (!closer) return;
+      }
     } catch (error) {
       if (error.name !== "AbortError") toast(error.message, { kind: "bad" });
     }

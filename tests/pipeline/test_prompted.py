@@ -1,0 +1,158 @@
+"""What clicks and a box mean, with a second look in a crop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persam import geometry, samples
+from persam.io.images import read_image
+from persam.io.masks import read_mask
+from persam.metrics import iou
+from persam.models.loading import load
+from persam.pipeline.prompted import ask, look_closer, looks_closer, prompts_within
+from persam.pipeline.prompts import mask_box
+from persam.pipeline.second_look import crop_window
+from persam.structures import Frame, MaskLogits, Prompts
+
+BOX = (40, 20, 64, 40)
+
+
+@pytest.fixture(scope="module")
+def sam(tiny):
+    return tiny("sam")
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return np.random.default_rng(5).integers(0, 256, (80, 120, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def embedding(sam, picture):
+    return replace(sam.encode(picture), image=picture)
+
+
+def closely(sam, embedding, prompts, *, multimask=False):
+    return ask(sam, embedding, prompts, multimask=multimask, closely=True)
+
+
+def test_without_a_second_look_the_mask_is_the_decoders(sam, embedding):
+    found = ask(sam, embedding, Prompts(box=BOX), multimask=True, closely=False)
+    plain = sam.decode(embedding, Prompts(box=BOX), multimask=True)
+    for index in range(3):
+        wanted = geometry.mask_of(plain.logits[index : index + 1], embedding.frame)
+        assert np.array_equal(found.mask(index), wanted)
+    assert np.array_equal(found.answer.iou, plain.iou) and found.closer is None
+
+
+def test_two_looks_are_the_mean_of_their_logits(sam, embedding, picture):
+    found = closely(sam, embedding, Prompts(box=BOX))
+    window = crop_window(BOX, picture.shape[:2])
+    left, top = window[1].start, window[0].start
+    crop = sam.encode(np.ascontiguousarray(picture[window]))
+    moved = tuple(np.array(BOX) - (left, top, left, top))
+    plain = sam.decode(embedding, Prompts(box=BOX), multimask=False)
+    near = sam.decode(crop, Prompts(box=moved), multimask=False)
+    logits = geometry.to_original(plain.logits, embedding.frame)[0]
+    logits[window] = (logits[window] + geometry.to_original(near.logits, crop.frame)[0]) / 2
+    assert np.array_equal(found.mask(0), logits > 0)
+    assert found.answer.iou == pytest.approx((plain.iou + near.iou) / 2)
+
+
+def test_what_lies_outside_the_crop_stays(sam, embedding, picture):
+    found = closely(sam, embedding, Prompts(box=BOX), multimask=True)
+    outside = np.ones(picture.shape[:2], dtype=bool)
+    outside[crop_window(BOX, picture.shape[:2])] = False
+    for index in range(3):
+        plain = replace(found, closer=None).mask(index)
+        assert np.array_equal(found.mask(index)[outside], plain[outside])
+        assert not np.array_equal(found.mask(index), plain)
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_clicks_are_looked_at_round_the_first_mask_and_themselves(sam, embedding, picture, empty):
+    side = sam.decode(embedding, Prompts(box=BOX), multimask=False).logits.shape[-1]
+    logits = np.full((1, side, side), -1.0, dtype=np.float32)
+    logits[0, side // 4, side // 4] = -1.0 if empty else 9.0
+    first = MaskLogits(logits, np.array([0.5], dtype=np.float32))
+    clicks = Prompts(np.array([[20, 30], [24.5, 33.5], [118, 2]]), np.array([1, 1, 0]))
+    found = look_closer(sam, embedding, clicks, first)
+    box = mask_box(geometry.mask_of(logits, embedding.frame)) or (20, 30, 25, 34)
+    extent = (min(20, box[0]), min(30, box[1]), max(25, box[2]), max(34, box[3]))
+    assert found.closer is not None
+    assert found.closer.window == crop_window(extent, picture.shape[:2])
+
+
+@pytest.mark.parametrize("case", ["no pixels", "as large as the picture"])
+def test_else_there_is_one_look(sam, embedding, case):
+    shown = replace(embedding, image=None) if case == "no pixels" else embedding
+    box = BOX if case == "no pixels" else (2, 2, 118, 78)
+    found = closely(sam, shown, Prompts(box=box))
+    assert found.closer is None
+    plain = ask(sam, shown, Prompts(box=box), multimask=False, closely=False)
+    assert np.array_equal(found.mask(0), plain.mask(0))
+
+
+@given(data=st.data())
+def test_prompts_in_a_crop_lie_in_it(data):
+    width, height = data.draw(st.integers(4, 60)), data.draw(st.integers(4, 60))
+    x0, y0 = data.draw(st.integers(0, width - 2)), data.draw(st.integers(0, height - 2))
+    box = (x0, y0, data.draw(st.integers(x0 + 1, width)), data.draw(st.integers(y0 + 1, height)))
+    rows, columns = window = crop_window(box, (height, width))
+    points = np.array(
+        data.draw(st.lists(st.tuples(*map(st.integers, (0, 0), (59, 59))), max_size=4))
+    )
+    points = points.reshape(-1, 2)
+    size = (rows.stop - rows.start, columns.stop - columns.start)
+    asked = Prompts(points, np.arange(len(points)) % 2, box)
+    moved = prompts_within(asked, window, Frame(*size, (8, 8), 8))
+    corner = np.array([columns.start, rows.start])
+    assert (np.reshape(moved.box, (2, 2)) + corner).ravel().tolist() == list(box)
+    kept = [
+        (x, y, label)
+        for (x, y), label in zip(points.tolist(), asked.labels.tolist(), strict=True)
+        if rows.start <= y < rows.stop and columns.start <= x < columns.stop
+    ]
+    found = zip(*(moved.points + corner).T.tolist(), moved.labels.tolist(), strict=True)
+    assert list(found if len(moved.points) else []) == kept
+
+
+@pytest.mark.parametrize("size", [(40, 60), (80, 120), (7, 11), (1, 1)])
+def test_a_mask_comes_at_any_size(sam, embedding, size):
+    found = closely(sam, embedding, Prompts(box=BOX))
+    assert found.mask(0, size).shape == size
+    if size == (80, 120):
+        assert np.array_equal(found.mask(0, size), found.mask(0))
+
+
+def test_the_models_own_recipe_says_whether(sam):
+    assert looks_closer(load("pocket"))
+    assert not looks_closer(sam)
+
+
+def test_a_small_thing_of_the_built_in_model_becomes_finer(tmp_path):
+    """The sample photos on a canvas three times as large, as a thing far away."""
+    samples.copy(tmp_path)
+    pocket, gains = load("pocket"), []
+    for number in (0, 1, 2):
+        photo, mask = (tmp_path / name for name in samples.files(tmp_path, number))
+        image = read_image(photo)
+        height, width = image.shape[:2]
+        truth = read_mask(mask, (height, width)) > 127
+        wide = np.full((3 * height, 3 * width, 3), 90, dtype=np.uint8)
+        place = slice(height, 2 * height), slice(width, 2 * width)
+        wide[place] = image
+        there = np.zeros(wide.shape[:2], dtype=bool)
+        there[place] = truth
+        embedding = replace(pocket.encode(wide), image=wide)
+        once, twice = (
+            ask(pocket, embedding, Prompts(box=mask_box(there)), multimask=False, closely=closer)
+            for closer in (False, True)
+        )
+        gains.append(iou(twice.mask(0), there) - iou(once.mask(0), there))
+    assert np.mean(gains) > 0.01
