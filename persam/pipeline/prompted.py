@@ -14,7 +14,7 @@ import numpy as np
 
 from persam import geometry
 from persam.pipeline.prompts import mask_box
-from persam.pipeline.second_look import MOST, crop_window
+from persam.pipeline.second_look import MOST, WIDTH, crop_window
 from persam.structures import MaskLogits, Prompts
 from persam.variants import Variant
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from persam.structures import Box, Embedding, Frame
 
     Window = tuple[slice, slice]
+
+_WIDE = 2.2  # WIDTH for a lone click, which says little of how far its object goes
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +125,8 @@ def look_closer(
     if embedding.image is None or box is None:
         return whole
     shape = embedding.image.shape[:2]
-    window = crop_window(box, shape)
+    lone = prompts.box is None and len(prompts.points) == 1
+    window = crop_window(box, shape, _WIDE if lone else WIDTH)
     pixels = embedding.image[window]
     if pixels[..., 0].size > MOST * shape[0] * shape[1]:
         return whole

@@ -60,15 +60,20 @@ def look_again(target: SearchTarget, embedding: Embedding, step: Step, prior: np
     return replace(step, mask=finer, score=float(answer.iou[best]))
 
 
-def crop_window(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
+def crop_window(box: Box, shape: tuple[int, ...], width: float = WIDTH) -> tuple[slice, slice]:
     """Rows and columns of a square round a box, pushed into the picture and cut at its edges.
+
+    Args:
+        box: of the object.
+        shape: height and width of the picture.
+        width: of the square, in sides of the box.
 
     Example:
         >>> crop_window((10, 10, 30, 20), (100, 100))
         (slice(0, 30, None), slice(5, 35, None))
     """
     x0, y0, x1, y1 = box
-    side = max(WIDTH * max(x1 - x0, y1 - y0), LEAST * max(shape))
+    side = max(width * max(x1 - x0, y1 - y0), LEAST * max(shape))
     spans = []
     for low, high, length in ((y0, y1, shape[0]), (x0, x1, shape[1])):
         start = min(max(0.0, (low + high - side) / 2), max(0.0, length - side))

@@ -88,6 +88,21 @@ def test_clicks_are_looked_at_round_the_first_mask_and_themselves(sam, embedding
     assert found.closer.window == crop_window(extent, picture.shape[:2])
 
 
+def test_a_lone_click_is_looked_at_more_widely(sam, embedding):
+    """It says little of how far its object goes."""
+    side = sam.decode(embedding, Prompts(box=BOX), multimask=False).logits.shape[-1]
+    logits = np.full((1, side, side), -1.0, dtype=np.float32)
+    logits[0, side // 4 : side // 2, side // 4 : side // 2] = 1.0
+    first, widths = MaskLogits(logits, np.array([0.5], dtype=np.float32)), []
+    for points in (np.array([[40, 40]]), np.array([[40, 40], [41, 41]])):
+        asked = Prompts(points, np.ones(len(points), dtype=np.int64))
+        found = look_closer(sam, embedding, asked, first)
+        assert found.closer is not None
+        rows, _ = found.closer.window
+        widths.append(rows.stop - rows.start)
+    assert widths[0] > 1.3 * widths[1]
+
+
 @pytest.mark.parametrize("case", ["no pixels", "as large as the picture"])
 def test_else_there_is_one_look(sam, embedding, case):
     shown = replace(embedding, image=None) if case == "no pixels" else embedding
