@@ -1,8 +1,8 @@
-"""What a person's clicks and box mean: the whole picture's answer and that of a crop, as one.
+"""What a person's clicks and box mean: the answers to the whole picture and to crops, as one.
 
 An encoder sees every picture at one size, so that a small thing has few cells. In a crop it has
-several times as many, and both answers together are better than either: on annotated street and
-everyday photos the mean of their logits is worth 2 to 5 points of mIoU (benchmarks/pocket.md).
+several times as many, and the answers together are better than each: the mean of their logits
+decides (benchmarks/pocket.md).
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from persam.structures import MaskLogits, Prompts
 from persam.variants import Variant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from persam.models.base import Backbone
     from persam.structures import Box, Embedding, Frame
 
     Window = tuple[slice, slice]
 
-_WIDE = 2.2  # WIDTH for a lone click, which says little of how far its object goes
+_WIDE = 2.2  # WIDTH for a lone click
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,15 +51,15 @@ class PromptedMasks:
     Attributes:
         answer: to the whole picture; its estimates are the mean of all looks'.
         frame: how the picture lies in the model's square.
-        closer: the second look, or None.
+        closer: the looks in crops, in their order.
     """
 
     answer: MaskLogits
     frame: Frame
-    closer: CloserLook | None = None
+    closer: tuple[CloserLook, ...] = ()
 
     def mask(self, index: int, size: tuple[int, int] | None = None) -> np.ndarray:
-        """``(height, width)`` bool: one of the masks.
+        """``(height, width)`` bool: where the mean of all looks' logits is above 0.
 
         Args:
             index: which of ``answer``.
@@ -65,16 +67,19 @@ class PromptedMasks:
         """
         one = slice(index, index + 1)
         frame = self.frame if size is None else replace(self.frame, height=size[0], width=size[1])
-        logits, closer = self.answer.logits[one], self.closer
+        logits = self.answer.logits[one]
         found = geometry.mask_of(logits, frame)
-        if closer is None:
+        if not self.closer:
             return found
-        window = _scaled(closer.window, self.frame, frame)
-        rows, columns = (span.stop - span.start for span in window)
-        cropped = replace(closer.frame, height=rows, width=columns)
-        within = geometry.to_original(logits, frame, window)
-        within += geometry.to_original(closer.logits[one], cropped)
-        found[window] = within[0] > 0  # the mean of both is above 0 where their sum is
+        windows = [_scaled(look.window, self.frame, frame) for look in self.closer]
+        rows, columns = (_hull(spans) for spans in zip(*windows, strict=True))
+        total = geometry.to_original(logits, frame, (rows, columns))[0]  # of all looks
+        for look, (down, across) in zip(self.closer, windows, strict=True):
+            size = (down.stop - down.start, across.stop - across.start)
+            shown = replace(look.frame, height=size[0], width=size[1])
+            place = _moved(down, rows), _moved(across, columns)
+            total[place] += geometry.to_original(look.logits[one], shown)[0]
+        found[rows, columns] = total > 0
         return found
 
 
@@ -98,7 +103,7 @@ def ask(
         embedding: the picture, with its pixels where it is to be looked at closely.
         prompts: points and box in original pixels.
         multimask: three masks or one, as for :meth:`persam.models.base.Backbone.decode`.
-        closely: take a second look, in a crop round the box or the first mask.
+        closely: look at crops as well; see :func:`look_closer`.
 
     Raises:
         InputError: as the backbone's ``decode``.
@@ -112,29 +117,54 @@ def ask(
 def look_closer(
     backbone: Backbone, embedding: Embedding, prompts: Prompts, answer: MaskLogits
 ) -> PromptedMasks:
-    """Ask the same in a crop round the box, or else round the first mask and the points on it.
+    """Ask the same in a crop, and once more in a crop round the mask that this gives.
+
+    The first crop lies round the box, or else round the first mask and the points on it. A box is
+    then replaced by the mask's own, for people draw them in haste. A lone click has one crop, which
+    is wide: it says little of how far its object goes.
 
     Args:
         backbone: that encoded the picture.
         embedding: the picture; without its pixels there is nothing to crop.
-        prompts: that were asked.
+        prompts: that were asked; points off the object alone give no place to look at.
         answer: the whole picture's, with one mask or three.
     """
-    whole = PromptedMasks(answer, embedding.frame)
-    box = prompts.box or _extent(whole.mask(answer.best()), prompts)
-    if embedding.image is None or box is None:
-        return whole
-    shape = embedding.image.shape[:2]
+    found = PromptedMasks(answer, embedding.frame)
+    if embedding.image is None or (prompts.box is None and 1 not in prompts.labels):
+        return found
     lone = prompts.box is None and len(prompts.points) == 1
-    window = crop_window(box, shape, _WIDE if lone else WIDTH)
-    pixels = embedding.image[window]
-    if pixels[..., 0].size > MOST * shape[0] * shape[1]:
-        return whole
-    crop = backbone.encode(np.ascontiguousarray(pixels))
-    asked = prompts_within(prompts, window, crop.frame)
-    closer = backbone.decode(crop, asked, multimask=len(answer.iou) > 1)
-    both = MaskLogits(answer.logits, (answer.iou + closer.iou) / 2)
-    return PromptedMasks(both, embedding.frame, CloserLook(window, crop.frame, closer.logits))
+    asked = prompts
+    for _ in range(1 if lone else 2):
+        extent = asked.box or _extent(found.mask(found.answer.best()), prompts)
+        window = crop_window(extent, embedding.image.shape, _WIDE if lone else WIDTH)
+        if _hardly_closer(window, embedding.image) or _repeated(found, window, asked, prompts):
+            break
+        found = _with_a_look(found, backbone, embedding.image, asked, window)
+        if prompts.box is not None:
+            box = mask_box(found.mask(found.answer.best()))
+            asked = replace(prompts, box=box or prompts.box)
+    return found
+
+
+def _hardly_closer(window: Window, image: np.ndarray) -> bool:
+    return image[window].size > MOST * image.size
+
+
+def _repeated(found: PromptedMasks, window: Window, asked: Prompts, prompts: Prompts) -> bool:
+    """Whether that was just asked in this very crop."""
+    return asked.box == prompts.box and any(look.window == window for look in found.closer)
+
+
+def _with_a_look(
+    found: PromptedMasks, backbone: Backbone, image: np.ndarray, prompts: Prompts, window: Window
+) -> PromptedMasks:
+    crop = backbone.encode(np.ascontiguousarray(image[window]))
+    several = len(found.answer.iou) > 1
+    answer = backbone.decode(crop, prompts_within(prompts, window, crop.frame), multimask=several)
+    looks = 1 + len(found.closer)
+    iou = (looks * found.answer.iou + answer.iou) / (looks + 1)
+    closer = (*found.closer, CloserLook(window, crop.frame, answer.logits))
+    return replace(found, answer=MaskLogits(found.answer.logits, iou), closer=closer)
 
 
 def prompts_within(prompts: Prompts, window: Window, frame: Frame) -> Prompts:
@@ -166,13 +196,12 @@ def prompts_within(prompts: Prompts, window: Window, frame: Frame) -> Prompts:
     return Prompts(points[inside], prompts.labels[inside], box)
 
 
-def _extent(mask: np.ndarray, prompts: Prompts) -> Box | None:
-    """The box of a mask and of the points on the object; None where there is neither."""
-    box, on = mask_box(mask), np.floor(prompts.points[prompts.labels == 1]).astype(np.int64)
+def _extent(mask: np.ndarray, prompts: Prompts) -> Box:
+    """The box of a mask, if it has any pixel, and of the points on the object."""
+    on = np.floor(prompts.points[prompts.labels == 1]).astype(np.int64)
+    box = mask_box(mask)
     corners = [on, on + 1] if box is None else [on, on + 1, np.reshape(box, (2, 2))]
     every = np.concatenate(corners)
-    if not len(every):
-        return None
     (x0, y0), (x1, y1) = every.min(axis=0).tolist(), every.max(axis=0).tolist()
     return x0, y0, x1, y1
 
@@ -189,3 +218,13 @@ def _scaled(window: Window, picture: Frame, shown: Frame) -> Window:
         span(rows, picture.height, shown.height),
         span(columns, picture.width, shown.width),
     )
+
+
+def _hull(spans: Iterable[slice]) -> slice:
+    """The least slice that holds all."""
+    every = list(spans)
+    return slice(min(span.start for span in every), max(span.stop for span in every))
+
+
+def _moved(span: slice, hull: slice) -> slice:
+    return slice(span.start - hull.start, span.stop - hull.start)

@@ -174,7 +174,7 @@ def test_a_recipe_with_a_second_look_takes_one_of_what_is_shown(parity_sam):
     concept = personalize(parity_sam, REFERENCE, box=box, variant=variant)
     embedding = replace(parity_sam.encode(REFERENCE), image=REFERENCE)
     found = ask(parity_sam, embedding, Prompts(box=box), multimask=False, closely=True)
-    assert found.closer is not None
+    assert found.closer
     assert np.array_equal(concept.trace["ref_mask"], found.mask(0))
     assert concept.references[0].facts["score"] == pytest.approx(float(found.answer.iou[0]))
 

@@ -37,6 +37,14 @@ def embedding(sam, picture):
     return replace(sam.encode(picture), image=picture)
 
 
+def small(sam, embedding) -> MaskLogits:
+    """A first answer of our choosing: sure of a small thing, as a random decoder never is."""
+    side = sam.decode(embedding, Prompts(box=BOX), multimask=False).logits.shape[-1]
+    logits = np.full((1, side, side), -50.0, dtype=np.float32)
+    logits[0, side // 4 : side // 2, side // 4 : side // 2] = 50.0
+    return MaskLogits(logits, np.array([0.5], dtype=np.float32))
+
+
 def closely(sam, embedding, prompts, *, multimask=False):
     return ask(sam, embedding, prompts, multimask=multimask, closely=True)
 
@@ -47,29 +55,50 @@ def test_without_a_second_look_the_mask_is_the_decoders(sam, embedding):
     for index in range(3):
         wanted = geometry.mask_of(plain.logits[index : index + 1], embedding.frame)
         assert np.array_equal(found.mask(index), wanted)
-    assert np.array_equal(found.answer.iou, plain.iou) and found.closer is None
+    assert np.array_equal(found.answer.iou, plain.iou) and not found.closer
 
 
-def test_two_looks_are_the_mean_of_their_logits(sam, embedding, picture):
-    found = closely(sam, embedding, Prompts(box=BOX))
-    window = crop_window(BOX, picture.shape[:2])
-    left, top = window[1].start, window[0].start
-    crop = sam.encode(np.ascontiguousarray(picture[window]))
-    moved = tuple(np.array(BOX) - (left, top, left, top))
-    plain = sam.decode(embedding, Prompts(box=BOX), multimask=False)
-    near = sam.decode(crop, Prompts(box=moved), multimask=False)
-    logits = geometry.to_original(plain.logits, embedding.frame)[0]
-    logits[window] = (logits[window] + geometry.to_original(near.logits, crop.frame)[0]) / 2
+def test_a_click_has_two_looks_and_their_logits_mean(sam, embedding, picture):
+    click, first = Prompts(np.array([[40, 40]]), np.array([1])), small(sam, embedding)
+    found = look_closer(sam, embedding, click, first)
+    (closer,) = found.closer
+    crop = sam.encode(np.ascontiguousarray(picture[closer.window]))
+    corner = np.array([closer.window[1].start, closer.window[0].start])
+    near = sam.decode(crop, replace(click, points=click.points - corner), multimask=False)
+    logits = geometry.to_original(first.logits, embedding.frame)[0]
+    within = geometry.to_original(near.logits, crop.frame)[0]
+    logits[closer.window] = (logits[closer.window] + within) / 2
     assert np.array_equal(found.mask(0), logits > 0)
-    assert found.answer.iou == pytest.approx((plain.iou + near.iou) / 2)
+    assert found.answer.iou == pytest.approx((first.iou + near.iou) / 2)
+
+
+def test_a_box_has_a_third_look_by_the_masks_own(sam, embedding, picture):
+    found = look_closer(sam, embedding, Prompts(box=BOX), small(sam, embedding))
+    first, second = found.closer
+    assert first.window == crop_window(BOX, picture.shape)
+    own = mask_box(replace(found, closer=(first,)).mask(0))
+    assert own is not None and own != BOX
+    assert second.window == crop_window(own, picture.shape)
+    crop = sam.encode(np.ascontiguousarray(picture[second.window]))
+    asked = prompts_within(Prompts(box=own), second.window, crop.frame)
+    assert np.array_equal(second.logits, sam.decode(crop, asked, multimask=False).logits)
+    looks = [geometry.to_original(found.answer.logits, embedding.frame)[0]]
+    for look in found.closer:
+        looks.append(np.full(picture.shape[:2], np.nan, dtype=np.float32))
+        looks[-1][look.window] = geometry.to_original(look.logits, look.frame)[0]
+    mean = np.nanmean(looks, axis=0)
+    sure = np.abs(mean) > 1e-3  # sums in another order
+    assert np.array_equal(found.mask(0)[sure], mean[sure] > 0)
 
 
 def test_what_lies_outside_the_crop_stays(sam, embedding, picture):
     found = closely(sam, embedding, Prompts(box=BOX), multimask=True)
     outside = np.ones(picture.shape[:2], dtype=bool)
-    outside[crop_window(BOX, picture.shape[:2])] = False
+    for look in found.closer:
+        outside[look.window] = False
+    assert outside.any()
     for index in range(3):
-        plain = replace(found, closer=None).mask(index)
+        plain = replace(found, closer=()).mask(index)
         assert np.array_equal(found.mask(index)[outside], plain[outside])
         assert not np.array_equal(found.mask(index), plain)
 
@@ -84,23 +113,31 @@ def test_clicks_are_looked_at_round_the_first_mask_and_themselves(sam, embedding
     found = look_closer(sam, embedding, clicks, first)
     box = mask_box(geometry.mask_of(logits, embedding.frame)) or (20, 30, 25, 34)
     extent = (min(20, box[0]), min(30, box[1]), max(25, box[2]), max(34, box[3]))
-    assert found.closer is not None
-    assert found.closer.window == crop_window(extent, picture.shape[:2])
+    assert found.closer[0].window == crop_window(extent, picture.shape[:2])
 
 
 def test_a_lone_click_is_looked_at_more_widely(sam, embedding):
     """It says little of how far its object goes."""
-    side = sam.decode(embedding, Prompts(box=BOX), multimask=False).logits.shape[-1]
-    logits = np.full((1, side, side), -1.0, dtype=np.float32)
-    logits[0, side // 4 : side // 2, side // 4 : side // 2] = 1.0
-    first, widths = MaskLogits(logits, np.array([0.5], dtype=np.float32)), []
+    first, widths = small(sam, embedding), []
     for points in (np.array([[40, 40]]), np.array([[40, 40], [41, 41]])):
         asked = Prompts(points, np.ones(len(points), dtype=np.int64))
-        found = look_closer(sam, embedding, asked, first)
-        assert found.closer is not None
-        rows, _ = found.closer.window
+        rows, _ = look_closer(sam, embedding, asked, first).closer[0].window
         widths.append(rows.stop - rows.start)
     assert widths[0] > 1.3 * widths[1]
+
+
+def test_what_is_only_shown_off_the_object_has_no_place_to_look_at(sam, embedding):
+    off = Prompts(np.array([[2, 2]]), np.array([0]))
+    assert not closely(sam, embedding, off).closer
+
+
+def test_the_same_crop_is_not_asked_twice(sam, embedding):
+    side = sam.decode(embedding, Prompts(box=BOX), multimask=False).logits.shape[-1]
+    first = MaskLogits(np.full((1, side, side), -99.0, np.float32), np.ones(1, np.float32))
+    points = np.array([[60, 40], [60, 41]])
+    found = look_closer(sam, embedding, Prompts(points, np.ones(2, dtype=np.int64)), first)
+    # The first answer, sure of nothing, outweighs the crop's: the points' extent stays the same.
+    assert not found.mask(0).any() and len(found.closer) == 1
 
 
 @pytest.mark.parametrize("case", ["no pixels", "as large as the picture"])
@@ -108,7 +145,7 @@ def test_else_there_is_one_look(sam, embedding, case):
     shown = replace(embedding, image=None) if case == "no pixels" else embedding
     box = BOX if case == "no pixels" else (2, 2, 118, 78)
     found = closely(sam, shown, Prompts(box=box))
-    assert found.closer is None
+    assert not found.closer
     plain = ask(sam, shown, Prompts(box=box), multimask=False, closely=False)
     assert np.array_equal(found.mask(0), plain.mask(0))
 
