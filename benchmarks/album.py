@@ -14,7 +14,7 @@ import resource
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from time import perf_counter, process_time
@@ -159,7 +159,7 @@ def main(
         album = album_of(data, photos, Path(folder))
         once = album[: len(list((data / "Images").glob("*/*.jpg")))]
         concepts = learnt(data, pocket, 0), learnt(data, pocket, 7)
-        everywhere = replace(concepts[0], variant=replace(concepts[0].variant, min_presence=0.0))
+        everywhere = concepts[0].with_choices(min_presence=0.0)
         found = {
             "memory_mb": peak_of_memory(concepts[0], album),
             "pocket": against_encoder(concepts[0], album, rounds),

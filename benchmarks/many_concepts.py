@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
@@ -90,10 +89,7 @@ def compare(ways: Mapping[str, Sequence[Search]], rounds: int) -> dict[str, Any]
 
 def unsure(concepts: Mapping[str, Concept]) -> dict[str, Concept]:
     """The same concepts, never absent."""
-    return {
-        name: replace(concept, variant=replace(concept.variant, min_presence=0.0))
-        for name, concept in concepts.items()
-    }
+    return {name: concept.with_choices(min_presence=0.0) for name, concept in concepts.items()}
 
 
 def main(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -185,6 +185,22 @@ class Concept:
         """The presence alone, at a tenth of the work of :meth:`locate`."""
         check_embedding(embedding, self)
         return judge(self, embedding).presence
+
+    def with_choices(self, **choices: Any) -> Concept:
+        """The same concept by a recipe that differs in some fields of its :class:`Variant`.
+
+        Raises:
+            InputError: a value that the variant refuses, or that wants what was not learnt.
+
+        Example:
+            >>> import persam
+            >>> from persam import samples
+            >>> photo, mask = samples.files(samples.PICTURES, 0)
+            >>> dog = persam.personalize(persam.load("pocket"), photo, mask=mask)
+            >>> dog.with_choices(min_presence=0.9).is_absent(0.8)
+            True
+        """
+        return replace(self, variant=replace(self.variant, **choices))
 
     def is_absent(self, presence: float | None) -> bool:
         """Whether the variant calls the object absent at this presence."""

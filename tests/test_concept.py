@@ -143,7 +143,7 @@ def test_the_likeness_that_goes_with_the_threshold(calibrated):
 
 def test_without_a_calibration_nothing_is_called_absent(learnt):
     concept = learnt["persam"]
-    strict = replace(concept, variant=replace(concept.variant, min_presence=1.0))
+    strict = concept.with_choices(min_presence=1.0)
     found = strict.segment(TEST)
     assert found.presence is None
     assert found.present
@@ -307,7 +307,7 @@ def test_contrast_needs_the_cells_that_were_not_kept(parity_sam):
     concept = personalize(parity_sam, REFERENCE, mask=MASK, variant="official")
     assert len(concept.features.foreground) == 0
     with pytest.raises(InputError, match="contrast"):
-        replace(concept, variant=replace(concept.variant, contrast=0.5))
+        concept.with_choices(contrast=0.5)
 
 
 def test_the_reference_is_told_in_json(learnt):

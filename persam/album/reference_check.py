@@ -7,7 +7,7 @@ finds, whatever method the references are for: it learns nothing, so that many t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
@@ -201,7 +201,7 @@ def doubts(
 
 
 def _trusting(concept: Concept) -> Concept:
-    return replace(concept, variant=replace(concept.variant, min_presence=SURELY_ABSENT))
+    return concept.with_choices(min_presence=SURELY_ABSENT)
 
 
 def _cross(

@@ -81,7 +81,7 @@ def search(
         raise InputError(f"{why_presence_is_unknown(concept)} Every photo would seem to have it.")
     loader = loader or LoaderOptions()
     # Finer edges, at the price of another encoding: nobody sees the mask.
-    target = AlbumTarget.of(replace(concept, variant=replace(concept.variant, second_look=0.0)))
+    target = AlbumTarget.of(concept.with_choices(second_look=0.0))
     hits = []
     with loader.threads() as threads:
         for seen in process_photos(map(Path, photos), target, loader, threads):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +83,7 @@ def taught(one: NamedObject) -> tuple[Mark, ...]:
 
 def at_presence(concept: Concept, min_presence: float) -> Concept:
     """The same concept, which calls the object absent below another presence."""
-    return replace(concept, variant=replace(concept.variant, min_presence=min_presence))
+    return concept.with_choices(min_presence=min_presence)
 
 
 def concept_file(run: Path, one: NamedObject) -> Path:

@@ -150,7 +150,7 @@ def test_the_results_are_the_same_at_any_pace(dog, album, tmp_path):
 @pytest.mark.parametrize("kept", [12_000_000, 0])
 def test_a_second_look_has_the_pixels_at_any_pace(dog, album, tmp_path, monkeypatch, kept):
     monkeypatch.setattr("persam.album.reader._KEPT_PIXELS", kept)  # 0: every photo is read again
-    finer = replace(dog, variant=replace(dog.variant, second_look=1.0))
+    finer = dog.with_choices(second_look=1.0)
     wanted = [finer.segment(photo).mask for photo in album[:3]]
     assert not np.array_equal(wanted[1], dog.segment(album[1]).mask)
     for number, loader in enumerate([PACES[0], replace(PACES[3], cache=Cache(tmp_path / "cache"))]):

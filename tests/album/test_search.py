@@ -46,9 +46,7 @@ def test_best_first_and_the_unreadable_last(dog, meadow, tmp_path):
 
 
 def test_a_hit_is_what_the_concept_finds_without_a_second_look(dog):
-    twice, once = (
-        replace(dog, variant=replace(dog.variant, second_look=share)) for share in (1.0, 0.0)
-    )
+    twice, once = (dog.with_choices(second_look=share) for share in (1.0, 0.0))
     hit, found = search(twice, [OTHERS[0]])[0], once.segment(OTHERS[0])
     assert (hit.score, hit.presence) == pytest.approx((found.score, found.presence), abs=1e-6)
     assert hit.box == found.box

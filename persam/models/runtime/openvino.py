@@ -83,6 +83,8 @@ def compiled(file: Path, precision: str) -> Any:
         "INFERENCE_PRECISION_HINT": HINTS[precision],
         "INFERENCE_NUM_THREADS": thread_count(),
         "PERFORMANCE_HINT": "LATENCY",
+        # Pinned, the threads of several processes would wait for each other on the same cores.
+        "ENABLE_CPU_PINNING": False,
     }
     try:
         return core.compile_model(core.read_model(file), "CPU", options)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -302,3 +303,26 @@ def test_an_object_is_found_by_any_engine(free):
         masks.append(persam.personalize(backbone, photo, mask=mask).segment(scene).mask)
     assert masks[0].any()
     assert (masks[0] != masks[1]).mean() < 1e-3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not say")
+def test_openvino_leaves_its_threads_to_every_core(random_image):
+    """Shards side by side would all wait for the first core, with the others idle."""
+    cores = os.sched_getaffinity(0)
+    if len(cores) < 2:
+        pytest.skip("one core")
+    pocket = persam.load("pocket", engine="openvino")
+    asking, seen = threading.get_native_id(), set()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            seen.add(frozenset(os.sched_getaffinity(asking)))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    for _ in range(3):
+        assert pocket.encode(random_image).features.any()
+    done.set()
+    watching.join()
+    assert seen == {frozenset(cores)}
