@@ -200,6 +200,8 @@ def _prompts(drawing: Drawing, frame: Frame) -> Prompts:
         )
     if box is not None and not (box[0] < box[2] and box[1] < box[3]):
         raise InputError(f"A box is (x0, y0, x1, y1) with x0 < x1 and y0 < y1; got {list(box)}.")
+    # A click at the far edge is on the last pixel.
+    xy = np.minimum(xy, (frame.width - 0.5, frame.height - 0.5))
     if box is None:
         return Prompts(xy, labels)
     x0, y0, x1, y1 = (round(edge) for edge in box)

@@ -14,19 +14,19 @@ import numpy as np
 
 from persam import geometry
 from persam.pipeline.prompts import mask_box
-from persam.pipeline.second_look import MOST, WIDTH, crop_window
-from persam.structures import MaskLogits, Prompts
+from persam.pipeline.second_look import MOST, WIDTH, crop_window, prompts_within
+from persam.structures import MaskLogits
 from persam.variants import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from persam.models.base import Backbone
-    from persam.structures import Box, Embedding, Frame
-
-    Window = tuple[slice, slice]
+    from persam.pipeline.second_look import Window
+    from persam.structures import Box, Embedding, Frame, Prompts
 
 _WIDE = 2.2  # WIDTH for a lone click
+_ROWS = 256  # of a mask at a time: the logits of a large photo would fill a gigabyte
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +73,18 @@ class PromptedMasks:
             return found
         windows = [_scaled(look.window, self.frame, frame) for look in self.closer]
         rows, columns = (_hull(spans) for spans in zip(*windows, strict=True))
-        total = geometry.to_original(logits, frame, (rows, columns))[0]  # of all looks
-        for look, (down, across) in zip(self.closer, windows, strict=True):
-            size = (down.stop - down.start, across.stop - across.start)
-            shown = replace(look.frame, height=size[0], width=size[1])
-            place = _moved(down, rows), _moved(across, columns)
-            total[place] += geometry.to_original(look.logits[one], shown)[0]
-        found[rows, columns] = total > 0
+        for start in range(rows.start, rows.stop, _ROWS):
+            band = slice(start, min(start + _ROWS, rows.stop))
+            total = geometry.to_original(logits, frame, (band, columns))[0]  # of all looks
+            for look, (down, across) in zip(self.closer, windows, strict=True):
+                shared = slice(max(band.start, down.start), min(band.stop, down.stop))
+                if shared.start < shared.stop:
+                    size = (down.stop - down.start, across.stop - across.start)
+                    shown = replace(look.frame, height=size[0], width=size[1])
+                    window = _moved(shared, down), slice(None)
+                    place = _moved(shared, band), _moved(across, columns)
+                    total[place] += geometry.to_original(look.logits[one], shown, window)[0]
+            found[band, columns] = total > 0
         return found
 
 
@@ -167,35 +172,6 @@ def _with_a_look(
     return replace(found, answer=MaskLogits(found.answer.logits, iou), closer=closer)
 
 
-def prompts_within(prompts: Prompts, window: Window, frame: Frame) -> Prompts:
-    """Points and box in a crop's own pixels; points beside it are left out, the box is cut.
-
-    Args:
-        prompts: in pixels of the whole picture.
-        window: the crop's rows and columns.
-        frame: of the crop.
-
-    Example:
-        >>> from persam.structures import Frame
-        >>> window = (slice(10, 30), slice(40, 60))
-        >>> prompts_within(Prompts(box=(45, 5, 70, 20)), window, Frame(20, 20, (8, 8), 8)).box
-        (5, 0, 20, 10)
-    """
-    left, top = window[1].start, window[0].start
-    points = prompts.points - np.array([left, top])
-    inside = ((points >= 0) & (points < (frame.width, frame.height))).all(axis=1)
-    box = prompts.box
-    if box is not None:
-        x0, y0, x1, y1 = box
-        box = (
-            max(0, x0 - left),
-            max(0, y0 - top),
-            min(frame.width, x1 - left),
-            min(frame.height, y1 - top),
-        )
-    return Prompts(points[inside], prompts.labels[inside], box)
-
-
 def _extent(mask: np.ndarray, prompts: Prompts) -> Box:
     """The box of a mask, if it has any pixel, and of the points on the object."""
     on = np.floor(prompts.points[prompts.labels == 1]).astype(np.int64)
@@ -226,5 +202,6 @@ def _hull(spans: Iterable[slice]) -> slice:
     return slice(min(span.start for span in every), max(span.stop for span in every))
 
 
-def _moved(span: slice, hull: slice) -> slice:
-    return slice(span.start - hull.start, span.stop - hull.start)
+def _moved(span: slice, other: slice) -> slice:
+    """The same pixels, counted from another slice's start."""
+    return slice(span.start - other.start, span.stop - other.start)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from persam.pipeline.features import SearchTarget
     from persam.structures import Box, Embedding, Frame
 
+    Window = tuple[slice, slice]  # rows and columns of a picture
+
 WIDTH = 1.5  # sides of the object's box that a crop is wide
 LEAST = 0.2  # of the picture's long side: the encoder makes nothing of a few blown-up pixels
 MOST = 0.7  # of the picture's area: a larger crop shows hardly more than the picture did
@@ -60,7 +62,7 @@ def look_again(target: SearchTarget, embedding: Embedding, step: Step, prior: np
     return replace(step, mask=finer, score=float(answer.iou[best]))
 
 
-def crop_window(box: Box, shape: tuple[int, ...], width: float = WIDTH) -> tuple[slice, slice]:
+def crop_window(box: Box, shape: tuple[int, ...], width: float = WIDTH) -> Window:
     """Rows and columns of a square round a box, pushed into the picture and cut at its edges.
 
     Args:
@@ -97,28 +99,45 @@ def crop_corners(mask: np.ndarray) -> np.ndarray:
     return np.array([columns.start, rows.start, columns.stop - 1, rows.stop - 1])
 
 
+def prompts_within(prompts: Prompts, window: Window, frame: Frame) -> Prompts:
+    """Points and box in a crop's own pixels; points beside it are left out, the box is cut.
+
+    Args:
+        prompts: in pixels of the whole picture.
+        window: the crop's rows and columns.
+        frame: of the crop.
+
+    Example:
+        >>> from persam.structures import Frame, Prompts
+        >>> window = (slice(10, 30), slice(40, 60))
+        >>> prompts_within(Prompts(box=(45, 5, 70, 20)), window, Frame(20, 20, (8, 8), 8)).box
+        (5, 0, 20, 10)
+    """
+    left, top = window[1].start, window[0].start
+    points = prompts.points - np.array([left, top])
+    inside = ((points >= 0) & (points < (frame.width, frame.height))).all(axis=1)
+    moved = Prompts(points[inside], prompts.labels[inside])
+    if prompts.box is None:
+        return moved
+    x0, y0, x1, y1 = prompts.box
+    low = max(0, x0 - left), max(0, y0 - top)
+    high = min(frame.width, x1 - left), min(frame.height, y1 - top)
+    return replace(moved, box=(*low, *high))
+
+
 def _small(box: Box, mask: np.ndarray, target: SearchTarget) -> bool:
     area = (box[2] - box[0]) * (box[3] - box[1])
     return area < target.variant.second_look * mask.size
 
 
 def _prompts(
-    step: Step, embedding: Embedding, box: Box, window: tuple[slice, slice], crop: Embedding
+    step: Step, embedding: Embedding, box: Box, window: Window, crop: Embedding
 ) -> Prompts:
     """The first answer in the crop's own pixels: its points, the mask's box, its logits."""
-    corner = np.array([window[1].start, window[0].start])
-    points = step.prompts.points - corner
-    inside = ((points >= 0) & (points < (crop.frame.width, crop.frame.height))).all(axis=1)
     logits = geometry.to_original(step.logits, embedding.frame, window)[0]
     np.minimum(logits, OUTSIDE, out=logits, where=~step.mask[window])
-    x0, y0, x1, y1 = box
-    left, top = corner.tolist()
-    return Prompts(
-        points=points[inside],
-        labels=step.prompts.labels[inside],
-        box=(x0 - left, y0 - top, x1 - left, y1 - top),
-        mask=_in_square(logits, crop.frame, 4 * crop.features.shape[-1])[None],
-    )
+    asked = prompts_within(replace(step.prompts, box=box), window, crop.frame)
+    return replace(asked, mask=_in_square(logits, crop.frame, 4 * crop.features.shape[-1])[None])
 
 
 def _in_square(logits: np.ndarray, frame: Frame, side: int) -> np.ndarray:

@@ -53,6 +53,13 @@ def test_a_click_gives_the_mask_of_what_it_is_on(page: Page):
         assert (clicked & truth).sum() > 0.8 * clicked.sum()
 
 
+def test_a_click_at_the_far_edge_is_answered(page: Page):
+    at = f"/api/photos/{page.id('00.jpg')}/outline"
+    for closely in (False, True):
+        drawing = {"points": [[640, 480, 1]]}
+        pixels(page.post(at, {"drawing": drawing, "closely": closely}))
+
+
 def test_a_box_gives_the_mask_of_what_is_in_it(page: Page):
     truth = read_mask(MASKS / "00.png", (480, 640)) > 0
     assert iou(outline(page, "00.jpg", box=BOX), truth) > 0.7

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from persam import geometry, samples
 from persam.io.images import read_image
@@ -17,7 +15,7 @@ from persam.models.loading import load
 from persam.pipeline.prompted import ask, look_closer, looks_closer, prompts_within
 from persam.pipeline.prompts import mask_box
 from persam.pipeline.second_look import crop_window
-from persam.structures import Frame, MaskLogits, Prompts
+from persam.structures import MaskLogits, Prompts
 
 BOX = (40, 20, 64, 40)
 
@@ -126,6 +124,14 @@ def test_a_lone_click_is_looked_at_more_widely(sam, embedding):
     assert widths[0] > 1.3 * widths[1]
 
 
+def test_a_large_mask_is_made_band_by_band(sam, embedding, monkeypatch):
+    found = look_closer(sam, embedding, Prompts(box=BOX), small(sam, embedding))
+    at_once = [found.mask(0, size) for size in ((80, 120), (333, 500))]
+    monkeypatch.setattr("persam.pipeline.prompted._ROWS", 7)
+    for mask in at_once:
+        assert np.mean(found.mask(0, mask.shape) != mask) < 1e-3  # sums in another order
+
+
 def test_what_is_only_shown_off_the_object_has_no_place_to_look_at(sam, embedding):
     off = Prompts(np.array([[2, 2]]), np.array([0]))
     assert not closely(sam, embedding, off).closer
@@ -148,30 +154,6 @@ def test_else_there_is_one_look(sam, embedding, case):
     assert not found.closer
     plain = ask(sam, shown, Prompts(box=box), multimask=False, closely=False)
     assert np.array_equal(found.mask(0), plain.mask(0))
-
-
-@given(data=st.data())
-def test_prompts_in_a_crop_lie_in_it(data):
-    width, height = data.draw(st.integers(4, 60)), data.draw(st.integers(4, 60))
-    x0, y0 = data.draw(st.integers(0, width - 2)), data.draw(st.integers(0, height - 2))
-    box = (x0, y0, data.draw(st.integers(x0 + 1, width)), data.draw(st.integers(y0 + 1, height)))
-    rows, columns = window = crop_window(box, (height, width))
-    points = np.array(
-        data.draw(st.lists(st.tuples(*map(st.integers, (0, 0), (59, 59))), max_size=4))
-    )
-    points = points.reshape(-1, 2)
-    size = (rows.stop - rows.start, columns.stop - columns.start)
-    asked = Prompts(points, np.arange(len(points)) % 2, box)
-    moved = prompts_within(asked, window, Frame(*size, (8, 8), 8))
-    corner = np.array([columns.start, rows.start])
-    assert (np.reshape(moved.box, (2, 2)) + corner).ravel().tolist() == list(box)
-    kept = [
-        (x, y, label)
-        for (x, y), label in zip(points.tolist(), asked.labels.tolist(), strict=True)
-        if rows.start <= y < rows.stop and columns.start <= x < columns.stop
-    ]
-    found = zip(*(moved.points + corner).T.tolist(), moved.labels.tolist(), strict=True)
-    assert list(found if len(moved.points) else []) == kept
 
 
 @pytest.mark.parametrize("size", [(40, 60), (80, 120), (7, 11), (1, 1)])

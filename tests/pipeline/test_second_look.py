@@ -17,8 +17,8 @@ from persam.metrics import iou
 from persam.models.loading import load
 from persam.pipeline.decoder import Step
 from persam.pipeline.multi_object import segment_objects
-from persam.pipeline.second_look import crop_window, look_again
-from persam.structures import MaskLogits, Prompts
+from persam.pipeline.second_look import crop_window, look_again, prompts_within
+from persam.structures import Frame, MaskLogits, Prompts
 from persam.variants import Variant
 
 NEVER = replace(Variant.named("default", "persam"), min_presence=0.0)
@@ -61,6 +61,30 @@ def test_the_crop_lies_in_the_picture_and_shows_the_whole_box(data, height, widt
     rows, columns = crop_window((x0, y0, x1, y1), (height, width))
     assert 0 <= rows.start <= y0 < y1 <= rows.stop <= height
     assert 0 <= columns.start <= x0 < x1 <= columns.stop <= width
+
+
+@given(data=st.data())
+def test_prompts_in_a_crop_lie_in_it(data):
+    width, height = data.draw(st.integers(4, 60)), data.draw(st.integers(4, 60))
+    x0, y0 = data.draw(st.integers(0, width - 2)), data.draw(st.integers(0, height - 2))
+    box = (x0, y0, data.draw(st.integers(x0 + 1, width)), data.draw(st.integers(y0 + 1, height)))
+    rows, columns = window = crop_window(box, (height, width))
+    points = np.array(
+        data.draw(st.lists(st.tuples(*map(st.integers, (0, 0), (59, 59))), max_size=4))
+    )
+    points = points.reshape(-1, 2)
+    size = (rows.stop - rows.start, columns.stop - columns.start)
+    asked = Prompts(points, np.arange(len(points)) % 2, box)
+    moved = prompts_within(asked, window, Frame(*size, (8, 8), 8))
+    corner = np.array([columns.start, rows.start])
+    assert (np.reshape(moved.box, (2, 2)) + corner).ravel().tolist() == list(box)
+    kept = [
+        (x, y, label)
+        for (x, y), label in zip(points.tolist(), asked.labels.tolist(), strict=True)
+        if rows.start <= y < rows.stop and columns.start <= x < columns.stop
+    ]
+    found = zip(*(moved.points + corner).T.tolist(), moved.labels.tolist(), strict=True)
+    assert list(found if len(moved.points) else []) == kept
 
 
 def test_the_finer_mask_is_the_decoders_of_the_crop(concept, image):
