@@ -113,7 +113,7 @@ def evaluate_prompts(
     pictures: Iterable[tuple[np.ndarray, np.ndarray]],
     askers: Mapping[str, Asker] = PROMPTS,
 ) -> dict[str, PromptReport]:
-    """Ask for every object in every way, encoding each picture once.
+    """Ask for every object in every way; each whole picture is encoded once.
 
     Args:
         backbone: the model.

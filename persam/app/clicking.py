@@ -93,8 +93,10 @@ class EncodedPhotos:
             self._kept.move_to_end(key)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-            image = self._pixels(photo, key) if looks_closer(self.backbone) else None
-            return replace(self._kept[key], image=image)
+            if looks_closer(self.backbone):
+                return replace(self._kept[key], image=self._pixels(photo, key))
+            self._read = None
+            return self._kept[key]
 
     def _pixels(self, photo: MediaFile, key: _Key) -> np.ndarray:
         if self._read is None or self._read[0] != key:

@@ -14,13 +14,16 @@ import numpy as np
 
 from persam import geometry
 from persam.pipeline.prompts import mask_box
-from persam.pipeline.second_look import MOST, WIDTH, crop_window, prompts_within
+from persam.pipeline.second_look import (
+    WIDTH,
+    crop_window,
+    prompts_within,
+    shows_hardly_more,
+)
 from persam.structures import MaskLogits
 from persam.variants import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from persam.models.base import Backbone
     from persam.pipeline.second_look import Window
     from persam.structures import Box, Embedding, Frame, Prompts
@@ -68,23 +71,19 @@ class PromptedMasks:
         one = slice(index, index + 1)
         frame = self.frame if size is None else replace(self.frame, height=size[0], width=size[1])
         logits = self.answer.logits[one]
-        found = geometry.mask_of(logits, frame)
         if not self.closer:
-            return found
-        windows = [_scaled(look.window, self.frame, frame) for look in self.closer]
-        rows, columns = (_hull(spans) for spans in zip(*windows, strict=True))
-        for start in range(rows.start, rows.stop, _ROWS):
-            band = slice(start, min(start + _ROWS, rows.stop))
-            total = geometry.to_original(logits, frame, (band, columns))[0]  # of all looks
-            for look, (down, across) in zip(self.closer, windows, strict=True):
-                shared = slice(max(band.start, down.start), min(band.stop, down.stop))
-                if shared.start < shared.stop:
-                    size = (down.stop - down.start, across.stop - across.start)
-                    shown = replace(look.frame, height=size[0], width=size[1])
-                    window = _moved(shared, down), slice(None)
-                    place = _moved(shared, band), _moved(across, columns)
-                    total[place] += geometry.to_original(look.logits[one], shown, window)[0]
-            found[band, columns] = total > 0
+            return geometry.mask_of(logits, frame)
+        looks = [
+            replace(look, window=_scaled(look.window, self.frame, frame), logits=look.logits[one])
+            for look in self.closer
+        ]
+        found = np.empty((frame.height, frame.width), dtype=bool)
+        for start in range(0, frame.height, _ROWS):
+            band = slice(start, min(start + _ROWS, frame.height))
+            total = geometry.to_original(logits, frame, (band, slice(None)))[0]  # of all looks
+            for look in looks:
+                _add(total, band, look)
+            found[band] = total > 0
         return found
 
 
@@ -138,26 +137,18 @@ def look_closer(
     if embedding.image is None or (prompts.box is None and 1 not in prompts.labels):
         return found
     lone = prompts.box is None and len(prompts.points) == 1
-    asked = prompts
+    asked, done = prompts, []
     for _ in range(1 if lone else 2):
         extent = asked.box or _extent(found.mask(found.answer.best()), prompts)
         window = crop_window(extent, embedding.image.shape, _WIDE if lone else WIDTH)
-        if _hardly_closer(window, embedding.image) or _repeated(found, window, asked, prompts):
+        if shows_hardly_more(window, embedding.image) or (window, asked.box) in done:
             break
         found = _with_a_look(found, backbone, embedding.image, asked, window)
+        done.append((window, asked.box))
         if prompts.box is not None:
             box = mask_box(found.mask(found.answer.best()))
             asked = replace(prompts, box=box or prompts.box)
     return found
-
-
-def _hardly_closer(window: Window, image: np.ndarray) -> bool:
-    return image[window].size > MOST * image.size
-
-
-def _repeated(found: PromptedMasks, window: Window, asked: Prompts, prompts: Prompts) -> bool:
-    """Whether that was just asked in this very crop."""
-    return asked.box == prompts.box and any(look.window == window for look in found.closer)
 
 
 def _with_a_look(
@@ -196,10 +187,16 @@ def _scaled(window: Window, picture: Frame, shown: Frame) -> Window:
     )
 
 
-def _hull(spans: Iterable[slice]) -> slice:
-    """The least slice that holds all."""
-    every = list(spans)
-    return slice(min(span.start for span in every), max(span.stop for span in every))
+def _add(total: np.ndarray, band: slice, look: CloserLook) -> None:
+    """Add the one map of a look to a picture's logits in a band of its rows."""
+    down, across = look.window
+    shared = slice(max(band.start, down.start), min(band.stop, down.stop))
+    if shared.start >= shared.stop:
+        return
+    size = {"height": down.stop - down.start, "width": across.stop - across.start}
+    rows = _moved(shared, down), slice(None)
+    within = geometry.to_original(look.logits, replace(look.frame, **size), rows)[0]
+    total[_moved(shared, band), across] += within
 
 
 def _moved(span: slice, other: slice) -> slice:

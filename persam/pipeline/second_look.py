@@ -47,7 +47,7 @@ def look_again(target: SearchTarget, embedding: Embedding, step: Step, prior: np
     if embedding.image is None or box is None or not _small(box, step.mask, target):
         return step
     window = crop_window(box, step.mask.shape)
-    if step.mask[window].size > MOST * step.mask.size:
+    if shows_hardly_more(window, step.mask):
         return step
     backbone = target.backbone
     crop = backbone.encode(np.ascontiguousarray(embedding.image[window]))
@@ -81,6 +81,11 @@ def crop_window(box: Box, shape: tuple[int, ...], width: float = WIDTH) -> Windo
         start = min(max(0.0, (low + high - side) / 2), max(0.0, length - side))
         spans.append(slice(int(start), min(length, int(np.ceil(start + side)))))
     return spans[0], spans[1]
+
+
+def shows_hardly_more(window: Window, pixels: np.ndarray) -> bool:
+    """Whether a crop is nearly the picture, whose pixels are given in any form."""
+    return pixels[window].size > MOST * pixels.size
 
 
 def crop_corners(mask: np.ndarray) -> np.ndarray:

@@ -17,11 +17,6 @@ POINT = Prompts(np.array([[30, 20]]), np.array([1]))
 
 
 @pytest.fixture(scope="module")
-def sam(tiny):
-    return tiny("sam")
-
-
-@pytest.fixture(scope="module")
 def seen(sam):
     image = np.random.default_rng(3).integers(0, 256, (40, 64, 3), dtype=np.uint8)
     return sam.encode(image)

@@ -21,18 +21,8 @@ BOX = (40, 20, 64, 40)
 
 
 @pytest.fixture(scope="module")
-def sam(tiny):
-    return tiny("sam")
-
-
-@pytest.fixture(scope="module")
-def picture():
-    return np.random.default_rng(5).integers(0, 256, (80, 120, 3), dtype=np.uint8)
-
-
-@pytest.fixture(scope="module")
-def embedding(sam, picture):
-    return replace(sam.encode(picture), image=picture)
+def embedding(sam, image):
+    return replace(sam.encode(image), image=image)
 
 
 def small(sam, embedding) -> MaskLogits:
@@ -56,11 +46,11 @@ def test_without_a_second_look_the_mask_is_the_decoders(sam, embedding):
     assert np.array_equal(found.answer.iou, plain.iou) and not found.closer
 
 
-def test_a_click_has_two_looks_and_their_logits_mean(sam, embedding, picture):
+def test_a_click_has_two_looks_and_their_logits_mean(sam, embedding, image):
     click, first = Prompts(np.array([[40, 40]]), np.array([1])), small(sam, embedding)
     found = look_closer(sam, embedding, click, first)
     (closer,) = found.closer
-    crop = sam.encode(np.ascontiguousarray(picture[closer.window]))
+    crop = sam.encode(np.ascontiguousarray(image[closer.window]))
     corner = np.array([closer.window[1].start, closer.window[0].start])
     near = sam.decode(crop, replace(click, points=click.points - corner), multimask=False)
     logits = geometry.to_original(first.logits, embedding.frame)[0]
@@ -70,28 +60,28 @@ def test_a_click_has_two_looks_and_their_logits_mean(sam, embedding, picture):
     assert found.answer.iou == pytest.approx((first.iou + near.iou) / 2)
 
 
-def test_a_box_has_a_third_look_by_the_masks_own(sam, embedding, picture):
+def test_a_box_has_a_third_look_by_the_masks_own(sam, embedding, image):
     found = look_closer(sam, embedding, Prompts(box=BOX), small(sam, embedding))
     first, second = found.closer
-    assert first.window == crop_window(BOX, picture.shape)
+    assert first.window == crop_window(BOX, image.shape)
     own = mask_box(replace(found, closer=(first,)).mask(0))
     assert own is not None and own != BOX
-    assert second.window == crop_window(own, picture.shape)
-    crop = sam.encode(np.ascontiguousarray(picture[second.window]))
+    assert second.window == crop_window(own, image.shape)
+    crop = sam.encode(np.ascontiguousarray(image[second.window]))
     asked = prompts_within(Prompts(box=own), second.window, crop.frame)
     assert np.array_equal(second.logits, sam.decode(crop, asked, multimask=False).logits)
     looks = [geometry.to_original(found.answer.logits, embedding.frame)[0]]
     for look in found.closer:
-        looks.append(np.full(picture.shape[:2], np.nan, dtype=np.float32))
+        looks.append(np.full(image.shape[:2], np.nan, dtype=np.float32))
         looks[-1][look.window] = geometry.to_original(look.logits, look.frame)[0]
     mean = np.nanmean(looks, axis=0)
     sure = np.abs(mean) > 1e-3  # sums in another order
     assert np.array_equal(found.mask(0)[sure], mean[sure] > 0)
 
 
-def test_what_lies_outside_the_crop_stays(sam, embedding, picture):
+def test_what_lies_outside_the_crop_stays(sam, embedding, image):
     found = closely(sam, embedding, Prompts(box=BOX), multimask=True)
-    outside = np.ones(picture.shape[:2], dtype=bool)
+    outside = np.ones(image.shape[:2], dtype=bool)
     for look in found.closer:
         outside[look.window] = False
     assert outside.any()
@@ -102,7 +92,7 @@ def test_what_lies_outside_the_crop_stays(sam, embedding, picture):
 
 
 @pytest.mark.parametrize("empty", [False, True])
-def test_clicks_are_looked_at_round_the_first_mask_and_themselves(sam, embedding, picture, empty):
+def test_clicks_are_looked_at_round_the_first_mask_and_themselves(sam, embedding, image, empty):
     side = sam.decode(embedding, Prompts(box=BOX), multimask=False).logits.shape[-1]
     logits = np.full((1, side, side), -1.0, dtype=np.float32)
     logits[0, side // 4, side // 4] = -1.0 if empty else 9.0
@@ -111,7 +101,7 @@ def test_clicks_are_looked_at_round_the_first_mask_and_themselves(sam, embedding
     found = look_closer(sam, embedding, clicks, first)
     box = mask_box(geometry.mask_of(logits, embedding.frame)) or (20, 30, 25, 34)
     extent = (min(20, box[0]), min(30, box[1]), max(25, box[2]), max(34, box[3]))
-    assert found.closer[0].window == crop_window(extent, picture.shape[:2])
+    assert found.closer[0].window == crop_window(extent, image.shape[:2])
 
 
 def test_a_lone_click_is_looked_at_more_widely(sam, embedding):

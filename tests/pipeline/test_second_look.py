@@ -26,16 +26,6 @@ ALWAYS = replace(NEVER, second_look=1.0)
 
 
 @pytest.fixture(scope="module")
-def sam(tiny):
-    return tiny("sam")
-
-
-@pytest.fixture(scope="module")
-def image():
-    return np.random.default_rng(3).integers(0, 256, (80, 120, 3), dtype=np.uint8)
-
-
-@pytest.fixture(scope="module")
 def concept(sam, image):
     mask = np.zeros((80, 120), dtype=bool)
     mask[20:40, 30:60] = True
