@@ -1,26 +1,29 @@
 """The one loop over many photos: read ahead, encoded in batches or out of a cache, answered at.
 
-Whatever can be done beside the model is done in threads: files, decoding, resizing, the cache. On a
-processor the model is asked by the caller's own thread alone. Elsewhere the next photos are encoded
-while these are answered, all of them side by side, so that neither the device nor the processor
-waits for the other. Answers come in the order of the photos and are the same at any loader, but for
-the rounding of a network's sums in batches of another size.
+Whatever can be done beside the model is done in threads: files, decoding, resizing, the cache. With
+the built-in model several photos go from their encoding to their answer at a time, each on its
+share of the cores. Larger models fill a processor by themselves, and are asked by the caller's own
+thread alone. On a GPU the next photos are encoded while these are answered, all of them side by
+side, so that neither the device nor the processor waits for the other. Answers come in the order of
+the photos and are the same at any loader, but for the rounding of a network's sums in batches of
+another size or with other threads.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from persam.album.batch_size import BatchSize
-from persam.album.cache_entry import CacheEntry
 from persam.album.pace import Pace, pace_name, remember, remembered
-from persam.album.prefetch import Threads, one_ahead
+from persam.album.photo_encoder import PhotoEncoder
+from persam.album.prefetch import Threads, ahead
 from persam.album.reader import STOPS_A_PHOTO, Reader, ReadPhoto, one_line
 from persam.io.picture_checks import MAX_PIXELS
+from persam.models.runtime.streams import one_stream
 from persam.pipeline.decoder_batch import side_by_side
 
 if TYPE_CHECKING:
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from persam.album.cache_entry import CacheEntry
     from persam.album.embedding_cache import Cache
+    from persam.album.photo_encoder import Encoded
     from persam.io.picture_bytes import PictureSource
     from persam.models.base import Backbone
     from persam.structures import Embedding
@@ -36,6 +41,8 @@ if TYPE_CHECKING:
 # Photos that may be looked at by the cache alone before they are asked for, for each thread: what
 # is rejected by it weighs nothing, and there are many such before the next that has to be decoded.
 _GLANCES = 8
+_FEW = 8  # photos that streams are not made ready for
+_WAITING = 3  # answers for each stream that may wait for the one before them
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -74,13 +81,16 @@ class LoaderOptions:
 
     Attributes:
         batch: photos that the encoder takes at once; None finds out what is quickest; a
-            :class:`BatchSize` goes on with what it has found out before.
-        jobs: threads that read and write beside the model, 0 for none; None finds out.
+            :class:`BatchSize` goes on with what it has found out before. Models with streams
+            take one at a time in each.
+        jobs: threads that read and write beside the model, 0 for none, and nothing side by side;
+            None finds out.
         cache: keeps embeddings between runs, if one is given. Its embeddings are rounded, so that
             answers may differ in single pixels from those without a cache.
         max_pixels: photos of more are refused; see :mod:`persam.io.picture_checks`.
         side_by_side: encode the next photos while these are answered, and ask the decoder for all
-            of them at once; None does where the model is not on the processor.
+            of them at once, or answer one photo after the other; None does the former on a GPU, and
+            has photos go all their way side by side with models that have streams.
 
     Example:
         >>> options = LoaderOptions(batch=4, jobs=0)
@@ -130,20 +140,11 @@ class PhotoResult(Generic[T]):
     seconds: float = 0.0
 
 
-class _Encoded(NamedTuple):
-    """An embedding or the reason why there is none, what of it the cache is to get, its seconds."""
-
-    embedding: Embedding | None = None
-    error: str | None = None
-    entry: CacheEntry | None = None
-    seconds: float = 0.0
-
-
 class _Prepared(NamedTuple):
     """A photo with what was encoded."""
 
     photo: ReadPhoto
-    found: _Encoded
+    found: Encoded
 
 
 _Begun = ReadPhoto | PhotoResult[T]  # what is still to be answered, and what has been rejected
@@ -179,7 +180,7 @@ def process_photos(
     """
     loop = _Loop(task, loader, pixels=pixels)
     name = pace_name(task.backbone, pictures=pixels, cached=loader.cache is not None)
-    if loop.size.undecided and threads.undecided and (known := remembered().get(name)):
+    if loop.undecided and threads.undecided and (known := remembered().get(name)):
         loop.size.settle(known.batch)
         threads.settle(known.jobs)
     begun: Iterable[_Begun[T]] = map(ReadPhoto, photos)
@@ -197,17 +198,21 @@ def process_photos(
                 loop.keep, answered, lambda: 2 * threads.jobs, worth=loop.unkept
             )
     finally:  # callers that know how many photos there are may ask no further
-        if loop.size.found is not None and threads.found is not None:
-            remember(name, Pace(loop.size.found, threads.found))
+        if loop.batch_found is not None and threads.found is not None:
+            remember(name, Pace(loop.batch_found, threads.found))
 
 
 class _Loop(Generic[T]):
     """Groups of photos on their way, as many as the encoder takes at once."""
 
     def __init__(self, task: PhotoTask[T], loader: LoaderOptions, *, pixels: bool) -> None:
-        self.task, self.cache, self.size = task, loader.cache, loader.size()
+        self.task, self.cache = task, loader.cache
         asked = loader.side_by_side
         self.side_by_side = task.backbone.device != "cpu" if asked is None else asked
+        one_by_one = loader.jobs == 0 or asked is not None
+        self.streams = 1 if one_by_one else task.backbone.streams
+        self.size = loader.size() if self.streams == 1 else BatchSize(1)
+        self.encoder = PhotoEncoder(task.backbone, loader.cache, self.size)
         self.rejects = loader.cache is not None and task.can_reject
         self.reader = Reader(
             task.backbone,
@@ -217,6 +222,16 @@ class _Loop(Generic[T]):
             keep=task.wants_pixels,
             max_pixels=loader.max_pixels,
         )
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the batch is to be what an earlier album found quickest."""
+        return self.streams > 1 or self.size.undecided
+
+    @property
+    def batch_found(self) -> int | None:
+        """What the next album may begin with; None where nothing was found out."""
+        return 1 if self.streams > 1 else self.size.found
 
     def glance(self, photo: PictureSource) -> _Begun[T]:
         """Reject a photo where the cache has its matching features and they are enough."""
@@ -249,9 +264,27 @@ class _Loop(Generic[T]):
         return replace(rejected, image=found.image, seconds=seconds)
 
     def answer_all(self, photos: Iterable[_Begun[T]]) -> Iterator[_Answered[T]]:
-        beside, answer = (one_ahead, side_by_side) if self.side_by_side else (map, map)
+        if self.streams > 1:
+            yield from self._answer_in_streams(iter(photos))
+            return
+        beside, answer = (ahead, side_by_side) if self.side_by_side else (map, map)
         for group in beside(self._encoded_group, self._groups(photos)):
             yield from answer(self._answered, group)
+
+    def _answer_in_streams(self, photos: Iterator[_Begun[T]]) -> Iterator[_Answered[T]]:
+        """Several photos at a time, each from its encoding to its answer in a thread."""
+        # To make the networks ready takes as long as a few photos.
+        yield from map(self._encoded_and_answered, islice(photos, _FEW))
+        most = _WAITING * self.streams
+        yield from ahead(self._in_stream, photos, threads=self.streams, most=most)
+
+    def _in_stream(self, one: _Begun[T]) -> _Answered[T]:
+        with one_stream():
+            return self._encoded_and_answered(one)
+
+    def _encoded_and_answered(self, one: _Begun[T]) -> _Answered[T]:
+        (encoded,) = self._encoded_group([one])
+        return self._answered(encoded)
 
     def _groups(self, photos: Iterable[_Begun[T]]) -> Iterator[list[_Begun[T]]]:
         group: list[_Begun[T]] = []
@@ -274,7 +307,7 @@ class _Loop(Generic[T]):
 
     def _encoded_group(self, group: Sequence[_Begun[T]]) -> list[_Prepared | PhotoResult[T]]:
         """Encode what was not rejected."""
-        embedded = iter(self._embed([one for one in group if isinstance(one, ReadPhoto)]))
+        embedded = iter(self.encoder.embed([one for one in group if isinstance(one, ReadPhoto)]))
         return [
             _Prepared(one, next(embedded)) if isinstance(one, ReadPhoto) else one for one in group
         ]
@@ -284,7 +317,7 @@ class _Loop(Generic[T]):
             return _Answered(one)
         return _Answered(self._predict(one.photo, one.found), one.photo.key, one.found.entry)
 
-    def _predict(self, photo: ReadPhoto, found: _Encoded) -> PhotoResult[T]:
+    def _predict(self, photo: ReadPhoto, found: Encoded) -> PhotoResult[T]:
         spent = photo.seconds + found.seconds
         if found.embedding is None:
             return PhotoResult(photo.photo, error=found.error, seconds=spent)
@@ -312,41 +345,3 @@ class _Loop(Generic[T]):
             error = one_line(stopped)
         spent += photo.seconds + perf_counter() - began
         return PhotoResult(photo.photo, found, error, photo.image, photo.size, spent)
-
-    def _embed(self, photos: Sequence[ReadPhoto]) -> Iterator[_Encoded]:
-        """Embeddings out of the cache, or of the encoder, which is asked for all others at once."""
-        encoded = iter(self._encode([photo for photo in photos if photo.entry is None]))
-        for photo in photos:
-            if photo.entry is None:
-                yield next(encoded)
-            else:
-                yield _Encoded(photo.entry.embedding())
-
-    def _encode(self, photos: Sequence[ReadPhoto]) -> list[_Encoded]:
-        preprocessed = [photo.preprocessed for photo in photos if photo.preprocessed is not None]
-        if not preprocessed:
-            return []
-        began = perf_counter()
-        try:
-            found = self.task.backbone.encode_preprocessed(preprocessed)
-        except STOPS_A_PHOTO as error:
-            self.size.took(len(preprocessed), math.inf)
-            if len(preprocessed) == 1:
-                return [_Encoded(error=one_line(error))]
-            # Too much for the device, or one of them is at fault: each by itself.
-            return [one for photo in photos for one in self._encode([photo])]
-        seconds = perf_counter() - began
-        self.size.took(len(preprocessed), seconds)
-        each = seconds / len(preprocessed)
-        return [
-            self._rounded(one, photo.size, each) for one, photo in zip(found, photos, strict=True)
-        ]
-
-    def _rounded(
-        self, embedding: Embedding, size: tuple[int, int] | None, seconds: float
-    ) -> _Encoded:
-        """An embedding as the cache is going to give it, where there is one."""
-        if self.cache is None:
-            return _Encoded(embedding, seconds=seconds)
-        entry = CacheEntry.of(embedding, size)
-        return _Encoded(entry.embedding(), entry=entry, seconds=seconds)

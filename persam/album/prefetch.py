@@ -188,26 +188,29 @@ class Threads:
         return result
 
 
-def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Generator[R]:
-    """Yield ``function(item)`` of every item in their order, while the next one is in the making.
+def ahead(
+    function: Callable[[T], R], items: Iterable[T], threads: int = 1, most: int = 1
+) -> Generator[R]:
+    """Yield ``function(item)`` of every item in their order, while the next are in the making.
 
     Args:
-        function: called in one thread; what it raises is raised where its result would be.
+        function: called in threads; what it raises is raised where its result would be.
         items: taken in the caller's own thread.
+        threads: how many there are.
+        most: how many results may be in the making or waiting beside the one that is given.
 
     Example:
-        >>> list(one_ahead(str, [1, 2, 3]))
+        >>> list(ahead(str, [1, 2, 3]))
         ['1', '2', '3']
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="persam-ahead") as thread:
-        waiting: Future[R] | None = None
+    with ThreadPoolExecutor(threads, thread_name_prefix="persam-ahead") as pool:
+        begun: deque[Future[R]] = deque()
         for item in items:
-            coming = thread.submit(function, item)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = coming
-        if waiting is not None:
-            yield waiting.result()
+            begun.append(pool.submit(function, item))
+            if len(begun) > most:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
 
 
 def enough(beside: float, elapsed: float, most: int) -> int:

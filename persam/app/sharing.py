@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from threading import Condition
 from typing import TYPE_CHECKING, Any, cast
 
+from persam.models.runtime.streams import in_stream
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -15,27 +17,33 @@ _CALLS = frozenset({"encode", "encode_batch", "encode_preprocessed", "decode", "
 
 
 class Turns:
-    """Lets one caller at a time have the model; those in a hurry before all others."""
+    """Lets one caller at a time have the model, or several streams; a hurried one before others."""
 
     def __init__(self) -> None:
         self._changed = Condition()
-        self._busy = False
+        self._alone = False
+        self._streams = 0
         self._hurried = 0
 
     @contextmanager
     def turn(self, *, hurried: bool) -> Iterator[None]:
-        """Wait for the model, and hand it on afterwards."""
+        """Wait for the model, or a share of it within a stream, and hand it on afterwards."""
+        shares = in_stream()
         with self._changed:
             self._hurried += hurried
-            self._changed.wait_for(lambda: not self._busy and (hurried or self._hurried == 0))
+            self._changed.wait_for(lambda: self._is_free(shares=shares, hurried=hurried))
             self._hurried -= hurried
-            self._busy = True
+            self._alone, self._streams = not shares, self._streams + shares
         try:
             yield
         finally:
             with self._changed:
-                self._busy = False
+                self._alone, self._streams = False, self._streams - shares
                 self._changed.notify_all()
+
+    def _is_free(self, *, shares: bool, hurried: bool) -> bool:
+        waits = self._hurried > 0 and not hurried
+        return not self._alone and not waits and (shares or self._streams == 0)
 
 
 def shared(backbone: Backbone, turns: Turns, *, hurried: bool) -> Backbone:

@@ -49,6 +49,7 @@ class Adapter(Encoding):
         own_matching: whether objects are compared by a map of their own, the encoder's second.
         recipe: what the variant "default" means for this model.
         ambiguous: a click may mean a part as well as the whole.
+        streams: calls that are quickest side by side.
         extras: how many further maps an embedding has for the decoder.
         pads_boxes: whether the prompt encoder appends its padding token beside a box, too.
         draws_prompts: whether prompts without a mask are drawn as one.
@@ -60,6 +61,7 @@ class Adapter(Encoding):
     own_matching = False
     recipe = "default"
     ambiguous = True
+    streams = 1
     extras = 0
     pads_boxes = True
     draws_prompts = False

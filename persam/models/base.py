@@ -68,6 +68,11 @@ class Backbone(Protocol):
         ...
 
     @property
+    def streams(self) -> int:
+        """Calls that are quickest side by side, each within ``one_stream``; else 1."""
+        ...
+
+    @property
     def device(self) -> str:
         """Where the model computes: ``"cpu"``, ``"cuda:0"``, ``"mps"``."""
         ...

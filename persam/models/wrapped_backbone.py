@@ -57,6 +57,11 @@ class WrappedBackbone(Encoding):
         return self._backbone.precision
 
     @property
+    def streams(self) -> int:
+        """Calls that are quickest side by side."""
+        return self._backbone.streams
+
+    @property
     def device(self) -> str:
         """Where the model computes."""
         return self._backbone.device

@@ -6,7 +6,7 @@ from contextlib import closing
 from itertools import repeat
 from typing import TYPE_CHECKING, TypeVar
 
-from persam.album.prefetch import one_ahead
+from persam.album.prefetch import ahead
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -25,7 +25,7 @@ def frames_ahead(frames: Iterable[T]) -> Generator[T]:
         [1, 2, 3]
     """
     source = (frame for frame in frames)
-    with closing(source), closing(one_ahead(lambda _: next(source, None), repeat(None))) as read:
+    with closing(source), closing(ahead(lambda _: next(source, None), repeat(None))) as read:
         for frame in read:
             if frame is None:
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import threading
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -144,6 +145,31 @@ def test_the_results_are_the_same_at_any_pace(dog, album, tmp_path):
     # A trained model, as rounding decides between the equal cells of a random one.
     for number, loader in enumerate(PACES):
         segment_album(dog, album, Output(tmp_path / str(number), EVERYTHING), loader=loader)
+        assert same(tmp_path / "0", tmp_path / str(number))
+
+
+def test_photos_side_by_side_are_those_one_after_the_other(dog, album, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    asked_by: set[str] = set()
+
+    class Named(Counting):
+        def encode_preprocessed(self, laid: Any) -> Any:
+            asked_by.add(threading.current_thread().name)
+            return super().encode_preprocessed(laid)
+
+    own = replace(dog, backbone=Named(load("pocket", device="cpu", engine="onnx")))
+    finer = own.with_choices(second_look=1.0)
+    many = [tmp_path / "many" / f"{n:02}{Path(album[n % 5]).suffix}" for n in range(20)]
+    many[0].parent.mkdir()
+    for number, path in enumerate(many):
+        path.write_bytes(Path(album[number % 5]).read_bytes())
+    many[13].write_bytes(b"no picture")
+    for number, loader in enumerate([PACES[0], LoaderOptions(), LoaderOptions(jobs=1)]):
+        asked_by.clear()
+        summary = segment_album(finer, many, Output(tmp_path / str(number)), loader=loader)
+        assert [Path(record.input) for record in summary.records] == many
+        assert [Path(record.input) for record in summary.failed] == [many[13]]
+        assert len({name for name in asked_by if "persam-ahead" in name}) == (2 if number else 0)
         assert same(tmp_path / "0", tmp_path / str(number))
 
 

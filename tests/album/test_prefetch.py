@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from persam.album.prefetch import Threads, enough, one_ahead
+from persam.album.prefetch import Threads, ahead, enough
 from persam.errors import InputError
 
 
@@ -187,16 +187,29 @@ def test_the_next_one_is_in_the_making_while_one_is_used():
             started.set()
         return number * number
 
-    results = one_ahead(work, range(4))
+    results = ahead(work, range(4))
     assert next(results) == 0
     assert started.wait(10)
     assert begun == [0, 1]
     assert list(results) == [1, 4, 9]
-    assert list(one_ahead(work, [])) == []
+    assert list(ahead(work, [])) == []
 
 
-def test_an_error_of_one_ahead_is_raised_in_its_place():
-    results = one_ahead(lambda number: 1 // (1 - number), range(3))
+def test_an_error_ahead_is_raised_in_its_place():
+    results = ahead(lambda number: 1 // (1 - number), range(3))
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_several_threads_ahead_keep_the_order_and_a_bound():
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    for place, answer in enumerate(ahead(uneven, items(), threads=3, most=5)):
+        assert answer == place * place
+        assert len(taken) <= place + 6

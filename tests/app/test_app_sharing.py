@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from threading import Thread
+from threading import Barrier, Thread
 from typing import TYPE_CHECKING, Any
 
 from app_page import PHOTOS
@@ -11,6 +11,7 @@ from PIL import Image
 from test_app_routes import BOX
 
 from persam.app.sharing import Turns
+from persam.models.runtime.streams import one_stream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +35,36 @@ def test_a_click_goes_before_an_album_that_has_waited_longer():
     for thread in threads:
         thread.join()
     assert order == ["click", "album"]
+
+
+def test_streams_share_the_model_and_a_click_has_it_to_itself(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    turns, met, within = Turns(), Barrier(2), 0
+    seen: list[int] = []
+
+    def search() -> None:
+        nonlocal within
+        with one_stream(), turns.turn(hurried=False):
+            within += 1
+            met.wait(10)  # both have it at the same time
+            time.sleep(0.02)
+            met.wait(10)
+            within -= 1
+
+    def click() -> None:
+        with turns.turn(hurried=True):
+            seen.append(within)
+
+    threads = [Thread(target=search) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    while within < 2:
+        time.sleep(0.001)
+    threads.append(Thread(target=click))
+    threads[-1].start()
+    for thread in threads:
+        thread.join(10)
+    assert seen == [0]
 
 
 def test_a_search_has_the_model_for_one_photo_at_a_time(page: Page, album: Path, monkeypatch):

@@ -22,6 +22,7 @@ SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
 # Engines that read a format, the first one by preference.
 READERS = {"onnx": ("openvino", "onnx"), "openvino": ("openvino",)}
 VERSION = 1
+_SMALL = 512  # side of the square up to which a network does not fill several cores
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,11 @@ class Facts:
     def parts(self) -> tuple[str, ...]:
         """The networks, the decoder last; their files are called so."""
         return (*((SHARED, MATCHING, MASKS) if self.staged else (ENCODER,)), DECODER)
+
+    @property
+    def small(self) -> bool:
+        """Whether several calls side by side are quicker than one after the other."""
+        return self.square <= _SMALL
 
     @classmethod
     def read(cls, path: Path) -> Facts:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from persam.errors import InputError
 from persam.models.runtime.cpu import thread_count
+from persam.models.runtime.streams import StreamedRunner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,8 +48,12 @@ def write(wanted: Convertible, file: Path) -> None:
         )
 
 
-def session(file: Path) -> Any:
+def session(file: Path, streams: int = 1) -> Any:
     """Make a file ready to run on the CPU, with one thread a core.
+
+    Args:
+        file: the network.
+        streams: calls side by side, which share the threads.
 
     Raises:
         InputError: the file cannot be read.
@@ -58,7 +63,7 @@ def session(file: Path) -> Any:
 
     _share_memory()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = thread_count()
+    options.intra_op_num_threads = max(1, thread_count() // streams)
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # which keeps room for all of a network's maps at once
     options.add_session_config_entry("session.use_env_allocators", "1")
@@ -89,8 +94,7 @@ def _share_memory() -> None:
 
 def runner(file: Path, _precision: str) -> Runner:
     """What asks a file's network once, in the file's own format; raises as :func:`session`."""
-    model = session(file)
-    return lambda inputs: run(model, inputs)
+    return StreamedRunner(lambda streams: partial(run, session(file, streams)))
 
 
 def run(model: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
