@@ -7,6 +7,7 @@ import gc
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,19 +109,31 @@ def pytest_unconfigure() -> None:
         shutil.rmtree(os.environ["PERSAM_CACHE"], ignore_errors=True)
 
 
-_load_built_in = loading._load_pocket
+_load_by_engine = loading._load_pocket
+
+
+def _users_choice(asked: RuntimeChoice) -> RuntimeChoice:
+    """The built-in model runs as its users have it, by ONNX Runtime, where no test says more."""
+    return asked if asked.engine != "auto" else replace(asked, engine="onnx")
+
+
+loading._load_pocket = lambda device, asked: _load_by_engine(device, _users_choice(asked))
 
 
 @functools.cache
 def _loaded(device: str, wished: RuntimeChoice) -> Any:
-    return _load_built_in(device, wished)
+    return _load_by_engine(device, wished)
 
 
 @pytest.fixture(scope="module")
 def built_in_loaded_once() -> Iterator[None]:
     """All commands share the built-in model, one for every way to run it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "_load_pocket", lambda *asked: _loaded(asked[0], asked[1].wished()))
+        patch.setattr(
+            loading,
+            "_load_pocket",
+            lambda device, asked: _loaded(device, _users_choice(asked).wished()),
+        )
         yield
 
 

@@ -10,8 +10,6 @@ from itertools import count
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from natsort import natsorted, ns
-
 from persam.errors import InputError
 
 if TYPE_CHECKING:
@@ -88,6 +86,8 @@ def list_images(
 
 def _entries(folder: Path, left_out: str | None, *, recursive: bool) -> list[Path]:
     """What lies in a folder, in natural order: files before the sub-folders and what is in them."""
+    from natsort import natsorted, ns  # which every command's start would wait for
+
     try:
         entries = natsorted(folder.iterdir(), key=lambda entry: entry.name, alg=ns.IGNORECASE)
     except OSError as error:

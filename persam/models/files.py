@@ -21,8 +21,6 @@ from persam.io.special_files import refuse_special
 from persam.models import sam, sam2
 from persam.models.config_file import read_config
 from persam.models.mobile_sam import is_mobile_sam, load_mobile_sam
-from persam.models.runtime.exported import load_exported
-from persam.models.runtime.exported_metadata import EXPORTED
 from persam.models.sam import SamBackbone
 from persam.models.sam2 import Sam2Backbone
 from persam.models.suggestions import looks_like
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persam.models.adapter import Adapter
-    from persam.models.runtime.exported import ExportedBackbone
 
 State = dict[str, torch.Tensor]
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
@@ -47,7 +44,7 @@ SAM_TYPES = sam.MODEL_TYPES | sam2.MODEL_TYPES
 POCKET_SIGNATURE = "vision_encoder.mobilenet.stem.weight"
 
 
-def load_path(path: Path, name: str, *, device: torch.device) -> Adapter | ExportedBackbone:
+def load_path(path: Path, name: str, *, device: torch.device) -> Adapter:
     """Load the model in a folder or file and put it on a device.
 
     Args:
@@ -59,8 +56,6 @@ def load_path(path: Path, name: str, *, device: torch.device) -> Adapter | Expor
         InputError: not a model of a known family, incomplete, or unsafe to read.
         MissingExtra: EdgeTAM without the packages of its image encoder.
     """
-    if (path / EXPORTED).exists():
-        return load_exported(path, name, device=str(device))
     state = {} if path.is_dir() else read_state(path)
     if POCKET_SIGNATURE in state:
         from persam.models.pocket.backbone import load_pocket

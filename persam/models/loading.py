@@ -132,7 +132,7 @@ def _load(name: str | Path, device: str, asked: RuntimeChoice) -> Backbone:
         from persam.models.runtime.exported import load_exported
 
         place = "cpu" if device == "auto" else device
-        return load_exported(folder, str(name), device=place).run_by(asked)
+        return load_exported(folder, str(name), device=place, choice=asked)
     require_torch(f"The model {name}")  # before anything is downloaded
     from persam.models.files import load_path
 

@@ -48,7 +48,7 @@ def model(request: pytest.FixtureRequest, script: Script, tmp_path: Path) -> Any
 
 
 def exact(model: Any) -> Any:
-    return persam.load(model, device="cpu", precision="fp32")
+    return persam.load(model, device="cpu", engine="torch", precision="fp32")
 
 
 def test_the_plain_loop_finds_what_the_official_variant_finds(model, script):

@@ -40,7 +40,7 @@ def test_several_objects_are_compared_with_one(figures):
 
 def test_every_script_that_is_named_is_there(figures):
     every = list(figures.parts(samples.PICTURES, Path("video"), 4))
-    assert len(every) == 8
+    assert len(every) == 9
     assert all((BENCHMARKS / part.words[0]).is_file() for part in every)
 
 

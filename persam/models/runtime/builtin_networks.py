@@ -39,4 +39,4 @@ def load_packaged(choice: RuntimeChoice) -> ExportedBackbone:
     """
     facts = Facts.read(POCKET_FILE.parent / FACTS)
     files = ExportedFiles(POCKET_FILE.parent, PREFIX, (POCKET_FILE.name,))
-    return ExportedBackbone(POCKET, files, facts).run_by(choice)
+    return ExportedBackbone(POCKET, files, facts, choice)

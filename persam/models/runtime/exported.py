@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,7 +44,23 @@ class ExportedBackbone(Encoding):
 
     model = None
 
-    def __init__(self, name: str, files: ExportedFiles, facts: Facts) -> None:
+    def __init__(
+        self, name: str, files: ExportedFiles, facts: Facts, choice: RuntimeChoice
+    ) -> None:
+        """Start the networks.
+
+        Args:
+            name: what the user asked for.
+            files: the networks.
+            facts: what the folder says of them.
+            choice: of engine and number format; the environment's wishes are for models that can be
+                converted for any engine, and not read here.
+
+        Raises:
+            InputError: another engine than the one it was exported for, or a format that the files
+                do not run in.
+            MissingExtra: the packages that run it are not installed.
+        """
         self.spec = ModelSpec(name)
         self.facts = facts
         self.square = facts.square
@@ -54,11 +70,8 @@ class ExportedBackbone(Encoding):
         self.ambiguous = facts.ambiguous
         self.calibration = None if facts.calibration is None else Calibration(*facts.calibration)
         self._files = files
-        self._start(first_installed(READERS[facts.format]), facts.precision)
-
-    def _start(self, engine: str, precision: str) -> None:
-        facts = self.facts
-        *encoder, decoder = (self._files.of(part, facts.format) for part in facts.parts)
+        engine, precision = _settled(name, facts, choice)
+        *encoder, decoder = (files.of(part, facts.format) for part in facts.parts)
         self.encoder = (StagedEncoder if facts.staged else ConvertedEncoder)(
             engine, *encoder, precision=precision
         )
@@ -69,7 +82,9 @@ class ExportedBackbone(Encoding):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickle holds where the files lie; whoever reads it starts the engine anew."""
-        return _restored, (self.name, self._files, self.facts, self.engine, self.precision)
+        kept = "auto" if self.facts.precision == "int8" else self.precision
+        choice = RuntimeChoice(self.engine, kept)
+        return ExportedBackbone, (self.name, self._files, self.facts, choice)
 
     @property
     def device(self) -> str:
@@ -94,35 +109,6 @@ class ExportedBackbone(Encoding):
         second more, and bring albums 8 to 17 %.
         """
         return stream_count() if self.facts.small and self.engine == "onnx" else 1
-
-    def run_by(self, choice: RuntimeChoice) -> Self:
-        """Take a number format; gives the backbone itself.
-
-        The environment's wishes are for models that have a choice of engines, and not read here.
-
-        Raises:
-            InputError: another engine than the one it was exported for, or a format that the files
-                do not run in.
-        """
-        facts = self.facts
-        able = READERS[facts.format]
-        if choice.engine not in ("auto", *able):
-            raise InputError(
-                f"{self.name} was exported for {' and '.join(able)}, not for {choice.engine}. "
-                f"Leave the engine out, or export the model again."
-            )
-        if facts.precision == "int8" and choice.precision != "auto":
-            raise InputError(
-                f"{self.name} was rounded to int8; leave precision {choice.precision} out."
-            )
-        engine = choice.engine if choice.engine != "auto" else first_installed(able)
-        precision = facts.precision
-        if precision != "int8":
-            asked = RuntimeChoice(engine, choice.precision)
-            precision = asked.settled(facts.family, self.device, run=True).precision
-        if (engine, precision) != (self.engine, self.precision):
-            self._start(engine, precision)
-        return self
 
     def frame(self, height: int, width: int) -> Frame:
         """Say how a picture of this size lies in the model's square."""
@@ -183,14 +169,22 @@ class ExportedBackbone(Encoding):
         ]
 
 
-def _restored(
-    name: str, files: ExportedFiles, facts: Facts, engine: str, precision: str
-) -> ExportedBackbone:
-    """Read a pickle's backbone."""
-    backbone = ExportedBackbone(name, files, facts)
-    if (engine, precision) != (backbone.engine, backbone.precision):
-        backbone._start(engine, precision)
-    return backbone
+def _settled(name: str, facts: Facts, choice: RuntimeChoice) -> tuple[str, str]:
+    """Engine and number format of an exported model; raises as the constructor."""
+    able = READERS[facts.format]
+    if choice.engine not in ("auto", *able):
+        raise InputError(
+            f"{name} was exported for {' and '.join(able)}, not for {choice.engine}. Leave the "
+            f"engine out, or export the model again."
+        )
+    engine = choice.engine if choice.engine != "auto" else first_installed(able)
+    require(engine, run=True)
+    if facts.precision != "int8":
+        asked = RuntimeChoice(engine, choice.precision)
+        return engine, asked.settled(facts.family, "cpu", run=True).precision
+    if choice.precision != "auto":
+        raise InputError(f"{name} was rounded to int8; leave precision {choice.precision} out.")
+    return engine, "int8"
 
 
 @dataclass(frozen=True)
@@ -223,11 +217,13 @@ def first_installed(able: Sequence[str]) -> str:
     return next((engine for engine in able if not missing(engine, run=True)), able[0])
 
 
-def load_exported(folder: Path, name: str, *, device: str) -> ExportedBackbone:
+def load_exported(
+    folder: Path, name: str, *, device: str, choice: RuntimeChoice
+) -> ExportedBackbone:
     """Load what ``persam export`` wrote.
 
     Raises:
-        InputError: a damaged folder, or another device than the CPU.
+        InputError: a damaged folder, another device than the CPU, or as the constructor.
         MissingExtra: the packages that run it are not installed.
     """
     facts = Facts.read(folder / EXPORTED)
@@ -237,5 +233,4 @@ def load_exported(folder: Path, name: str, *, device: str) -> ExportedBackbone:
             f'{name} was exported for CPUs and does not run on {device}. Take device="cpu", or '
             f"load the model that it was made from."
         )
-    require(first_installed(READERS[facts.format]), run=True)
-    return ExportedBackbone(name, ExportedFiles(folder), facts)
+    return ExportedBackbone(name, ExportedFiles(folder), facts, choice)

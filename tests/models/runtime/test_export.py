@@ -19,7 +19,7 @@ from persam.cli import app
 from persam.errors import InputError
 from persam.models.dinov2 import MatchedBackbone, Matcher
 from persam.models.guided_attention import guided_attention
-from persam.models.runtime.choice import RuntimeChoice, missing
+from persam.models.runtime.choice import missing
 from persam.models.runtime.decoder_graph import switched_attention
 from persam.models.runtime.export import export
 from persam.structures import Guidance, Prompts
@@ -136,7 +136,7 @@ def test_eight_bits_are_nearly_the_same(tmp_path, tiny, random_image):
         error = norm(found.features - wanted.features) / norm(wanted.features)
         assert 1e-4 < error < 0.2
         with pytest.raises(InputError, match="rounded to int8"):
-            again.run_by(RuntimeChoice("auto", "fp32"))
+            load(tmp_path / form, precision="fp32")
 
 
 def test_what_cannot_be_exported_is_named(tmp_path, tiny):

@@ -215,17 +215,17 @@ def test_auto_takes_bf16_where_the_cpu_has_it_and_answers_stay_the_same(monkeypa
     }
 
 
-def test_the_environment_stands_in_for_auto_alone(free, monkeypatch):
+def test_the_environment_stands_in_for_auto_alone(free, monkeypatch, tiny_sam_folder):
     assert RuntimeChoice().wished() == RuntimeChoice()
     monkeypatch.setenv("PERSAM_ENGINE", "torch")
     monkeypatch.setenv("PERSAM_PRECISION", "bf16")
     assert RuntimeChoice().wished() == RuntimeChoice("torch", "bf16")
     assert RuntimeChoice("onnx", "fp32").wished() == RuntimeChoice("onnx", "fp32")
-    backbone = persam.load(device="cpu")
+    backbone = persam.load(tiny_sam_folder, device="cpu")
     assert (backbone.engine, backbone.precision) == ("torch", "bf16")
     monkeypatch.setenv("PERSAM_ENGINE", "steam")
     with pytest.raises(InputError, match=r"one of auto, torch.*got 'steam'"):
-        persam.load(device="cpu")
+        persam.load(tiny_sam_folder, device="cpu")
 
 
 @pytest.mark.parametrize("engine", OTHERS)
