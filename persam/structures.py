@@ -261,6 +261,11 @@ class Embedding:
         return self.maps.extras
 
     @property
+    def decoder_maps(self) -> tuple[np.ndarray, ...]:
+        """All that the decoder wants of the picture: its features, and the extras behind them."""
+        return self.features, *self.extras
+
+    @property
     def cells(self) -> np.ndarray:
         """``(h', w', d)`` the matching features of every grid cell, each of length 1.
 

@@ -35,6 +35,7 @@ import tiny as tiny_models
 import torch
 import typer.testing
 from hypothesis import HealthCheck, settings
+from remembered_answers import remember_answers
 
 from persam.models import loading
 from persam.models.sam import SamBackbone
@@ -112,28 +113,31 @@ def pytest_unconfigure() -> None:
 _load_by_engine = loading._load_pocket
 
 
-def _users_choice(asked: RuntimeChoice) -> RuntimeChoice:
-    """The built-in model runs as its users have it, by ONNX Runtime, where no test says more."""
-    return asked if asked.engine != "auto" else replace(asked, engine="onnx")
+def _load_as_users(device: str, asked: RuntimeChoice) -> Any:
+    """The built-in model runs as its users have it, by ONNX Runtime, where no test says more.
+
+    Hundreds of tests show it the same few pictures, each of which it works out once.
+    """
+    if asked.engine != "auto":
+        return _load_by_engine(device, asked)
+    backbone = _load_by_engine(device, replace(asked, engine="onnx"))
+    remember_answers(getattr(backbone, "encoder", None))
+    return backbone
 
 
-loading._load_pocket = lambda device, asked: _load_by_engine(device, _users_choice(asked))
+loading._load_pocket = _load_as_users
 
 
 @functools.cache
-def _loaded(device: str, wished: RuntimeChoice) -> Any:
-    return _load_by_engine(device, wished)
+def _loaded(device: str, asked: RuntimeChoice) -> Any:
+    return _load_as_users(device, asked)
 
 
 @pytest.fixture(scope="module")
 def built_in_loaded_once() -> Iterator[None]:
     """All commands share the built-in model, one for every way to run it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            loading,
-            "_load_pocket",
-            lambda device, asked: _loaded(device, _users_choice(asked).wished()),
-        )
+        patch.setattr(loading, "_load_pocket", _loaded)
         yield
 
 

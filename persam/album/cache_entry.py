@@ -115,8 +115,8 @@ class CacheEntry:
     @classmethod
     def of(cls, embedding: Embedding, size: tuple[int, int] | None = None) -> CacheEntry:
         """Round an embedding; see :meth:`MatchingEntry.of`."""
-        maps = (embedding.features, *embedding.extras)
-        return cls(MatchingEntry.of(embedding, size), tuple(_half(one[0]) for one in maps))
+        maps = tuple(_half(one[0]) for one in embedding.decoder_maps)
+        return cls(MatchingEntry.of(embedding, size), maps)
 
     def embedding(self) -> Embedding:
         """The embedding, rounded."""

@@ -146,8 +146,7 @@ class MatchedBackbone(WrappedBackbone):
         ]
 
     def _decoder_maps(self, picture: Preprocessed) -> tuple[np.ndarray, ...]:
-        embedding = self._backbone.encode_preprocessed([picture])[0]
-        return embedding.features, *embedding.extras
+        return self._backbone.encode_preprocessed([picture])[0].decoder_maps
 
     @property
     def identity(self) -> str:

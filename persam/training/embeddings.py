@@ -50,7 +50,7 @@ class Store:
         """
         blank = backbone.encode(np.zeros((8, 8, 3), np.uint8))
         count, digest = len(stems), hashlib.sha256("\n".join(stems).encode()).hexdigest()
-        shapes = [list(tensor.shape[1:]) for tensor in (blank.features, *blank.extras)]
+        shapes = [list(tensor.shape[1:]) for tensor in blank.decoder_maps]
         facts = json.dumps({"model": backbone.name, "pictures": [count, digest], "shapes": shapes})
         head = folder / "embeddings.json"
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ class Store:
         """The embedding of a picture, encoded now if it is not there yet."""
         if not self.done[index]:
             fresh = backbone.encode(image)
-            for kept, tensor in zip(self.maps, (fresh.features, *fresh.extras), strict=True):
+            for kept, tensor in zip(self.maps, fresh.decoder_maps, strict=True):
                 kept[index] = tensor[0].astype(np.float16)
             self.done[index] = 1
         rows = [np.array(kept[index], dtype=np.float32)[None] for kept in self.maps]

@@ -166,12 +166,12 @@ def _scenes(data, seed=0, classes=(0, 1, 2, 3)):
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(run, photos, tmp_path, nobody_held_out):
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    train(run(whole, scenes=[photos]), RECIPE)
-    _stop_at(2, run(stopped, scenes=[photos]))
+    whole, stopped, short = tmp_path / "whole", tmp_path / "stopped", replace(RECIPE, steps=3)
+    train(run(whole, scenes=[photos]), short)
+    _stop_at(2, run(stopped, scenes=[photos]), short)
     with pytest.raises(InputError, match=r"another run: learning_rate was .*, now 1\.0"):
-        train(run(stopped, scenes=[photos]), replace(RECIPE, learning_rate=1.0))
-    train(run(stopped, scenes=[photos]), RECIPE)
+        train(run(stopped, scenes=[photos]), replace(short, learning_rate=1.0))
+    train(run(stopped, scenes=[photos]), short)
     expected = load_file(whole / "pocket.safetensors")
     resumed = load_file(stopped / "pocket.safetensors")
     assert expected.keys() == resumed.keys()
@@ -185,15 +185,15 @@ def test_a_run_may_be_made_longer_while_its_steps_so_far_stay_the_same(run, tmp_
     train(run(tmp_path / "run"), replace(RECIPE, steps=5))
 
 
-def _stop_at(step, run):
+def _stop_at(step, run, recipe=RECIPE):
     import persam.training.pocket as program
 
-    shown = TrainingData.read(run.data, run.scenes, RECIPE)
+    shown = TrainingData.read(run.data, run.scenes, recipe)
     initial = Initial(run.initial, run.second)
-    state = restore(run.out / "checkpoint.pt", RECIPE, initial, torch.device("cpu"))
+    state = restore(run.out / "checkpoint.pt", recipe, initial, torch.device("cpu"))
     while state.step < step:
-        program._step(state, RECIPE, shown, Workers())
-    keep(state, RECIPE, run.out, OwnFiles(run.out))
+        program._step(state, recipe, shown, Workers())
+    keep(state, recipe, run.out, OwnFiles(run.out))
 
 
 class _Apart(Workers):

@@ -31,9 +31,8 @@ class ConvertedDecoder:
     ) -> MaskLogits:
         """Answer prompts as :meth:`persam.models.base.Backbone.decode`; the guidance is checked."""
         check_embedding(embedding, self.sizes)
-        maps = [embedding.features, *embedding.extras]
         asked = self._prompts(prompts, embedding.frame)
-        logits, iou = self._run([*maps, *asked, *self._guide(guidance)])
+        logits, iou = self._run([*embedding.decoder_maps, *asked, *self._guide(guidance)])
         which = slice(1, None) if multimask else slice(0, 1)
         return MaskLogits(logits[0, which], iou[0, which])
 
