@@ -125,12 +125,12 @@ def test_a_frame_is_encoded_once_for_all_objects(tiny):
 
 def test_what_is_held_does_not_grow_with_the_clip(two, monkeypatch):
     monkeypatch.setattr("persam.video.feature_memory._STRIDE", 3)
-    clip = islice(cycle([noise(0), noise(1)]), 80)
+    clip = islice(cycle([noise(0), noise(1)]), 60)
     answers = persam.track(two["left"], clip, first={"object": MASKS["left"]})
     held = []
     tracemalloc.start()
     for number, _ in enumerate(answers, start=1):
-        if number in (40, 80):  # the memory has filled by then
+        if number in (30, 60):  # the memory has filled by then
             gc.collect()
             tensors = sum(
                 x.nbytes for x in gc.get_objects() if type(x) in (torch.Tensor, np.ndarray)
@@ -139,7 +139,7 @@ def test_what_is_held_does_not_grow_with_the_clip(two, monkeypatch):
     tracemalloc.stop()
     (tensors, arrays), (tensors_after, arrays_after) = held
     assert tensors_after < 1.15 * tensors  # how many entries are spread over time varies a little
-    assert arrays_after < arrays + 50_000  # bytes; the masks of 40 frames alone are 83,200
+    assert arrays_after < arrays + 50_000  # bytes; the masks of 30 frames alone are 62,400
 
 
 @pytest.mark.parametrize(
