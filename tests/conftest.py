@@ -110,7 +110,8 @@ def pytest_unconfigure() -> None:
         shutil.rmtree(os.environ["PERSAM_CACHE"], ignore_errors=True)
 
 
-_load_by_engine = loading._load_pocket
+_load_as_asked = loading._load_pocket
+_ENGINE = os.environ["PERSAM_ENGINE"]
 
 
 def _load_as_users(device: str, asked: RuntimeChoice) -> Any:
@@ -118,9 +119,9 @@ def _load_as_users(device: str, asked: RuntimeChoice) -> Any:
 
     Hundreds of tests show it the same few pictures, each of which it works out once.
     """
-    if asked.engine != "auto":
-        return _load_by_engine(device, asked)
-    backbone = _load_by_engine(device, replace(asked, engine="onnx"))
+    if asked.engine != "auto" or os.environ.get("PERSAM_ENGINE") != _ENGINE:
+        return _load_as_asked(device, asked)
+    backbone = _load_as_asked(device, replace(asked, engine="onnx"))
     remember_answers(getattr(backbone, "encoder", None))
     return backbone
 
@@ -131,6 +132,12 @@ loading._load_pocket = _load_as_users
 @functools.cache
 def _loaded(device: str, asked: RuntimeChoice) -> Any:
     return _load_as_users(device, asked)
+
+
+@pytest.fixture
+def built_in_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The built-in model is loaded as the package loads it."""
+    monkeypatch.setattr(loading, "_load_pocket", _load_as_asked)
 
 
 @pytest.fixture(scope="module")

@@ -105,8 +105,7 @@ class ExportedBackbone(Encoding):
     def streams(self) -> int:
         """Calls that are quickest side by side: of small networks; large ones fill all cores.
 
-        By OpenVINO none are, which would keep a network for each stream: two take 400 MB and a
-        second more, and bring albums 8 to 17 %.
+        By OpenVINO none are, which would keep a network for each stream (docs/speed.md, Albums).
         """
         return stream_count() if self.facts.small and self.engine == "onnx" else 1
 

@@ -32,8 +32,8 @@ FAMILIES = [*tiny_models.FAMILIES, "pocket"]
 
 
 @pytest.fixture
-def free(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No wish of the environment's."""
+def free(monkeypatch: pytest.MonkeyPatch, built_in_as_asked: None) -> None:
+    """No wish of the environment's, and none of the tests'."""
     monkeypatch.delenv("PERSAM_ENGINE", raising=False)
     monkeypatch.delenv("PERSAM_PRECISION", raising=False)
 
@@ -215,17 +215,17 @@ def test_auto_takes_bf16_where_the_cpu_has_it_and_answers_stay_the_same(monkeypa
     }
 
 
-def test_the_environment_stands_in_for_auto_alone(free, monkeypatch, tiny_sam_folder):
+def test_the_environment_stands_in_for_auto_alone(free, monkeypatch):
     assert RuntimeChoice().wished() == RuntimeChoice()
     monkeypatch.setenv("PERSAM_ENGINE", "torch")
     monkeypatch.setenv("PERSAM_PRECISION", "bf16")
     assert RuntimeChoice().wished() == RuntimeChoice("torch", "bf16")
     assert RuntimeChoice("onnx", "fp32").wished() == RuntimeChoice("onnx", "fp32")
-    backbone = persam.load(tiny_sam_folder, device="cpu")
+    backbone = persam.load(device="cpu")
     assert (backbone.engine, backbone.precision) == ("torch", "bf16")
     monkeypatch.setenv("PERSAM_ENGINE", "steam")
     with pytest.raises(InputError, match=r"one of auto, torch.*got 'steam'"):
-        persam.load(tiny_sam_folder, device="cpu")
+        persam.load(device="cpu")
 
 
 @pytest.mark.parametrize("engine", OTHERS)
